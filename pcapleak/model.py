@@ -1,0 +1,275 @@
+"""Values that flow through the pipeline, from record batches to flows.
+
+Nothing here does I/O or knows a protocol. Times are integer nanoseconds since the epoch,
+lengths are bytes. Addresses are `ipaddress` objects at the edges; inside columns an address
+is two unsigned 64-bit words in host order (an IPv4 address has `hi == 0` and `version == 4`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+IPAddress = IPv4Address | IPv6Address
+
+Bytes = NDArray[np.uint8]
+Int64 = NDArray[np.int64]
+Int32 = NDArray[np.int32]
+UInt64 = NDArray[np.uint64]
+UInt32 = NDArray[np.uint32]
+UInt16 = NDArray[np.uint16]
+UInt8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
+
+
+class Endpoint(NamedTuple):
+    """A transport address."""
+
+    address: IPAddress
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.port}"
+
+
+@lru_cache(maxsize=65536)
+def address_of(version: int, hi: int, lo: int) -> IPAddress:
+    """The address behind two column words."""
+    return IPv4Address(lo) if version == 4 else IPv6Address(hi << 64 | lo)
+
+
+def words_of(address: IPAddress) -> tuple[int, int]:
+    """`address` as the column words (hi, lo)."""
+    value = int(address)
+    return value >> 64, value & 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Direction(IntEnum):
+    """Which way the recording host moved a packet, where the capture says so."""
+
+    UNKNOWN = 0
+    INBOUND = 1
+    OUTBOUND = 2
+
+
+@dataclass(slots=True)
+class Interface:
+    """One capture interface: a pcapng IDB, a pcap file's only one, or an SLL2 index."""
+
+    id: int
+    capture: int
+    link_type: int
+    name: str | None = None
+    description: str | None = None
+    snap_length: int = 0
+    addresses: tuple[str, ...] = ()
+    """CIDR texts from if_IPv4addr and if_IPv6addr, or from the live machine."""
+    hardware_type: int | None = None
+    """ARPHRD number where SLL/SLL2 or the live machine tells it (65534: none, 772: loopback)."""
+    index: int | None = None
+    """The operating system's interface index (SLL2, live)."""
+    parent: int | None = None
+    """For an interface found inside an `any` recording: the id of the recording's interface."""
+    drops: int | None = None
+    packets: int = 0
+
+
+@dataclass(slots=True)
+class RecordBatch:
+    """Some records in capture order: one byte buffer and a column for each fact.
+
+    `data` reaches at least 128 readable bytes past the last record (zeros or later records),
+    so that fixed-size gathers never need a bounds check. A batch may be one record long.
+    """
+
+    data: Bytes
+    offset: Int64
+    captured_length: Int64
+    original_length: Int64
+    ts_ns: Int64
+    frame: Int64
+    interface: Int32
+    link_type: Int32
+    direction: UInt8 | None = None
+    comments: dict[int, str] = field(default_factory=dict)
+    """Packet comments by row."""
+    processes: dict[int, str] = field(default_factory=dict)
+    """Process descriptions by row, where the capture carries them."""
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+
+class PacketFlag(IntFlag):
+    """What is special about a dissected packet."""
+
+    FRAGMENT = 1
+    """A fragment that does not hold the transport header, or one not (yet) reassembled."""
+    REASSEMBLED = 2
+    """The last fragment of a datagram; the payload is the whole datagram's."""
+    TRUNCATED = 4
+    """Cut by the snap length: bytes are missing, nothing is malformed."""
+    MALFORMED = 8
+    """A header contradicts itself; the row holds what could be read."""
+    ICMP_ERROR = 16
+    """An ICMP error; the payload starts at the quoted IP header and is not that packet."""
+
+
+@dataclass(slots=True)
+class Packets:
+    """Columns over the IP packets of a batch, in capture order, one row each.
+
+    `payload_offset` counts from the start of `data`. `payload_length` is what was captured,
+    `payload_declared` what the headers say. For TCP, UDP and SCTP the ports are filled; for
+    ICMP `source_port` holds the type and `destination_port` the code, as Zeek has it.
+    """
+
+    data: Bytes
+    row: Int64
+    """The row in the record batch."""
+    frame: Int64
+    ts_ns: Int64
+    interface: Int32
+    direction: UInt8
+    length: Int64
+    """Original length of the frame."""
+    version: UInt8
+    protocol: UInt8
+    source_hi: UInt64
+    source_lo: UInt64
+    destination_hi: UInt64
+    destination_lo: UInt64
+    source_port: UInt16
+    destination_port: UInt16
+    payload_offset: Int64
+    payload_length: Int64
+    payload_declared: Int64
+    flags: UInt16
+    tcp_flags: UInt8
+    tcp_seq: UInt32
+    encapsulation: Int32
+    """0, or an index into the dissector's `encapsulations`."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def payload(self, i: int) -> bytes:
+        """The captured transport payload of row `i`."""
+        start = int(self.payload_offset[i])
+        return self.data[start : start + int(self.payload_length[i])].tobytes()
+
+    def source(self, i: int) -> Endpoint:
+        """The sender of row `i`."""
+        address = address_of(
+            int(self.version[i]), int(self.source_hi[i]), int(self.source_lo[i])
+        )
+        return Endpoint(address, int(self.source_port[i]))
+
+    def destination(self, i: int) -> Endpoint:
+        """The receiver of row `i`."""
+        address = address_of(
+            int(self.version[i]), int(self.destination_hi[i]), int(self.destination_lo[i])
+        )
+        return Endpoint(address, int(self.destination_port[i]))
+
+
+class Encapsulation(NamedTuple):
+    """The outer packet that carried an inner one."""
+
+    kind: str
+    """gre, ipip, 6in4, teredo, gtp-u, vxlan, ..."""
+    source: Endpoint
+    destination: Endpoint
+
+
+class Service(IntFlag):
+    """Protocols recognised on a flow by structure (see `packets/recognise.py`)."""
+
+    STUN = 1 << 0
+    TURN = 1 << 1
+    CHANNEL_DATA = 1 << 2
+    DTLS = 1 << 3
+    RTP = 1 << 4
+    QUIC = 1 << 5
+    DNS = 1 << 6
+    MDNS = 1 << 7
+    LLMNR = 1 << 8
+    DHCP = 1 << 9
+    NTP = 1 << 10
+    SSDP = 1 << 11
+    WIREGUARD = 1 << 12
+    """Packets shaped like WireGuard data; proof is `WIREGUARD_HANDSHAKE`."""
+    WIREGUARD_HANDSHAKE = 1 << 13
+    OPENVPN = 1 << 14
+    IKE = 1 << 15
+    ESP = 1 << 16
+    SOCKS = 1 << 17
+    HTTP = 1 << 18
+    HTTP_CONNECT = 1 << 19
+    TLS = 1 << 20
+    WEBSOCKET = 1 << 21
+    DOT = 1 << 22
+    NETBIOS = 1 << 23
+    ICE = 1 << 24
+    """A STUN message with ICE attributes, as opposed to plain gathering."""
+    DHCPV6 = 1 << 25
+    ICMP = 1 << 26
+    GRE = 1 << 27
+    L2TP = 1 << 28
+    WS_DISCOVERY = 1 << 29
+    SIP = 1 << 30
+
+
+class Context(NamedTuple):
+    """Where a decoded message came from. Trackers get one with each message."""
+
+    frame: int
+    ts_ns: int
+    interface: int
+    direction: int
+    """A `Direction`."""
+    transport: str
+    """udp or tcp"""
+    source: Endpoint
+    destination: Endpoint
+    flow: int
+    """Id in the flow table."""
+    forward: bool
+    """Sent by the flow's orig."""
+    layers: tuple[str, ...] = ()
+    """What carried the message inside the transport: ("socks",), ("turn",), ("icmp-quote",)."""
+    outer: tuple[Endpoint, Endpoint] | None = None
+    """For a message inside TURN or a proxy: the endpoints of the packet that carried it;
+    `source` and `destination` are then the inner ones."""
+
+
+class Decoder(IntEnum):
+    """Which decoder wants a packet's payload; `packets/recognise.py` assigns it by structure."""
+
+    NONE = 0
+    STUN = 1
+    CHANNEL_DATA = 2
+    """TURN ChannelData whose payload may hold STUN or DTLS; counts only where TURN is known."""
+    DNS = 3
+    MDNS = 4
+    LLMNR = 5
+    DHCP = 6
+    WIREGUARD = 7
+    """Handshake messages (types 1 to 3) only."""
+    OPENVPN = 8
+    """Hard resets only."""
+    IKE = 9
+    QUIC = 10
+    """Initial packets only."""
+    DTLS = 11
+    """Handshake records holding a hello only."""
+    SOCKS_UDP = 12
+    ROUTER_ADVERTISEMENT = 13
+    ICMP_ERROR = 14
