@@ -1,0 +1,42 @@
+"""What tests may need beyond Python: each fixture skips, saying so, where it is absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = ROOT.parent / "shared" / "captures"
+
+
+def need_tool(name: str) -> str:
+    """The path of an installed program, or a skip that says how to get it."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (make system-deps brings it)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of shared captures."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"no captures at {os.path.relpath(CORPUS, ROOT)}")
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def tshark() -> str:
+    """The path of tshark."""
+    return need_tool("tshark")
+
+
+@pytest.fixture(scope="session")
+def root_network() -> None:
+    """Root and the right to make network namespaces."""
+    need_tool("ip")
+    if os.geteuid() != 0:
+        pytest.skip("needs root to make network namespaces")
