@@ -80,6 +80,11 @@ class Interface:
     drops: int | None = None
     packets: int = 0
 
+    @property
+    def label(self) -> str:
+        """What reports call it: its name, or `#id` where the capture gives none."""
+        return self.name or f"#{self.id}"
+
 
 @dataclass(slots=True)
 class RecordBatch:

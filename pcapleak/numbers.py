@@ -1,0 +1,51 @@
+"""Names of assigned numbers, as Wireshark and IANA write them."""
+
+LINK_TYPE_NAMES = {
+    0: "NULL",
+    1: "ETHERNET",
+    6: "IEEE802_5",
+    9: "PPP",
+    12: "RAW",
+    14: "RAW",
+    50: "PPP_HDLC",
+    51: "PPP_ETHER",
+    100: "ATM_RFC1483",
+    101: "RAW",
+    104: "C_HDLC",
+    105: "IEEE802_11",
+    107: "FRELAY",
+    108: "LOOP",
+    113: "LINUX_SLL",
+    117: "PFLOG",
+    119: "IEEE802_11_PRISM",
+    127: "IEEE802_11_RADIOTAP",
+    147: "USER0",
+    149: "USER2",
+    192: "PPI",
+    195: "IEEE802_15_4",
+    228: "IPV4",
+    229: "IPV6",
+    239: "NFLOG",
+    249: "USBPCAP",
+    253: "NETLINK",
+    258: "PKTAP",
+    276: "LINUX_SLL2",
+}
+"""Link types of the tcpdump.org registry."""
+
+PROTOCOL_NAMES = {
+    1: "icmp",
+    2: "igmp",
+    6: "tcp",
+    17: "udp",
+    41: "ipv6",
+    47: "gre",
+    50: "esp",
+    51: "ah",
+    58: "icmpv6",
+    89: "ospf",
+    103: "pim",
+    112: "vrrp",
+    132: "sctp",
+}
+"""IP protocols of the IANA registry."""
