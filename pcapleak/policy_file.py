@@ -138,7 +138,12 @@ def _explain(error: ValidationError) -> list[str]:
         known = _KEYS.get(str(place[0])) if len(place) > 1 else None
         names = ", ".join(known if known is not None else _PolicyTable.model_fields)
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{key}: no such key; the keys here are {names}")
+            hint = (
+                f"; `{place[-1]}` belongs above the first [[table]]"
+                if known is not None and place[-1] in _PolicyTable.model_fields
+                else ""
+            )
+            lines.append(f"{key}: no such key; the keys here are {names}{hint}")
         elif problem["type"] == "missing":
             lines.append(f"{key}: is missing; {key.rpartition('.')[0]} needs it")
         elif problem["type"] == "list_type":
@@ -155,21 +160,6 @@ TEMPLATE = """\
 #   pcapleak analyze capture.pcapng --policy policy.toml
 # Everything left out is looked for in the capture, and the report says what was found there.
 
-# A tunnel (VPN). Give a table for each. Traffic belongs inside; only its carrier may go beside it.
-#[[tunnel]]
-#interface = "wg0"                        # as `ip link` or `ifconfig` lists it
-#endpoints = ["198.51.100.40:51820/udp"]  # the VPN server; every one it may move to on reconnect
-#protocol = "wireguard"                   # or openvpn, ikev2, esp, gre, l2tp, tcp, udp, other
-#addresses = ["10.66.0.2"]                # this host's addresses inside the tunnel
-#resolvers = ["10.66.0.1"]                # the tunnel's resolver: any other one is a DNS leak
-#exits = ["198.51.100.40"]                # where its traffic comes out; a range for an exit pool
-#routes = []                              # split tunnel: only these ranges are meant to go inside
-
-# A proxy. Give a table for each.
-#[[proxy]]
-#url = "socks5://198.51.100.30:1080"      # socks4, socks4a, socks5, socks5h, http or https
-#exits = ["198.51.100.30"]
-
 # This host's own addresses on physical interfaces, and the local network.
 #clients = ["192.168.50.42"]
 #lans = ["192.168.50.0/24"]
@@ -185,6 +175,21 @@ strict = false
 # stun, dns, ipv6, quic, tcp, mdns
 require = []
 
-# Whether tunnels and proxies may be learned from the capture where no table above gives one.
+# Whether tunnels and proxies may be learned from the capture where no table below gives one.
 infer = true
+
+# A tunnel (VPN). Give a table for each. Traffic belongs inside; only its carrier may go beside it.
+#[[tunnel]]
+#interface = "wg0"                        # as `ip link` or `ifconfig` lists it
+#endpoints = ["198.51.100.40:51820/udp"]  # the VPN server; every one it may move to on reconnect
+#protocol = "wireguard"                   # or openvpn, ikev2, esp, gre, l2tp, tcp, udp, other
+#addresses = ["10.66.0.2"]                # this host's addresses inside the tunnel
+#resolvers = ["10.66.0.1"]                # the tunnel's resolver: any other one is a DNS leak
+#exits = ["198.51.100.40"]                # where its traffic comes out; a range for an exit pool
+#routes = []                              # split tunnel: only these ranges are meant to go inside
+
+# A proxy. Give a table for each.
+#[[proxy]]
+#url = "socks5://198.51.100.30:1080"      # socks4, socks4a, socks5, socks5h, http or https
+#exits = ["198.51.100.30"]
 """
