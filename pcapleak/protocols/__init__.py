@@ -1,0 +1,1 @@
+"""Decoders: functions from bytes to frozen values, raising `DecodeError` only."""

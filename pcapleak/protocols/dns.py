@@ -1,0 +1,423 @@
+"""DNS messages: unicast DNS, multicast DNS and LLMNR (RFC 1035, 6762, 4795, 6891)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Literal, NamedTuple
+
+from pcapleak.errors import DecodeError
+from pcapleak.model import IPAddress
+
+DnsProtocol = Literal["dns", "mdns", "llmnr"]
+
+A, NS, CNAME, SOA, PTR, HINFO, MX, TXT = 1, 2, 5, 6, 12, 13, 15, 16
+AAAA, SRV, DNAME, OPT, NSEC, ANY = 28, 33, 39, 41, 47, 255
+
+TYPE_NAMES = {
+    1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR",
+    10: "NULL", 11: "WKS", 12: "PTR", 13: "HINFO", 14: "MINFO", 15: "MX", 16: "TXT", 17: "RP",
+    18: "AFSDB", 19: "X25", 20: "ISDN", 21: "RT", 22: "NSAP", 23: "NSAP-PTR", 24: "SIG",
+    25: "KEY", 26: "PX", 27: "GPOS", 28: "AAAA", 29: "LOC", 30: "NXT", 31: "EID", 32: "NIMLOC",
+    33: "SRV", 34: "ATMA", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6", 39: "DNAME", 40: "SINK",
+    41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC",
+    48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA",
+    55: "HIP", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD",
+    64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
+    251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA",
+}  # fmt: skip
+
+_HEADER = struct.Struct("!6H")
+_QUESTION_TAIL = struct.Struct("!HH")
+_RECORD_TAIL = struct.Struct("!HHIH")
+_SRV_HEAD = struct.Struct("!HHH")
+_U16_PAIR = struct.Struct("!HH")
+
+_PLAIN_LABELS = re.compile(rb"[ -\-/-\[\]-~]*")
+"""Printable ASCII but for the dot and the backslash, which stand for themselves in a name."""
+
+_NAME_TYPES = frozenset((NS, CNAME, PTR, DNAME))
+
+
+def type_name(rtype: int) -> str:
+    """The mnemonic of a record type, or `TYPE123` (RFC 3597 section 5)."""
+    return TYPE_NAMES.get(rtype) or f"TYPE{rtype}"
+
+
+class SrvData(NamedTuple):
+    """A service's place (RFC 2782)."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
+class NsecData(NamedTuple):
+    """The types that exist at a name (RFC 4034 section 4, RFC 6762 section 6.1)."""
+
+    next_name: str
+    types: tuple[int, ...]
+
+
+class OptData(NamedTuple):
+    """An EDNS pseudo-record (RFC 6891 section 6.1)."""
+
+    payload_size: int
+    extended_rcode: int
+    version: int
+    dnssec_ok: bool
+    options: tuple[tuple[int, bytes], ...]
+
+    @property
+    def client_subnet(self) -> IPv4Network | IPv6Network | None:
+        """The client's subnet a resolver passes on (RFC 7871 section 6)."""
+        for code, value in self.options:
+            if code == 8 and len(value) >= 4:
+                family, prefix = int.from_bytes(value[:2], "big"), value[2]
+                if family == 1 and prefix <= 32 and len(value) <= 8:
+                    return IPv4Network((value[4:].ljust(4, b"\0"), prefix), strict=False)
+                if family == 2 and prefix <= 128 and len(value) <= 20:
+                    return IPv6Network((value[4:].ljust(16, b"\0"), prefix), strict=False)
+        return None
+
+
+RecordData = IPAddress | str | SrvData | NsecData | OptData | tuple[bytes, ...] | bytes
+
+
+class Question(NamedTuple):
+    """What is asked. `unicast_response` is the QU bit of RFC 6762 section 5.4."""
+
+    name: str
+    type: int
+    rclass: int
+    unicast_response: bool
+
+    @property
+    def type_name(self) -> str:
+        """The type's mnemonic."""
+        return type_name(self.type)
+
+
+class Record(NamedTuple):
+    """A resource record. `data` is typed where the type is known and well formed, else `raw`."""
+
+    name: str
+    type: int
+    rclass: int
+    cache_flush: bool
+    """RFC 6762 section 10.2; only in multicast DNS."""
+    ttl_s: int
+    data: RecordData
+    raw: bytes
+
+    @property
+    def type_name(self) -> str:
+        """The type's mnemonic."""
+        return type_name(self.type)
+
+
+class DnsMessage(NamedTuple):
+    """A DNS message, as far as it could be read; `problems` says what could not.
+
+    Names have no trailing dot (the root is `.`), keep their case, and escape what is not
+    printable as RFC 1035 section 5.1 does. In LLMNR `authoritative` is the conflict bit and
+    `recursion_desired` the tentative bit (RFC 4795 section 2.1.1).
+    """
+
+    id: int
+    is_response: bool
+    opcode: int
+    authoritative: bool
+    truncated: bool
+    recursion_desired: bool
+    rcode: int
+    questions: tuple[Question, ...]
+    answers: tuple[Record, ...]
+    authorities: tuple[Record, ...]
+    additionals: tuple[Record, ...]
+    problems: tuple[str, ...] = ()
+    recursion_available: bool = False
+    protocol: DnsProtocol = "dns"
+
+    @property
+    def is_probe(self) -> bool:
+        """A claim to names not yet held (RFC 6762 section 8.1)."""
+        return not self.is_response and bool(self.questions) and bool(self.authorities)
+
+    @property
+    def is_announcement(self) -> bool:
+        """A response that asks nothing and gives up nothing (RFC 6762 section 8.3)."""
+        return self.is_response and any(record.ttl_s for record in self.answers)
+
+    @property
+    def goodbyes(self) -> tuple[Record, ...]:
+        """Records given up: a TTL of zero in a response (RFC 6762 section 10.1)."""
+        if not self.is_response:
+            return ()
+        return tuple(record for record in self.answers if record.ttl_s == 0)
+
+    @property
+    def known_answers(self) -> tuple[Record, ...]:
+        """What a querier already knows (RFC 6762 section 7.1)."""
+        return () if self.is_response else self.answers
+
+    @property
+    def client_subnet(self) -> IPv4Network | IPv6Network | None:
+        """The EDNS client subnet of the message, if it has one."""
+        for record in self.additionals:
+            if isinstance(record.data, OptData):
+                return record.data.client_subnet
+        return None
+
+
+def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
+    """The DNS message that fills `data`.
+
+    A broken record ends the message there and is told in `problems`; a record whose data alone
+    is broken keeps its `raw` bytes. Raises `DecodeError` where there is no header.
+    """
+    end = len(data)
+    if end < 12:
+        raise DecodeError(protocol, "header", end, f"{end} bytes, a header has 12")
+    ident, flags, qd, an, ns, ar = _HEADER.unpack_from(data)
+    multicast = protocol == "mdns"
+    problems: list[str] = []
+    names: dict[int, tuple[tuple[bytes, ...], int]] = {}
+    questions: list[Question] = []
+    sections: tuple[list[Record], list[Record], list[Record]] = ([], [], [])
+    offset = 12
+    place = "question"
+    try:
+        # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
+        # after at most 13104 rounds whatever its counts say.
+        for _ in range(qd):
+            name, offset = _name(data, offset, end, names, protocol, place)
+            if offset + 4 > end:
+                raise DecodeError(protocol, place, offset, "ends in the type or class")
+            rtype, rclass = _QUESTION_TAIL.unpack_from(data, offset)
+            offset += 4
+            if multicast:
+                questions.append(Question(name, rtype, rclass & 0x7FFF, rclass >= 0x8000))
+            else:
+                questions.append(Question(name, rtype, rclass, False))
+        for place, count, records in zip(
+            ("answer", "authority", "additional"), (an, ns, ar), sections, strict=True
+        ):
+            for _ in range(count):
+                name, offset = _name(data, offset, end, names, protocol, place)
+                if offset + 10 > end:
+                    raise DecodeError(protocol, place, offset, "ends before the record's data")
+                rtype, rclass, ttl, size = _RECORD_TAIL.unpack_from(data, offset)
+                start = offset + 10
+                offset = start + size
+                if offset > end:
+                    raise DecodeError(
+                        protocol, place, start, f"{size} bytes of data, {end - start} left"
+                    )
+                raw = data[start:offset]
+                value: RecordData
+                try:
+                    value = _record_data(data, start, offset, rtype, rclass, ttl, names, protocol)
+                except DecodeError as error:
+                    problems.append(str(error))
+                    value = raw
+                flush = multicast and rclass >= 0x8000 and rtype != OPT
+                if flush:
+                    rclass &= 0x7FFF
+                records.append(Record(name, rtype, rclass, flush, ttl, value, raw))
+    except DecodeError as error:
+        problems.append(str(error))
+    else:
+        if offset < end:
+            problems.append(f"{protocol}: {end - offset} bytes after the message")
+    return DnsMessage(
+        ident,
+        flags >= 0x8000,
+        flags >> 11 & 15,
+        bool(flags & 0x0400),
+        bool(flags & 0x0200),
+        bool(flags & 0x0100),
+        flags & 15,
+        tuple(questions),
+        tuple(sections[0]),
+        tuple(sections[1]),
+        tuple(sections[2]),
+        tuple(problems),
+        bool(flags & 0x0080),
+        protocol,
+    )
+
+
+def _name(
+    data: bytes,
+    offset: int,
+    end: int,
+    names: dict[int, tuple[tuple[bytes, ...], int]],
+    protocol: DnsProtocol,
+    place: str,
+) -> tuple[str, int]:
+    """The name at `offset` and where it ends (RFC 1035 section 4.1.4).
+
+    `end` bounds the part that stands at `offset`; what a pointer leads to is bounded by the
+    message. Each pointer must lead further back than the last, so there are no loops, and
+    `names` remembers the labels behind each pointer, so a message costs linear time.
+    """
+    labels: list[bytes] = []
+    length = 0
+    after = -1
+    lowest = offset
+    targets: list[tuple[int, int, int]] = []
+    while True:
+        if offset >= end:
+            raise DecodeError(protocol, f"{place} name", offset, "no end")
+        size = data[offset]
+        if size == 0:
+            offset += 1
+            break
+        if size < 64:
+            stop = offset + 1 + size
+            if stop > end:
+                raise DecodeError(protocol, f"{place} name", offset, "label past the end")
+            labels.append(data[offset + 1 : stop])
+            length += size + 1
+            if length > 254:
+                raise DecodeError(protocol, f"{place} name", offset, "longer than 255 bytes")
+            offset = stop
+            continue
+        if size < 192:
+            raise DecodeError(protocol, f"{place} name", offset, f"label type {size >> 6}")
+        if offset + 2 > end:
+            raise DecodeError(protocol, f"{place} name", offset, "ends in a pointer")
+        target = (size & 0x3F) << 8 | data[offset + 1]
+        if after < 0:
+            after = offset + 2
+            end = len(data)
+        if target >= lowest:
+            raise DecodeError(protocol, f"{place} name", offset, f"pointer to {target}, not back")
+        if target < 12:
+            raise DecodeError(protocol, f"{place} name", offset, "pointer into the header")
+        lowest = target
+        known = names.get(target)
+        if known is not None:
+            labels.extend(known[0])
+            length += known[1]
+            if length > 254:
+                raise DecodeError(protocol, f"{place} name", offset, "longer than 255 bytes")
+            break
+        targets.append((target, len(labels), length))
+        offset = target
+    for target, index, before in targets:
+        names[target] = tuple(labels[index:]), length - before
+    return _text(labels), offset if after < 0 else after
+
+
+def _text(labels: list[bytes]) -> str:
+    if not labels:
+        return "."
+    if _PLAIN_LABELS.fullmatch(b"".join(labels)):
+        return b".".join(labels).decode("ascii")
+    return ".".join(map(_label_text, labels))
+
+
+def _label_text(label: bytes) -> str:
+    """UTF-8 as it stands, all else escaped, so that no two labels have one text."""
+    if _PLAIN_LABELS.fullmatch(label):
+        return label.decode("ascii")
+    out = []
+    for character in label.decode("utf-8", "surrogateescape"):
+        if character in ".\\":
+            out.append("\\" + character)
+        elif character.isprintable():
+            out.append(character)
+        else:
+            out.extend(f"\\{byte:03d}" for byte in character.encode("utf-8", "surrogateescape"))
+    return "".join(out)
+
+
+def _record_data(
+    data: bytes,
+    start: int,
+    end: int,
+    rtype: int,
+    rclass: int,
+    ttl: int,
+    names: dict[int, tuple[tuple[bytes, ...], int]],
+    protocol: DnsProtocol,
+) -> RecordData:
+    if rtype == A:
+        if end - start != 4:
+            raise DecodeError(protocol, "A", start, f"{end - start} bytes, an address has 4")
+        return IPv4Address(data[start:end])
+    if rtype == AAAA:
+        if end - start != 16:
+            raise DecodeError(protocol, "AAAA", start, f"{end - start} bytes, an address has 16")
+        return IPv6Address(data[start:end])
+    if rtype in _NAME_TYPES:
+        name, after = _name(data, start, end, names, protocol, type_name(rtype))
+        if after != end:
+            raise DecodeError(protocol, type_name(rtype), after, "bytes after the name")
+        return name
+    if rtype in (TXT, HINFO):
+        return tuple(_strings(data, start, end, protocol, type_name(rtype)))
+    if rtype == SRV:
+        if end - start < 7:
+            raise DecodeError(protocol, "SRV", start, "too short")
+        target, after = _name(data, start + 6, end, names, protocol, "SRV")
+        if after != end:
+            raise DecodeError(protocol, "SRV", after, "bytes after the target")
+        return SrvData(*_SRV_HEAD.unpack_from(data, start), target)
+    if rtype == NSEC:
+        next_name, after = _name(data, start, end, names, protocol, "NSEC")
+        return NsecData(next_name, tuple(_bitmap(data, after, end, protocol)))
+    if rtype == OPT:
+        options = tuple(_options(data, start, end, protocol))
+        return OptData(rclass, ttl >> 24, ttl >> 16 & 0xFF, bool(ttl & 0x8000), options)
+    return data[start:end]
+
+
+def _strings(data: bytes, start: int, end: int, protocol: DnsProtocol, place: str) -> list[bytes]:
+    strings = []
+    while start < end:
+        stop = start + 1 + data[start]
+        if stop > end:
+            raise DecodeError(protocol, place, start, "string past the end")
+        strings.append(data[start + 1 : stop])
+        start = stop
+    return strings
+
+
+def _bitmap(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[int]:
+    """RFC 4034 section 4.1.2. Windows must rise, so there are at most 256 of 256 types."""
+    types = []
+    last = -1
+    while start < end:
+        if start + 2 > end or start + 2 + data[start + 1] > end:
+            raise DecodeError(protocol, "NSEC", start, "window past the end")
+        window, size = data[start], data[start + 1]
+        if window <= last or not 1 <= size <= 32:
+            raise DecodeError(protocol, "NSEC", start, f"window {window} of {size} bytes")
+        last = window
+        start += 2
+        for i in range(size):
+            byte = data[start + i]
+            for bit in range(8):
+                if byte & 0x80 >> bit:
+                    types.append(window << 8 | i << 3 | bit)
+        start += size
+    return types
+
+
+def _options(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[tuple[int, bytes]]:
+    options = []
+    while start < end:
+        if start + 4 > end:
+            raise DecodeError(protocol, "OPT", start, "ends in an option's header")
+        code, size = _U16_PAIR.unpack_from(data, start)
+        stop = start + 4 + size
+        if stop > end:
+            raise DecodeError(protocol, "OPT", start, f"option {code} past the end")
+        options.append((code, data[start + 4 : stop]))
+        start = stop
+    return options

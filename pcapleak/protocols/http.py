@@ -1,0 +1,109 @@
+"""HTTP/1 heads (RFC 9112), as far as tunnels and signalling need them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from pcapleak.errors import DecodeError
+from pcapleak.model import IPAddress
+from pcapleak.protocols.socks import host_of
+
+MAX_HEAD = 16384
+"""Bytes of a start line and its fields; servers' own limits are 8 to 16 kB."""
+
+METHODS = (
+    b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"PATCH ",
+    b"TRACE ", b"PROPFIND ", b"REPORT ", b"NOTIFY ", b"SUBSCRIBE ", b"M-SEARCH ",
+)  # fmt: skip
+RESPONSE = b"HTTP/1."
+
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ \r\n]+) HTTP/(1\.[01])\r?\Z")
+_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\Z")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def _find(headers: Headers, name: str) -> str | None:
+    """The first value of a field, whatever its case."""
+    name = name.lower()
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
+
+
+class HttpRequest(NamedTuple):
+    """A request. `body` is there where it is short enough to be kept whole."""
+
+    method: str
+    target: str
+    version: str
+    headers: Headers
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a field."""
+        return _find(self.headers, name)
+
+    @property
+    def authority(self) -> tuple[IPAddress | str, int] | None:
+        """Host and port a CONNECT asks for (RFC 9110 section 9.3.6)."""
+        if self.method != "CONNECT":
+            return None
+        host, _, port = self.target.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
+            return None
+        return host_of(host.removeprefix("[").removesuffix("]")), int(port)
+
+
+class HttpResponse(NamedTuple):
+    """A response. `body` is there where it is short enough to be kept whole."""
+
+    status: int
+    reason: str
+    version: str
+    headers: Headers
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a field."""
+        return _find(self.headers, name)
+
+
+def looks_like_http(data: bytes) -> bool:
+    """Whether a stream that begins with `data` may be HTTP/1."""
+    return data.startswith((*METHODS, RESPONSE))
+
+
+def parse_head(data: bytes) -> tuple[HttpRequest | HttpResponse, int] | None:
+    """The request or response whose head `data` begins with, without body, and the head's
+    length; None while it is not all there."""
+    match = _HEAD_END.search(data, 0, MAX_HEAD)
+    if match is None:
+        if len(data) >= MAX_HEAD:
+            raise DecodeError("http", "head", MAX_HEAD, "no end")
+        return None
+    first, *lines = data[: match.start()].split(b"\n")
+    request = _REQUEST_LINE.match(first)
+    status = None if request else _STATUS_LINE.match(first)
+    if request is None and status is None:
+        raise DecodeError("http", "start line", 0, "neither a request nor a status")
+    headers = tuple(_headers(lines))
+    if request:
+        method, target, version = (part.decode("latin-1") for part in request.groups())
+        return HttpRequest(method, target, version, headers), match.end()
+    assert status is not None
+    reason = (status[3] or b"").decode("latin-1")
+    return HttpResponse(int(status[2]), reason, status[1].decode(), headers), match.end()
+
+
+def _headers(lines: list[bytes]) -> list[tuple[str, str]]:
+    """Fields by line; what has no colon, or continues a field (obsolete), is passed over."""
+    headers = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if colon and name[:1] not in (b" ", b"\t", b""):
+            headers.append((name.decode("latin-1").strip(), value.decode("latin-1").strip()))
+    return headers

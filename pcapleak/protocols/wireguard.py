@@ -1,0 +1,66 @@
+"""WireGuard messages: their kinds and indices, which are all a passive observer can read."""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal, NamedTuple
+
+from pcapleak.errors import DecodeError
+
+WireGuardKind = Literal["initiation", "response", "cookie", "data"]
+
+KEEPALIVE_LENGTH = 32
+"""A data message that carries nothing."""
+
+_LENGTHS: dict[int, tuple[WireGuardKind, int]] = {
+    1: ("initiation", 148),
+    2: ("response", 92),
+    3: ("cookie", 64),
+}
+
+
+class WireGuardMessage(NamedTuple):
+    """A WireGuard message. An index names one end's session; a response answers the
+    initiation whose `sender_index` is its `receiver_index`."""
+
+    kind: WireGuardKind
+    sender_index: int | None
+    receiver_index: int | None
+    length: int
+    counter: int | None = None
+    """Of a data message."""
+
+    @property
+    def is_keepalive(self) -> bool:
+        """A data message without data."""
+        return self.kind == "data" and self.length == KEEPALIVE_LENGTH
+
+
+def decode_wireguard(data: bytes, length: int | None = None) -> WireGuardMessage:
+    """The WireGuard message that fills `data` (WireGuard paper section 5.4).
+
+    `length` is the datagram's own where the capture holds less of it. Only the header is read;
+    data messages are told by shape alone, which other protocols share.
+    """
+    size = len(data) if length is None else length
+    if len(data) < 16:
+        raise DecodeError("wireguard", "header", len(data), "shorter than any message")
+    if data[1] or data[2] or data[3]:
+        raise DecodeError("wireguard", "header", 1, "reserved bytes are not zero")
+    kind = data[0]
+    if kind == 4:
+        if size < KEEPALIVE_LENGTH or size % 16:
+            raise DecodeError("wireguard", "data", 4, f"{size} bytes, not a multiple of 16")
+        receiver, counter = struct.unpack_from("<IQ", data, 4)
+        return WireGuardMessage("data", None, receiver, size, counter)
+    if kind not in _LENGTHS:
+        raise DecodeError("wireguard", "header", 0, f"message type {kind}")
+    name, expected = _LENGTHS[kind]
+    if size != expected:
+        raise DecodeError("wireguard", name, 0, f"{size} bytes, must be {expected}")
+    first, second = struct.unpack_from("<II", data, 4)
+    if kind == 1:
+        return WireGuardMessage(name, first, None, size)
+    if kind == 2:
+        return WireGuardMessage(name, first, second, size)
+    return WireGuardMessage(name, None, first, size)
