@@ -17,7 +17,7 @@ from pcapleak.model import Endpoint
 from pcapleak.protocols import stun_attributes as attr
 from pcapleak.protocols.stun_attributes import (
     ATTRIBUTES,
-    PLAIN_PEER_ADDRESS,
+    MS_TURN_ATTRIBUTES,
     AttributeKind,
     ErrorCode,
     NetworkInfo,
@@ -28,8 +28,8 @@ from pcapleak.protocols.stun_integrity import fingerprint_state
 
 HEADER_SIZE = 20
 COOKIE = b"\x21\x12\xa4\x42"
-_MS_COOKIE = b"\x72\xc6\x4b\xc6"
-"""The value of MAGIC-COOKIE, by which [MS-TURN] messages are known."""
+_MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
+"""The MAGIC-COOKIE attribute, with which every [MS-TURN] message begins."""
 
 Class = Literal["request", "indication", "success", "error"]
 _CLASSES: tuple[Class, Class, Class, Class] = ("request", "indication", "success", "error")
@@ -102,7 +102,7 @@ class StunMessage:
     structure_problems: tuple[str, ...] = ()
     """What the walk found wrong; `problems` has the values' too."""
 
-    # --- header ---
+    # Header
 
     @property
     def length(self) -> int:
@@ -144,12 +144,12 @@ class StunMessage:
         """Method and class, as `Binding Success Response`."""
         return f"{self.method_name} {_CLASS_NAMES[self.message_class]}"
 
-    @cached_property
+    @property
     def is_ms_turn(self) -> bool:
         """Whether this is [MS-TURN]: its MAGIC-COOKIE comes first."""
-        return attr.MAGIC_COOKIE in self._first and self.raw(attr.MAGIC_COOKIE) == _MS_COOKIE
+        return self.wire[20:28] == _MS_TURN_START
 
-    # --- attributes ---
+    # Attributes
 
     @cached_property
     def _first(self) -> dict[int, int]:
@@ -182,8 +182,8 @@ class StunMessage:
 
     def kind(self, type_: int) -> AttributeKind | None:
         """What the table says of a type in this message's dialect."""
-        if type_ == attr.XOR_PEER_ADDRESS and self.is_ms_turn:
-            return PLAIN_PEER_ADDRESS
+        if self.is_ms_turn and type_ in MS_TURN_ATTRIBUTES:
+            return MS_TURN_ATTRIBUTES[type_]
         return ATTRIBUTES.get(type_)
 
     def decode(self, attribute: RawAttribute) -> Value:
@@ -241,7 +241,7 @@ class StunMessage:
         value = self.value(type_)
         return value if isinstance(value, str) else None
 
-    # --- addresses ---
+    # Addresses
 
     @property
     def xor_mapped_address(self) -> Endpoint | None:
@@ -303,7 +303,7 @@ class StunMessage:
         """ALTERNATE-SERVER of a 300 answer."""
         return self._endpoint(attr.ALTERNATE_SERVER)
 
-    # --- texts and numbers ---
+    # Texts and numbers
 
     @property
     def username(self) -> str | None:
@@ -313,7 +313,7 @@ class StunMessage:
     @property
     def realm(self) -> str | None:
         """REALM of the long-term credential."""
-        return self._text(attr.REALM)
+        return self._text(attr.NONCE if self.is_ms_turn else attr.REALM)
 
     @property
     def nonce(self) -> str | None:
@@ -351,7 +351,7 @@ class StunMessage:
         """DATA: the datagram that TURN carries."""
         return self.raw(attr.DATA)
 
-    # --- ICE ---
+    # ICE
 
     @property
     def is_ice(self) -> bool:
@@ -406,7 +406,7 @@ class StunMessage:
         value = self.value(attr.GOOG_NETWORK_INFO)
         return value if isinstance(value, NetworkInfo) else None
 
-    # --- proof ---
+    # Proof
 
     @cached_property
     def fingerprint(self) -> Literal["ok", "bad"] | None:
@@ -446,15 +446,25 @@ def decode_stun(data: bytes) -> StunMessage:
         else:
             problems.append(f"{size - end} bytes after the message")
             data = data[:end]
-    at = HEADER_SIZE
+    offsets, at = _walk(data, 3)
+    if at != end:
+        if data[20:28] == _MS_TURN_START and (unpadded := _walk(data, 0))[1] == end:
+            offsets = unpadded[0]
+        else:
+            problems += _ending_problems(data, offsets, at)
+    return StunMessage(data, message_type, tuple(offsets), tuple(problems))
+
+
+def _walk(data: bytes, padding: int) -> tuple[list[int], int]:
+    """Offsets of the values, and where the last attribute ends: the message's end if all is
+    well. `padding` is 3 where values are padded to four bytes, 0 where they are not."""
+    at, end, mask = HEADER_SIZE, len(data), ~padding
     offsets = []
     while at + 4 <= end:
         at += 4
         offsets.append(at)
-        at += (data[at - 2] << 8 | data[at - 1]) + 3 & ~3
-    if at != end:
-        problems += _ending_problems(data, offsets, at)
-    return StunMessage(data, message_type, tuple(offsets), tuple(problems))
+        at += (data[at - 2] << 8 | data[at - 1]) + padding & mask
+    return offsets, at
 
 
 def _ending_problems(data: bytes, offsets: list[int], at: int) -> list[str]:
@@ -471,32 +481,23 @@ def _ending_problems(data: bytes, offsets: list[int], at: int) -> list[str]:
 
 
 def _decode_classic(data: bytes, message_type: int, end: int) -> StunMessage:
-    """A message without cookie, if nothing about it is odd: a stranger's bytes that begin
-    with a zero are common, so every byte must be accounted for."""
-    at, size = HEADER_SIZE, len(data)
+    """A message without cookie, if nothing about it is odd: strangers' bytes that begin with
+    a zero are common, so every one must be accounted for."""
 
     def refuse(offset: int, why: str) -> DecodeError:
         return DecodeError("stun", "header", offset, f"no magic cookie, and not RFC 3489: {why}")
 
-    is_ms_turn = data[20:28] == b"\x00\x0f\x00\x04" + _MS_COOKIE
+    is_ms_turn = data[20:28] == _MS_TURN_START
     if message_type not in (_MS_TURN_TYPES if is_ms_turn else _CLASSIC_TYPES):
         raise refuse(0, f"type 0x{message_type:04X}")
-    if end != size:
-        raise refuse(2, f"{end - HEADER_SIZE} bytes announced, {size - HEADER_SIZE} there")
-    offsets = []
-    while at < end:
-        if at + 4 > end:
-            raise refuse(at, "bytes that are no attribute")
-        type_, length = _u16_pair(data, at)
-        at += 4
-        if at + length > end:
-            raise refuse(at, f"attribute {attribute_name(type_)} leaves the message")
-        if type_ not in ATTRIBUTES:
-            raise refuse(at - 4, f"attribute {attribute_name(type_)}")
-        offsets.append(at)
-        at += length
-        # RFC 3489 has no padding; MS-TURN agents pad some values all the same.
+    if end != len(data):
+        raise refuse(2, f"{end - HEADER_SIZE} bytes announced, {len(data) - HEADER_SIZE} there")
+    offsets, at = _walk(data, 0)
+    if at != end:
+        raise refuse(offsets[-1] if offsets else HEADER_SIZE, "the attributes end elsewhere")
     message = StunMessage(data, message_type, tuple(offsets))
     for attribute in message.attributes:
+        if message.kind(attribute.type) is None:
+            raise refuse(attribute.offset - 4, f"attribute {attribute.name}")
         message.decode(attribute)
     return message

@@ -364,8 +364,15 @@ ATTRIBUTES: dict[int, AttributeKind] = {
     0xFF05: AttributeKind("TURN-LOGGING-ID", _WEBRTC, _text),
 }
 
-PLAIN_PEER_ADDRESS = AttributeKind("REMOTE-ADDRESS", _MS_TURN, _address)
-"""Type 0x0012 as [MS-TURN] has it, recognised by its MAGIC-COOKIE attribute."""
+MS_TURN_ATTRIBUTES: dict[int, AttributeKind] = {
+    0x0006: AttributeKind("USERNAME", _MS_TURN, _bytes),
+    0x000E: AttributeKind("ALTERNATE-SERVER", _MS_TURN, _address),
+    0x0012: AttributeKind("REMOTE-ADDRESS", _MS_TURN, _address),
+    0x0014: AttributeKind("NONCE", _MS_TURN, _bytes),
+    0x0015: AttributeKind("REALM", _MS_TURN, _text),
+}
+"""Where [MS-TURN] differs: binary credentials, REALM and NONCE the other way round, and a
+peer's address in clear. Its messages are known by their MAGIC-COOKIE attribute."""
 
 
 def attribute_name(type_: int) -> str:
