@@ -367,7 +367,8 @@ def _record_data(
         target, after = _name(data, start + 6, end, names, protocol, "SRV")
         if after != end:
             raise DecodeError(protocol, "SRV", after, "bytes after the target")
-        return SrvData(*_SRV_HEAD.unpack_from(data, start), target)
+        priority, weight, port = _SRV_HEAD.unpack_from(data, start)
+        return SrvData(priority, weight, port, target)
     if rtype == NSEC:
         next_name, after = _name(data, start, end, names, protocol, "NSEC")
         return NsecData(next_name, tuple(_bitmap(data, after, end, protocol)))
