@@ -1,0 +1,5 @@
+"""`python -m pcapleak`."""
+
+from pcapleak.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""`pcapleak.analyze`: captures in, reports out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal, overload
+
+from pcapleak.analyzer import analyze_captures
+from pcapleak.capture import CaptureSource, open_capture
+from pcapleak.document import Document
+from pcapleak.model import RecordBatch
+from pcapleak.policy import Policy
+from pcapleak.report.report import Report
+
+Progress = Callable[[int, "int | None"], None]
+"""Called now and then with the bytes read and the bytes there are (None where unknown)."""
+
+
+@overload
+def analyze(
+    paths: str | Path,
+    policy: Policy | None = None,
+    *,
+    merge: bool = False,
+    all_flows: bool = True,
+    progress: Progress | None = None,
+) -> Report: ...
+@overload
+def analyze(
+    paths: Iterable[str | Path],
+    policy: Policy | None = None,
+    *,
+    merge: Literal[True],
+    all_flows: bool = True,
+    progress: Progress | None = None,
+) -> Report: ...
+@overload
+def analyze(
+    paths: Iterable[str | Path],
+    policy: Policy | None = None,
+    *,
+    merge: Literal[False] = False,
+    all_flows: bool = True,
+    progress: Progress | None = None,
+) -> list[Report]: ...
+def analyze(
+    paths: str | Path | Iterable[str | Path],
+    policy: Policy | None = None,
+    *,
+    merge: bool = False,
+    all_flows: bool = True,
+    progress: Progress | None = None,
+) -> Report | list[Report]:
+    """Analyze one capture file, or several.
+
+    One path gives one `Report`. Several give a list with one report for each, or with `merge`
+    a single report over one common timeline. Without a `policy` what should have held is
+    inferred from the capture. `all_flows=False` lists only the flows that matter, as the
+    command does.
+
+    Raises `CaptureError` where a file cannot be read at all; a capture cut short is no error.
+    """
+    if isinstance(paths, str | Path):
+        return Report(_analyze_one([paths], policy, all_flows, progress))
+    files = list(paths)
+    if merge:
+        return Report(_analyze_one(files, policy, all_flows, progress))
+    return [Report(_analyze_one([path], policy, all_flows, progress)) for path in files]
+
+
+def _analyze_one(
+    paths: Sequence[str | Path],
+    policy: Policy | None,
+    all_flows: bool,
+    progress: Progress | None,
+) -> Document:
+    with ExitStack() as stack:
+        sources: list[CaptureSource] = []
+        for number, path in enumerate(paths):
+            interfaces = sources[0].interfaces if sources else None
+            source = open_capture(path, interfaces=interfaces, capture=number)
+            sources.append(stack.enter_context(source))
+        batches: Iterator[RecordBatch] = iter(sources[0])
+        if len(sources) > 1:
+            from pcapleak.capture import merge_batches
+
+            batches = merge_batches(sources)
+        if progress is not None:
+            batches = _watched(batches, sources, progress)
+        return analyze_captures(sources, batches, policy, all_flows=all_flows)
+
+
+def _watched(
+    batches: Iterator[RecordBatch], sources: Sequence[CaptureSource], progress: Progress
+) -> Iterator[RecordBatch]:
+    sizes = [source.size for source in sources]
+    total = sum(size for size in sizes if size is not None) if None not in sizes else None
+    for batch in batches:
+        yield batch
+        progress(sum(source.bytes_read for source in sources), total)

@@ -1,0 +1,137 @@
+"""The options that say what should have held: the policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pcapleak.policy import Policy
+
+PANEL = "Policy (inferred from the capture where not given)"
+
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="A TOML policy file.", rich_help_panel=PANEL),
+]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy",
+        metavar="URL",
+        help="A proxy that should carry everything, as socks5://HOST:PORT or http://HOST:PORT.",
+        rich_help_panel=PANEL,
+    ),
+]
+Tunnels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tunnel", metavar="IFACE", help="A tunnel's interface, wg0 say.", rich_help_panel=PANEL
+    ),
+]
+VpnEndpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vpn-endpoint",
+        metavar="HOST:PORT",
+        help="A VPN server, the one public address a tunnel may reach.",
+        rich_help_panel=PANEL,
+    ),
+]
+Exits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exit-ip",
+        metavar="ADDRESS",
+        help="The address the tunnel or proxy shows to the world: seeing it is no leak.",
+        rich_help_panel=PANEL,
+    ),
+]
+Clients = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--client", metavar="ADDRESS", help="An address of the client.", rich_help_panel=PANEL
+    ),
+]
+Lans = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lan", metavar="CIDR", help="A local network to talk to freely.", rich_help_panel=PANEL
+    ),
+]
+Resolvers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--resolver",
+        metavar="ADDRESS",
+        help="A DNS resolver that may be asked outside.",
+        rich_help_panel=PANEL,
+    ),
+]
+Allows = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        metavar="RULE",
+        help="Traffic meant to go outside, as HOST, CIDR, HOST:PORT, HOST:PORT/udp or *:PORT.",
+        rich_help_panel=PANEL,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="With a proxy, TCP beside it is a leak.", rich_help_panel=PANEL),
+]
+Requires = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--require",
+        metavar="KIND",
+        help="No verdict of `no leak` unless this traffic was seen:"
+        " stun, dns, ipv6, quic, tcp or mdns.",
+        rich_help_panel=PANEL,
+    ),
+]
+NoInfer = Annotated[
+    bool,
+    typer.Option(
+        "--no-infer", help="Judge by what is given and nothing else.", rich_help_panel=PANEL
+    ),
+]
+
+
+def read_policy(
+    policy: Path | None,
+    proxy: list[str] | None,
+    tunnel: list[str] | None,
+    vpn_endpoint: list[str] | None,
+    exit_ip: list[str] | None,
+    client: list[str] | None,
+    lan: list[str] | None,
+    resolver: list[str] | None,
+    allow: list[str] | None,
+    strict: bool,
+    require: list[str] | None,
+    no_infer: bool,
+) -> Policy:
+    """The file's policy with the options' added to it.
+
+    Raises `PolicyError` naming the key or option and how to mend it.
+    """
+    from pcapleak.policy import Policy
+
+    options = Policy.from_options(
+        proxy=proxy or (),
+        tunnel=tunnel or (),
+        vpn_endpoint=vpn_endpoint or (),
+        exit_ip=exit_ip or (),
+        client=client or (),
+        lan=lan or (),
+        resolver=resolver or (),
+        allow=allow or (),
+        strict=strict,
+        require=require or (),
+        infer=not no_infer,
+    )
+    return options if policy is None else Policy.from_toml(policy).merged(options)

@@ -1,0 +1,39 @@
+"""`pcapleak policy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+policy_app = typer.Typer(no_args_is_help=True, help="Write a policy file.")
+
+
+@policy_app.callback()
+def _policy() -> None:
+    """Write a policy file."""
+
+
+@policy_app.command()
+def init(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it (default: stdout).")
+    ] = None,
+) -> None:
+    """Write a commented policy file to edit; an existing file is left alone."""
+    from pcapleak.errors import PolicyError
+    from pcapleak.policy import policy_template
+
+    text = policy_template()
+    if path is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise PolicyError(f"{path} exists; give another name or remove it") from error
+    except OSError as error:
+        raise PolicyError(f"{path} cannot be written ({error.strerror}); give another") from error
+    typer.echo(f"Wrote {path}. Edit it, then: pcapleak analyze --policy {path} FILE")

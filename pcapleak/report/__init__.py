@@ -1,0 +1,1 @@
+"""The report written for its readers: terminal, JSON, HTML, tables, pictures, evidence."""

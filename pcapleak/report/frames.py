@@ -1,0 +1,164 @@
+"""The report as pandas tables: one schema, the same under pandas 2.2 and 3.
+
+Times are `datetime64[ns, UTC]`, counts and ports nullable integers, words of a known set
+categories, free text the `object` dtype (pandas 2 and 3 differ in their default for text), and
+lists stay lists. An empty table has the same columns and dtypes as a full one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pcapleak.document import Candidate, Document, IceSession
+
+TIME = "datetime64[ns, UTC]"
+INTEGER = "Int64"
+PORT = "UInt16"
+WORD = "category"
+FLAG = "boolean"
+TEXT = "object"
+LIST = "object"
+
+
+class Column(NamedTuple):
+    """A column: its name, dtype, and how a row's value is read."""
+
+    name: str
+    dtype: str
+    read: Callable[[Any], Any] | None = None
+    """None: the attribute of the same name."""
+
+
+def _columns(dtype: str, *names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, dtype) for name in names)
+
+
+def _path(*names: str) -> Callable[[Any], Any]:
+    def read(row: Any) -> Any:
+        for name in names:
+            row = getattr(row, name)
+        return row
+
+    return read
+
+
+class _CandidateRow(NamedTuple):
+    session: IceSession
+    candidate: Candidate
+
+
+def _of_candidate(*columns: Column) -> tuple[Column, ...]:
+    return tuple(
+        column._replace(read=column.read or _path("candidate", column.name)) for column in columns
+    )
+
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "findings": (
+        *_columns(WORD, "id", "name", "severity", "confidence", "interface"),
+        *_columns(TEXT, "subject", "message", "remedy"),
+        *_columns(TIME, "first_time", "last_time"),
+        *_columns(INTEGER, "flow", "flow_count", "frame_count", "bytes"),
+        *_columns(LIST, "frames", "addresses", "reasons"),
+        *_columns(TEXT, "display_filter"),
+    ),
+    "flows": (
+        *_columns(INTEGER, "id"),
+        *_columns(TEXT, "community_id"),
+        *_columns(WORD, "protocol"),
+        Column("orig_address", WORD, _path("orig", "address")),
+        Column("orig_port", PORT, _path("orig", "port")),
+        Column("resp_address", WORD, _path("resp", "address")),
+        Column("resp_port", PORT, _path("resp", "port")),
+        *_columns(WORD, "interface", "path"),
+        *_columns(LIST, "services"),
+        *_columns(INTEGER, "orig_packets", "orig_bytes", "resp_packets", "resp_bytes"),
+        *_columns(TIME, "first_time", "last_time"),
+        *_columns(TEXT, "server_name", "process"),
+    ),
+    "candidates": (
+        Column("session", WORD, _path("session", "id")),
+        *_of_candidate(
+            *_columns(WORD, "type", "protocol", "address"),
+            *_columns(PORT, "port"),
+            *_columns(WORD, "base_address"),
+            *_columns(PORT, "base_port"),
+            *_columns(WORD, "related_address"),
+            *_columns(PORT, "related_port"),
+            *_columns(TEXT, "mdns_name"),
+            *_columns(INTEGER, "priority"),
+            *_columns(WORD, "priority_source", "server", "interface", "evidence"),
+            *_columns(TEXT, "username_fragment"),
+            *_columns(LIST, "frames"),
+            *_columns(INTEGER, "frame_count"),
+            *_columns(TEXT, "line"),
+        ),
+    ),
+    "names": (
+        *_columns(TEXT, "name", "uuid"),
+        *_columns(LIST, "addresses"),
+        *_columns(WORD, "announcer"),
+        *_columns(LIST, "interfaces"),
+        *_columns(INTEGER, "ttl_s"),
+        *_columns(TIME, "first_time", "last_time"),
+        *_columns(FLAG, "goodbye"),
+        *_columns(LIST, "queried_by", "frames"),
+        *_columns(INTEGER, "frame_count"),
+    ),
+    "sessions": (
+        *_columns(TEXT, "id"),
+        *_columns(LIST, "client_addresses"),
+        *_columns(WORD, "engine"),
+        Column("mode", "UInt8", _path("ip_handling_mode", "mode")),
+        Column("mode_confidence", WORD, _path("ip_handling_mode", "confidence")),
+        Column("shape", WORD, _path("candidate_set_shape", "shape")),
+        *_columns(WORD, "role"),
+        Column("candidates", INTEGER, lambda session: len(session.candidates)),
+        *_columns(INTEGER, "checks"),
+        *_columns(TIME, "first_time", "last_time"),
+        *_columns(LIST, "username_fragments", "tie_breakers", "nominated", "flows"),
+    ),
+    "resolvers": (
+        *_columns(WORD, "address", "transport"),
+        *_columns(INTEGER, "queries"),
+        *_columns(WORD, "interface", "path"),
+        *_columns(LIST, "frames"),
+    ),
+    "tunnels": (
+        *_columns(WORD, "kind", "endpoint", "interface"),
+        *_columns(FLAG, "confirmed"),
+        Column("first_up", TIME, lambda tunnel: tunnel.up[0] if tunnel.up else None),
+        Column("last_down", TIME, lambda tunnel: tunnel.down[-1] if tunnel.down else None),
+        *_columns(LIST, "reasons"),
+    ),
+}
+
+
+def table(document: Document, name: str) -> pd.DataFrame:
+    """The table `name` of `TABLES`, one row an entry, in the report's order."""
+    rows = list(_rows(document, name))
+    return pd.DataFrame({column.name: _series(column, rows) for column in TABLES[name]})
+
+
+def _rows(document: Document, name: str) -> Iterator[object]:
+    if name == "candidates":
+        for session in document.ice_sessions:
+            for candidate in session.candidates:
+                yield _CandidateRow(session, candidate)
+        return
+    yield from getattr(document, _FIELDS.get(name, name))
+
+
+_FIELDS = {"names": "mdns_names", "sessions": "ice_sessions"}
+
+
+def _series(column: Column, rows: list[object]) -> pd.Series[Any]:
+    read = column.read or _path(column.name)
+    values = [read(row) for row in rows]
+    if column.dtype == TIME:
+        integers = pd.array(values, dtype="Int64")
+        return pd.Series(pd.to_datetime(integers, unit="ns", utc=True)).astype(TIME)
+    return pd.Series(values, dtype=column.dtype)

@@ -1,0 +1,102 @@
+"""`Report`: what `pcapleak.analyze` returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pcapleak.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
+from pcapleak.report import json
+from pcapleak.report.text import count, safe
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Report:
+    """A finished analysis.
+
+    `document` is the whole report as typed values, the same fields the JSON has. The tables
+    (`findings`, `flows`, `candidates`, `names`, `sessions`, `resolvers`, `tunnels`) are pandas
+    DataFrames made when they are asked for; their columns and dtypes are those of
+    `pcapleak.report.frames` and the same for an empty report.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it all comes to: `result`, `reason`, `exposed_addresses`."""
+        return self.document.verdict
+
+    @property
+    def policy(self) -> PolicyEntry:
+        """The policy judged by, each field with its source."""
+        return self.document.policy
+
+    @property
+    def captures(self) -> list[CaptureEntry]:
+        """The inputs, with their interfaces."""
+        return self.document.captures
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts over everything, also what the tables leave out."""
+        return self.document.statistics
+
+    @property
+    def findings(self) -> DataFrame:
+        """One row a finding, worst first."""
+        return self._table("findings")
+
+    @property
+    def flows(self) -> DataFrame:
+        """One row a flow, with the path it took."""
+        return self._table("flows")
+
+    @property
+    def candidates(self) -> DataFrame:
+        """One row an ICE candidate, with its session."""
+        return self._table("candidates")
+
+    @property
+    def names(self) -> DataFrame:
+        """One row a multicast DNS name."""
+        return self._table("names")
+
+    @property
+    def sessions(self) -> DataFrame:
+        """One row an ICE session."""
+        return self._table("sessions")
+
+    @property
+    def resolvers(self) -> DataFrame:
+        """One row a DNS resolver, transport and interface."""
+        return self._table("resolvers")
+
+    @property
+    def tunnels(self) -> DataFrame:
+        """One row a tunnel or proxy seen."""
+        return self._table("tunnels")
+
+    def to_json(self) -> str:
+        """The JSON document that `pcapleak schema` describes."""
+        return json.to_json(self.document)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """The report in what `to_json` wrote.
+
+        Raises `PcapleakError` where `text` is not one report.
+        """
+        return cls(json.from_json_one(text))
+
+    def __repr__(self) -> str:
+        paths = ", ".join(safe(capture.path) for capture in self.captures)
+        findings = count(len(self.document.findings), "finding")
+        return f"<Report {paths}: {self.verdict.result}, {findings}>"
+
+    def _table(self, name: str) -> DataFrame:
+        from pcapleak.report import frames
+
+        return frames.table(self.document, name)

@@ -1,0 +1,388 @@
+"""The report as a terminal page.
+
+Its first three lines are the verdict, what was exposed, and why; then sessions with their
+candidates, names, flows that bypassed, and findings, the worst last and nearest the prompt.
+Strings from packets go through `safe` into `Text`, so neither escapes nor markup are ever
+interpreted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from rich.console import Console
+from rich.text import Text
+
+from pcapleak.document import (
+    Candidate,
+    CaptureEntry,
+    CoverageEntry,
+    Document,
+    Finding,
+    FlowEntry,
+    IceSession,
+    MdnsName,
+    PolicyEntry,
+    TunnelEntry,
+)
+from pcapleak.report.text import clock_time, count, duration, frames_text, iso_time, safe, size
+
+T = TypeVar("T")
+
+VERDICTS = {
+    "leak": ("LEAK", "bold white on red"),
+    "no-leak": ("NO LEAK", "bold black on green"),
+    "inconclusive": ("INCONCLUSIVE", "bold black on yellow"),
+    "no-policy": ("NO POLICY", "bold white on blue"),
+}
+SEVERITIES = {
+    "critical": "bold red",
+    "high": "red",
+    "medium": "yellow",
+    "low": "cyan",
+    "info": "dim",
+}
+WORST_LAST = ("info", "low", "medium", "high", "critical")
+
+# A page is read, not scrolled for ever: the JSON holds what is cut here, and the page says so.
+MAX_FLOWS = 12
+MAX_NAMES = 20
+MAX_SESSIONS = 10
+MAX_EXPOSED = 4
+
+
+def print_report(document: Document, console: Console, *, verbose: bool = False) -> None:
+    """Print the whole page; `verbose` adds the reasons and everything that was cut short."""
+    page = _Page(console, verbose)
+    page.head(document)
+    page.setting(document)
+    page.sessions(document.ice_sessions)
+    page.names(document.mdns_names)
+    page.flows(document)
+    page.tunnels(document.tunnels)
+    page.evidence(document)
+    page.findings(document.findings)
+
+
+def print_verdict(document: Document, console: Console) -> None:
+    """Print only the first three lines."""
+    _Page(console, verbose=False).head(document)
+
+
+class _Page:
+    def __init__(self, console: Console, verbose: bool) -> None:
+        self.console = console
+        self.verbose = verbose
+
+    # Building blocks
+
+    def rows(self, rows: Iterable[tuple[str | Text, str | Text]], indent: int = 0) -> None:
+        """Labels with their text, the text hanging beside them."""
+        pairs = [
+            (
+                label if isinstance(label, Text) else Text(label, style="dim"),
+                text if isinstance(text, Text) else Text(text),
+            )
+            for label, text in rows
+        ]
+        column = indent + max((label.cell_len for label, _ in pairs), default=0) + 2
+        room = max(self.console.width - column, 20)
+        for label, text in pairs:
+            margin = Text.assemble(" " * indent, label)
+            for line in text.wrap(self.console, room, overflow="fold"):
+                margin.append(" " * (column - margin.cell_len))
+                line.rstrip()
+                self.console.print(margin.append_text(line), soft_wrap=True)
+                margin = Text()
+
+    def title(self, text: str, note: str = "") -> None:
+        self.console.print()
+        self.console.print(Text.assemble((text, "bold"), (f"  {note}" if note else "", "dim")))
+
+    def cut(self, shown: int, total: int, noun: str) -> None:
+        if total > shown:
+            rest = count(total - shown, noun)
+            self.console.print(Text(f"  and {rest} more (--verbose, --json)", style="dim"))
+
+    def some(self, limit: int, items: list[T]) -> list[T]:
+        return items if self.verbose else items[:limit]
+
+    # Sections
+
+    def head(self, document: Document) -> None:
+        word, style = VERDICTS[document.verdict.result]
+        paths = ", ".join(safe(capture.path) for capture in document.captures)
+        self.console.print(
+            Text.assemble((f" {word} ", style), f"  {paths}"), overflow="ellipsis", no_wrap=True
+        )
+        exposed = document.verdict.exposed_addresses
+        shown = ", ".join(safe(address) for address in exposed[:MAX_EXPOSED])
+        if len(exposed) > MAX_EXPOSED:
+            shown += f" and {len(exposed) - MAX_EXPOSED} more"
+        self.rows(
+            [
+                ("Exposed", Text(shown or "no address", style="bold" if shown else "")),
+                ("Why", safe(document.verdict.reason, 2000)),
+            ]
+        )
+
+    def setting(self, document: Document) -> None:
+        self.console.print()
+        rows = [("Policy", _policy(document.policy))]
+        for capture in document.captures:
+            rows.append(("Capture", _capture(capture)))
+            rows.extend(("", safe(problem)) for problem in capture.problems)
+            rows.extend(
+                (
+                    "",
+                    f"{safe(interface.name or f'#{interface.id}')}: {interface.role}, "
+                    f"{count(interface.packets, 'packet')}"
+                    + (f" ({safe(interface.role_reason)})" if self.verbose else ""),
+                )
+                for interface in capture.interfaces
+            )
+        if self.verbose:
+            for name, field in document.policy.fields.items():
+                value = ", ".join(safe(item) for item in field.value) or "none"
+                why = "; ".join(safe(reason) for reason in field.reasons)
+                rows.append(("", f"{name}: {value} ({field.source}{': ' if why else ''}{why})"))
+        self.rows(rows)
+
+    def sessions(self, sessions: list[IceSession]) -> None:
+        shown = self.some(MAX_SESSIONS, sessions)
+        for session in shown:
+            mode = session.ip_handling_mode
+            facts: list[str] = [session.engine]
+            if mode.mode is not None:
+                facts.append(f"RFC 8828 mode {mode.mode} ({mode.confidence})")
+            facts.append(", ".join(safe(address) for address in session.client_addresses))
+            self.title(f"WebRTC session {safe(session.id)}", " · ".join(filter(None, facts)))
+            rows = [
+                (Text(candidate.type, style="bold"), self._candidate(candidate))
+                for candidate in session.candidates
+            ]
+            if session.nominated:
+                rows.append((Text("pair"), Text(", ".join(map(safe, session.nominated)))))
+            self.rows(rows, indent=2)
+            if self.verbose:
+                reasons = [
+                    session.engine_reason,
+                    *mode.reasons,
+                    *session.candidate_set_shape.reasons,
+                ]
+                self.rows([("why", safe(reason)) for reason in reasons if reason], indent=2)
+        self.cut(len(shown), len(sessions), "session")
+
+    def _candidate(self, candidate: Candidate) -> Text:
+        address = "?" if candidate.address is None else safe(candidate.address)
+        if ":" in address:
+            address = f"[{address}]"
+        port = "?" if candidate.port is None else str(candidate.port)
+        text = Text.assemble((f"{address}:{port}", "bold"), f" {candidate.protocol}")
+        if candidate.mdns_name:
+            text.append(f", hidden as {safe(candidate.mdns_name)}")
+        if candidate.base_address and candidate.type != "host":
+            text.append(f", base {safe(candidate.base_address)}:{candidate.base_port or '?'}")
+        if candidate.server:
+            text.append(f", told by {safe(candidate.server)}")
+        if candidate.priority is not None:
+            text.append(
+                f", priority {candidate.priority} {candidate.priority_source or ''}".rstrip()
+            )
+        if candidate.evidence != "observed":
+            text.append(f", {candidate.evidence}")
+        if candidate.frames:
+            text.append(f" · {frames_text(candidate.frames, candidate.frame_count)}", style="dim")
+        if self.verbose:
+            text.append(f"\n{safe(candidate.line, 1000)}", style="dim")
+            for reason in candidate.reasons:
+                text.append(f"\n{safe(reason)}", style="dim")
+        return text
+
+    def names(self, names: list[MdnsName]) -> None:
+        if not names:
+            return
+        self.title("Names announced by multicast DNS")
+        shown = self.some(MAX_NAMES, names)
+        self.rows([(_addresses(name), _name(name)) for name in shown], indent=2)
+        self.cut(len(shown), len(names), "name")
+
+    def flows(self, document: Document) -> None:
+        flows = [flow for flow in document.flows if flow.path == "bypass"]
+        if not flows:
+            return
+        packets = document.statistics.paths.get("bypass", 0)
+        sent = document.statistics.path_bytes.get("bypass", 0)
+        self.title("Flows that bypassed", f"{count(packets, 'packet')}, {size(sent)}")
+        shown = self.some(MAX_FLOWS, flows)
+        self.rows([(f"#{flow.id}", _flow(flow)) for flow in shown], indent=2)
+        self.cut(len(shown), len(flows), "flow")
+
+    def tunnels(self, tunnels: list[TunnelEntry]) -> None:
+        if not tunnels:
+            return
+        self.title("Tunnels and proxies")
+        self.rows([(Text(tunnel.kind), _tunnel(tunnel)) for tunnel in tunnels], indent=2)
+
+    def evidence(self, document: Document) -> None:
+        """What could have leaked and was seen, who learned what, and what was not analyzed."""
+        if self.verbose and document.timeline:
+            self.title("Timeline")
+            self.rows(
+                [
+                    (clock_time(event.time), f"{event.kind}: {safe(event.text)}")
+                    for event in document.timeline
+                ],
+                indent=2,
+            )
+        if self.verbose and document.observers:
+            self.title("Who learned what")
+            for observer in document.observers:
+                who = ", ".join(map(safe, observer.learned_by))
+                through = ", ".join(map(safe, observer.through))
+                self.rows([(Text(safe(observer.fact)), f"{who}, through {through}")], indent=2)
+        if document.coverage:
+            self.title("Coverage")
+            self.rows([(entry.kind, _coverage(entry)) for entry in document.coverage], indent=2)
+        statistics = document.statistics
+        if statistics.malformed:
+            self.title("Malformed", count(statistics.malformed, "message"))
+            shown = document.malformed if self.verbose else document.malformed[:3]
+            self.rows(
+                [
+                    (f"frame {bad.frame}", f"{bad.protocol} {safe(bad.place)}: {safe(bad.reason)}")
+                    for bad in shown
+                ],
+                indent=2,
+            )
+            self.cut(len(shown), statistics.malformed, "message")
+        if statistics.skipped:
+            self.title("Not analyzed")
+            self.rows(
+                [(f"{number:,}", safe(why)) for why, number in statistics.skipped.items()], indent=2
+            )
+
+    def findings(self, findings: list[Finding]) -> None:
+        self.title("Findings" if findings else "No findings")
+        for finding in sorted(findings, key=lambda item: WORST_LAST.index(item.severity)):
+            self.console.print()
+            self.console.print(
+                Text.assemble(
+                    "  ",
+                    (f"{finding.severity} ", SEVERITIES[finding.severity]),
+                    (f"{finding.id} {finding.name}", "bold"),
+                    (f"  {finding.confidence}", "dim"),
+                )
+            )
+            self.rows([("", safe(finding.message, 2000))], indent=2)
+            rows = [("seen  ", _seen(finding))]
+            if self.verbose:
+                rows += [("why", safe(reason)) for reason in finding.reasons]
+            rows.append(("fix", safe(finding.remedy, 2000)))
+            self.rows(rows, indent=4)
+            if finding.display_filter:
+                # Left to the terminal to wrap: a filter with a line break cannot be pasted.
+                wireshark = safe(finding.display_filter, 4000)
+                self.console.print(
+                    Text.assemble(("    filter  ", "dim"), wireshark), soft_wrap=True
+                )
+
+
+def _policy(policy: PolicyEntry) -> str:
+    if policy.kind == "none":
+        return "none given and none inferred; --proxy, --tunnel or --policy say what should hold"
+    parts = []
+    for name in ("proxies", "tunnels", "vpn_endpoints", "exits"):
+        field = policy.fields.get(name)
+        if field is not None and field.value:
+            value = ", ".join(safe(item) for item in field.value)
+            parts.append(f"{_POLICY_WORDS[name]} {value} ({field.source})")
+    return "; ".join(parts) or policy.kind
+
+
+_POLICY_WORDS = {
+    "proxies": "proxy",
+    "tunnels": "tunnel",
+    "vpn_endpoints": "VPN server",
+    "exits": "exit",
+}
+
+
+def _capture(capture: CaptureEntry) -> str:
+    text = f"{safe(capture.path)}: {capture.format}, {count(capture.packets, 'packet')}"
+    if capture.first_time is not None and capture.last_time is not None:
+        span = duration(capture.last_time - capture.first_time)
+        text += f" in {span} from {iso_time(capture.first_time)[:19]}Z"
+    return text + (", cut short" if capture.truncated else "")
+
+
+def _addresses(name: MdnsName) -> Text:
+    return Text(", ".join(safe(address) for address in name.addresses) or "no address")
+
+
+def _name(name: MdnsName) -> str:
+    text = safe(name.name)
+    if name.interfaces:
+        text += f" on {', '.join(safe(interface) for interface in name.interfaces)}"
+    if name.goodbye:
+        text += ", withdrawn"
+    if name.queried_by:
+        text += f", asked for by {', '.join(safe(asker) for asker in name.queried_by)}"
+    return text + f" · {frames_text(name.frames, name.frame_count)}"
+
+
+def _flow(flow: FlowEntry) -> str:
+    text = (
+        f"{flow.protocol} {endpoint(flow.orig.address, flow.orig.port)}"
+        f" → {endpoint(flow.resp.address, flow.resp.port)}"
+    )
+    if flow.server_name:
+        text += f" {safe(flow.server_name)}"
+    if flow.services:
+        text += f" {'/'.join(flow.services)}"
+    if flow.interface:
+        text += f" on {safe(flow.interface)}"
+    packets = flow.orig_packets + flow.resp_packets
+    return text + f" · {count(packets, 'packet')}, {size(flow.orig_bytes + flow.resp_bytes)}"
+
+
+def endpoint(address: str, port: int) -> str:
+    """A transport address in text, IPv6 in brackets."""
+    host = safe(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _tunnel(tunnel: TunnelEntry) -> str:
+    text = safe(tunnel.endpoint)
+    if tunnel.interface:
+        text += f" on {safe(tunnel.interface)}"
+    for word, times in (("up", tunnel.up), ("down", tunnel.down)):
+        if times:
+            text += f", {word} {', '.join(clock_time(time) for time in times[:4])}"
+            if len(times) > 4:
+                text += f" and {len(times) - 4} more"
+    return text + ("" if tunnel.confirmed else ", by the shape of its packets")
+
+
+def _coverage(entry: CoverageEntry) -> str:
+    if not entry.seen:
+        return "not seen" + (f": {safe(entry.note)}" if entry.note else "")
+    paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
+    return "packets " + paths + (f" ({safe(entry.note)})" if entry.note else "")
+
+
+def _seen(finding: Finding) -> str:
+    parts = [frames_text(finding.frames, finding.frame_count)]
+    if finding.interface:
+        parts.append(f"on {safe(finding.interface)}")
+    if finding.first_time is not None:
+        when = clock_time(finding.first_time)
+        if finding.last_time is not None and finding.last_time != finding.first_time:
+            when += f" to {clock_time(finding.last_time)}"
+        parts.append(when)
+    if finding.flow_count > 1:
+        parts.append(count(finding.flow_count, "flow"))
+    if finding.bytes:
+        parts.append(size(finding.bytes))
+    return ", ".join(filter(None, parts)) or "in the capture as a whole"

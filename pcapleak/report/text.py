@@ -1,0 +1,96 @@
+"""Strings from packets made harmless, and the small words every page shares.
+
+A name, a SOFTWARE string or a file name is a stranger's text. It may hold escape sequences,
+bidirectional overrides that turn a line around, or invisible characters that make two names
+look alike. Every page writes it through `safe`; markup is never parsed from it (pages pass
+`rich.text.Text`, templates autoescape).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+MAX_TEXT = 300
+"""Characters of one stranger's string on a page. A DNS name in text is at most 253, and eight
+combining marks a character still leave a line readable."""
+
+# Control, format (bidirectional marks, zero width), surrogate, private use, unassigned, and
+# the two Unicode line breaks: nothing a reader could see as what it is.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def safe(text: object, limit: int = MAX_TEXT) -> str:
+    """`text` on one line, with everything invisible or active written as an escape.
+
+    At most `limit` characters are kept; what is cut shows as an ellipsis.
+    """
+    value = str(text)
+    cut = value[:limit]
+    if not cut.isascii() or not cut.isprintable():
+        cut = "".join(_escape(character) for character in cut)
+    return cut + "…" if len(value) > limit else cut
+
+
+def _escape(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def iso_time(ts_ns: int) -> str:
+    """`ts_ns` (any 64-bit count since the epoch) as ISO 8601 UTC with nanoseconds."""
+    seconds, fraction = divmod(ts_ns, 1_000_000_000)
+    moment = _EPOCH + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+# A signed 64-bit count of nanoseconds spans the years 1677 to 2262, well inside `datetime`.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def clock_time(ts_ns: int | None) -> str:
+    """The time of day in UTC with milliseconds, or `?`."""
+    return "?" if ts_ns is None else iso_time(ts_ns)[11:23]
+
+
+def duration(nanoseconds: int) -> str:
+    """A span of time a person reads at a glance."""
+    seconds = nanoseconds / 1e9
+    if seconds < 1:
+        return f"{nanoseconds / 1e6:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """A number of bytes a person reads at a glance."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{count} B" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 frame`, `2 frames`, `3,000 frames`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def frames_text(frames: list[int], total: int, limit: int = 8) -> str:
+    """The first frame numbers, and how many more there are."""
+    if not frames:
+        return ""
+    shown = ", ".join(str(frame) for frame in frames[:limit])
+    more = max(total, len(frames)) - len(frames[:limit])
+    noun = "frame" if len(frames) == 1 and not more else "frames"
+    return f"{noun} {shown}" + (f" and {more:,} more" if more else "")
