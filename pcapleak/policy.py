@@ -142,20 +142,13 @@ class Policy:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Policy:
-        """The policy a TOML file holds (`policy_template()` shows every key).
+        """The policy a TOML file holds (`pcapleak policy init` shows every key).
 
         Raises `PolicyError` naming the file, the key and how to mend it.
         """
         from pcapleak.policy_file import read_policy
 
         return read_policy(Path(path))
-
-
-def policy_template() -> str:
-    """A policy file with every key, each explained, all but the form commented out."""
-    from pcapleak.policy_file import TEMPLATE
-
-    return TEMPLATE
 
 
 def _pair(interfaces: Sequence[str], endpoints: Sequence[Rule]) -> tuple[Tunnel, ...]:

@@ -155,6 +155,11 @@ def _explain(error: ValidationError) -> list[str]:
     return lines
 
 
+def policy_template() -> str:
+    """A policy file with every key, each explained, all but the form commented out."""
+    return TEMPLATE
+
+
 TEMPLATE = """\
 # What this host's traffic is meant to do: pcapleak judges captures by it.
 #   pcapleak analyze capture.pcapng --policy policy.toml
