@@ -1,0 +1,124 @@
+"""The real servers of the lab: each function starts one and returns it when it answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .network import GATEWAY, PROXY, RESOLVER, STUN, STUN6, Host, Network
+from .processes import Process, wait_until
+
+TURN_USER, TURN_PASSWORD, REALM = "lab", "lab-secret", "turn.example"
+NAMES = {
+    "stun.example": STUN,
+    "turn.example": STUN,
+    "www.example": "198.51.100.20",
+    "vpn.example": "198.51.100.40",
+}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A self-signed certificate and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate(host: Host, scratch: Path) -> Certificate:
+    """Make a certificate that fits every name and address of the lab."""
+    made = Certificate(scratch / "cert.pem", scratch / "key.pem")
+    addresses = [f"IP:{address}" for address in ("198.51.100.10", "198.51.100.20", STUN6)]
+    alternatives = ",".join([f"DNS:{name}" for name in NAMES] + addresses)
+    host.run(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes", "-days", "30", "-subj", "/CN=www.example", "-addext",
+        f"subjectAltName={alternatives}",
+        "-keyout", str(made.key), "-out", str(made.certificate),
+    )  # fmt: skip
+    return made
+
+
+class Web:
+    """The web server and its access log."""
+
+    def __init__(self, net: Network, scratch: Path, tls: Certificate | None) -> None:
+        self._log = scratch / "access.log"
+        self._log.touch()
+        files = [] if tls is None else [str(tls.certificate), str(tls.key)]
+        self.process = net.internet.start(
+            sys.executable, "-m", "captures.lab.web", str(self._log), *files,
+            environment={"PYTHONPATH": str(Path(__file__).parents[2])},
+        )  # fmt: skip
+        self.process.wait_for("ready")
+
+    def requests(self) -> list[dict[str, str]]:
+        """Every request so far: path, client, accept_language, user_agent."""
+        return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+
+def coturn(net: Network, scratch: Path, tls: Certificate | None) -> Process:
+    """STUN and TURN on port 3478 over UDP and TCP, with a certificate on 5349 over TLS."""
+    secure = ["--no-tls", "--no-dtls"]
+    if tls is not None:
+        secure = ["--no-dtls", f"--cert={tls.certificate}", f"--pkey={tls.key}"]
+    process = net.internet.start(
+        "turnserver", "-n", "--no-cli", "--log-file=stdout", "--simple-log",
+        f"--listening-ip={STUN}", f"--listening-ip={STUN6}",
+        f"--relay-ip={STUN}", "--lt-cred-mech", f"--user={TURN_USER}:{TURN_PASSWORD}",
+        f"--realm={REALM}", "--allow-loopback-peers", "--min-port=49152", "--max-port=65535",
+        f"--pidfile={scratch / 'turnserver.pid'}", f"--userdb={scratch / 'turnserver.db'}",
+        *secure,
+    )  # fmt: skip
+    _wait_for_port(net.internet, STUN, 3478)
+    return process
+
+
+def socks(net: Network) -> Process:
+    """A SOCKS5 proxy on 198.51.100.30:1080; what it asks for comes from that address."""
+    process = net.internet.start("microsocks", "-i", PROXY, "-p", "1080", "-b", PROXY)
+    _wait_for_port(net.internet, PROXY, 1080)
+    return process
+
+
+def http_proxy(net: Network, scratch: Path) -> Process:
+    """An HTTP proxy on 198.51.100.30:8080."""
+    configuration = scratch / "tinyproxy.conf"
+    configuration.write_text(
+        f"Port 8080\nListen {PROXY}\nBind {PROXY}\nTimeout 60\nMaxClients 50\nLogLevel Warning\n"
+        "DisableViaHeader Yes\nConnectPort 80\nConnectPort 443\nConnectPort 3478\n"
+    )
+    process = net.internet.start("tinyproxy", "-d", "-c", str(configuration))
+    _wait_for_port(net.internet, PROXY, 8080)
+    return process
+
+
+def resolver(host: Host, address: str, scratch: Path) -> Process:
+    """A DNS server that knows the lab's names and denies all others."""
+    process = host.start(
+        "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--no-hosts", "--no-resolv",
+        "--conf-file=/dev/null", "--bind-interfaces", f"--listen-address={address}",
+        "--local=/#/", "--local-ttl=60", f"--pid-file={scratch / f'dnsmasq-{host.name}.pid'}",
+        *(f"--host-record={name},{target}" for name, target in NAMES.items()),
+    )  # fmt: skip
+    process.wait_for("started")
+    return process
+
+
+def lan_resolver(net: Network, scratch: Path) -> Process:
+    """The resolver of the LAN's router."""
+    return resolver(net.router, GATEWAY, scratch)
+
+
+def public_resolver(net: Network, scratch: Path) -> Process:
+    """A public resolver."""
+    return resolver(net.internet, RESOLVER, scratch)
+
+
+def _wait_for_port(host: Host, address: str, port: int) -> None:
+    def listening() -> bool:
+        return f"{address}:{port}" in host.run("ss", "-Hltn")
+
+    wait_until(listening, f"{address}:{port} to listen")

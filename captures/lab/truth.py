@@ -1,0 +1,106 @@
+"""The answer key: what the page read, and what packets can show of each candidate.
+
+Worked out by tshark and by plain searches of bytes, so that it owes nothing to pcapleak.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .processes import LabError
+
+_COOKIE = b"\x21\x12\xa4\x42"
+_UUID_NAME = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What of a capture decides whether a candidate can be seen in it."""
+
+    data: bytes
+    client_udp_ports: frozenset[int]
+    announced: frozenset[str]
+
+
+def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
+    """Read the facts of ``capture``; ``client_addresses`` are all the client's own."""
+    sources = _tshark(capture, "udp && !icmp && !icmpv6", "ip.src", "ipv6.src", "udp.srcport")
+    ports = {int(row[2]) for row in sources if row[2] and {row[0], row[1]} & {*client_addresses}}
+    answers = _tshark(capture, "mdns && dns.count.answers > 0", "dns.resp.name")
+    names = {name.lower() for row in answers for name in _UUID_NAME.findall(row[0])}
+    return Wire(capture.read_bytes(), frozenset(ports), frozenset(names))
+
+
+def judge(candidate: dict[str, Any], wire: Wire) -> dict[str, Any]:
+    """One candidate of the page with ``showable`` and ``why``."""
+    fields = candidate["line"].removeprefix("candidate:").split()
+    protocol, priority, address, port = fields[2].lower(), int(fields[3]), fields[4], int(fields[5])
+    kind = fields[7]
+    showable, why = _showable(kind, protocol, address, port, wire)
+    return {
+        "line": candidate["line"],
+        "type": kind,
+        "protocol": protocol,
+        "address": address,
+        "port": port,
+        "priority": priority,
+        "showable": showable,
+        "why": why,
+        "who": candidate["who"],
+    }
+
+
+def _showable(
+    kind: str, protocol: str, address: str, port: int, wire: Wire
+) -> tuple[str, str | None]:
+    if kind == "host" and protocol == "tcp":
+        return "no", "a TCP candidate that nobody connected with sends nothing"
+    if kind != "host":
+        if holds_address(wire.data, address, port):
+            return "yes", None
+        return "no", "no readable packet holds this address"
+    sent = port in wire.client_udp_ports
+    named = not address.endswith(".local") or address.lower() in wire.announced
+    if sent:
+        return ("yes", None) if named else ("port", "port only: the name was never announced")
+    if named and address.endswith(".local"):
+        return "name", "no packet left this port; its name was announced"
+    return "no", "no packet left this port"
+
+
+def holds_address(data: bytes, address: str, port: int) -> bool:
+    """Whether some STUN message in ``data`` holds the address XORed (RFC 8489 section 14.2)."""
+    value = ipaddress.ip_address(address)
+    masked_port = (port ^ 0x2112).to_bytes(2, "big")
+    if value.version == 4:
+        return b"\0\x01" + masked_port + _xor(value.packed, _COOKIE) in data
+    at = data.find(_COOKIE)
+    while at >= 0:
+        # The mask of an IPv6 address is the cookie and the transaction id of its own message.
+        masked = b"\0\x02" + masked_port + _xor(value.packed, data[at : at + 16])
+        if masked in data[at : at + 256]:
+            return True
+        at = data.find(_COOKIE, at + 1)
+    return False
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=False))
+
+
+def _tshark(capture: Path, display_filter: str, *fields: str) -> list[list[str]]:
+    wanted = [part for field in fields for part in ("-e", field)]
+    done = subprocess.run(
+        ["tshark", "-n", "-r", capture, "-Y", display_filter, "-T", "fields", *wanted],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabError(f"tshark: {done.stderr.strip()}")
+    return [line.split("\t") for line in done.stdout.splitlines()]
