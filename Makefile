@@ -1,0 +1,45 @@
+# One environment for each purpose, built from pyproject.toml and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := captures/demo-socks.pcapng
+T ?= tests
+
+.PHONY: demo test lint type check format system-deps lab bench fuzz cuts docs clean
+
+demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
+	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
+
+test: $(VENV)/.tested lint type  ## all checks and tests; what a machine lacks is skipped and named
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(T)
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/.tested
+	$(BIN)/mypy
+
+check: lint type
+
+format: $(VENV)/.tested  ## rewrite the code as the linter wants it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+system-deps:  ## Debian: programs that tests and the lab use (root)
+	bash scripts/system-deps
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check 'pip>=25.1'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
+	touch $@
+
+clean:  ## remove what make built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,223 @@
+"""The pipeline on one page: record batches in, the report out.
+
+batch → packets → flows and decoders → messages → trackers → (at any time) judgement → document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from pcapleak.assemble import assemble
+from pcapleak.capture import CaptureSource
+from pcapleak.detect import judge
+from pcapleak.document import Document
+from pcapleak.errors import DecodeError
+from pcapleak.model import Bool, Context, Decoder, Int64, Interface, Packets, RecordBatch, UInt8
+from pcapleak.packets import Dissector, recognise
+from pcapleak.policy import Policy
+from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
+from pcapleak.protocols.dns import DnsMessage, decode_dns
+from pcapleak.protocols.dtls import DtlsHello, decode_dtls
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ike import IkeMessage, decode_ike
+from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
+from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
+from pcapleak.protocols.quic import QuicInitial, decode_quic
+from pcapleak.protocols.socks import SocksReply, SocksRequest
+from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.tls import ClientHello
+from pcapleak.protocols.turn import ChannelData, decode_channel_data
+from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.ice import IceTracker
+from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.network import NetworkTracker
+from pcapleak.tracking.resolvers import ResolverTracker
+from pcapleak.tracking.state import CaptureFacts, MalformedLog, State
+from pcapleak.tracking.streams import TcpStreams
+from pcapleak.tracking.tunnels import TunnelTracker
+
+MAX_SERVER_NAMES = 100_000
+"""Server names remembered: at about 100 bytes each, 10 MB."""
+
+MDNS_PORT = 5353
+LLMNR_PORT = 5355
+
+DECODE: dict[Decoder, Callable[[bytes], object]] = {
+    Decoder.STUN: decode_stun,
+    Decoder.CHANNEL_DATA: decode_channel_data,
+    Decoder.DNS: decode_dns,
+    Decoder.MDNS: decode_dns,
+    Decoder.LLMNR: decode_dns,
+    Decoder.DHCP: decode_dhcp,
+    Decoder.WIREGUARD: decode_wireguard,
+    Decoder.OPENVPN: decode_openvpn,
+    Decoder.IKE: decode_ike,
+    Decoder.QUIC: decode_quic,
+    Decoder.DTLS: decode_dtls,
+    Decoder.ROUTER_ADVERTISEMENT: decode_router_advertisement,
+}
+
+Event = tuple[Context, object]
+
+
+class Analyzer:
+    """Takes the batches of one timeline; gives the report at any moment."""
+
+    def __init__(self, policy: Policy | None = None, interfaces: list[Interface] | None = None):
+        self.policy = policy if policy is not None else Policy()
+        self.dissector = Dissector(interfaces if interfaces is not None else [])
+        self.streams = TcpStreams()
+        self.state = State(
+            interfaces=self.dissector.interfaces,
+            captures=[],
+            encapsulations=self.dissector.encapsulations,
+            flows=FlowTable(),
+            ice=IceTracker(),
+            names=NameTracker(),
+            resolvers=ResolverTracker(),
+            tunnels=TunnelTracker(),
+            network=NetworkTracker(),
+            malformed=MalformedLog(),
+        )
+
+    def add(self, batch: RecordBatch) -> None:
+        """Take the next records of the timeline."""
+        self._count(batch)
+        packets = self.dissector.dissect(batch)
+        flow, forward = self.state.flows.update(packets)
+        services, decoder = recognise(packets)
+        self.state.flows.mark(flow, services)
+        events: list[Event] = [
+            *datagrams(packets, flow, forward, decoder),
+            *self.streams.update(packets, flow, forward, self.state.flows),
+        ]
+        events.sort(key=_frame)
+        for context, message in events:
+            self._dispatch(context, message)
+
+    def document(self, *, all_flows: bool = False) -> Document:
+        """Judge what has been seen so far."""
+        state = self.state
+        state.mdns_names = state.names.names()
+        state.sessions = state.ice.sessions(state)
+        return assemble(state, self.dissector, judge(state, self.policy), all_flows=all_flows)
+
+    def _count(self, batch: RecordBatch) -> None:
+        for number in np.unique(batch.interface).tolist():
+            mine = batch.interface == number
+            times = batch.ts_ns[mine]
+            interface = self.state.interfaces[number]
+            interface.packets += len(times)
+            facts = self.state.captures[interface.capture]
+            facts.packets += len(times)
+            facts.wire_bytes += int(batch.original_length[mine].sum())
+            first, last = int(times.min()), int(times.max())
+            facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
+            facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
+
+    def _dispatch(self, context: Context, message: object) -> None:
+        """Hand a message to the trackers that own what it tells."""
+        state = self.state
+        if isinstance(message, DecodeError):
+            state.malformed.add(context.frame, message)
+            return
+        kind = _KINDS[type(message)]
+        if isinstance(message, StunMessage | ChannelData | DtlsHello):
+            state.ice.add(context, message)
+        elif isinstance(message, DnsMessage):
+            ports = (context.source.port, context.destination.port)
+            if MDNS_PORT in ports:
+                kind = "mdns"
+                state.names.add(context, message)
+            elif LLMNR_PORT in ports:
+                kind = "llmnr"
+            else:
+                state.resolvers.add(context, message)
+        elif isinstance(message, WireGuardMessage | OpenVpnMessage | IkeMessage):
+            state.tunnels.add(context, message)
+        elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
+            state.tunnels.add(context, message)
+            state.signalling.add(context, message)
+        elif isinstance(message, WebSocketMessage):
+            state.signalling.add(context, message)
+        elif isinstance(message, DhcpMessage | RouterAdvertisement):
+            state.network.add(context, message)
+        elif isinstance(message, ClientHello | QuicInitial):
+            if message.server_name and len(state.server_names) < MAX_SERVER_NAMES:
+                state.server_names.setdefault(context.flow, message.server_name)
+        state.messages[kind] = state.messages.get(kind, 0) + 1
+
+
+_KINDS = {
+    StunMessage: "stun",
+    ChannelData: "channel-data",
+    DtlsHello: "dtls-hello",
+    DnsMessage: "dns",
+    WireGuardMessage: "wireguard-handshake",
+    OpenVpnMessage: "openvpn-handshake",
+    IkeMessage: "ike",
+    SocksRequest: "socks",
+    SocksReply: "socks",
+    HttpRequest: "http",
+    HttpResponse: "http",
+    WebSocketMessage: "websocket",
+    DhcpMessage: "dhcp",
+    RouterAdvertisement: "router-advertisement",
+    ClientHello: "tls-hello",
+    QuicInitial: "quic-initial",
+}
+
+
+def _frame(event: Event) -> int:
+    return event[0].frame
+
+
+def datagrams(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> Iterator[Event]:
+    """The messages of the datagrams some decoder wants, in capture order.
+
+    This is the one place where a decode error of a datagram becomes data.
+    """
+    for i in np.flatnonzero(decoder).tolist():
+        code = Decoder(int(decoder[i]))
+        decode = DECODE.get(code)
+        if decode is None:
+            continue
+        context = Context(
+            frame=int(packets.frame[i]),
+            ts_ns=int(packets.ts_ns[i]),
+            interface=int(packets.interface[i]),
+            direction=int(packets.direction[i]),
+            transport="udp",
+            source=packets.source(i),
+            destination=packets.destination(i),
+            flow=int(flow[i]),
+            forward=bool(forward[i]),
+        )
+        try:
+            yield context, decode(packets.payload(i))
+        except DecodeError as error:
+            yield context, error
+
+
+def analyze_captures(
+    sources: Sequence[CaptureSource],
+    batches: Iterable[RecordBatch],
+    policy: Policy | None = None,
+    *,
+    all_flows: bool = False,
+) -> Document:
+    """Judge one timeline: the batches of one source, or of several merged."""
+    analyzer = Analyzer(policy, sources[0].interfaces)
+    facts = [CaptureFacts(source.path, source.format) for source in sources]
+    analyzer.state.captures.extend(facts)
+    for batch in batches:
+        analyzer.add(batch)
+    for fact, source in zip(facts, sources, strict=True):
+        fact.bytes = source.bytes_read
+        fact.truncated = source.truncated
+        fact.problems = list(source.problems)
+    return analyzer.document(all_flows=all_flows)

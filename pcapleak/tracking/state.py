@@ -1,0 +1,72 @@
+"""All that is known of the captures read so far: what detectors judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pcapleak.document import IceSession, Malformed, MdnsName
+from pcapleak.errors import DecodeError
+from pcapleak.model import Encapsulation, Interface
+from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.ice import IceTracker
+from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.network import NetworkTracker
+from pcapleak.tracking.resolvers import ResolverTracker
+from pcapleak.tracking.tunnels import TunnelTracker
+
+MAX_MALFORMED = 1000
+"""Malformed messages listed: about 200 bytes each, so 200 kB at the most; all are counted."""
+
+
+@dataclass(slots=True)
+class CaptureFacts:
+    """What is known of one input as a whole."""
+
+    path: str
+    format: str
+    bytes: int = 0
+    packets: int = 0
+    wire_bytes: int = 0
+    """Original lengths of all records."""
+    first_ns: int | None = None
+    last_ns: int | None = None
+    truncated: bool = False
+    problems: list[str] = field(default_factory=list)
+
+
+class MalformedLog:
+    """Messages that could not be decoded: all counted, the first ones listed."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.entries: list[Malformed] = []
+
+    def add(self, frame: int, error: DecodeError) -> None:
+        """Record one decode error."""
+        self.total += 1
+        if len(self.entries) < MAX_MALFORMED:
+            self.entries.append(
+                Malformed(frame, error.protocol, error.place, error.offset, error.reason)
+            )
+
+
+@dataclass(slots=True)
+class State:
+    """The trackers and facts of a run; `sessions` and `mdns_names` are joins over them."""
+
+    interfaces: list[Interface]
+    captures: list[CaptureFacts]
+    encapsulations: list[Encapsulation | None]
+    flows: FlowTable
+    ice: IceTracker
+    names: NameTracker
+    resolvers: ResolverTracker
+    tunnels: TunnelTracker
+    network: NetworkTracker
+    malformed: MalformedLog
+    messages: dict[str, int] = field(default_factory=dict)
+    """Decoded messages by protocol."""
+    server_names: dict[int, str] = field(default_factory=dict)
+    """Server names by flow id, where the client said one in clear."""
+    sessions: list[IceSession] = field(default_factory=list)
+    mdns_names: list[MdnsName] = field(default_factory=list)

@@ -1,0 +1,98 @@
+"""The invariants of docs/architecture.md, held over real captures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pcapleak.analyzer import analyze_captures
+from pcapleak.capture import open_capture
+from pcapleak.document import Document
+from pcapleak.model import RecordBatch
+from pcapleak.policy import Policy
+
+SCENARIOS = {
+    "socks.pcapng": Policy.from_options(proxy=["socks5://198.51.100.30:1080"]),
+    "mode4.any.pcap": Policy.from_options(proxy=["socks5://198.51.100.30:1080"]),
+    "tunneldrop.pcapng": Policy.from_options(tunnel=["wg0"], vpn_endpoint=["198.51.100.40:51820"]),
+    "loop.any.pcap": Policy.from_options(proxy=["socks5://198.51.100.30:1080"]),
+    "wgfull6.any.pcap": Policy(),
+}
+
+
+def cut(batch: RecordBatch, bounds: list[int]) -> Iterator[RecordBatch]:
+    """The same records in several batches, cut before each row of `bounds`."""
+    edges = [0, *sorted(set(bounds)), len(batch)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        rows = slice(start, stop)
+        yield replace(
+            batch,
+            offset=batch.offset[rows],
+            captured_length=batch.captured_length[rows],
+            original_length=batch.original_length[rows],
+            ts_ns=batch.ts_ns[rows],
+            frame=batch.frame[rows],
+            interface=batch.interface[rows],
+            link_type=batch.link_type[rows],
+            direction=None if batch.direction is None else batch.direction[rows],
+            comments={
+                row - start: text for row, text in batch.comments.items() if start <= row < stop
+            },
+            processes={
+                row - start: text for row, text in batch.processes.items() if start <= row < stop
+            },
+        )
+
+
+def analyze(path: Path, policy: Policy, places: list[float]) -> Document:
+    """The report of a capture whose batches are cut at these fractions of their length."""
+    with open_capture(path) as source:
+        batches = chain.from_iterable(
+            cut(batch, [int(place * len(batch)) for place in places if 0 < int(place * len(batch))])
+            for batch in source
+        )
+        return analyze_captures([source], batches, policy)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_packet_at_a_time_gives_the_same_report(corpus: Path, name: str) -> None:
+    path = corpus / "browser" / name
+    whole = analyze(path, SCENARIOS[name], [])
+    single = analyze(path, SCENARIOS[name], [i / 5000 for i in range(5000)])
+    assert single == whole
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(places=st.lists(st.floats(0, 1, exclude_max=True), max_size=12))
+def test_any_cut_into_batches_gives_the_same_report(
+    corpus: Path, name: str, places: list[float]
+) -> None:
+    path = corpus / "browser" / name
+    assert analyze(path, SCENARIOS[name], places) == analyze(path, SCENARIOS[name], [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ndpi__whatsapp_voice_and_message.pcap",
+        "ndpi__stun_google_meet.pcapng",
+        "ndpi__telegram_videocall.pcapng",
+        "ndpi__stun_tcp_multiple_msgs_same_pkt.pcap",
+        "ndpi__teams.pcap",
+    ],
+)
+def test_any_cut_of_public_captures_gives_the_same_report(corpus: Path, name: str) -> None:
+    path = corpus / "public" / name
+    whole = analyze(path, Policy(), [])
+    places = [random.Random(7).random() for _ in range(40)]
+    assert analyze(path, Policy(), places) == whole
