@@ -1,18 +1,19 @@
 """The report as pandas tables: one schema, the same under pandas 2.2 and 3.
 
-Times are `datetime64[ns, UTC]`, counts and ports nullable integers, words of a known set
-categories, free text the `object` dtype (pandas 2 and 3 differ in their default for text), and
-lists stay lists. An empty table has the same columns and dtypes as a full one.
+Times are `datetime64[ns, UTC]`, counts and ports nullable integers, words that repeat
+categories (ordered where the set is closed), free text the `object` dtype (pandas 2 and 3
+differ in their default for text), and lists stay lists.
+An empty table has the same columns and dtypes as a full one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
-from pcapleak.document import Candidate, Document, IceSession
+from pcapleak.document import Candidate, Confidence, Document, Engine, IceSession, Path, Severity
 
 TIME = "datetime64[ns, UTC]"
 INTEGER = "Int64"
@@ -30,10 +31,17 @@ class Column(NamedTuple):
     dtype: str
     read: Callable[[Any], Any] | None = None
     """None: the attribute of the same name."""
+    words: tuple[str, ...] = ()
+    """The categories of a closed set; those of an open one are the values that occur."""
 
 
 def _columns(dtype: str, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, dtype) for name in names)
+
+
+_SEVERITY = Column("severity", WORD, words=get_args(Severity))
+_CONFIDENCE = Column("confidence", WORD, words=get_args(Confidence))
+_PATH = Column("path", WORD, words=get_args(Path))
 
 
 def _path(*names: str) -> Callable[[Any], Any]:
@@ -58,7 +66,10 @@ def _of_candidate(*columns: Column) -> tuple[Column, ...]:
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "findings": (
-        *_columns(WORD, "id", "name", "severity", "confidence", "interface"),
+        *_columns(WORD, "id", "name"),
+        _SEVERITY,
+        _CONFIDENCE,
+        *_columns(WORD, "interface"),
         *_columns(TEXT, "subject", "message", "remedy"),
         *_columns(TIME, "first_time", "last_time"),
         *_columns(INTEGER, "flow", "flow_count", "frame_count", "bytes"),
@@ -73,7 +84,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("orig_port", PORT, _path("orig", "port")),
         Column("resp_address", WORD, _path("resp", "address")),
         Column("resp_port", PORT, _path("resp", "port")),
-        *_columns(WORD, "interface", "path"),
+        *_columns(WORD, "interface"),
+        _PATH,
         *_columns(LIST, "services"),
         *_columns(INTEGER, "orig_packets", "orig_bytes", "resp_packets", "resp_bytes"),
         *_columns(TIME, "first_time", "last_time"),
@@ -82,7 +94,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "candidates": (
         Column("session", WORD, _path("session", "id")),
         *_of_candidate(
-            *_columns(WORD, "type", "protocol", "address"),
+            Column("type", WORD, words=("host", "srflx", "prflx", "relay")),
+            Column("protocol", WORD, words=("udp", "tcp")),
+            *_columns(WORD, "address"),
             *_columns(PORT, "port"),
             *_columns(WORD, "base_address"),
             *_columns(PORT, "base_port"),
@@ -90,7 +104,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
             *_columns(PORT, "related_port"),
             *_columns(TEXT, "mdns_name"),
             *_columns(INTEGER, "priority"),
-            *_columns(WORD, "priority_source", "server", "interface", "evidence"),
+            Column("priority_source", WORD, words=("observed", "predicted", "signalled")),
+            *_columns(WORD, "server", "interface"),
+            Column("evidence", WORD, words=("observed", "inferred", "signalled")),
             *_columns(TEXT, "username_fragment"),
             *_columns(LIST, "frames"),
             *_columns(INTEGER, "frame_count"),
@@ -111,11 +127,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "sessions": (
         *_columns(TEXT, "id"),
         *_columns(LIST, "client_addresses"),
-        *_columns(WORD, "engine"),
+        Column("engine", WORD, words=get_args(Engine)),
         Column("mode", "UInt8", _path("ip_handling_mode", "mode")),
-        Column("mode_confidence", WORD, _path("ip_handling_mode", "confidence")),
+        _CONFIDENCE._replace(name="mode_confidence", read=_path("ip_handling_mode", "confidence")),
         Column("shape", WORD, _path("candidate_set_shape", "shape")),
-        *_columns(WORD, "role"),
+        Column("role", WORD, words=("controlling", "controlled")),
         Column("candidates", INTEGER, lambda session: len(session.candidates)),
         *_columns(INTEGER, "checks"),
         *_columns(TIME, "first_time", "last_time"),
@@ -124,7 +140,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "resolvers": (
         *_columns(WORD, "address", "transport"),
         *_columns(INTEGER, "queries"),
-        *_columns(WORD, "interface", "path"),
+        *_columns(WORD, "interface"),
+        _PATH,
         *_columns(LIST, "frames"),
     ),
     "tunnels": (
@@ -159,6 +176,10 @@ def _series(column: Column, rows: list[object]) -> pd.Series[Any]:
     read = column.read or _path(column.name)
     values = [read(row) for row in rows]
     if column.dtype == TIME:
-        integers = pd.array(values, dtype="Int64")
-        return pd.Series(pd.to_datetime(integers, unit="ns", utc=True)).astype(TIME)
+        times = pd.DatetimeIndex([pd.NaT if value is None else value for value in values])
+        return pd.Series(times.as_unit("ns").tz_localize("UTC"))
+    if column.dtype == WORD:
+        words = column.words or sorted({value for value in values if value is not None})
+        kind = pd.CategoricalDtype(pd.Index(words, dtype=object), ordered=bool(column.words))
+        return pd.Series(values, dtype=kind)
     return pd.Series(values, dtype=column.dtype)

@@ -98,12 +98,15 @@ class _Page:
 
     def title(self, text: str, note: str = "") -> None:
         self.console.print()
-        self.console.print(Text.assemble((text, "bold"), (f"  {note}" if note else "", "dim")))
+        title = Text.assemble((text, "bold"), (f"  {note}" if note else "", "dim"))
+        for line in title.wrap(self.console, self.console.width, overflow="fold"):
+            line.rstrip()
+            self.console.print(line, soft_wrap=True)
 
     def cut(self, shown: int, total: int, noun: str) -> None:
         if total > shown:
-            rest = count(total - shown, noun)
-            self.console.print(Text(f"  and {rest} more (--verbose, --json)", style="dim"))
+            more = f"  and {total - shown:,} more {noun}s (--verbose, --json)"
+            self.console.print(Text(more, style="dim"), soft_wrap=True)
 
     def some(self, limit: int, items: list[T]) -> list[T]:
         return items if self.verbose else items[:limit]
@@ -195,9 +198,8 @@ class _Page:
         if candidate.frames:
             text.append(f" · {frames_text(candidate.frames, candidate.frame_count)}", style="dim")
         if self.verbose:
-            text.append(f"\n{safe(candidate.line, 1000)}", style="dim")
-            for reason in candidate.reasons:
-                text.append(f"\n{safe(reason)}", style="dim")
+            for detail in (candidate.line, *candidate.reasons):
+                text.append(f"\n{safe(detail, 1000)}" if detail else "", style="dim")
         return text
 
     def names(self, names: list[MdnsName]) -> None:

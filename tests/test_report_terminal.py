@@ -1,0 +1,120 @@
+"""The terminal page."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from sample_report import sample
+
+from pcapleak.cli.console import page_console
+from pcapleak.document import Document, Verdict
+from pcapleak.report.terminal import print_report, print_verdict
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]\u202e\n[/red]\x9b"
+
+
+def page(document: Document, width: int = 100, *, verbose: bool = False) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+    print_report(document, console, verbose=verbose)
+    return stream.getvalue()
+
+
+def test_first_three_lines_are_verdict_exposure_and_reason() -> None:
+    """A reader who sees three lines knows the outcome."""
+    lines = page(sample()).splitlines()
+    assert lines[0].split() == ["LEAK", "socks.pcapng"]
+    assert lines[1] == "Exposed  203.0.113.7"
+    assert lines[2].startswith("Why      STUN answers beside the proxy")
+
+
+def test_no_exposure_is_said() -> None:
+    """A report without exposed addresses says so in the second line."""
+    report = replace(sample(), verdict=Verdict("no-leak", "nothing left beside the tunnel"))
+    lines = page(report).splitlines()
+    assert lines[0].split()[:2] == ["NO", "LEAK"]
+    assert lines[1] == "Exposed  no address"
+
+
+def test_page_holds_what_a_reader_needs() -> None:
+    """Candidates, names, flows, findings with frames and filter are all there."""
+    text = page(sample(), width=200)
+    for expected in (
+        "203.0.113.7:40150 udp, base 192.168.77.2:40150, told by 198.51.100.10:3478",
+        "[2001:db8::7]:? tcp",
+        "192.168.77.2  71386b15-1cad-4c74-9819-06d41f4bc8be.local on eth0",
+        "udp 192.168.77.2:40150 → 198.51.100.10:3478 stun on eth0",
+        "critical PL101 webrtc-public-address-exposed",
+        "frames 40, 44",
+        "filter  stun && udp.port == 40150 && ip.addr == 198.51.100.10",
+        "ipv6  not seen: no IPv6 traffic",
+        "cut short",
+    ):
+        assert expected in text
+
+
+def test_worst_finding_comes_last() -> None:
+    """The worst finding stands nearest the prompt."""
+    text = page(sample())
+    assert text.index("PL301") < text.index("PL101")
+
+
+def test_filter_is_never_broken_by_the_page() -> None:
+    """A display filter can be copied in one piece from a narrow page."""
+    assert "stun && udp.port == 40150 && ip.addr == 198.51.100.10\n" in page(sample(), width=40)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_nothing_from_a_packet_is_interpreted(width: int, verbose: bool) -> None:
+    """Escape sequences, bidirectional marks and markup show as text at every width."""
+    text = page(sample(HOSTILE), width, verbose=verbose)
+    assert all(character == "\n" or character.isprintable() for character in text)
+    assert "\\x1b]0;owned\\x07" in text.replace("\n", "").replace(" ", "")
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_lines_fit_the_width_and_end_without_blanks(width: int) -> None:
+    """Only a display filter may be longer than the page is wide."""
+    for line in page(sample(), width, verbose=True).splitlines():
+        assert len(line) <= width or "filter" in line
+        assert line == line.rstrip()
+
+
+def test_verbose_adds_reasons_and_lines() -> None:
+    """`--verbose` shows why, the candidate lines, the timeline and the observers."""
+    added = "candidate:? 1 udp ? 203.0.113.7 40150 typ srflx"
+    assert added not in page(sample(), 200)
+    text = page(sample(), 200, verbose=True)
+    assert added in text
+    assert "GOOG-NETWORK-INFO in a check" in text
+    assert "Who learned what" in text
+    assert "tunnel-up: the proxy answers" in text
+
+
+def test_quiet_page_is_the_verdict_alone() -> None:
+    """`--quiet` prints the first lines only."""
+    stream = io.StringIO()
+    print_verdict(sample(), Console(file=stream, width=200))
+    assert len(stream.getvalue().splitlines()) == 3
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    """A page stays readable for a report with a thousand names, and counts what it hides."""
+    report = sample()
+    report.mdns_names *= 1000
+    text = page(report)
+    assert "and 980 more names" in text
+    assert len(text.splitlines()) < 120
+    assert "more names" not in page(report, verbose=True)
+
+
+def test_pipe_gets_a_page_of_fixed_width_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no terminal says how wide it is, the page is 100 columns of plain text."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    console = page_console(io.StringIO())
+    assert (console.width, console.is_terminal, console.color_system) == (100, False, None)
