@@ -1,0 +1,387 @@
+"""Tunnels by their handshakes, and proxies by their requests.
+
+Only what proves a tunnel counts here: both halves of a handshake, paired by what the protocol
+pairs them by. Traffic that is merely shaped like a tunnel's (Zoom's media looks like WireGuard
+data) leaves no trace but its flow's `Service` bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pcapleak.model import Context, Endpoint
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ike import IkeMessage
+from pcapleak.protocols.openvpn import OpenVpnMessage
+from pcapleak.protocols.socks import SocksReply, SocksRequest
+from pcapleak.protocols.wireguard import WireGuardMessage
+
+TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2"]
+ProxyKind = Literal["socks", "http-connect"]
+
+IKE_AUTH = 35
+_IKE_OPENING = frozenset((2, 4, 34))
+_IKE_CLOSING = frozenset((32, IKE_AUTH, 36))
+
+MAX_TUNNELS = 4096
+"""Pairs of endpoints remembered; about 1 kB each with their first handshakes, so 4 MB."""
+MAX_PROXIES = 4096
+MAX_HANDSHAKES = 4096
+"""Handshakes of one tunnel: more than five days of WireGuard's rekeying every two minutes."""
+MAX_ALL_HANDSHAKES = 50_000
+"""Over all tunnels: about 300 bytes each, so 15 MB."""
+MAX_PENDING = 64
+MAX_FRAMES = 16
+MAX_DESTINATIONS = 256
+MAX_ALL_DESTINATIONS = 50_000
+"""Over all proxies: at most about 350 bytes each, so 18 MB."""
+MAX_OPEN = 10_000
+"""Requests that wait for their answer: about 500 bytes each, so 5 MB."""
+
+
+@dataclass(slots=True)
+class Handshake:
+    """A handshake seen completed."""
+
+    started_ns: int
+    completed_ns: int
+    frames: tuple[int, int]
+    """The frames of its first and last message."""
+    proof: str
+    """Why the two belong together."""
+    index: bytes = b""
+    """The session's id where the protocol has one in clear."""
+
+
+@dataclass(slots=True)
+class Tunnel:
+    """What was seen of one tunnel on one interface."""
+
+    kind: TunnelKind
+    interface: int
+    transport: str
+    client: Endpoint
+    """The end that sent the first handshake message."""
+    server: Endpoint
+    handshakes: list[Handshake] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+    """Times of initiations, answered or not; retries show a tunnel that cannot come up."""
+    first_ns: int = 0
+    last_ns: int = 0
+    """Of its handshake messages; its data's times are its flows'."""
+    frames: list[int] = field(default_factory=list)
+    flows: list[int] = field(default_factory=list)
+    refused: int = 0
+    """Cookie replies: the responder was under load."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a handshake was seen completed."""
+        return bool(self.handshakes)
+
+
+@dataclass(slots=True)
+class Proxy:
+    """What was seen of one proxy on one interface."""
+
+    kind: ProxyKind
+    interface: int
+    server: Endpoint
+    layers: tuple[str, ...] = ()
+    clients: list[Endpoint] = field(default_factory=list)
+    requests: int = 0
+    granted: int = 0
+    refused: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    first_granted_ns: int | None = None
+    destinations: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Host and port asked for, and how often."""
+    relays: list[Endpoint] = field(default_factory=list)
+    """Where the proxy relays UDP (SOCKS 5 UDP ASSOCIATE)."""
+    bound: list[Endpoint] = field(default_factory=list)
+    """Addresses the proxy said it uses towards destinations."""
+    frames: list[int] = field(default_factory=list)
+    flows: list[int] = field(default_factory=list)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it was seen to grant a request."""
+        return self.granted > 0
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Initiations without an answer yet, by the id an answer must name."""
+
+    started: dict[bytes, tuple[int, int, Endpoint]] = field(default_factory=dict)
+
+    def put(self, key: bytes, context: Context) -> None:
+        if key not in self.started:
+            if len(self.started) >= MAX_PENDING:
+                del self.started[next(iter(self.started))]
+            self.started[key] = (context.ts_ns, context.frame, context.source)
+
+    def take(self, key: bytes, context: Context) -> tuple[int, int] | None:
+        """The initiation that `context`'s sender answers."""
+        found = self.started.get(key)
+        if found is None or found[2] == context.source:
+            return None
+        del self.started[key]
+        return found[0], found[1]
+
+
+_TunnelKey = tuple[str, int, frozenset[Endpoint] | bytes]
+
+
+class TunnelTracker:
+    """Tunnels by (kind, interface, endpoints) and proxies by (kind, interface, server)."""
+
+    def __init__(self) -> None:
+        self._tunnels: dict[_TunnelKey, Tunnel] = {}
+        self._pending: dict[_TunnelKey, _Pending] = {}
+        self._proxies: dict[tuple[str, int, Endpoint, tuple[str, ...]], Proxy] = {}
+        self._open: dict[tuple[int, tuple[str, ...]], tuple[Proxy, bool]] = {}
+        self._handshakes = 0
+        self._destinations = 0
+        self.dropped = 0
+        """Messages of tunnels and proxies beyond the bounds."""
+
+    def add(
+        self,
+        context: Context,
+        message: WireGuardMessage
+        | OpenVpnMessage
+        | IkeMessage
+        | SocksRequest
+        | SocksReply
+        | HttpRequest
+        | HttpResponse,
+    ) -> None:
+        """Take one message."""
+        if isinstance(message, WireGuardMessage):
+            self._add_wireguard(context, message)
+        elif isinstance(message, OpenVpnMessage):
+            self._add_openvpn(context, message)
+        elif isinstance(message, IkeMessage):
+            self._add_ike(context, message)
+        elif isinstance(message, SocksRequest):
+            associate = message.command == "udp-associate"
+            self._request(context, "socks", str(message.destination), message.port, associate)
+        elif isinstance(message, SocksReply):
+            self._socks_reply(context, message)
+        elif isinstance(message, HttpRequest):
+            self._http_request(context, message)
+        else:
+            self._http_response(context, message)
+
+    def tunnels(self) -> list[Tunnel]:
+        """Every tunnel of which a handshake message was seen, in order of first sight."""
+        return list(self._tunnels.values())
+
+    def proxies(self) -> list[Proxy]:
+        """Every proxy that was asked for something, in order of first sight."""
+        return list(self._proxies.values())
+
+    def _tunnel(
+        self, context: Context, kind: TunnelKind, identity: bytes = b""
+    ) -> tuple[Tunnel, _Pending] | None:
+        """The tunnel a message belongs to: by its endpoints, or by `identity` where the
+        protocol moves between ports."""
+        key = (
+            kind,
+            context.interface,
+            identity or frozenset((context.source, context.destination)),
+        )
+        tunnel = self._tunnels.get(key)
+        if tunnel is None:
+            if len(self._tunnels) >= MAX_TUNNELS:
+                self.dropped += 1
+                return None
+            tunnel = self._tunnels[key] = Tunnel(
+                kind,
+                context.interface,
+                context.transport,
+                context.source,
+                context.destination,
+                first_ns=context.ts_ns,
+            )
+            self._pending[key] = _Pending()
+        tunnel.last_ns = context.ts_ns
+        if len(tunnel.frames) < MAX_FRAMES:
+            tunnel.frames.append(context.frame)
+        if context.flow not in tunnel.flows and len(tunnel.flows) < MAX_FRAMES:
+            tunnel.flows.append(context.flow)
+        return tunnel, self._pending[key]
+
+    def _attempt(self, tunnel: Tunnel, context: Context) -> None:
+        if len(tunnel.attempts) < MAX_HANDSHAKES:
+            tunnel.attempts.append(context.ts_ns)
+
+    def _completed(
+        self, tunnel: Tunnel, context: Context, start: tuple[int, int], proof: str, index: bytes
+    ) -> None:
+        if len(tunnel.handshakes) < MAX_HANDSHAKES and self._handshakes < MAX_ALL_HANDSHAKES:
+            self._handshakes += 1
+            tunnel.handshakes.append(
+                Handshake(start[0], context.ts_ns, (start[1], context.frame), proof, index)
+            )
+        elif not tunnel.handshakes:
+            self.dropped += 1
+
+    def _add_wireguard(self, context: Context, message: WireGuardMessage) -> None:
+        if message.kind == "data":
+            return
+        found = self._tunnel(context, "wireguard")
+        if found is None:
+            return
+        tunnel, pending = found
+        if message.kind == "initiation":
+            assert message.sender_index is not None
+            self._attempt(tunnel, context)
+            pending.put(message.sender_index.to_bytes(4, "big"), context)
+            return
+        if message.kind == "cookie":
+            tunnel.refused += 1
+            return
+        assert message.receiver_index is not None
+        index = message.receiver_index.to_bytes(4, "big")
+        start = pending.take(index, context)
+        if start is not None:
+            proof = f"response to the initiation with index {message.receiver_index:#010x}"
+            self._completed(tunnel, context, start, proof, index)
+
+    def _add_openvpn(self, context: Context, message: OpenVpnMessage) -> None:
+        if not message.kind.startswith("hard-reset"):
+            return
+        found = self._tunnel(context, "openvpn")
+        if found is None:
+            return
+        tunnel, pending = found
+        session = message.session_id or b""
+        if message.kind == "hard-reset-client":
+            tunnel.client, tunnel.server = context.source, context.destination
+            self._attempt(tunnel, context)
+            pending.put(session, context)
+            return
+        if message.remote_session_id is not None:
+            start = pending.take(message.remote_session_id, context)
+            if start is not None:
+                proof = f"server reset names the client's session {message.remote_session_id.hex()}"
+                self._completed(tunnel, context, start, proof, session)
+            return
+        # tls-crypt hides which session is acknowledged: the last one asked for then.
+        last = next(reversed(pending.started), None)
+        start = None if last is None else pending.take(last, context)
+        if start is not None:
+            proof = "server reset after a client reset, ids hidden"
+            self._completed(tunnel, context, start, proof, session)
+
+    def _add_ike(self, context: Context, message: IkeMessage) -> None:
+        """Completed by the first answer that needs what the exchange agreed on: IKE_AUTH's in
+        version 2, quick mode's second message in version 1. CREATE_CHILD_SA rekeys."""
+        kind: TunnelKind = "ikev2" if message.version == 2 else "ikev1"
+        found = self._tunnel(context, kind, message.initiator_spi)
+        if found is None:
+            return
+        tunnel, pending = found
+        if not any(message.responder_spi):
+            if message.exchange in _IKE_OPENING:
+                tunnel.client, tunnel.server = context.source, context.destination
+                self._attempt(tunnel, context)
+                pending.put(b"open", context)
+            return
+        if message.exchange not in _IKE_CLOSING:
+            return
+        number = bytes((message.exchange,)) + message.message_id.to_bytes(4, "big")
+        start = pending.take(number, context)
+        if start is None:
+            if not message.is_response:
+                pending.put(number, context)
+            return
+        if message.exchange == IKE_AUTH and tunnel.handshakes:
+            return  # EAP takes several rounds; the first one counts.
+        opened = pending.started.pop(b"open", None)
+        if opened is not None:
+            start = opened[:2]
+            # After NAT detection both ends move to port 4500 (RFC 7296 section 2.23).
+            tunnel.client, tunnel.server = context.destination, context.source
+        proof = f"{message.exchange_name} answered for SPI {message.initiator_spi.hex()}"
+        self._completed(tunnel, context, start, proof, message.initiator_spi)
+
+    def _proxy(self, context: Context, kind: ProxyKind) -> Proxy | None:
+        server = context.destination
+        key = (kind, context.interface, server, context.layers)
+        proxy = self._proxies.get(key)
+        if proxy is None:
+            if len(self._proxies) >= MAX_PROXIES:
+                self.dropped += 1
+                return None
+            proxy = self._proxies[key] = Proxy(
+                kind, context.interface, server, context.layers, first_ns=context.ts_ns
+            )
+        return proxy
+
+    def _request(
+        self, context: Context, kind: ProxyKind, host: str, port: int, associate: bool = False
+    ) -> None:
+        proxy = self._proxy(context, kind)
+        if proxy is None:
+            return
+        proxy.requests += 1
+        proxy.last_ns = context.ts_ns
+        if context.source not in proxy.clients and len(proxy.clients) < MAX_FRAMES:
+            proxy.clients.append(context.source)
+        if len(proxy.frames) < MAX_FRAMES:
+            proxy.frames.append(context.frame)
+        if context.flow not in proxy.flows and len(proxy.flows) < MAX_DESTINATIONS:
+            proxy.flows.append(context.flow)
+        destination = (host, port)
+        if destination in proxy.destinations:
+            proxy.destinations[destination] += 1
+        elif (
+            len(proxy.destinations) < MAX_DESTINATIONS and self._destinations < MAX_ALL_DESTINATIONS
+        ):
+            self._destinations += 1
+            proxy.destinations[destination] = 1
+        if len(self._open) >= MAX_OPEN:
+            del self._open[next(iter(self._open))]
+        self._open[context.flow, context.layers] = proxy, associate
+
+    def _answer(self, context: Context, granted: bool) -> tuple[Proxy, bool] | None:
+        """The proxy that answers, and whether it was asked for a UDP relay."""
+        found = self._open.pop((context.flow, context.layers), None)
+        if found is None:
+            return None
+        proxy = found[0]
+        proxy.last_ns = context.ts_ns
+        if granted:
+            proxy.granted += 1
+            if proxy.first_granted_ns is None:
+                proxy.first_granted_ns = context.ts_ns
+        else:
+            proxy.refused += 1
+        return found
+
+    def _socks_reply(self, context: Context, message: SocksReply) -> None:
+        found = self._answer(context, message.succeeded)
+        bound = message.bound
+        if found is None or not message.succeeded or bound is None:
+            return
+        proxy, associate = found
+        if bound.address.is_unspecified:
+            # "The address you reached me by" (RFC 1928 section 6, by custom).
+            bound = Endpoint(context.source.address, bound.port)
+        places = proxy.relays if associate else proxy.bound
+        if bound not in places and len(places) < MAX_DESTINATIONS:
+            places.append(bound)
+
+    def _http_request(self, context: Context, message: HttpRequest) -> None:
+        authority = message.authority
+        if authority is not None:
+            self._request(context, "http-connect", str(authority[0]), authority[1])
+
+    def _http_response(self, context: Context, message: HttpResponse) -> None:
+        if message.status >= 200:
+            self._answer(context, message.status < 300)
