@@ -1,0 +1,52 @@
+"""What ICE's other fields mean: networks and their cost, user names."""
+
+from __future__ import annotations
+
+from pcapleak.protocols.stun_attributes import NetworkInfo
+
+WILDCARD_COST = 999
+"""libwebrtc's cost of the network that stands for every interface."""
+
+_COSTS = {
+    0: "Ethernet or loopback",
+    10: "Wi-Fi",
+    50: "an adapter of unknown type",
+    250: "5G",
+    500: "4G",
+    900: "cellular",
+    910: "3G",
+    980: "2G",
+    WILDCARD_COST: "the wildcard network: no interface was enumerated",
+}
+"""libwebrtc's rtc_base/network_constants.h and network.cc, ComputeNetworkCostByType."""
+
+
+def network_cost_meaning(cost: int) -> str:
+    """What libwebrtc's network cost says of the adapter.
+
+    A VPN adds one and a network slice takes two away, where those field trials are on.
+    """
+    if cost in _COSTS:
+        return _COSTS[cost]
+    if cost - 1 in _COSTS:
+        return f"{_COSTS[cost - 1]}, through a VPN"
+    if cost + 2 in _COSTS:
+        return f"{_COSTS[cost + 2]}, a network slice"
+    if cost + 1 in _COSTS:
+        return f"{_COSTS[cost + 1]}, a network slice through a VPN"
+    return "no known cost"
+
+
+def network_meaning(info: NetworkInfo) -> str:
+    """GOOG-NETWORK-INFO in words: which of the sender's networks, over what."""
+    if info.id == 0:
+        return f"no enumerated network; {network_cost_meaning(info.cost)}"
+    return f"the sender's network {info.id}; {network_cost_meaning(info.cost)}"
+
+
+def username_fragments(username: str) -> tuple[str, str] | None:
+    """(receiver's, sender's) fragment of a check's USERNAME (RFC 8445 section 7.2.2)."""
+    receiver, colon, sender = username.partition(":")
+    if not (receiver and colon and sender) or ":" in sender:
+        return None
+    return receiver, sender

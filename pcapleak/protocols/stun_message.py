@@ -1,0 +1,368 @@
+"""The STUN message as a value: its bytes, and views derived when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from pcapleak.errors import DecodeError
+from pcapleak.model import Endpoint
+from pcapleak.protocols import stun_attributes as attr
+from pcapleak.protocols.stun_attributes import (
+    ATTRIBUTES,
+    MS_TURN_ATTRIBUTES,
+    AttributeKind,
+    ErrorCode,
+    NetworkInfo,
+    Value,
+    attribute_name,
+)
+from pcapleak.protocols.stun_integrity import fingerprint_state
+from pcapleak.protocols.stun_types import CLASS_NAMES, CLASSES, METHODS, MS_TURN_TYPES, Class
+
+COOKIE = b"\x21\x12\xa4\x42"
+MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
+"""The MAGIC-COOKIE attribute, with which every [MS-TURN] message begins."""
+
+
+class RawAttribute(NamedTuple):
+    """An attribute as it stood: where its value begins, and the value without padding."""
+
+    type: int
+    offset: int
+    value: bytes
+
+    @property
+    def name(self) -> str:
+        """The registered name, or the type in hexadecimal."""
+        return attribute_name(self.type)
+
+
+@dataclass(frozen=True)
+class StunMessage:
+    """A STUN message. Views of an attribute speak of its first occurrence, as RFC 8489
+    section 14 has it, and are None where it is absent or cannot be read."""
+
+    wire: bytes
+    """The message from its header to its last byte."""
+    message_type: int
+    offsets: tuple[int, ...]
+    """Where the value of each attribute begins, in wire order."""
+    structure_problems: tuple[str, ...] = ()
+    """What the walk found wrong; `problems` has the values' too."""
+
+    # Header
+
+    @property
+    def length(self) -> int:
+        """The header's length field: bytes after the header."""
+        return self.wire[2] << 8 | self.wire[3]
+
+    @property
+    def has_cookie(self) -> bool:
+        """False for RFC 3489, whose transaction id takes the cookie's place."""
+        return self.wire[4:8] == COOKIE
+
+    @property
+    def transaction_id(self) -> bytes:
+        """12 bytes, or 16 where there is no cookie."""
+        return self.wire[8:20] if self.wire[4:8] == COOKIE else self.wire[4:20]
+
+    @property
+    def method(self) -> int:
+        """The 12 bits of method (RFC 8489 section 5)."""
+        bits = self.message_type
+        return bits & 0xF | (bits & 0xE0) >> 1 | (bits & 0x3E00) >> 2
+
+    @property
+    def message_class(self) -> Class:
+        """The class, from the type's two bits or the dialect's table."""
+        if self.is_ms_turn and self.message_type in MS_TURN_TYPES:
+            return MS_TURN_TYPES[self.message_type][1]
+        return CLASSES[(self.message_type & 0x10) >> 4 | (self.message_type & 0x100) >> 7]
+
+    @property
+    def method_name(self) -> str:
+        """`Binding`, `Allocate`, ..., or `method 0x123`."""
+        if self.is_ms_turn and self.message_type in MS_TURN_TYPES:
+            return MS_TURN_TYPES[self.message_type][0]
+        return METHODS.get(self.method) or f"method 0x{self.method:03X}"
+
+    @property
+    def type_name(self) -> str:
+        """Method and class, as `Binding Success Response`."""
+        return f"{self.method_name} {CLASS_NAMES[self.message_class]}"
+
+    @property
+    def is_ms_turn(self) -> bool:
+        """Whether this is [MS-TURN]: its MAGIC-COOKIE comes first."""
+        return self.wire[20:28] == MS_TURN_START
+
+    # Attributes
+
+    @cached_property
+    def _first(self) -> dict[int, int]:
+        """Offset of the first attribute of each type."""
+        wire, first = self.wire, dict[int, int]()
+        for at in self.offsets:
+            first.setdefault(wire[at - 4] << 8 | wire[at - 3], at)
+        return first
+
+    def _value_at(self, at: int) -> bytes:
+        return self.wire[at : at + (self.wire[at - 2] << 8 | self.wire[at - 1])]
+
+    @cached_property
+    def attributes(self) -> tuple[RawAttribute, ...]:
+        """All attributes in wire order, duplicates and unknown ones too."""
+        wire = self.wire
+        return tuple(
+            RawAttribute(wire[at - 4] << 8 | wire[at - 3], at, self._value_at(at))
+            for at in self.offsets
+        )
+
+    def has(self, type_: int) -> bool:
+        """Whether an attribute of this type is there."""
+        return type_ in self._first
+
+    def raw(self, type_: int) -> bytes | None:
+        """The first value of this type, undecoded."""
+        at = self._first.get(type_)
+        return None if at is None else self._value_at(at)
+
+    def kind(self, type_: int) -> AttributeKind | None:
+        """What the table says of a type in this message's dialect."""
+        if self.is_ms_turn and type_ in MS_TURN_ATTRIBUTES:
+            return MS_TURN_ATTRIBUTES[type_]
+        return ATTRIBUTES.get(type_)
+
+    def decode(self, attribute: RawAttribute) -> Value:
+        """The value of one attribute; bytes where the type is unknown.
+
+        Raises:
+            DecodeError: the value does not follow its type's format.
+        """
+        kind = self.kind(attribute.type)
+        if kind is None:
+            return attribute.value
+        try:
+            return kind.decode(attribute.value, self.wire[4:20])
+        except ValueError as error:
+            place = f"attribute {kind.name}"
+            raise DecodeError("stun", place, attribute.offset, str(error)) from None
+
+    def value(self, type_: int) -> Value | None:
+        """The first value of this type, decoded; None if absent or unreadable."""
+        at = self._first.get(type_)
+        if at is None:
+            return None
+        try:
+            return self.decode(RawAttribute(type_, at, self._value_at(at)))
+        except DecodeError:
+            return None
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that breaks a rule, one phrase each, with the byte."""
+        found = list(self.structure_problems)
+        sealed: str | None = None
+        for attribute in self.attributes:
+            try:
+                self.decode(attribute)
+            except DecodeError as error:
+                found.append(f"{error.place} at byte {error.offset}: {error.reason}")
+            if sealed and attribute.type not in _AFTER_INTEGRITY:
+                found.append(f"attribute {attribute.name} after {sealed} is not protected")
+            if attribute.type in (attr.MESSAGE_INTEGRITY, attr.MESSAGE_INTEGRITY_SHA256):
+                sealed = attribute.name
+        if self.fingerprint == "bad":
+            found.append("FINGERPRINT does not match")
+        return tuple(found)
+
+    def _endpoint(self, type_: int) -> Endpoint | None:
+        value = self.value(type_)
+        return value if isinstance(value, Endpoint) else None
+
+    def _int(self, type_: int) -> int | None:
+        value = self.value(type_)
+        return value if isinstance(value, int) else None
+
+    def _text(self, type_: int) -> str | None:
+        value = self.value(type_)
+        return value if isinstance(value, str) else None
+
+    # Addresses
+
+    @property
+    def xor_mapped_address(self) -> Endpoint | None:
+        """XOR-MAPPED-ADDRESS, or the drafts' 0x8020."""
+        address = self._endpoint(attr.XOR_MAPPED_ADDRESS)
+        return address or self._endpoint(attr.MS_XOR_MAPPED_ADDRESS)
+
+    @property
+    def plain_mapped_address(self) -> Endpoint | None:
+        """MAPPED-ADDRESS, which middleboxes may have rewritten."""
+        return self._endpoint(attr.MAPPED_ADDRESS)
+
+    @property
+    def mapped_address(self) -> Endpoint | None:
+        """Where the server saw the request come from: the XORed address, or the plain one.
+
+        In [MS-TURN] MAPPED-ADDRESS is the relayed address, so only the XORed one counts.
+        """
+        if self.is_ms_turn:
+            return self.xor_mapped_address
+        return self.xor_mapped_address or self.plain_mapped_address
+
+    @property
+    def relayed_address(self) -> Endpoint | None:
+        """The address a TURN server allocated."""
+        if self.is_ms_turn and self.message_type == 0x0103:
+            return self.plain_mapped_address
+        return self._endpoint(attr.XOR_RELAYED_ADDRESS)
+
+    @property
+    def peer_addresses(self) -> tuple[Endpoint, ...]:
+        """Every XOR-PEER-ADDRESS, in wire order; a CreatePermission may hold several."""
+        wanted = (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS)
+        if not any(type_ in self._first for type_ in wanted):
+            return ()
+        found = []
+        for attribute in self.attributes:
+            if attribute.type in wanted:
+                try:
+                    value = self.decode(attribute)
+                except DecodeError:
+                    continue
+                if isinstance(value, Endpoint):
+                    found.append(value)
+        return tuple(found)
+
+    @property
+    def other_address(self) -> Endpoint | None:
+        """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""
+        return self._endpoint(attr.OTHER_ADDRESS)
+
+    @property
+    def response_origin(self) -> Endpoint | None:
+        """RESPONSE-ORIGIN: where the server sent this from (RFC 5780 section 7.3)."""
+        return self._endpoint(attr.RESPONSE_ORIGIN)
+
+    @property
+    def alternate_server(self) -> Endpoint | None:
+        """ALTERNATE-SERVER of a 300 answer."""
+        return self._endpoint(attr.ALTERNATE_SERVER)
+
+    # Texts and numbers
+
+    @property
+    def username(self) -> str | None:
+        """USERNAME: in a check, the receiver's fragment, a colon, the sender's."""
+        return self._text(attr.USERNAME)
+
+    @property
+    def realm(self) -> str | None:
+        """REALM of the long-term credential."""
+        return self._text(attr.NONCE if self.is_ms_turn else attr.REALM)
+
+    @property
+    def nonce(self) -> str | None:
+        """NONCE the server gave."""
+        return self._text(attr.NONCE)
+
+    @property
+    def software(self) -> str | None:
+        """SOFTWARE: what the sender says it is."""
+        return self._text(attr.SOFTWARE)
+
+    @property
+    def error(self) -> ErrorCode | None:
+        """ERROR-CODE of an error response."""
+        value = self.value(attr.ERROR_CODE)
+        return value if isinstance(value, ErrorCode) else None
+
+    @property
+    def lifetime_s(self) -> int | None:
+        """LIFETIME of a TURN allocation; 0 asks for its end."""
+        return self._int(attr.LIFETIME)
+
+    @property
+    def channel_number(self) -> int | None:
+        """CHANNEL-NUMBER of a ChannelBind."""
+        return self._int(attr.CHANNEL_NUMBER)
+
+    @property
+    def requested_transport(self) -> int | None:
+        """REQUESTED-TRANSPORT: 17 UDP, 6 TCP."""
+        return self._int(attr.REQUESTED_TRANSPORT)
+
+    @property
+    def data(self) -> bytes | None:
+        """DATA: the datagram that TURN carries."""
+        return self.raw(attr.DATA)
+
+    # ICE
+
+    @property
+    def is_ice(self) -> bool:
+        """Whether ICE sent this: a request with ICE's attributes, or libwebrtc's ping."""
+        first = self._first
+        return (
+            attr.PRIORITY in first
+            or attr.ICE_CONTROLLING in first
+            or attr.ICE_CONTROLLED in first
+            or attr.USE_CANDIDATE in first
+            or self.method == 0x080
+        )
+
+    @property
+    def priority(self) -> int | None:
+        """PRIORITY of a check: what the sender's address would have as prflx candidate."""
+        return self._int(attr.PRIORITY)
+
+    @property
+    def ice_controlling(self) -> int | None:
+        """The tie-breaker of a controlling agent."""
+        return self._int(attr.ICE_CONTROLLING)
+
+    @property
+    def ice_controlled(self) -> int | None:
+        """The tie-breaker of a controlled agent."""
+        return self._int(attr.ICE_CONTROLLED)
+
+    @property
+    def tie_breaker(self) -> int | None:
+        """The tie-breaker, whatever the role."""
+        value = self.ice_controlling
+        return self.ice_controlled if value is None else value
+
+    @property
+    def use_candidate(self) -> bool:
+        """Whether the check nominates its pair."""
+        return attr.USE_CANDIDATE in self._first
+
+    @property
+    def nomination(self) -> int | None:
+        """libwebrtc's NOMINATION: type 0xC001, which IANA gave to ENF-FLOW-DESCRIPTION, so
+        only a four-byte value inside a check counts."""
+        value = self.raw(attr.NOMINATION)
+        if value is None or len(value) != 4 or not self.is_ice:
+            return None
+        return int.from_bytes(value, "big")
+
+    @property
+    def network_info(self) -> NetworkInfo | None:
+        """GOOG-NETWORK-INFO of libwebrtc."""
+        value = self.value(attr.GOOG_NETWORK_INFO)
+        return value if isinstance(value, NetworkInfo) else None
+
+    # Proof
+
+    @cached_property
+    def fingerprint(self) -> Literal["ok", "bad"] | None:
+        """Whether the FINGERPRINT is right; None without one."""
+        at = self._first.get(attr.FINGERPRINT)
+        return None if at is None else fingerprint_state(self.wire, at)
+
+
+_AFTER_INTEGRITY = frozenset({attr.MESSAGE_INTEGRITY_SHA256, attr.FINGERPRINT})
