@@ -1,0 +1,176 @@
+"""pcapng blocks other than packets: interfaces, names, secrets, statistics.
+
+draft-ietf-opsawg-pcapng, section 4. All of these are rare, so they are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
+from struct import Struct, error
+from typing import Final
+
+from pcapleak.capture.clock import Clock
+from pcapleak.capture.facts import Facts
+from pcapleak.model import Interface
+
+SECTION: Final = 0x0A0D0D0A
+INTERFACE: Final = 1
+OBSOLETE_PACKET: Final = 2
+SIMPLE_PACKET: Final = 3
+NAMES: Final = 4
+STATISTICS: Final = 5
+PACKET: Final = 6
+JOURNAL: Final = 9
+SECRETS: Final = 10
+PROCESS: Final = 0x8000_0001
+"""Apple's process information block, written by its tcpdump."""
+
+MAX_BLOCK: Final = 16 << 20
+"""As Wireshark and libpcap bound it."""
+MAX_INTERFACES: Final = 65536
+"""Interfaces of one capture: about 500 bytes each, 32 MB at most."""
+MAX_PROCESSES: Final = 65536
+
+TLS_KEY_LOG: Final = 0x544C_534B
+
+CUSTOM: Final = 0x0BAD
+CUSTOM_NOT_COPIED: Final = 0x4000_0BAD
+
+NUMBERED: Final = frozenset(
+    {JOURNAL, CUSTOM, CUSTOM_NOT_COPIED, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x223}
+)
+"""Blocks without a packet that Wireshark shows as frames: systemd journal entries, custom blocks
+and sysdig events. They are counted, so that a frame has the same number here and there."""
+
+
+@dataclass(slots=True)
+class Section:
+    """What the blocks of a section refer to by number."""
+
+    little: bool
+    interfaces: list[Interface] = field(default_factory=list)
+    clocks: list[Clock] = field(default_factory=list)
+    processes: list[str] = field(default_factory=list)
+
+    @property
+    def order(self) -> str:
+        """The byte order, as `struct` writes it."""
+        return "<" if self.little else ">"
+
+
+def options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
+    """The options from `at` to their end, or to where they run out of the block."""
+    head = Struct(f"{order}HH").unpack_from
+    while at + 4 <= len(body):
+        code, length = head(body, at)
+        at += 4
+        if code == 0 or at + length > len(body):
+            return
+        yield code, body[at : at + length]
+        at += length + 3 & ~3
+
+
+def text(value: bytes) -> str:
+    """An option's text: UTF-8, perhaps with a zero at its end."""
+    return value.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def read_section(body: bytes, little: bool, facts: Facts) -> Section:
+    """A section header's body, from its byte-order magic on."""
+    section = Section(little)
+    facts.comments += [
+        text(value) for code, value in options(body, 16, section.order) if code == 1
+    ][: 64 - len(facts.comments)]
+    return section
+
+
+def read_block(kind: int, body: bytes, section: Section, facts: Facts, position: int) -> None:
+    """Take in one block that is not a packet. Unknown kinds are passed over."""
+    try:
+        if kind == INTERFACE:
+            _interface(body, section, facts)
+        elif kind == NAMES:
+            _names(body, section.order, facts)
+        elif kind == STATISTICS:
+            _statistics(body, section)
+        elif kind == SECRETS:
+            _secrets(body, section.order, facts)
+        elif kind == PROCESS:
+            _process(body, section)
+    except error:
+        facts.notes.add("a block is shorter than its kind needs", f"at byte {position}")
+
+
+def _interface(body: bytes, section: Section, facts: Facts) -> None:
+    link_type, _, snap_length = Struct(f"{section.order}HHI").unpack_from(body)
+    if len(section.interfaces) >= MAX_INTERFACES:
+        facts.notes.add(f"interfaces beyond the {MAX_INTERFACES}th were not kept")
+        return
+    interface = Interface(0, facts.capture, link_type, snap_length=snap_length)
+    resolution, offset_s = 6, 0
+    addresses: list[str] = []
+    for code, value in options(body, 8, section.order):
+        if code == 2:
+            interface.name = text(value) or None
+        elif code == 3:
+            interface.description = text(value) or None
+        elif code == 4 and len(value) == 8:
+            addresses.append(_cidr(value))
+        elif code == 5 and len(value) == 17:
+            addresses.append(f"{IPv6Address(value[:16])}/{min(value[16], 128)}")
+        elif code == 9 and len(value) == 1:
+            resolution = value[0]
+        elif code == 14 and len(value) == 8:
+            offset_s = int.from_bytes(value, "little" if section.little else "big", signed=True)
+    interface.addresses = tuple(addresses[:64])
+    section.interfaces.append(facts.add_interface(interface))
+    section.clocks.append(Clock(resolution, offset_s))
+
+
+def _cidr(value: bytes) -> str:
+    address, mask = IPv4Address(value[:4]), IPv4Address(value[4:])
+    try:
+        return str(IPv4Interface(f"{address}/{mask}"))
+    except ValueError:
+        return str(address)
+
+
+def _names(body: bytes, order: str, facts: Facts) -> None:
+    for code, value in options(body, 0, order):
+        if code == 1 and len(value) > 4:
+            facts.add_names(str(IPv4Address(value[:4])), _strings(value[4:]))
+        elif code == 2 and len(value) > 16:
+            facts.add_names(str(IPv6Address(value[:16])), _strings(value[16:]))
+
+
+def _strings(value: bytes) -> tuple[str, ...]:
+    return tuple(part.decode("utf-8", "replace") for part in value.split(b"\0") if part)
+
+
+def _statistics(body: bytes, section: Section) -> None:
+    (number,) = Struct(f"{section.order}I8x").unpack_from(body)
+    if number >= len(section.interfaces):
+        return
+    counts = {
+        code: int.from_bytes(value, "little" if section.little else "big")
+        for code, value in options(body, 12, section.order)
+        if code in (5, 7) and len(value) == 8
+    }
+    if counts:
+        # isb_ifdrop and isb_osdrop: both are packets this capture does not have.
+        section.interfaces[number].drops = sum(counts.values())
+
+
+def _secrets(body: bytes, order: str, facts: Facts) -> None:
+    kind, length = Struct(f"{order}II").unpack_from(body)
+    if kind == TLS_KEY_LOG:
+        facts.add_secrets(body[8 : 8 + length])
+
+
+def _process(body: bytes, section: Section) -> None:
+    (pid,) = Struct(f"{section.order}I").unpack_from(body)
+    name = next((text(value) for code, value in options(body, 4, section.order) if code == 2), "")
+    if len(section.processes) < MAX_PROCESSES:
+        section.processes.append(f"{name} ({pid})" if name else str(pid))

@@ -1,0 +1,83 @@
+"""What reading a capture tells besides its records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pcapleak.model import Interface
+
+MAX_NAMES = 65536
+"""Addresses with names kept from name resolution blocks: about 300 bytes each, 20 MB at most."""
+MAX_SECRETS_BYTES = 16 << 20
+"""Decryption secrets kept."""
+
+
+class Problems:
+    """What is wrong with a capture, each kind once, with how often and where first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, str] = {}
+
+    def add(self, what: str, where: str = "", count: int = 1) -> None:
+        """Note `what`, a sentence without numbers; `where` is kept from the first time only."""
+        if count:
+            self._counts[what] = self._counts.get(what, 0) + count
+            self._first.setdefault(what, where)
+
+    def texts(self) -> list[str]:
+        """One line a kind, in the order of their first sight."""
+        return [self._text(what, count) for what, count in self._counts.items()]
+
+    def _text(self, what: str, count: int) -> str:
+        where = self._first[what]
+        if count == 1:
+            return f"{what} ({where})" if where else what
+        return f"{what} ({count} times, first {where})" if where else f"{what} ({count} times)"
+
+
+@dataclass(slots=True)
+class Facts:
+    """Grows while a capture is read; the format readers fill it."""
+
+    path: str
+    capture: int
+    interfaces: list[Interface]
+    """Shared by all captures of a run: an interface's id is its position."""
+    format: str = ""
+    truncated: bool = False
+    """The capture ends inside a record."""
+    frames: int = 0
+    """Records seen, those included that hold no packet but that Wireshark numbers."""
+    notes: Problems = field(default_factory=Problems)
+    secrets: list[bytes] = field(default_factory=list)
+    """TLS key logs from decryption secrets blocks."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of addresses from name resolution blocks."""
+    comments: list[str] = field(default_factory=list)
+    """Comments on the capture as a whole."""
+
+    def add_interface(self, interface: Interface) -> Interface:
+        """Append `interface` to the shared list; its id and capture are set here."""
+        interface.id = len(self.interfaces)
+        interface.capture = self.capture
+        self.interfaces.append(interface)
+        return interface
+
+    def add_names(self, address: str, names: tuple[str, ...]) -> None:
+        """Remember what a name resolution record says."""
+        known = self.names.get(address, ())
+        if known or len(self.names) < MAX_NAMES:
+            self.names[address] = tuple(dict.fromkeys((*known, *names)))[:16]
+
+    def add_secrets(self, secrets: bytes) -> None:
+        """Keep a key log, within the bound."""
+        if sum(map(len, self.secrets)) + len(secrets) > MAX_SECRETS_BYTES:
+            self.notes.add("decryption secrets beyond 16 MiB were not kept")
+        elif secrets not in self.secrets:
+            self.secrets.append(secrets)
+
+    def cut(self, what: str, position: int) -> None:
+        """Note that the capture ends, or stops making sense, at byte `position`."""
+        self.truncated = True
+        self.notes.add(what, f"at byte {position}")

@@ -1,0 +1,73 @@
+"""Options of pcapng packets (draft-ietf-opsawg-pcapng section 4.3), many packets at a time."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+import numpy as np
+
+from pcapleak.capture.blocks import Section, text
+from pcapleak.capture.facts import Facts
+from pcapleak.model import Bool, Direction, Int64, RecordBatch
+
+COMMENT: Final = 1
+FLAGS: Final = 2
+PROCESS_INDEX: Final = 0x8001
+"""Apple's epb_pib_index: which process information block the packet belongs to."""
+
+MAX_OPTIONS: Final = 256
+"""Options looked at in a packet: each round costs a few microseconds, however few packets are
+left in it, so a block stuffed with a million of them must not ask for a million rounds."""
+
+_DIRECTIONS: Final = np.array(
+    [Direction.UNKNOWN, Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN], np.uint8
+)
+
+
+def read_packet_options(
+    batch: RecordBatch, rows: Int64, begin: Int64, stop: Int64, section: Section, facts: Facts
+) -> None:
+    """Fill directions, comments and processes of `rows`; each one's options are in
+    `batch.data[begin:stop]`."""
+    words = np.ndarray((len(batch.data) - 1,), f"{section.order}u2", batch.data, 0, (1,))
+    at, stop = begin[rows], stop[rows]
+    for _ in range(MAX_OPTIONS):
+        within = at + 4 <= stop
+        rows, at, stop = rows[within], at[within], stop[within]
+        code = words[at]
+        length = words[at + 2].astype(np.int64)
+        value = at + 4
+        good = (code != 0) & (value + length <= stop)
+        rows, stop, code, value, length = (
+            column[good] for column in (rows, stop, code, value, length)
+        )
+        if not len(rows):
+            return
+        _flags(batch, rows, value, (code == FLAGS) & (length == 4), section.little)
+        _texts(batch, rows, value, length, code, section)
+        at = value + ((length + 3) & ~3)
+    facts.notes.add(f"packet options beyond the {MAX_OPTIONS}th were not read")
+
+
+def _flags(batch: RecordBatch, rows: Int64, value: Int64, mine: Bool, little: bool) -> None:
+    if mine.any():
+        if batch.direction is None:
+            batch.direction = np.zeros(len(batch), np.uint8)
+        low = batch.data[value[mine] + (0 if little else 3)]
+        batch.direction[rows[mine]] = _DIRECTIONS[low & 3]
+
+
+def _texts(
+    batch: RecordBatch, rows: Int64, value: Int64, length: Int64, code: np.ndarray, section: Section
+) -> None:
+    for i in np.flatnonzero(code == COMMENT).tolist():
+        row, start = int(rows[i]), int(value[i])
+        comment = text(batch.data[start : start + int(length[i])].tobytes())
+        batch.comments[row] = "\n".join(filter(None, (batch.comments.get(row), comment)))
+    number = Struct(f"{section.order}I").unpack
+    for i in np.flatnonzero((code == PROCESS_INDEX) & (length == 4)).tolist():
+        start = int(value[i])
+        (process,) = number(batch.data[start : start + 4].tobytes())
+        if process < len(section.processes):
+            batch.processes[int(rows[i])] = section.processes[process]

@@ -1,0 +1,179 @@
+"""Opens a capture, whatever its container."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pcapleak.capture.facts import Facts
+from pcapleak.capture.pcap import MAGICS, read_pcap
+from pcapleak.capture.pcapng import SECTION_MAGIC, read_pcapng
+from pcapleak.capture.snoop import SNOOP_MAGIC, read_snoop
+from pcapleak.capture.stream import FileStream, Unpacker, compression_of, not_a_capture
+from pcapleak.capture.window import MappedWindow, StreamWindow, Window
+from pcapleak.errors import CaptureError
+from pcapleak.model import Interface, RecordBatch
+
+SMALL = 1 << 20
+"""Files up to this size are read at once: mapping them gains nothing."""
+
+
+class CaptureSource:
+    """One capture being read. Iterate it once, for its `RecordBatch`es in capture order.
+
+    Frames count from 1. What the capture tells besides grows while it is read. Nothing
+    found in the records raises: it becomes `truncated` and `problems`.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        window: Window,
+        stream: FileStream,
+        size: int | None,
+        batches: Iterator[RecordBatch],
+        *,
+        packed: bool,
+    ) -> None:
+        self.path = facts.path
+        self.size = size
+        """Bytes of the file as stored; None for a pipe."""
+        self._facts = facts
+        self._window = window
+        self._stream = stream
+        self._batches = batches
+        self._packed = packed
+
+    @property
+    def format(self) -> str:
+        """pcap, nanosecond pcap, modified pcap, pcapng or snoop, with any compression."""
+        return self._facts.format
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """The list shared by all captures of the run."""
+        return self._facts.interfaces
+
+    @property
+    def capture(self) -> int:
+        """This capture's index, as in `Interface.capture`."""
+        return self._facts.capture
+
+    @property
+    def truncated(self) -> bool:
+        """The capture ends inside a record, or cannot be followed to its end."""
+        return self._facts.truncated
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the file, a line a kind."""
+        return self._facts.notes.texts()
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """TLS key logs the capture carries."""
+        return self._facts.secrets
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Names by address, where the capture carries them."""
+        return self._facts.names
+
+    @property
+    def comments(self) -> list[str]:
+        """Comments on the capture as a whole."""
+        return self._facts.comments
+
+    @property
+    def bytes_read(self) -> int:
+        """How much of `size` is done."""
+        return self._stream.count if self._packed else self._window.base + self._window.end
+
+    def __iter__(self) -> Iterator[RecordBatch]:
+        return self._batches
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_capture(
+    path: str | Path, *, interfaces: list[Interface] | None = None, capture: int = 0
+) -> CaptureSource:
+    """Open a capture for reading: a file, a named pipe, or `-` for standard input.
+
+    Its container and compression are told by its first bytes. `interfaces` is the list to
+    append its interfaces to, `capture` its index among the captures of a run. Raises
+    `CaptureError` where nothing can be read at all.
+    """
+    name = str(path)
+    fd, size = _open(name)
+    try:
+        return _source(name, fd, size, interfaces if interfaces is not None else [], capture)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _open(name: str) -> tuple[int, int | None]:
+    """A descriptor of our own, and the size of a regular file."""
+    try:
+        fd = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise CaptureError(name, "no such file", "check the path") from None
+    except PermissionError:
+        raise CaptureError(name, "may not be read", "check its permissions") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CaptureError(name, f"cannot be opened ({reason})", "check the path") from None
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        os.close(fd)
+        raise CaptureError(name, "is a directory", "name its captures, or add --recursive")
+    return fd, status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _source(
+    name: str, fd: int, size: int | None, interfaces: list[Interface], capture: int
+) -> CaptureSource:
+    facts = Facts(name, capture, interfaces)
+    stream = FileStream(fd, live=size is None)
+    start = stream.peek(6)
+    if not start:
+        raise CaptureError(name, "is empty", "record it again")
+    unpacker = Unpacker(stream, facts) if compression_of(start) else None
+    window: Window
+    if unpacker is not None:
+        window = StreamWindow(unpacker)
+    elif size is not None and size > SMALL and name != "-":
+        window = MappedWindow(fd, size)
+    else:
+        window = StreamWindow(stream)
+    window.advance(0, 8)
+    magic = window.data[: min(window.end, 16)].tobytes()
+    if magic.startswith(SECTION_MAGIC):
+        batches = read_pcapng(window, facts)
+    elif magic[:4] in MAGICS:
+        batches = read_pcap(window, facts)
+    elif magic.startswith(SNOOP_MAGIC):
+        batches = read_snoop(window, facts)
+    else:
+        raise not_a_capture(name, magic)
+    if unpacker is not None:
+        facts.format += f" ({unpacker.kind})"
+    return CaptureSource(facts, window, stream, size, batches, packed=unpacker is not None)

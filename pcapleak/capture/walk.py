@@ -1,0 +1,180 @@
+"""Finds where the records of a capture start.
+
+A capture is a chain: where a record starts is known only from the length of the one before.
+Followed one by one, each step waits for main memory and for Python. `walk` guesses a record
+start in each of many pieces of the window, follows all chains in lock-step with numpy, and
+then proves every guess: a chain counts only if the one before it, which starts at a proven
+record, ends exactly where it begins. Where one does not, the chain is followed by itself
+until it meets the start of another. So the result is always that of `walk_scalar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+import numpy as np
+
+from pcapleak.model import Bytes, Int64
+
+LANES: Final = 512
+PIECE: Final = 16384
+"""Bytes a lane covers at least: shorter chains cost more than they save."""
+SEARCH: Final = 2048
+"""Bytes searched for a record start in each piece."""
+FEW: Final = 16
+"""Below this many chains Python alone is faster than numpy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How the records of a format follow each other."""
+
+    little: bool
+    header: int
+    """Bytes needed before a record's length is known."""
+    length_at: int
+    extra: int
+    """Bytes of a record which its length field does not count."""
+    shortest: int
+    longest: int
+    """The length field's sane range: a value outside ends the walk."""
+    section: int | None = None
+    """A block type that ends the walk (pcapng): the type is the word before the length."""
+    find: Callable[[bytes, int], int] | None = None
+    """A likely record start in some bytes, from an offset on, or -1. None: follow one chain."""
+
+
+def walk(data: Bytes, start: int, end: int, framing: Framing) -> tuple[Int64, int]:
+    """The starts of all whole records in `data[start:end]`, and where the walk ended.
+
+    At that place is the end of the data, an incomplete record, a length outside the sane
+    range or a section's start.
+    """
+    lanes = min((end - start) // PIECE, LANES)
+    if lanes < FEW or framing.find is None:
+        return walk_scalar(data, start, end, framing)
+    guesses = _guess(data, start, end, framing, lanes)
+    if len(guesses) < FEW:
+        return walk_scalar(data, start, end, framing)
+    heads, ends = _follow(data, guesses, end, framing)
+    if np.array_equal(ends[:-1], guesses[1:]):
+        return heads, int(ends[-1])
+    return _join(data, heads, guesses, ends, end, framing)
+
+
+def walk_scalar(
+    data: Bytes, start: int, end: int, framing: Framing, stop: int | None = None
+) -> tuple[Int64, int]:
+    """As `walk`, one record after another; `stop` ends it at the first record at or past it."""
+    view = data.data
+    word = Struct("<I" if framing.little else ">I").unpack_from
+    length_at, extra, section = framing.length_at, framing.extra, framing.section
+    shortest, longest = framing.shortest, framing.longest
+    pad = 3 if section is not None else 0
+    last = min(end - framing.header, end if stop is None else stop - 1)
+    heads: list[int] = []
+    at = start
+    while at <= last:
+        length = word(view, at + length_at)[0]
+        if length < shortest or length > longest:
+            break
+        after = at + extra + (length + pad & ~pad)
+        if after > end or (section is not None and word(view, at)[0] == section):
+            break
+        heads.append(at)
+        at = after
+    return np.array(heads, np.int64), at
+
+
+def _guess(data: Bytes, start: int, end: int, framing: Framing, lanes: int) -> Int64:
+    """`start`, and a likely record start in each of the other pieces that shows one."""
+    find = framing.find
+    assert find is not None
+    guesses = [start]
+    step = (end - start) // lanes & ~3
+    for piece in range(start + step, start + lanes * step, step):
+        found = find(data[piece : min(piece + SEARCH, end)].tobytes(), 0)
+        if found >= 0:
+            guesses.append(piece + found)
+    return np.array(guesses, np.int64)
+
+
+def _follow(data: Bytes, starts: Int64, end: int, framing: Framing) -> tuple[Int64, Int64]:
+    """All chains in lock-step, each up to the next one's start: sorted heads, chain ends."""
+    order = "<" if framing.little else ">"
+    count = len(data) - 11
+    if framing.section is None:
+        words = np.ndarray((count,), f"{order}u4", data, framing.length_at, (1,))
+    else:
+        words = np.ndarray((count,), f"{order}u8", data, framing.length_at - 4, (1,))
+    stops = np.append(starts[1:], end - framing.header + 1)
+    ends = starts.copy()
+    lanes = np.arange(len(starts))
+    at, stop = starts, stops
+    found: list[Int64] = []
+    running = at < stop
+    while True:
+        if not running.all():
+            ends[lanes[~running]] = at[~running]
+            at, stop, lanes = at[running], stop[running], lanes[running]
+        if len(at) < FEW:
+            break
+        length = words[at].astype(np.int64)
+        good = None
+        if framing.section is not None:
+            kind = length & 0xFFFF_FFFF if framing.little else length >> 32 & 0xFFFF_FFFF
+            length = length >> 32 & 0xFFFF_FFFF if framing.little else length & 0xFFFF_FFFF
+            good = kind != framing.section
+            good &= length >= framing.shortest
+        after = length + framing.extra
+        if framing.section is not None:
+            after += 3
+            after &= ~3
+        after += at
+        bad = after > end
+        bad |= length > framing.longest
+        if good is not None:
+            bad |= ~good
+        if bad.any():
+            ends[lanes[bad]] = at[bad]
+            keep = ~bad
+            at, stop, lanes, after = at[keep], stop[keep], lanes[keep], after[keep]
+        found.append(at)
+        at = after
+        running = at < stop
+    for lane, first, last in zip(lanes.tolist(), at.tolist(), stop.tolist(), strict=True):
+        heads, ends[lane] = walk_scalar(data, first, end, framing, last)
+        found.append(heads)
+    heads = np.concatenate(found)
+    heads.sort()
+    return heads, ends
+
+
+def _join(
+    data: Bytes, heads: Int64, starts: Int64, ends: Int64, end: int, framing: Framing
+) -> tuple[Int64, int]:
+    """The one true chain through the lanes, where some lane began or ended elsewhere."""
+    known = starts.tolist()
+    bounds = [*np.searchsorted(heads, starts).tolist(), len(heads)]
+    parts: list[Int64] = []
+    lane, at = 0, known[0]
+    while True:
+        parts.append(heads[bounds[lane] : bounds[lane + 1]])
+        at = int(ends[lane])
+        lane += 1
+        while lane < len(known) and known[lane] != at:
+            if known[lane] < at:
+                lane += 1
+                continue
+            between, reached = walk_scalar(data, at, end, framing, known[lane])
+            parts.append(between)
+            if reached < known[lane]:
+                return np.concatenate(parts), reached
+            at = reached
+        if lane == len(known):
+            rest, at = walk_scalar(data, at, end, framing)
+            parts.append(rest)
+            return np.concatenate(parts), at

@@ -1,0 +1,137 @@
+"""The bytes of a capture, a window at a time, in bounded memory.
+
+Both windows serve the same loop: work on `data[start:end]`, then `advance` past what was
+used. Bytes once handed out never change while someone holds `data`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import time
+from typing import Final, Protocol
+
+import numpy as np
+
+from pcapleak.model import Bytes
+
+WINDOW: Final = 32 << 20
+SLACK: Final = 128
+"""Readable bytes promised behind the last record (see `RecordBatch`)."""
+PATIENCE_S: Final = 0.02
+"""How long a pipe that has given something is listened to for more before it is worked on."""
+
+
+class ByteStream(Protocol):
+    """What a stream window reads from: `readinto` gives 0 at the end."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of `buffer`."""
+
+    def waitable(self) -> int | None:
+        """A file descriptor to wait on where reading may block for long, else None."""
+
+
+class Window:
+    """`data[start:end]` is the part in view; `base` is the file offset of `data[0]`."""
+
+    data: Bytes
+    start = 0
+    end = 0
+    base = 0
+    final = False
+    """No byte follows `end`."""
+
+    def advance(self, start: int, need: int = 1) -> None:
+        """Drop what lies before `start`; look on until `need` bytes are in view or none follow."""
+        raise NotImplementedError
+
+    @property
+    def position(self) -> int:
+        """The file offset of `start`."""
+        return self.base + self.start
+
+
+class MappedWindow(Window):
+    """A regular file through memory mapping, given back to the system once passed.
+
+    The last bytes are read instead, since records there lack slack behind them.
+    """
+
+    def __init__(self, fd: int, size: int, window: int = WINDOW) -> None:
+        self._fd = fd
+        self._size = size
+        self._window = window
+        self._map = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+        self._dropped = 0
+        self.data = np.frombuffer(self._map, np.uint8)
+
+    def advance(self, start: int, need: int = 1) -> None:
+        """See `Window`."""
+        self.start = start
+        wanted = start + max(need, self._window)
+        if self.final or self.base + wanted + SLACK <= self._size:
+            self.end = max(self.end, wanted) if not self.final else self.end
+        else:
+            self._read_tail(start)
+        self._drop(self.position)
+
+    def _read_tail(self, start: int) -> None:
+        rest = self._size - start
+        tail = np.zeros(rest + SLACK, np.uint8)
+        view = tail.data
+        got = 0
+        while got < rest:
+            count = os.preadv(self._fd, [view[got:rest]], start + got)
+            if not count:
+                break
+            got += count
+        self.data, self.base, self.start, self.end, self.final = tail, start, 0, got, True
+
+    def _drop(self, position: int) -> None:
+        whole = position & ~(mmap.PAGESIZE - 1)
+        if whole > self._dropped and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, self._dropped, whole - self._dropped)
+            self._dropped = whole
+
+
+class StreamWindow(Window):
+    """A pipe or a decompressor. A slow one is shown as it comes, a fast one by the window."""
+
+    def __init__(self, stream: ByteStream, window: int = WINDOW) -> None:
+        self._stream = stream
+        self._window = window
+        self.data = np.zeros(window + SLACK, np.uint8)
+
+    def advance(self, start: int, need: int = 1) -> None:
+        """See `Window`."""
+        self.start = start
+        if self.final:
+            return
+        room = max(need, self._window // 4)
+        if start + room > len(self.data) - SLACK:
+            fresh = np.zeros(max(need, self._window) + SLACK, np.uint8)
+            held = self.end - start
+            fresh[:held] = self.data[start : self.end]
+            self.data, self.base = fresh, self.base + start
+            self.start, self.end = 0, held
+        self._fill(need)
+
+    def _fill(self, need: int) -> None:
+        view = self.data.data[: len(self.data) - SLACK]
+        waitable = self._stream.waitable()
+        deadline: float | None = None
+        while self.end < len(view):
+            if self.end - self.start >= need and waitable is not None:
+                now = time.monotonic()
+                if deadline is None:
+                    deadline = now + PATIENCE_S
+                ready, _, _ = select.select([waitable], [], [], max(0.0, deadline - now))
+                if not ready:
+                    return
+            count = self._stream.readinto(view[self.end :])
+            if not count:
+                self.final = True
+                return
+            self.end += count
