@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO := captures/demo-socks.pcapng
+DEMO := captures/socks.pcapng
 T ?= tests
 
 .PHONY: demo test lint type check format system-deps lab bench fuzz cuts docs clean

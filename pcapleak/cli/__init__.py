@@ -13,6 +13,8 @@ import typer
 
 from pcapleak import __version__
 from pcapleak.cli.analyze import analyze
+from pcapleak.cli.candidate import candidate
+from pcapleak.cli.explain import explain
 from pcapleak.cli.policy import policy_app
 from pcapleak.cli.schema import schema
 from pcapleak.errors import PcapleakError
@@ -24,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(explain)
+app.command()(candidate)
 app.add_typer(policy_app, name="policy")
 app.command()(schema)
 

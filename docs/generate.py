@@ -1,0 +1,135 @@
+"""Write the pages of docs/ that are made from the code: `python docs/generate.py`.
+
+A test holds the committed pages equal to what this makes, so they cannot drift.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from pcapleak.cli import app
+from pcapleak.report.explain import findings_page
+from pcapleak.report.schema import schema
+
+HERE = Path(__file__).parent
+HIDDEN = ("--install-completion", "--show-completion", "--help")
+
+
+def cli_page() -> str:
+    """`cli.md`: every command with its arguments and options."""
+    root = get_command(app)
+    lines = [
+        "# Command line",
+        "",
+        "Made from the commands themselves by `python docs/generate.py`; `pcapleak COMMAND --help`",
+        "prints the same.",
+    ]
+    for name, command in _commands("pcapleak", root):
+        arguments = "".join(
+            f" {parameter.metavar or parameter.name.upper()}"
+            for parameter in command.params
+            if parameter.param_type_name == "argument"
+        )
+        lines += ["", f"## {name}", "", "```", f"{name} [OPTIONS]{arguments}", "```", ""]
+        lines += [_paragraphs(command.help or "")]
+        panels: dict[str, list[Any]] = {}
+        for parameter in command.params:
+            if parameter.opts and parameter.opts[0] not in HIDDEN:
+                panel = getattr(parameter, "rich_help_panel", None)
+                default = "Options" if parameter.param_type_name == "option" else "Arguments"
+                panels.setdefault(panel or default, []).append(parameter)
+        for panel, parameters in panels.items():
+            lines += ["", f"**{panel}**", ""]
+            lines += [_option(parameter) for parameter in parameters]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(name: str, command: Any) -> list[tuple[str, Any]]:
+    found = (
+        [(name, command)] if not getattr(command, "commands", None) or name == "pcapleak" else []
+    )
+    for child_name, child in getattr(command, "commands", {}).items():
+        found += _commands(f"{name} {child_name}", child)
+    return found
+
+
+def _paragraphs(text: str) -> str:
+    first, *rest = re.split(r"\n\s*\n", text.strip())
+    kept = ["  \n".join(line.strip() for line in part.splitlines()) for part in rest]
+    return "\n\n".join([" ".join(first.split()), *kept])
+
+
+def _option(parameter: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    if parameter.param_type_name == "argument":
+        names = f"`{parameter.metavar or parameter.name.upper()}`"
+    elif parameter.metavar:
+        names += f" `{parameter.metavar}`"
+    more = ", repeatable" if getattr(parameter, "multiple", False) else ""
+    return f"- {names}{more}: {parameter.help}"
+
+
+def schema_page() -> str:
+    """`report-schema.md`: every field of the report."""
+    published = schema()
+    parts = [
+        "# The report",
+        "",
+        "What `pcapleak analyze --json` writes for one capture (an array of these for several),",
+        "field by field. `pcapleak schema` prints it as JSON Schema. Fields may be added, none is",
+        "renamed or removed within a major version. Frame numbers count from 1, as Wireshark's do.",
+        "Every time stands twice: as ISO 8601 text in UTC with nanoseconds, and as an integer",
+        "since the epoch under the name with `_ns` appended.",
+        "",
+        "Nothing in a report depends on the clock or the machine: two runs give the same bytes.",
+    ]
+    for name, definition in {"Document": published, **published["$defs"]}.items():
+        parts += ["", f"## {name}", ""]
+        if definition.get("description"):
+            parts += [" ".join(definition["description"].split()), ""]
+        parts += ["| field | type | meaning |", "|---|---|---|"]
+        for field, entry in definition["properties"].items():
+            if field.endswith("_ns") and field[:-3] in definition["properties"]:
+                continue
+            meaning = entry.get("description", "").replace("|", "\\|")
+            parts.append(f"| `{field}` | {_type(entry)} | {meaning} |")
+    return "\n".join(parts) + "\n"
+
+
+def _type(entry: dict[str, Any]) -> str:
+    if "anyOf" in entry:
+        return f"{_type(entry['anyOf'][0])} or null"
+    if "$ref" in entry:
+        name = entry["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in entry:
+        return ", ".join(f"`{json.dumps(word)}`" for word in entry["enum"])
+    if entry["type"] == "array":
+        return f"list of {_type(entry['items'])}"
+    if entry["type"] == "object":
+        return f"object of {_type(entry['additionalProperties'])}"
+    return "time" if "pattern" in entry else str(entry["type"])
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "findings.md": findings_page,
+    "report-schema.md": schema_page,
+}
+
+
+def main() -> None:
+    """Write all pages."""
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+        typer.echo(f"docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
