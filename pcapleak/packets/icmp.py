@@ -37,10 +37,10 @@ def decode_icmp_quote(data: bytes) -> IcmpQuote:
         raise DecodeError("icmp", "quoted packet", 0, "is neither IPv4 nor IPv6")
     buffer = np.frombuffer(data + bytes(_PAD), np.uint8)
     end = np.array([len(data)])
-    network, unreadable = parse_network(
+    network, readable = parse_network(
         buffer, np.zeros(1, np.int64), end, end + 65535, np.array([version == 6])
     )
-    if unreadable[0]:
+    if not readable[0]:
         raise DecodeError("icmp", "quoted packet", 0, "its IP header is cut or malformed")
     transport = parse_transport(buffer, network)
     start = int(transport.payload_offset[0])

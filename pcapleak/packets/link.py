@@ -26,13 +26,18 @@ SLL2 = 276
 RAW_IP = (101, 12, 14, 228, 229)
 LOOPBACK = (0, 108)
 
-# 802.1Q, 802.1ad, the two pre-standard QinQ tags, and VN-Tag/E-Tag need other lengths
-_TAG_LENGTH = np.zeros(65536, np.uint8)
-_TAG_LENGTH[[0x8100, 0x88A8, 0x9100, 0x9200, 0x9300]] = 4
-_TAG_LENGTH[0x8926] = 6  # VN-Tag: 4 bytes, then the EtherType
-_TAG_LENGTH[0x893F] = 8  # E-Tag (802.1BR): 6 bytes, then the EtherType
-_TAG_ROUNDS = 8
-"""Tags nested deeper than this are taken as garbage; real networks stack at most four."""
+_TAGS = (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300)
+"""802.1Q, 802.1ad and the pre-standard QinQ tags."""
+_MPLS = (0x8847, 0x8848)
+_PPPOE = 0x8864
+_LLC_LARGEST = 1500
+_INSIDE = np.zeros(65536, np.bool_)
+_INSIDE[[*_TAGS, *_MPLS, _PPPOE]] = True
+_INSIDE[1 : _LLC_LARGEST + 1] = True
+_BRIDGED = 0x6558
+"""Transparent Ethernet bridging: what an MPLS pseudowire is taken for."""
+_ROUNDS = 16
+"""Tags and labels nested deeper than this are taken as garbage; real networks stack few."""
 
 _FAMILY = {2: IPV4, 10: IPV6, 23: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 """Address families of NULL/LOOP headers: AF_INET everywhere, AF_INET6 by system."""
@@ -66,24 +71,55 @@ def ethernet(data: Bytes, offset: Int64, end: Int64) -> Link:
 
 
 def skip_tags(data: Bytes, network: Int64, end: Int64, ethertype: UInt16) -> tuple[Int64, UInt16]:
-    """Step over VLAN and similar tags, in bounded rounds over the tagged rows only."""
-    length = _TAG_LENGTH[ethertype]
-    if not length.any():
+    """Step over VLAN tags, MPLS labels, PPPoE and LLC, in bounded rounds over such rows only."""
+    inside = _INSIDE[ethertype]
+    if not inside.any():
         return network, ethertype
-    rows = np.flatnonzero(length)
-    for _ in range(_TAG_ROUNDS):
-        after = network[rows] + _TAG_LENGTH[ethertype[rows]]
-        short = after > end[rows]
-        after = np.minimum(after, end[rows])
-        inner = take_u16(data, after - 2)
-        inner[short] = NOT_CARRIED
-        network[rows] = after
+    rows = np.flatnonzero(inside)
+    for _ in range(_ROUNDS):
+        after, inner = _step(data, network[rows], ethertype[rows])
+        inner[after > end[rows]] = NOT_CARRIED
+        network[rows] = np.minimum(after, end[rows])
         ethertype[rows] = inner
-        rows = rows[_TAG_LENGTH[inner] > 0]
+        rows = rows[_INSIDE[inner]]
         if not len(rows):
             return network, ethertype
     ethertype[rows] = NOT_CARRIED
     return network, ethertype
+
+
+def _step(data: Bytes, at: Int64, kind: UInt16) -> tuple[Int64, UInt16]:
+    """What follows one tag, label, PPPoE or LLC header, and where."""
+    head = take(data, at, 8)
+    words = head.view(">u2").astype(np.uint16)
+    # Tags: 16 bits of tag, then the next EtherType (IEEE 802.1Q section 9.3).
+    after, inner = at + 4, words[:, 1]
+    label = np.isin(kind, _MPLS)
+    if label.any():
+        bottom = label & (head[:, 2] & 1 == 1)
+        version = head[:, 4] >> 4
+        inner = np.where(label, kind, inner)
+        inner[bottom] = _BRIDGED
+        inner[bottom & (version == 4)] = IPV4
+        inner[bottom & (version == 6)] = IPV6
+        # A pseudowire's control word starts with zero (RFC 4385 section 3).
+        after = np.where(bottom & (version == 0), at + 8, after)
+    session = kind == _PPPOE
+    if session.any():
+        point = words[:, 3]
+        inner = np.where(session, NOT_CARRIED, inner).astype(np.uint16)
+        inner[session & (point == 0x0021)] = IPV4
+        inner[session & (point == 0x0057)] = IPV6
+        after = np.where(session, at + 8, after)
+    logical = kind <= _LLC_LARGEST
+    if logical.any():
+        snap = logical & (words[:, 0] == 0xAAAA) & (head[:, 2] == 3)
+        plain = logical & (words[:, 0] == 0x0606) & (head[:, 2] == 3)
+        inner = np.where(logical, NOT_CARRIED, inner).astype(np.uint16)
+        inner = np.where(snap, words[:, 3], inner)
+        inner[plain] = IPV4
+        after = np.where(snap, at + 8, np.where(plain, at + 3, after))
+    return after, inner
 
 
 def raw_ip(data: Bytes, offset: Int64, end: Int64) -> Link:

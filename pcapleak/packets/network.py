@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -43,11 +43,15 @@ class Network:
     """Meaningful where `flags` has FRAGMENT."""
     more_fragments: Bool
 
+    def select(self, rows: Bool) -> Network:
+        """The columns of `rows` only."""
+        return Network(*(getattr(self, column.name)[rows] for column in fields(self)))
+
 
 def parse_network(
     data: Bytes, start: Int64, end: Int64, wire_end: Int64, is_v6: Bool
 ) -> tuple[Network, Bool]:
-    """The IP headers at `start`, and where there is no readable one.
+    """The IP headers at `start`, and where there is a readable one.
 
     `end` is where the captured bytes of the frame end, `wire_end` where the frame itself did.
     Rows without a readable header hold nonsense and must be dropped by the caller.
@@ -107,7 +111,7 @@ def parse_network(
     extended = _EXTENSION[network.protocol] & (is_v6 | (network.protocol == AUTHENTICATION))
     if extended.any():
         _skip_extensions(data, network, np.flatnonzero(extended & ~unreadable))
-    return network, unreadable
+    return network, ~unreadable
 
 
 def _mark_fragments(

@@ -98,19 +98,13 @@ def recognise(packets: Packets) -> tuple[UInt32, UInt8]:
     services = np.zeros(len(packets), np.uint32)
     decoder = np.zeros(len(packets), np.uint8)
     _other_protocols(packets, services, decoder)
-    rows = np.flatnonzero(
-        (packets.protocol == UDP) & (packets.payload_length > 0) & ~_headless(packets)
-    )
+    whole = packets.flags & PacketFlag.FRAGMENT.value == 0
+    rows = np.flatnonzero((packets.protocol == UDP) & (packets.payload_length > 0) & whole)
     if len(rows):
         heads = _Heads(packets, rows)
         _by_port(heads, services, decoder)
         _by_shape(heads, services, decoder)
     return services, decoder
-
-
-def _headless(packets: Packets) -> Bool:
-    chosen: Bool = (packets.flags & PacketFlag.FRAGMENT.value != 0) & (packets.source_port == 0)
-    return chosen
 
 
 def _other_protocols(packets: Packets, services: UInt32, decoder: UInt8) -> None:

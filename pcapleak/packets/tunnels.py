@@ -1,0 +1,152 @@
+"""IP packets inside IP packets: which packets are tunnels, and where the inner one starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapleak.model import (
+    Bool,
+    Encapsulation,
+    Endpoint,
+    Int32,
+    Int64,
+    PacketFlag,
+    Packets,
+    UInt16,
+)
+
+from .gather import take
+from .layers import Layer, find_ip
+from .link import IPV4, IPV6
+from .transport import UDP
+
+_WINDOW = 512
+"""Bytes looked at for the headers between an outer and an inner packet."""
+
+_ENCAPSULATIONS = 0xFFFF
+"""Pairs of tunnel ends told apart; flow keys have 16 bits for them. Later pairs share the
+last number, so that a capture of a million tunnels costs no more."""
+
+_PROTOCOLS: dict[int, tuple[str, Layer]] = {
+    4: ("ipip", IPV4),
+    41: ("6in4", IPV6),
+    47: ("gre", "gre"),
+    97: ("etherip", "etherip"),
+    137: ("mpls", "mpls"),
+    143: ("ethernet", "ethernet"),
+}
+_OVER_IPV6 = {"ipip": "4in6", "6in4": "6in6"}
+_DESTINATION_PORTS: dict[int, tuple[str, Layer]] = {
+    4754: ("gre", "gre"),
+    4789: ("vxlan", "vxlan"),
+    4790: ("vxlan", "vxlan-gpe"),
+    6081: ("geneve", "geneve"),
+    6635: ("mpls", "mpls"),
+    8472: ("vxlan", "vxlan"),
+    37008: ("tzsp", "tzsp"),
+}
+_EITHER_PORT: dict[int, tuple[str, Layer]] = {
+    1701: ("l2tp", "l2tp"),
+    2152: ("gtp-u", "gtp-u"),
+    3544: ("teredo", "teredo"),
+    5247: ("capwap", "capwap"),
+}
+_TUNNEL_PROTOCOL = np.zeros(256, np.bool_)
+_TUNNEL_PROTOCOL[list(_PROTOCOLS)] = True
+_TUNNEL_PORT = np.zeros(65536, np.bool_)
+_TUNNEL_PORT[[*_DESTINATION_PORTS, *_EITHER_PORT]] = True
+_EITHER = np.zeros(65536, np.bool_)
+_EITHER[list(_EITHER_PORT)] = True
+_TEREDO_PREFIX = 0x20010000
+
+
+def tunnel_rows(packets: Packets, rows: Int64) -> Int64:
+    """Those of `rows` that may carry another IP packet."""
+    protocol = packets.protocol[rows]
+    chosen = _TUNNEL_PROTOCOL[protocol]
+    udp = protocol == UDP
+    chosen |= udp & _TUNNEL_PORT[packets.destination_port[rows]]
+    chosen |= udp & _EITHER[packets.source_port[rows]]
+    chosen |= _teredo_like(packets, rows, udp)
+    if not chosen.any():
+        return rows[:0]
+    whole = packets.flags[rows] & PacketFlag.FRAGMENT.value == 0
+    kept: Int64 = rows[chosen & whole & (packets.payload_length[rows] > 0)]
+    return kept
+
+
+def _teredo_like(packets: Packets, rows: Int64, udp: Bool) -> Bool:
+    """Datagrams between Teredo peers, on any port: RFC 4380 section 5.2.3."""
+    at = packets.payload_offset[rows]
+    chosen = udp & (packets.data[at] >> 4 == 6) & (packets.version[rows] == 4)
+    if chosen.any():
+        some = np.flatnonzero(chosen)
+        head = take(packets.data, at[some], 40)
+        prefixes = head.view(">u4")
+        fits = (head.view(">u2")[:, 2] + 40 == packets.payload_declared[rows[some]]) & (
+            (prefixes[:, 2] == _TEREDO_PREFIX) | (prefixes[:, 6] == _TEREDO_PREFIX)
+        )
+        chosen[some] = fits
+    found: Bool = chosen
+    return found
+
+
+def _layer_of(packets: Packets, row: int) -> tuple[str, Layer]:
+    """What a row of `tunnel_rows` is, and the layer its payload starts with."""
+    protocol = int(packets.protocol[row])
+    if protocol in _PROTOCOLS:
+        return _PROTOCOLS[protocol]
+    source_port, destination_port = (
+        int(packets.source_port[row]),
+        int(packets.destination_port[row]),
+    )
+    for table, port in (
+        (_DESTINATION_PORTS, destination_port),
+        (_EITHER_PORT, destination_port),
+        (_EITHER_PORT, source_port),
+    ):
+        if port in table:
+            return table[port]
+    return "teredo", "teredo"
+
+
+class Tunnels:
+    """Finds inner packets and numbers the pairs of endpoints that carry them."""
+
+    def __init__(self) -> None:
+        self.encapsulations: list[Encapsulation | None] = [None]
+        self._numbers: dict[tuple[object, ...], int] = {}
+
+    def find(self, packets: Packets, rows: Int64) -> tuple[Int64, Int64, UInt16]:
+        """Which of `rows` hold an IP packet, where it starts, and its EtherType."""
+        found: list[tuple[int, int, int]] = []
+        for row in rows.tolist():
+            _, layer = _layer_of(packets, row)
+            start = int(packets.payload_offset[row])
+            stop = start + min(int(packets.payload_length[row]), _WINDOW)
+            inner = find_ip(packets.data[start:stop].tobytes(), layer, 0)
+            if inner is not None:
+                found.append((row, start + inner[1], inner[0]))
+        columns = np.array(found, np.int64).reshape(-1, 3)
+        return columns[:, 0], columns[:, 1], columns[:, 2].astype(np.uint16)
+
+    def number(self, packets: Packets, rows: Int64) -> Int32:
+        """The encapsulation of each row, while the outer packet still stands in its columns."""
+        numbers = np.empty(len(rows), np.int32)
+        for position, row in enumerate(rows.tolist()):
+            kind, _ = _layer_of(packets, row)
+            if packets.version[row] == 6:
+                kind = _OVER_IPV6.get(kind, kind)
+            numbers[position] = self._number(kind, packets.source(row), packets.destination(row))
+        return numbers
+
+    def _number(self, kind: str, source: Endpoint, destination: Endpoint) -> int:
+        """One number for both directions, and for the source ports tunnels spread over."""
+        ends = frozenset((source.address, destination.address))
+        number = self._numbers.get((kind, ends))
+        if number is None:
+            number = min(len(self.encapsulations), _ENCAPSULATIONS)
+            if number == len(self.encapsulations):
+                self.encapsulations.append(Encapsulation(kind, source, destination))
+                self._numbers[kind, ends] = number
+        return number
