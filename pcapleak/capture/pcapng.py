@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from pcapleak.capture.batches import concatenate
 from pcapleak.capture.blocks import (
     MAX_BLOCK,
     NUMBERED,
@@ -108,7 +109,7 @@ class _Reader:
     def _flush(self) -> Iterator[RecordBatch]:
         pieces, self._pieces = self._pieces, []
         if pieces:
-            yield pieces[0] if len(pieces) == 1 else _concatenate(pieces)
+            yield pieces[0] if len(pieces) == 1 else concatenate(pieces, pieces[0].data)
 
     def _take(self, heads: Int64) -> None:
         """Turn the blocks at `heads` into a piece of the batch."""
@@ -255,33 +256,6 @@ class _Reader:
             self._facts.notes.add("packets without a time are shown at that of the one before")
         self._last_ns = int(ts_ns[-1])
         return ts_ns
-
-
-def _concatenate(pieces: list[RecordBatch]) -> RecordBatch:
-    """Pieces over one buffer as one batch."""
-    joined = RecordBatch(
-        pieces[0].data,
-        np.concatenate([piece.offset for piece in pieces]),
-        np.concatenate([piece.captured_length for piece in pieces]),
-        np.concatenate([piece.original_length for piece in pieces]),
-        np.concatenate([piece.ts_ns for piece in pieces]),
-        np.concatenate([piece.frame for piece in pieces]),
-        np.concatenate([piece.interface for piece in pieces]),
-        np.concatenate([piece.link_type for piece in pieces]),
-    )
-    if any(piece.direction is not None for piece in pieces):
-        joined.direction = np.concatenate(
-            [
-                piece.direction if piece.direction is not None else np.zeros(len(piece), np.uint8)
-                for piece in pieces
-            ]
-        )
-    row = 0
-    for piece in pieces:
-        joined.comments.update((row + i, value) for i, value in piece.comments.items())
-        joined.processes.update((row + i, value) for i, value in piece.processes.items())
-        row += len(piece)
-    return joined
 
 
 def _framing(little: bool) -> Framing:

@@ -39,7 +39,7 @@ def read_snoop(window: Window, facts: Facts) -> Iterator[RecordBatch]:
             facts.path, "ends inside the snoop file header", "copy or record it again"
         )
     facts.format = "snoop"
-    (kind,) = Struct(">I").unpack_from(window.data, window.start + 12)
+    (kind,) = Struct(">I").unpack_from(window.data.data, window.start + 12)
     interface = facts.add_interface(
         Interface(0, facts.capture, _LINK_TYPES.get(kind, _UNKNOWN_LINK_TYPE))
     )
@@ -55,7 +55,7 @@ def _records(window: Window, facts: Facts, interface: Interface) -> Iterator[Rec
             facts.frames += len(heads)
         need = _RECORD
         if window.end - after >= need:
-            (need,) = Struct(">I").unpack_from(window.data, after + 8)
+            (need,) = Struct(">I").unpack_from(window.data.data, after + 8)
             if not _FRAMING.shortest <= need <= _FRAMING.longest:
                 facts.cut(
                     "a record's length makes no sense: the rest is unreadable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,8 @@ from pcapleak.capture.window import MappedWindow, StreamWindow, Window
 from pcapleak.errors import CaptureError
 from pcapleak.model import Interface, RecordBatch
 
+MAGIC = 8
+"""Bytes that tell the formats apart."""
 SMALL = 1 << 20
 """Files up to this size are read at once: mapping them gains nothing."""
 
@@ -152,7 +154,7 @@ def _source(
     name: str, fd: int, size: int | None, interfaces: list[Interface], capture: int
 ) -> CaptureSource:
     facts = Facts(name, capture, interfaces)
-    stream = FileStream(fd, live=size is None)
+    stream = FileStream(fd, facts, live=size is None)
     start = stream.peek(6)
     if not start:
         raise CaptureError(name, "is empty", "record it again")
@@ -164,16 +166,31 @@ def _source(
         window = MappedWindow(fd, size)
     else:
         window = StreamWindow(stream)
-    window.advance(0, 8)
-    magic = window.data[: min(window.end, 16)].tobytes()
-    if magic.startswith(SECTION_MAGIC):
-        batches = read_pcapng(window, facts)
-    elif magic[:4] in MAGICS:
-        batches = read_pcap(window, facts)
-    elif magic.startswith(SNOOP_MAGIC):
-        batches = read_snoop(window, facts)
-    else:
+    window.advance(0, MAGIC)
+    magic = window.data[: min(window.end, MAGIC)].tobytes()
+    read = _reader(magic)
+    if read is None:
         raise not_a_capture(name, magic)
+    batches = read(window, facts)
     if unpacker is not None:
         facts.format += f" ({unpacker.kind})"
     return CaptureSource(facts, window, stream, size, batches, packed=unpacker is not None)
+
+
+def _reader(magic: bytes) -> Callable[[Window, Facts], Iterator[RecordBatch]] | None:
+    if magic.startswith(SECTION_MAGIC):
+        return read_pcapng
+    if magic[:4] in MAGICS:
+        return read_pcap
+    if magic.startswith(SNOOP_MAGIC):
+        return read_snoop
+    return None
+
+
+def is_capture(stream: FileStream) -> bool:
+    """Whether `stream` starts as a capture does, once unpacked."""
+    if compression_of(stream.peek(6)) is None:
+        return _reader(stream.peek(MAGIC)) is not None
+    start = bytearray(MAGIC)
+    Unpacker(stream, Facts("", 0, [])).readinto(memoryview(start))
+    return _reader(bytes(start)) is not None

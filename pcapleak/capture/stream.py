@@ -26,8 +26,9 @@ XZ_MEMORY: Final = 256 << 20
 class FileStream:
     """A descriptor with the possibility to look at the first bytes before reading."""
 
-    def __init__(self, fd: int, live: bool) -> None:
+    def __init__(self, fd: int, facts: Facts, *, live: bool) -> None:
         self._fd = fd
+        self._facts = facts
         self._live = live
         self._ahead = b""
         self.count = 0
@@ -43,13 +44,17 @@ class FileStream:
         return self._ahead
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill some of `buffer`; 0 at the end."""
+        """Fill some of `buffer`; 0 at the end, or where the disk gives no more."""
         if self._ahead:
             taken = min(len(self._ahead), len(buffer))
             buffer[:taken] = self._ahead[:taken]
             self._ahead = self._ahead[taken:]
         else:
-            taken = os.readv(self._fd, [buffer])
+            try:
+                taken = os.readv(self._fd, [buffer])
+            except OSError as error:
+                self._facts.cut(f"reading failed: {error.strerror}", self.count)
+                return 0
         self.count += taken
         return taken
 

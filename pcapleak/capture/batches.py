@@ -1,0 +1,71 @@
+"""Record batches cut, joined and put in another order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapleak.model import Bytes, Int64, RecordBatch
+
+
+def rows_of(batch: RecordBatch, start: int, stop: int) -> RecordBatch:
+    """A run of rows, over the same buffer."""
+    rows = slice(start, stop)
+    return RecordBatch(
+        batch.data,
+        batch.offset[rows],
+        batch.captured_length[rows],
+        batch.original_length[rows],
+        batch.ts_ns[rows],
+        batch.frame[rows],
+        batch.interface[rows],
+        batch.link_type[rows],
+        batch.direction[rows] if batch.direction is not None else None,
+        {row - start: text for row, text in batch.comments.items() if start <= row < stop},
+        {row - start: text for row, text in batch.processes.items() if start <= row < stop},
+    )
+
+
+def reorder(batch: RecordBatch, order: Int64) -> RecordBatch:
+    """Row `order[i]` as row i, over the same buffer."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return RecordBatch(
+        batch.data,
+        batch.offset[order],
+        batch.captured_length[order],
+        batch.original_length[order],
+        batch.ts_ns[order],
+        batch.frame[order],
+        batch.interface[order],
+        batch.link_type[order],
+        batch.direction[order] if batch.direction is not None else None,
+        {int(place[row]): text for row, text in batch.comments.items()},
+        {int(place[row]): text for row, text in batch.processes.items()},
+    )
+
+
+def concatenate(batches: list[RecordBatch], data: Bytes) -> RecordBatch:
+    """Batches whose offsets all count in `data`, as one."""
+    joined = RecordBatch(
+        data,
+        np.concatenate([batch.offset for batch in batches]),
+        np.concatenate([batch.captured_length for batch in batches]),
+        np.concatenate([batch.original_length for batch in batches]),
+        np.concatenate([batch.ts_ns for batch in batches]),
+        np.concatenate([batch.frame for batch in batches]),
+        np.concatenate([batch.interface for batch in batches]),
+        np.concatenate([batch.link_type for batch in batches]),
+    )
+    if any(batch.direction is not None for batch in batches):
+        joined.direction = np.concatenate(
+            [
+                batch.direction if batch.direction is not None else np.zeros(len(batch), np.uint8)
+                for batch in batches
+            ]
+        )
+    row = 0
+    for batch in batches:
+        joined.comments.update((row + i, text) for i, text in batch.comments.items())
+        joined.processes.update((row + i, text) for i, text in batch.processes.items())
+        row += len(batch)
+    return joined

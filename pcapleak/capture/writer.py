@@ -1,0 +1,145 @@
+"""Writes pcapng: evidence cut out of captures, with all that is known about it."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_interface
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from pcapleak.capture.blocks import (
+    INTERFACE,
+    NAMES,
+    PACKET,
+    SECRETS,
+    SECTION,
+    TLS_KEY_LOG,
+)
+from pcapleak.capture.packet_options import COMMENT, FLAGS
+from pcapleak.model import Direction, Interface
+
+_BYTE_ORDER: Final = 0x1A2B_3C4D
+_NANOSECONDS: Final = 9
+_MAX_OPTION: Final = 0xFFFF
+_FLAG: Final = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
+
+
+class PcapngWriter:
+    """One section, little-endian, in nanoseconds. Use it as a context manager.
+
+    Interfaces keep their link types, names, descriptions, snap lengths and addresses; packets
+    their original lengths, directions and comments. `OSError` from the file goes through.
+    """
+
+    def __init__(self, file: str | Path | BinaryIO, *, comment: str = "") -> None:
+        """Start a capture in `file`; `comment` is about the whole of it."""
+        self._owned = isinstance(file, str | Path)
+        self._file = (
+            Path(file).open("wb")  # noqa: SIM115  (closed by `close`)
+            if isinstance(file, str | Path)
+            else file
+        )
+        self._numbers: dict[int, int] = {}
+        options = [(COMMENT, comment.encode(errors="replace")), (4, b"pcapleak")]
+        head = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, -1)
+        self._block(SECTION, head + _options(options))
+
+    def add_interface(self, interface: Interface) -> None:
+        """Describe `interface` before its first packet. A second time does nothing."""
+        if interface.id in self._numbers:
+            return
+        self._numbers[interface.id] = len(self._numbers)
+        options = [
+            (2, (interface.name or "").encode(errors="replace")),
+            (3, (interface.description or "").encode(errors="replace")),
+            *map(_address, interface.addresses),
+            (9, bytes([_NANOSECONDS])),
+        ]
+        head = struct.pack("<HHI", interface.link_type, 0, interface.snap_length)
+        self._block(INTERFACE, head + _options(options))
+
+    def write(
+        self,
+        interface: Interface,
+        ts_ns: int,
+        data: bytes,
+        original_length: int,
+        *,
+        direction: Direction = Direction.UNKNOWN,
+        comment: str = "",
+    ) -> None:
+        """Write one packet: `data` of its `original_length` bytes."""
+        self.add_interface(interface)
+        flags = _FLAG.get(direction)
+        options = [
+            (COMMENT, comment.encode(errors="replace")),
+            (FLAGS, struct.pack("<I", flags) if flags else b""),
+        ]
+        head = struct.pack(
+            "<IIIII",
+            self._numbers[interface.id],
+            ts_ns >> 32 & 0xFFFF_FFFF,
+            ts_ns & 0xFFFF_FFFF,
+            len(data),
+            original_length,
+        )
+        self._block(PACKET, head + _padded(data) + _options(options))
+
+    def add_secrets(self, key_log: bytes) -> None:
+        """Keep a TLS key log, before the packets it decrypts."""
+        head = struct.pack("<II", TLS_KEY_LOG, len(key_log))
+        self._block(SECRETS, head + _padded(key_log))
+
+    def add_names(self, names: dict[str, tuple[str, ...]]) -> None:
+        """Keep names of addresses."""
+        records = []
+        for address, hosts in names.items():
+            host = ip_interface(address).ip
+            code = 1 if host.version == 4 else 2
+            records.append(
+                (code, host.packed + b"".join(h.encode(errors="replace") + b"\0" for h in hosts))
+            )
+        if records:
+            self._block(NAMES, _options(records))
+
+    def _block(self, kind: int, body: bytes) -> None:
+        length = len(body) + 12
+        self._file.write(struct.pack("<II", kind, length) + body + struct.pack("<I", length))
+
+    def close(self) -> None:
+        """Close the file, if this writer opened it."""
+        if self._owned:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _options(options: list[tuple[int, bytes]]) -> bytes:
+    """Options with their end mark; empty ones are left out."""
+    parts = [
+        struct.pack("<HH", code, len(value[:_MAX_OPTION])) + _padded(value[:_MAX_OPTION])
+        for code, value in options
+        if value
+    ]
+    return b"".join([*parts, bytes(4)]) if parts else b""
+
+
+def _address(text: str) -> tuple[int, bytes]:
+    address = ip_interface(text)
+    if address.version == 4:
+        return 4, address.ip.packed + address.netmask.packed
+    return 5, address.ip.packed + bytes([address.network.prefixlen])
