@@ -359,7 +359,7 @@ ATTRIBUTES: dict[int, AttributeKind] = {
     0xC05E: AttributeKind("GOOG-DELTA-SYNC-REQ", "IANA", _bytes),
     0xC060: AttributeKind("GOOG-MESSAGE-INTEGRITY-32", "IANA", _bytes),
     0xC070: AttributeKind("META-DTLS-IN-STUN", _WEBRTC, _bytes),
-    0xC071: AttributeKind("META-DTLS-IN-STUN-ACK", _WEBRTC, _u32_list),
+    0xC071: AttributeKind("META-DTLS-IN-STUN-ACKNOWLEDGEMENT", _WEBRTC, _u32_list),
     0xFF00: AttributeKind("RETRANSMIT-COUNT", _WEBRTC, _u32),
     0xFF05: AttributeKind("TURN-LOGGING-ID", _WEBRTC, _text),
 }
