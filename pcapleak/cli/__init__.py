@@ -15,6 +15,7 @@ from pcapleak import __version__
 from pcapleak.cli.analyze import analyze
 from pcapleak.cli.candidate import candidate
 from pcapleak.cli.explain import explain
+from pcapleak.cli.live import live
 from pcapleak.cli.policy import policy_app
 from pcapleak.cli.schema import schema
 from pcapleak.errors import PcapleakError
@@ -26,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(live)
 app.command()(explain)
 app.command()(candidate)
 app.add_typer(policy_app, name="policy")

@@ -127,7 +127,7 @@ def analyze(
     if json is not None and documents:
         from pcapleak.report.json import to_json
 
-        _write(json, to_json(documents if several else documents[0]))
+        write_text(json, to_json(documents if several else documents[0]))
     if json != "-":
         _print(documents, quiet, verbose)
     status = exit_status(documents, fail_on)
@@ -180,7 +180,8 @@ def _read(
     return documents, unreadable
 
 
-def _write(target: str, text: str) -> None:
+def write_text(target: str, text: str) -> None:
+    """Write to a path, or to standard output for `-`."""
     from pcapleak.errors import PcapleakError
 
     if target == "-":
