@@ -92,6 +92,10 @@ def _e_tag(octets: bytes, at: int) -> Step:
     return _u16(octets, at + 6)[0], at + 8
 
 
+def _cisco_metadata(octets: bytes, at: int) -> Step:
+    return _u16(octets, at + 6)[0], at + 8
+
+
 def _backbone(octets: bytes, at: int) -> Step:
     """IEEE 802.1ah: a customer's frame after the I-TAG."""
     return "ethernet", at + 4
@@ -179,12 +183,12 @@ def _nsh(octets: bytes, at: int) -> Step:
 
 
 def _ieee80211(octets: bytes, at: int) -> Step:
-    return _wireless(octets, at, octets[at], octets[at + 1])
+    return _wireless(octets, at, octets[at], octets[at + 1], octets[at + 22])
 
 
-def _wireless(octets: bytes, at: int, control: int, flags: int) -> Step:
-    """A data frame of IEEE 802.11 in clear: section 9.3.2."""
-    if control & 0x0C != 0x08 or control & 0x40 or flags & 0x40 or octets[at + 22] & 15:
+def _wireless(octets: bytes, at: int, control: int, flags: int, sequence: int) -> Step:
+    """A data frame of IEEE 802.11 in clear, not a later fragment: section 9.3.2."""
+    if control & 0x0C != 0x08 or control & 0x40 or flags & 0x40 or sequence & 15:
         return NOTHING, at
     header = 30 if flags & 3 == 3 else 24
     aggregated = False
@@ -340,7 +344,7 @@ def _vxlan(octets: bytes, at: int) -> Step:
 
 
 def _vxlan_gpe(octets: bytes, at: int) -> Step:
-    if octets[at] & 0x3C != 0x0C or octets[at + 7]:
+    if octets[at] & 0x38 != 0x08 or octets[at + 7]:
         return NOTHING, at
     return _NSH_TYPES.get(octets[at + 3], NOTHING), at + 8
 
@@ -373,7 +377,7 @@ def _l2tp(octets: bytes, at: int) -> Step:
 
 
 def _capwap(octets: bytes, at: int) -> Step:
-    """A data message: RFC 5415 section 4.3. Access points swap the 802.11 frame control."""
+    """A data message: RFC 5415 section 4.3. Access points send 802.11 words byte-swapped."""
     if octets[at] or octets[at + 3] & 0x80:
         return NOTHING, at
     header = octets[at + 1] >> 3 << 2
@@ -382,7 +386,7 @@ def _capwap(octets: bytes, at: int) -> Step:
         return "ethernet", start
     if octets[at + 3] & 8:
         return NOTHING, at
-    return _wireless(octets, start, octets[start + 1], octets[start])
+    return _wireless(octets, start, octets[start + 1], octets[start], octets[start + 23])
 
 
 def _tzsp(octets: bytes, at: int) -> Step:
@@ -405,6 +409,7 @@ _STEPS: dict[Layer, Callable[[bytes, int], Step]] = {
     0x8926: _vn_tag,
     0x893F: _e_tag,
     0x88E7: _backbone,
+    0x8909: _cisco_metadata,
     0x8847: _mpls,
     0x8848: _mpls,
     0x8864: _pppoe,

@@ -106,11 +106,13 @@ def _step(data: Bytes, at: Int64, kind: UInt16) -> tuple[Int64, UInt16]:
         after = np.where(bottom & (version == 0), at + 8, after)
     session = kind == _PPPOE
     if session.any():
-        point = words[:, 3]
+        # An odd first byte is a compressed protocol field (RFC 1661 section 6.5).
+        short = head[:, 6] & 1 == 1
+        point = np.where(short, head[:, 6], words[:, 3])
         inner = np.where(session, NOT_CARRIED, inner).astype(np.uint16)
         inner[session & (point == 0x0021)] = IPV4
         inner[session & (point == 0x0057)] = IPV6
-        after = np.where(session, at + 8, after)
+        after = np.where(session, at + 8 - short, after)
     logical = kind <= _LLC_LARGEST
     if logical.any():
         snap = logical & (words[:, 0] == 0xAAAA) & (head[:, 2] == 3)

@@ -36,27 +36,23 @@ _PROTOCOLS: dict[int, tuple[str, Layer]] = {
     143: ("ethernet", "ethernet"),
 }
 _OVER_IPV6 = {"ipip": "4in6", "6in4": "6in6"}
-_DESTINATION_PORTS: dict[int, tuple[str, Layer]] = {
+_PORTS: dict[int, tuple[str, Layer]] = {
+    1701: ("l2tp", "l2tp"),
+    2152: ("gtp-u", "gtp-u"),
+    3544: ("teredo", "teredo"),
     4754: ("gre", "gre"),
     4789: ("vxlan", "vxlan"),
     4790: ("vxlan", "vxlan-gpe"),
+    5247: ("capwap", "capwap"),
     6081: ("geneve", "geneve"),
     6635: ("mpls", "mpls"),
     8472: ("vxlan", "vxlan"),
     37008: ("tzsp", "tzsp"),
 }
-_EITHER_PORT: dict[int, tuple[str, Layer]] = {
-    1701: ("l2tp", "l2tp"),
-    2152: ("gtp-u", "gtp-u"),
-    3544: ("teredo", "teredo"),
-    5247: ("capwap", "capwap"),
-}
 _TUNNEL_PROTOCOL = np.zeros(256, np.bool_)
 _TUNNEL_PROTOCOL[list(_PROTOCOLS)] = True
 _TUNNEL_PORT = np.zeros(65536, np.bool_)
-_TUNNEL_PORT[[*_DESTINATION_PORTS, *_EITHER_PORT]] = True
-_EITHER = np.zeros(65536, np.bool_)
-_EITHER[list(_EITHER_PORT)] = True
+_TUNNEL_PORT[list(_PORTS)] = True
 _TEREDO_PREFIX = 0x20010000
 
 
@@ -65,8 +61,9 @@ def tunnel_rows(packets: Packets, rows: Int64) -> Int64:
     protocol = packets.protocol[rows]
     chosen = _TUNNEL_PROTOCOL[protocol]
     udp = protocol == UDP
-    chosen |= udp & _TUNNEL_PORT[packets.destination_port[rows]]
-    chosen |= udp & _EITHER[packets.source_port[rows]]
+    chosen |= udp & (
+        _TUNNEL_PORT[packets.destination_port[rows]] | _TUNNEL_PORT[packets.source_port[rows]]
+    )
     chosen |= _teredo_like(packets, rows, udp)
     if not chosen.any():
         return rows[:0]
@@ -96,17 +93,9 @@ def _layer_of(packets: Packets, row: int) -> tuple[str, Layer]:
     protocol = int(packets.protocol[row])
     if protocol in _PROTOCOLS:
         return _PROTOCOLS[protocol]
-    source_port, destination_port = (
-        int(packets.source_port[row]),
-        int(packets.destination_port[row]),
-    )
-    for table, port in (
-        (_DESTINATION_PORTS, destination_port),
-        (_EITHER_PORT, destination_port),
-        (_EITHER_PORT, source_port),
-    ):
-        if port in table:
-            return table[port]
+    for port in (int(packets.destination_port[row]), int(packets.source_port[row])):
+        if port in _PORTS:
+            return _PORTS[port]
     return "teredo", "teredo"
 
 
