@@ -1,0 +1,140 @@
+"""Which browser runs at an address, from what it says of itself outside ICE."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapleak.document import Engine
+from pcapleak.model import Context, IPAddress
+from pcapleak.protocols.dns import DnsMessage
+from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.socks import SocksRequest
+from pcapleak.protocols.tls import ClientHello
+from pcapleak.tracking.sightings import Sighting
+
+MAX_CLIENTS = 4096
+"""Addresses remembered, each with at most six sightings: 4 MB at the most."""
+
+SERVICES: dict[str, Engine] = {
+    "services.mozilla.com": "firefox",
+    "detectportal.firefox.com": "firefox",
+    "incoming.telemetry.mozilla.org": "firefox",
+    "content-signature-2.cdn.mozilla.net": "firefox",
+    "aus5.mozilla.org": "firefox",
+    "ads.mozilla.org": "firefox",
+    "clients2.google.com": "chromium",
+    "update.googleapis.com": "chromium",
+    "clientservices.googleapis.com": "chromium",
+    "optimizationguide-pa.googleapis.com": "chromium",
+    "content-autofill.googleapis.com": "chromium",
+    "redirector.gvt1.com": "chromium",
+    "edge.microsoft.com": "chromium",
+    "msedge.api.cdp.microsoft.com": "chromium",
+    "go-updater.brave.com": "chromium",
+    "componentupdater.brave.com": "chromium",
+}
+"""Hosts that the browsers themselves ask for, not their pages."""
+
+
+class Statement(NamedTuple):
+    """What one kind of evidence says."""
+
+    engine: Engine
+    how: str
+    """user-agent or service"""
+
+
+class Client:
+    """What was seen of the browsers at one address."""
+
+    __slots__ = ("examples", "insecure_pages", "secure_pages", "statements")
+
+    def __init__(self) -> None:
+        self.statements: dict[Statement, Sighting] = {}
+        self.examples: dict[Statement, str] = {}
+        self.secure_pages: Sighting | None = None
+        """Cleartext requests with `Sec-CH-UA`, which Chromium sends only to origins it
+        trusts (a secure context)."""
+        self.insecure_pages: Sighting | None = None
+        """Cleartext requests of Chromium without it."""
+
+
+class BrowserEvidence:
+    """Statements about browsers by client address."""
+
+    def __init__(self) -> None:
+        self.clients: dict[IPAddress, Client] = {}
+
+    def add(
+        self, context: Context, message: HttpRequest | SocksRequest | ClientHello | DnsMessage
+    ) -> None:
+        """Take a message a browser may have sent."""
+        if isinstance(message, HttpRequest):
+            self._http(context, message)
+        elif isinstance(message, SocksRequest):
+            self._host(context, message.destination)
+        elif isinstance(message, ClientHello):
+            self._host(context, message.server_name)
+        elif not message.is_response:
+            for question in message.questions[:4]:
+                self._host(context, question.name)
+
+    def _http(self, context: Context, message: HttpRequest) -> None:
+        agent = message.header("user-agent")
+        engine = engine_of_user_agent(agent) if agent else None
+        if agent is not None and engine is not None:
+            self._state(context, Statement(engine, "user-agent"), agent)
+        if message.method == "CONNECT":
+            if message.authority is not None:
+                self._host(context, message.authority[0])
+        elif engine == "chromium":
+            client = self._client(context)
+            if client is None:
+                return
+            if message.header("sec-ch-ua") is not None:
+                client.secure_pages = _again(client.secure_pages, context)
+            else:
+                client.insecure_pages = _again(client.insecure_pages, context)
+
+    def _host(self, context: Context, host: IPAddress | str | None) -> None:
+        if not isinstance(host, str):
+            return
+        name = host.lower().rstrip(".")
+        while name:
+            engine = SERVICES.get(name)
+            if engine is not None:
+                self._state(context, Statement(engine, "service"), host)
+                return
+            name = name.partition(".")[2]
+
+    def _client(self, context: Context) -> Client | None:
+        address = (context.outer or (context.source,))[0].address
+        client = self.clients.get(address)
+        if client is None and len(self.clients) < MAX_CLIENTS:
+            client = self.clients[address] = Client()
+        return client
+
+    def _state(self, context: Context, statement: Statement, example: str) -> None:
+        client = self._client(context)
+        if client is None:
+            return
+        client.statements[statement] = _again(client.statements.get(statement), context)
+        client.examples.setdefault(statement, example)
+
+
+def _again(sighting: Sighting | None, context: Context) -> Sighting:
+    if sighting is None:
+        return Sighting(context)
+    sighting.add(context)
+    return sighting
+
+
+def engine_of_user_agent(text: str) -> Engine | None:
+    """The engine a User-Agent field names; every browser on iOS is WebKit."""
+    if "Gecko/" in text and ("Firefox/" in text or "Thunderbird/" in text):
+        return "firefox"
+    if "Chrome/" in text or "Chromium/" in text:
+        return "chromium"
+    if "AppleWebKit/" in text:
+        return "webkit"
+    return None

@@ -1,0 +1,205 @@
+"""What one transport address sent to another: STUN, TURN and DTLS, counted, not kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapleak.model import Context, Direction, Endpoint
+from pcapleak.protocols.stun import StunMessage
+from pcapleak.protocols.stun_attributes import (
+    FINGERPRINT,
+    GOOG_NETWORK_INFO,
+    MS_IMPLEMENTATION_VERSION,
+    PRIORITY,
+    SOFTWARE,
+    NetworkInfo,
+)
+from pcapleak.tracking.sightings import Sighting, see
+
+MAX_VALUES = 32
+"""Different usernames, priorities, mapped addresses and so on kept for one link."""
+
+MAX_PEERS = 256
+"""Peers kept for one TURN client."""
+
+RETRIES = 4
+"""Times of sending one request that tell the retransmission timer."""
+
+BINDING, ALLOCATE, REFRESH, SEND = 0x001, 0x003, 0x004, 0x006
+CREATE_PERMISSION, CHANNEL_BIND, GOOG_PING = 0x008, 0x009, 0x080
+
+
+class LinkKey(NamedTuple):
+    """One direction of a transport association, on one interface."""
+
+    interface: int
+    transport: str
+    layers: tuple[str, ...]
+    source: Endpoint
+    destination: Endpoint
+
+    @property
+    def back(self) -> LinkKey:
+        """The other direction."""
+        return LinkKey(self.interface, self.transport, self.layers, self.destination, self.source)
+
+
+class Allocation(NamedTuple):
+    """A TURN allocation that succeeded."""
+
+    relayed: Endpoint
+    mapped: Endpoint | None
+    transport: str
+    """Of the relayed side: udp or tcp."""
+
+
+class Link:
+    """Everything seen of one direction. Facts that were not seen are None or empty."""
+
+    __slots__ = (
+        "allocates", "allocations", "answers", "bare", "check_answers", "checks", "errors",
+        "fingerprinted", "flow", "forward", "goog", "hellos", "inbound", "indications", "key",
+        "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
+        "relay_transport", "retries", "roles", "seen", "software", "tie_breakers", "usernames",
+        "vendor",
+    )  # fmt: skip
+
+    def __init__(self, key: LinkKey, context: Context) -> None:
+        self.key = key
+        self.flow = context.flow
+        self.forward = context.forward
+        self.outer = context.outer
+        self.seen = Sighting(context)
+        self.outbound = 0
+        self.inbound = 0
+        self.bare: Sighting | None = None
+        """Binding requests without ICE's attributes: gathering, or keep-alives to a server."""
+        self.fingerprinted = False
+        """A bare request had a FINGERPRINT or a SOFTWARE attribute: no browser's."""
+        self.retries: list[tuple[bytes, int]] = []
+        """The first sendings of the first bare request."""
+        self.checks: Sighting | None = None
+        self.usernames: dict[str, Sighting] = {}
+        self.tie_breakers: dict[int, Sighting] = {}
+        self.roles: dict[str, Sighting] = {}
+        self.priorities: dict[int, Sighting] = {}
+        self.networks: dict[NetworkInfo, Sighting] = {}
+        self.nominated: Sighting | None = None
+        self.goog = False
+        self.vendor = False
+        """Microsoft's ICE wrote this."""
+        self.indications: Sighting | None = None
+        """Binding indications: keep-alives of agents that follow RFC 8445 section 11."""
+        self.answers: dict[Endpoint, Sighting] = {}
+        """What this server told of a bare request's sender."""
+        self.check_answers: dict[Endpoint, Sighting] = {}
+        """What this peer told of a check's sender."""
+        self.errors: dict[tuple[int, int], Sighting] = {}
+        """By method and error code."""
+        self.allocates: Sighting | None = None
+        self.relay_transport = "udp"
+        self.allocations: dict[Allocation, Sighting] = {}
+        self.permissions: dict[Endpoint, Sighting] = {}
+        """Peers this TURN client named."""
+        self.peers: dict[Endpoint, Sighting] = {}
+        """Peers this TURN server named."""
+        self.software: str | None = None
+        self.hellos: dict[str, Sighting] = {}
+
+    def touch(self, context: Context) -> None:
+        """Count a packet of this link, whatever it holds."""
+        if context.direction == Direction.OUTBOUND:
+            self.outbound += 1
+        elif context.direction == Direction.INBOUND:
+            self.inbound += 1
+
+    def request(self, context: Context, message: StunMessage) -> str:
+        """Take a request; says what kind it is, for the answer that comes."""
+        method = message.method
+        if method in (BINDING, GOOG_PING):
+            if message.has(PRIORITY) or message.is_ice or ":" in (message.username or ""):
+                self._check(context, message)
+                return "check"
+            self.bare = _counted(self.bare, context)
+            self.fingerprinted |= message.has(FINGERPRINT) or message.has(SOFTWARE)
+            retries = self.retries
+            if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
+                retries.append((message.transaction_id, context.ts_ns))
+            return "bare"
+        if method == ALLOCATE:
+            self.allocates = _counted(self.allocates, context)
+            if message.requested_transport == 6:
+                self.relay_transport = "tcp"
+            return "allocate"
+        if method == REFRESH:
+            return "refresh"
+        if method in (CREATE_PERMISSION, CHANNEL_BIND):
+            self._permit(context, message)
+        return "turn"
+
+    def _check(self, context: Context, message: StunMessage) -> None:
+        self.checks = _counted(self.checks, context)
+        if message.username is not None:
+            see(self.usernames, message.username, context, MAX_VALUES)
+        if message.tie_breaker is not None:
+            see(self.tie_breakers, message.tie_breaker, context, MAX_VALUES)
+            controlling = message.ice_controlling is not None
+            see(self.roles, "controlling" if controlling else "controlled", context, 2)
+        if message.priority is not None:
+            see(self.priorities, message.priority, context, MAX_VALUES)
+        if message.network_info is not None:
+            see(self.networks, message.network_info, context, MAX_VALUES)
+        self.goog |= message.has(GOOG_NETWORK_INFO) or message.method == GOOG_PING
+        self.vendor |= message.has(MS_IMPLEMENTATION_VERSION)
+        if message.use_candidate:
+            self.nominated = _counted(self.nominated, context)
+
+    def _permit(self, context: Context, message: StunMessage) -> None:
+        for peer in message.peer_addresses:
+            see(self.permissions, peer, context, MAX_PEERS)
+
+    def indication(self, context: Context, message: StunMessage) -> None:
+        """Take an indication."""
+        if message.method == BINDING:
+            self.indications = _counted(self.indications, context)
+            return
+        for peer in message.peer_addresses:
+            table = self.permissions if message.method == SEND else self.peers
+            see(table, peer, context, MAX_PEERS)
+
+    def success(
+        self, context: Context, message: StunMessage, kind: str, relay_transport: str
+    ) -> None:
+        """Take a success response; `kind` is what `request` said of its request."""
+        if message.software is not None and self.software is None:
+            self.software = message.software
+        mapped = message.mapped_address
+        if kind == "allocate":
+            relayed = message.relayed_address
+            if relayed is not None:
+                allocation = Allocation(relayed, mapped, relay_transport)
+                see(self.allocations, allocation, context, MAX_VALUES)
+        elif mapped is not None and kind in ("bare", "check"):
+            table = self.answers if kind == "bare" else self.check_answers
+            see(table, mapped, context, MAX_VALUES)
+
+    def error(self, context: Context, message: StunMessage) -> None:
+        """Take an error response."""
+        if message.error is not None:
+            see(self.errors, (message.method, message.error.code), context, MAX_VALUES)
+
+    def hello(self, context: Context, kind: str) -> None:
+        """Take a DTLS hello."""
+        see(self.hellos, kind, context, MAX_VALUES)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the source acted as a client or an agent, not only as a server."""
+        return self.bare is not None or self.allocates is not None or self.checks is not None
+
+
+def _counted(sighting: Sighting | None, context: Context) -> Sighting:
+    if sighting is None:
+        return Sighting(context)
+    sighting.add(context)
+    return sighting

@@ -1,0 +1,94 @@
+"""Sessions for the report: the join of links, names and browsers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pcapleak.document import Candidate, CandidateSetShape, IceSession, Time
+from pcapleak.model import Interface
+from pcapleak.tracking.ice.agents import Agent, collect_sockets, group_sockets
+from pcapleak.tracking.ice.candidates import CandidateBuilder
+from pcapleak.tracking.ice.engine import guess_engine, infer_mode
+from pcapleak.tracking.ice.hidden import attach_names
+from pcapleak.tracking.ice.hosts import Hosts
+from pcapleak.tracking.ice.shape import candidate_set_shape
+from pcapleak.tracking.names import NameTracker
+
+if TYPE_CHECKING:
+    from pcapleak.tracking.ice.tracker import IceTracker
+
+
+def build_sessions(
+    tracker: IceTracker, names: NameTracker, interfaces: list[Interface]
+) -> list[IceSession]:
+    """The sessions in the order they began; of equal ones the lower address first."""
+    records = list(names.records.values())
+    hosts = Hosts(tracker.links.values(), records, interfaces)
+    agents = group_sockets(collect_sockets(tracker.links), hosts)
+    agents = attach_names(agents, records, hosts)
+    sessions: list[IceSession] = []
+    for agent in agents:
+        guess = guess_engine(agent, tracker.browsers, hosts)
+        if guess.engine == "firefox":
+            agent.names = [name for name in agent.names if not name.nsec]
+        mode = infer_mode(agent, guess, tracker.browsers, hosts)
+        if mode.mode == 1:
+            agent.names = []
+        candidates: list[Candidate] = []
+        if agent.local:
+            candidates = CandidateBuilder(agent, guess.engine, mode, interfaces).build()
+        shape = candidate_set_shape(candidates) if agent.local else CandidateSetShape()
+        sessions.append(
+            IceSession(
+                id=f"ice-{len(sessions) + 1}",
+                client_addresses=_client_addresses(agent),
+                engine=guess.engine,
+                engine_reason=guess.reason,
+                username_fragments=list(
+                    dict.fromkeys(part for one in agent.sockets for part in one.fragments)
+                ),
+                tie_breakers=[f"{tie:016x}" for tie in sorted(agent.tie_breakers)],
+                first_time=Time(agent.first_ns),
+                last_time=Time(agent.last_ns),
+                ip_handling_mode=mode,
+                candidate_set_shape=shape,
+                candidates=candidates,
+                role=_role(agent),
+                checks=sum(link.checks.count for link in agent.links if link.checks),
+                nominated=_nominated(agent),
+                flows=sorted({link.flow for link in agent.links}),
+            )
+        )
+    return sessions
+
+
+def _client_addresses(agent: Agent) -> list[str]:
+    addresses = dict.fromkeys(agent.addresses)
+    for name in agent.names:
+        for address in name.addresses:
+            if not address.is_unspecified:
+                addresses.setdefault(address)
+    return [str(address) for address in addresses]
+
+
+def _role(agent: Agent) -> Literal["controlling", "controlled"] | None:
+    """The role of its latest checks: a conflict (487) changes it."""
+    latest: dict[str, int] = {}
+    for link in agent.links:
+        for role, sighting in link.roles.items():
+            latest[role] = max(latest.get(role, 0), sighting.last_ns)
+    if not latest:
+        return None
+    controlling, controlled = latest.get("controlling", -1), latest.get("controlled", -1)
+    return "controlling" if controlling > controlled else "controlled"
+
+
+def _nominated(agent: Agent) -> list[str]:
+    """Pairs whose nominating check was answered (RFC 8445 section 8.1.1)."""
+    pairs = []
+    for socket in agent.sockets:
+        for link in socket.out:
+            back = socket.back.get(link.key)
+            if link.nominated is not None and back is not None and back.check_answers:
+                pairs.append(f"{link.key.source} {link.key.destination}")
+    return list(dict.fromkeys(pairs))

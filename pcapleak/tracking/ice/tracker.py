@@ -1,0 +1,130 @@
+"""The tracker: messages in, sessions out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Protocol
+
+from pcapleak.document import IceSession
+from pcapleak.model import Context, Interface
+from pcapleak.protocols.dns import DnsMessage
+from pcapleak.protocols.dtls import DtlsHello
+from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.socks import SocksRequest
+from pcapleak.protocols.stun import StunMessage
+from pcapleak.protocols.stun_attributes import FINGERPRINT, MESSAGE_INTEGRITY
+from pcapleak.protocols.tls import ClientHello
+from pcapleak.protocols.turn import ChannelData
+from pcapleak.tracking.ice.browsers import BrowserEvidence
+from pcapleak.tracking.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
+from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.relays import RelayTable
+
+MAX_LINKS = 40_000
+"""Links kept: about 2 kB each with what they hold, so 80 MB at the most."""
+
+MAX_PENDING = 16_384
+"""Requests that wait for an answer: about 300 bytes each, so 5 MB."""
+
+Message = (
+    StunMessage | ChannelData | DtlsHello | HttpRequest | SocksRequest | ClientHello | DnsMessage
+)
+
+
+class Seen(Protocol):
+    """What sessions are joined from, beside this tracker."""
+
+    names: NameTracker
+    interfaces: list[Interface]
+
+
+class IceTracker:
+    """State per transport association, never per message, and the browsers behind it."""
+
+    def __init__(self) -> None:
+        self.links: dict[LinkKey, Link] = {}
+        self.browsers = BrowserEvidence()
+        self.forgotten = 0
+        """Messages on links beyond `MAX_LINKS`, counted only."""
+        self._relays = RelayTable()
+        self._pending: OrderedDict[tuple[LinkKey, bytes], tuple[str, str]] = OrderedDict()
+
+    def add(self, context: Context, message: Message) -> None:
+        """Take one message, in capture order."""
+        if isinstance(message, StunMessage | ChannelData):
+            if isinstance(message, StunMessage):
+                self._stun(context, message)
+            for inside, inner in self._relays.unpack(context, message):
+                if isinstance(inner, StunMessage):
+                    self._stun(inside, inner)
+        elif isinstance(message, DtlsHello):
+            self._hello(context, message)
+        else:
+            self.browsers.add(context, message)
+
+    def sessions(self, seen: Seen) -> list[IceSession]:
+        """The sessions as they stand, in the order they began."""
+        from pcapleak.tracking.ice.sessions import build_sessions
+
+        return build_sessions(self, seen.names, seen.interfaces)
+
+    def _link(self, context: Context, *, create: bool = True) -> Link | None:
+        key = LinkKey(
+            context.interface,
+            context.transport,
+            context.layers,
+            context.source,
+            context.destination,
+        )
+        link = self.links.get(key)
+        if link is None:
+            if not create or len(self.links) >= MAX_LINKS:
+                self.forgotten += create
+                return None
+            link = self.links[key] = Link(key, context)
+        else:
+            link.seen.add(context)
+        link.touch(context)
+        return link
+
+    def _stun(self, context: Context, message: StunMessage) -> None:
+        if "icmp-quote" in context.layers:
+            return
+        link = self._link(context)
+        if link is None:
+            return
+        kind = message.message_class
+        if kind == "request":
+            self._wait(link, message, link.request(context, message))
+        elif kind == "indication":
+            link.indication(context, message)
+        elif kind == "success":
+            asked, relay = self._answered(link, message)
+            link.success(context, message, asked, relay)
+        else:
+            link.error(context, message)
+
+    def _wait(self, link: Link, message: StunMessage, kind: str) -> None:
+        pending = self._pending
+        pending[link.key, message.transaction_id] = kind, link.relay_transport
+        if len(pending) > MAX_PENDING:
+            pending.popitem(last=False)
+
+    def _answered(self, link: Link, message: StunMessage) -> tuple[str, str]:
+        """What the answered request was. Where it was not seen, what the answer looks like:
+        ICE's carry MESSAGE-INTEGRITY and FINGERPRINT (RFC 8445 section 7.2.4)."""
+        known = self._pending.get((link.key.back, message.transaction_id))
+        if known is not None:
+            return known
+        if message.method == ALLOCATE:
+            return "allocate", "udp"
+        if message.method not in (BINDING, GOOG_PING):
+            return "turn", "udp"
+        if message.has(MESSAGE_INTEGRITY) and message.has(FINGERPRINT):
+            return "check", "udp"
+        return "bare", "udp"
+
+    def _hello(self, context: Context, message: DtlsHello) -> None:
+        link = self._link(context, create=False)
+        if link is not None:
+            link.hello(context, message.kind)
