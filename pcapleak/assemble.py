@@ -114,9 +114,8 @@ def _flow(state: State, judgement: Judgement, row: int) -> FlowEntry:
     flows = state.flows
     orig, resp = flows.orig(row), flows.resp(row)
     services = Service(int(flows.services[row]))
-    flow_id = int(flows.id[row])
     return FlowEntry(
-        id=flow_id,
+        id=row,
         community_id=flows.community_id(row),
         protocol=PROTOCOL_NAMES.get(int(flows.protocol[row]), str(int(flows.protocol[row]))),
         orig=EndpointEntry(str(orig.address), orig.port),
@@ -130,7 +129,7 @@ def _flow(state: State, judgement: Judgement, row: int) -> FlowEntry:
         first_time=Time(int(flows.first_ns[row])),
         last_time=Time(int(flows.last_ns[row])),
         path=PATHS[int(judgement.path[row])],
-        server_name=state.server_names.get(flow_id),
+        server_name=state.server_names.get(row),
     )
 
 
