@@ -56,6 +56,11 @@ class RelayTable:
         """
         yield from self._unpack(context, message, 0)
 
+    def carries(self, context: Context, message: ChannelData) -> bool:
+        """Whether the channel was bound on the flow; without that nothing says it is TURN."""
+        allocation = self.allocations.get(context.flow)
+        return allocation is not None and message.channel in allocation.channels
+
     def _unpack(
         self, context: Context, message: StunMessage | ChannelData, depth: int
     ) -> Iterator[tuple[Context, Inner]]:

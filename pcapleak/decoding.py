@@ -1,0 +1,299 @@
+"""Messages of a capture one by one, in capture order, as `pcapleak decode` prints them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pcapleak.analyzer import Event, datagrams
+from pcapleak.capture import open_capture
+from pcapleak.errors import DecodeError
+from pcapleak.model import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8
+from pcapleak.packets import Dissector, recognise
+from pcapleak.packets.icmp import decode_icmp_quote
+from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
+from pcapleak.protocols.dns import DnsMessage, decode_dns
+from pcapleak.protocols.dtls import DtlsHello, decode_dtls
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ike import IkeMessage, decode_ike
+from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
+from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
+from pcapleak.protocols.quic import QuicInitial, decode_quic
+from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
+from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.tls import ClientHello
+from pcapleak.protocols.turn import ChannelData, decode_channel_data
+from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.relays import RelayTable
+from pcapleak.tracking.streams import TcpStreams
+from pcapleak.tracking.transactions import Transaction, TransactionTable
+from pcapleak.wording import JsonValue, message_fields, summarise
+
+_PROTOCOL_OF: dict[type, str] = {
+    StunMessage: "stun",
+    ChannelData: "turn",
+    DnsMessage: "dns",
+    DhcpMessage: "dhcp",
+    RouterAdvertisement: "ndp",
+    WireGuardMessage: "wireguard",
+    OpenVpnMessage: "openvpn",
+    IkeMessage: "ike",
+    DtlsHello: "dtls",
+    QuicInitial: "quic",
+    ClientHello: "tls",
+    SocksRequest: "socks",
+    SocksReply: "socks",
+    SocksDatagram: "socks",
+    HttpRequest: "http",
+    HttpResponse: "http",
+    WebSocketMessage: "websocket",
+    bytes: "turn",
+}
+
+PROTOCOLS = (*dict.fromkeys(_PROTOCOL_OF.values()), "mdns", "llmnr", "malformed")
+"""The words that choose messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMessage:
+    """One message in words."""
+
+    protocol: str
+    """One of `PROTOCOLS`."""
+    summary: str
+    fields: dict[str, JsonValue]
+    problems: tuple[str, ...] = ()
+    frame: int | None = None
+    ts_ns: int | None = None
+    transport: str | None = None
+    source: Endpoint | None = None
+    destination: Endpoint | None = None
+    layers: tuple[str, ...] = ()
+    outer: tuple[Endpoint, Endpoint] | None = None
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+    """What other messages add: the request answered, the round-trip time."""
+
+    def line(self) -> str:
+        """The message on one line."""
+        parts = []
+        if self.frame is not None and self.ts_ns is not None:
+            parts = [str(self.frame), _clock(self.ts_ns)]
+        if self.source and self.destination:
+            parts.append(f"{self.source} → {self.destination}")
+        parts.append("/".join((*filter(None, [self.transport]), *self.layers, self.protocol)))
+        parts.append(self.summary)
+        parts += [f"[{name.replace('_', ' ')} {value}]" for name, value in self.notes.items()]
+        parts += [f"[{problem}]" for problem in self.problems]
+        return "  ".join(parts)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The message as an object; absent facts are left out."""
+        found: dict[str, JsonValue] = {}
+        if self.frame is not None and self.ts_ns is not None:
+            found |= {"frame": self.frame, "time": _iso(self.ts_ns), "time_ns": self.ts_ns}
+        found["protocol"] = self.protocol
+        for name, value in (
+            ("transport", self.transport),
+            ("source", self.source),
+            ("destination", self.destination),
+        ):
+            if value is not None:
+                found[name] = str(value)
+        if self.layers:
+            found["layers"] = list(self.layers)
+        if self.outer:
+            found["outer"] = {"source": str(self.outer[0]), "destination": str(self.outer[1])}
+        found["summary"] = self.summary
+        found |= self.notes
+        found["problems"] = list(self.problems)
+        found["message"] = self.fields
+        return found
+
+
+def _iso(ts_ns: int) -> str:
+    seconds, nanoseconds = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _clock(ts_ns: int) -> str:
+    return _iso(ts_ns)[11:-4]
+
+
+def decode_capture(
+    path: str | Path, wanted: frozenset[str] = frozenset()
+) -> Iterator[DecodedMessage]:
+    """The messages of a capture in capture order; those of `wanted` protocols, or all.
+
+    What TURN carries follows its carrier, with its own endpoints; messages that ICMP errors
+    quote have the layer `icmp-quote`.
+
+    Raises:
+        CaptureError: as `open_capture`.
+    """
+    with open_capture(path) as source:
+        reader = _Reader(Dissector(source.interfaces))
+        for batch in source:
+            packets = reader.dissector.dissect(batch)
+            for message in reader.read(packets):
+                if not wanted or message.protocol in wanted:
+                    yield message
+
+
+class _Reader:
+    """Follows flows, streams, relays and transactions through a capture."""
+
+    def __init__(self, dissector: Dissector) -> None:
+        self.dissector = dissector
+        self.flows = FlowTable()
+        self.streams = TcpStreams()
+        self.relays = RelayTable()
+        self.transactions = TransactionTable()
+
+    def read(self, packets: Packets) -> Iterator[DecodedMessage]:
+        flow, forward = self.flows.update(packets)
+        services, decoder = recognise(packets)
+        self.flows.mark(flow, services)
+        events: list[Event] = [
+            *datagrams(packets, flow, forward, decoder),
+            *_quotes(packets, flow, forward, decoder),
+            *self.streams.update(packets, flow, forward, self.flows),
+        ]
+        events.sort(key=lambda event: event[0].frame)
+        for context, message in events:
+            if isinstance(message, ChannelData) and not self.relays.carries(context, message):
+                continue
+            yield self._describe(context, message)
+            if (
+                isinstance(message, StunMessage | ChannelData)
+                and "icmp-quote" not in context.layers
+            ):
+                for inner, found in self.relays.unpack(context, message):
+                    yield self._describe(inner, found)
+
+    def _describe(self, context: Context, message: object) -> DecodedMessage:
+        notes: dict[str, JsonValue] = {}
+        if isinstance(message, StunMessage) and not context.layers:
+            notes = _notes(context, self.transactions.add(context, message))
+        return DecodedMessage(
+            _protocol(context, message),
+            summarise(message),
+            {} if isinstance(message, DecodeError) else message_fields(message),
+            getattr(message, "problems", ()),
+            context.frame,
+            context.ts_ns,
+            context.transport,
+            context.source,
+            context.destination,
+            context.layers,
+            context.outer,
+            notes,
+        )
+
+
+def _protocol(context: Context, message: object) -> str:
+    if isinstance(message, DecodeError):
+        return "malformed"
+    if isinstance(message, DnsMessage):
+        ports = (context.source.port, context.destination.port)
+        return "mdns" if 5353 in ports else "llmnr" if 5355 in ports else "dns"
+    return _PROTOCOL_OF[type(message)]
+
+
+def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonValue]:
+    """What the transaction adds to this message of it."""
+    if transaction is None or not transaction.sends:
+        return {}
+    first = transaction.sends[0][0]
+    if transaction.response_frame == context.frame:
+        notes: dict[str, JsonValue] = {"answers_frame": first}
+        if transaction.round_trip_ns is not None:
+            notes["round_trip_ms"] = round(transaction.round_trip_ns / 1e6, 3)
+        return notes
+    return {"retransmits_frame": first} if first != context.frame else {}
+
+
+def _quotes(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> Iterator[Event]:
+    """STUN messages that ICMP errors quote: sent before, and refused."""
+    for i in np.flatnonzero(decoder == Decoder.ICMP_ERROR).tolist():
+        try:
+            quote = decode_icmp_quote(packets.payload(i))
+            if quote.protocol != 17 or len(quote.payload) < 20:
+                continue
+            message = decode_stun(quote.payload)
+        except DecodeError:
+            continue  # quotes are cut, and of any protocol
+        yield (
+            Context(
+                frame=int(packets.frame[i]),
+                ts_ns=int(packets.ts_ns[i]),
+                interface=int(packets.interface[i]),
+                direction=int(packets.direction[i]),
+                transport="udp",
+                source=quote.source,
+                destination=quote.destination,
+                flow=int(flow[i]),
+                forward=bool(forward[i]),
+                layers=("icmp-quote",),
+                outer=(packets.source(i), packets.destination(i)),
+            ),
+            message,
+        )
+
+
+_BY_NAME: dict[str, Callable[[bytes], object]] = {
+    "stun": decode_stun,
+    "turn": decode_channel_data,
+    "wireguard": decode_wireguard,
+    "dtls": decode_dtls,
+    "quic": decode_quic,
+    "dhcp": decode_dhcp,
+    "ike": decode_ike,
+    "openvpn": decode_openvpn,
+    "mdns": partial(decode_dns, protocol="mdns"),
+    "dns": decode_dns,
+    "ndp": decode_router_advertisement,
+}
+_GUESSED = ("stun", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")
+"""Surest first: a decoder that refuses most of what is not its own goes before the others."""
+
+
+def decode_hex(text: str, protocol: str | None = None) -> DecodedMessage:
+    """Decode one message pasted as hexadecimal: spaces, colons and `0x` are ignored.
+
+    Without `protocol` the decoders are tried, the strictest first.
+
+    Raises:
+        DecodeError: no hexadecimal, or no decoder takes it; with `protocol`, its refusal.
+    """
+    digits = re.sub(r"0[xX]|[\s:,-]", "", text)
+    try:
+        data = bytes.fromhex(digits)
+    except ValueError:
+        bad = re.search(r"[^0-9a-fA-F]", digits)
+        at = bad.start() if bad else len(digits)
+        reason = f"{bad.group()!r} is no hexadecimal digit" if bad else "half a byte is left over"
+        raise DecodeError("hex", "digit", at, reason) from None
+    if protocol is not None:
+        if protocol not in _BY_NAME:
+            raise DecodeError("hex", "protocol", 0, f"one of {', '.join(_BY_NAME)} is needed")
+        return _alone(protocol, _BY_NAME[protocol](data))
+    refusals = []
+    for name in _GUESSED:
+        try:
+            return _alone(name, _BY_NAME[name](data))
+        except DecodeError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _alone(protocol: str, message: object) -> DecodedMessage:
+    problems: tuple[str, ...] = getattr(message, "problems", ())
+    return DecodedMessage(protocol, summarise(message), message_fields(message), problems)

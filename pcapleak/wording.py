@@ -1,0 +1,261 @@
+"""Decoded messages put into words and into JSON, for `pcapleak decode`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from pcapleak.errors import DecodeError
+from pcapleak.model import Endpoint
+from pcapleak.protocols import stun_attributes as attr
+from pcapleak.protocols.dhcp import DhcpMessage
+from pcapleak.protocols.dns import DnsMessage, Question, Record
+from pcapleak.protocols.dtls import DtlsHello
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ice_priority import read_priority
+from pcapleak.protocols.ice_terms import network_meaning
+from pcapleak.protocols.ike import IkeMessage
+from pcapleak.protocols.ndp import RouterAdvertisement
+from pcapleak.protocols.openvpn import OpenVpnMessage
+from pcapleak.protocols.quic import QuicInitial
+from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
+from pcapleak.protocols.stun import RawAttribute, StunMessage
+from pcapleak.protocols.stun_attributes import ErrorCode, NetworkInfo
+from pcapleak.protocols.stun_types import error_name
+from pcapleak.protocols.tls import ClientHello
+from pcapleak.protocols.turn import ChannelData
+from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.protocols.wireguard import WireGuardMessage
+
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+MAX_PARTS = 32
+"""Attributes or records told in a summary: a message can hold 16 000 of them."""
+
+_DNS_TYPES = {
+    1: "A",
+    2: "NS",
+    5: "CNAME",
+    6: "SOA",
+    12: "PTR",
+    15: "MX",
+    16: "TXT",
+    28: "AAAA",
+    33: "SRV",
+    41: "OPT",
+    47: "NSEC",
+    64: "SVCB",
+    65: "HTTPS",
+    255: "ANY",
+}
+_RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
+
+
+def to_json(value: object) -> JsonValue:
+    """Any decoded value: bytes as hexadecimal, addresses as text, tuples with names as objects.
+
+    Raises:
+        TypeError: a kind of value that no decoder gives.
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return value if not isinstance(value, Enum) else value.name.lower()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Endpoint | IPv4Address | IPv6Address | IPv4Network | IPv6Network):
+        return str(value)
+    if isinstance(value, StunMessage):
+        return stun_fields(value)
+    if isinstance(value, tuple):
+        names: tuple[str, ...] | None = getattr(value, "_fields", None)
+        if names is not None:
+            return {name: to_json(item) for name, item in zip(names, value, strict=True)}
+        return [to_json(item) for item in value]
+    if is_dataclass(value):
+        return {entry.name: to_json(getattr(value, entry.name)) for entry in fields(value)}
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def message_fields(message: object) -> dict[str, JsonValue]:
+    """The message as a JSON object."""
+    converted = to_json(message)
+    return converted if isinstance(converted, dict) else {"payload": converted}
+
+
+def stun_fields(message: StunMessage) -> dict[str, JsonValue]:
+    """A STUN message as a JSON object: header, attributes in wire order, what they mean."""
+    attributes: list[JsonValue] = []
+    for raw in message.attributes:
+        kind = message.kind(raw.type)
+        entry: dict[str, JsonValue] = {
+            "type": f"0x{raw.type:04x}",
+            "name": kind.name if kind else None,
+            "source": kind.source if kind else None,
+            "offset": raw.offset,
+            "raw": raw.value.hex(),
+        }
+        try:
+            entry["value"] = to_json(message.decode(raw))
+        except DecodeError as error:
+            entry["problem"] = error.reason
+        attributes.append(entry)
+    found: dict[str, JsonValue] = {
+        "type": f"0x{message.message_type:04x}",
+        "class": message.message_class,
+        "method": message.method_name,
+        "length": message.length,
+        "cookie": message.has_cookie,
+        "transaction_id": message.transaction_id.hex(),
+        "attributes": attributes,
+        "fingerprint": message.fingerprint,
+    }
+    if message.priority is not None:
+        found["priority_readings"] = [reading.text for reading in read_priority(message.priority)]
+    if message.network_info is not None:
+        found["network"] = network_meaning(message.network_info)
+    return found
+
+
+def summarise(message: object) -> str:
+    """One line that says what matters of a message."""
+    match message:
+        case StunMessage():
+            return _stun(message)
+        case ChannelData():
+            return f"ChannelData 0x{message.channel:04X}, {len(message.data)} bytes"
+        case DnsMessage():
+            return _dns(message)
+        case DhcpMessage():
+            parts = [f"DHCP {message.message_type}"]
+            parts += [f"client {message.your_address}"] if message.your_address else []
+            parts += [f"routers {_join(message.routers)}"] if message.routers else []
+            parts += [f"resolvers {_join(message.resolvers)}"] if message.resolvers else []
+            return ", ".join(parts)
+        case RouterAdvertisement():
+            networks = _join(tuple(prefix.network for prefix in message.prefixes))
+            return f"Router Advertisement {networks}, resolvers {_join(message.resolvers)}"
+        case WireGuardMessage():
+            return f"WireGuard {message.kind}"
+        case OpenVpnMessage():
+            return f"OpenVPN {message.kind}"
+        case IkeMessage():
+            side = "response" if message.is_response else "request"
+            return f"IKEv{message.version} exchange {message.exchange} {side}"
+        case DtlsHello():
+            return f"DTLS {message.kind}"
+        case QuicInitial():
+            name = message.hello.server_name if message.hello else None
+            return f"QUIC Initial version 0x{message.version:08x}" + (f" {name}" if name else "")
+        case ClientHello():
+            return f"TLS ClientHello {message.server_name or 'without server name'}"
+        case SocksRequest():
+            target = f"{message.destination}:{message.port}"
+            return f"SOCKS{message.version} {message.command} {target}"
+        case SocksReply():
+            return f"SOCKS{message.version} reply {message.code}, bound {message.bound}"
+        case SocksDatagram():
+            return f"SOCKS UDP to {message.destination}:{message.port}"
+        case HttpRequest():
+            return f"HTTP {message.method} {message.target}"
+        case HttpResponse():
+            return f"HTTP {message.status} {message.reason}"
+        case WebSocketMessage():
+            return f"WebSocket {message.kind}, {len(message.payload)} bytes"
+        case bytes():
+            return f"{len(message)} bytes"
+        case DecodeError():
+            return str(message)
+    raise TypeError(f"no words for {type(message).__name__}")
+
+
+def _join(values: tuple[object, ...]) -> str:
+    return " ".join(str(value) for value in values) or "none"
+
+
+def _stun(message: StunMessage) -> str:
+    parts = [message.type_name]
+    error = message.error
+    if error is not None:
+        parts.append(f"{error.code} {error.reason or error_name(error.code)}")
+    parts += filter(None, (_attribute(message, raw) for raw in message.attributes[:MAX_PARTS]))
+    if len(message.attributes) > MAX_PARTS:
+        parts.append(f"and {len(message.attributes) - MAX_PARTS} attributes more")
+    if message.fingerprint == "bad":
+        parts.append("wrong FINGERPRINT")
+    return ", ".join(parts)
+
+
+_SILENT = frozenset(
+    {
+        attr.MESSAGE_INTEGRITY,
+        attr.MESSAGE_INTEGRITY_SHA256,
+        attr.GOOG_MESSAGE_INTEGRITY_32,
+        attr.FINGERPRINT,
+        attr.NONCE,
+        attr.ERROR_CODE,
+        attr.MAGIC_COOKIE,
+    }
+)
+
+
+def _attribute(message: StunMessage, raw: RawAttribute) -> str | None:
+    """An attribute in a summary, or None where it would only be noise."""
+    type_, kind = raw.type, message.kind(raw.type)
+    if type_ in _SILENT or kind is None:
+        return None
+    try:
+        value = message.decode(raw)
+    except DecodeError:
+        return f"unreadable {kind.name}"
+    match value:
+        case bytes():
+            return f"{kind.name} ({len(value)} bytes)"
+        case NetworkInfo():
+            return f"network {value.id} cost {value.cost}"
+        case ErrorCode():
+            return f"{kind.name} {value.code}"
+        case int() if type_ == attr.USE_CANDIDATE:
+            return kind.name
+        case int() if type_ in (attr.ICE_CONTROLLED, attr.ICE_CONTROLLING):
+            return f"{kind.name} {value:016x}"
+        case int() if type_ == attr.CHANNEL_NUMBER:
+            return f"channel 0x{value:04X}"
+        case Endpoint() | int() | str():
+            return f"{kind.name} {value}"
+    return kind.name
+
+
+def _dns(message: DnsMessage) -> str:
+    parts = ["response" if message.is_response else "query"]
+    if message.rcode:
+        parts.append(_RCODES.get(message.rcode, f"rcode {message.rcode}"))
+    parts += [_question(question) for question in message.questions[:MAX_PARTS]]
+    for name, records in (
+        ("", message.answers),
+        ("authority ", message.authorities),
+        ("additional ", message.additionals),
+    ):
+        parts += [name + _record(record) for record in records[:MAX_PARTS]]
+        if len(records) > MAX_PARTS:
+            parts.append(f"and {len(records) - MAX_PARTS} {name}records more")
+    return ", ".join(parts)
+
+
+def _question(question: Question) -> str:
+    mark = " QU" if question.unicast_response else ""
+    return f"{question.name} {_dns_type(question.type)}?{mark}"
+
+
+def _record(record: Record) -> str:
+    data = record.data
+    text = str(data) if isinstance(data, str | IPv4Address | IPv6Address) else ""
+    flush = "flush" if record.cache_flush else ""
+    return f"{record.name} {_dns_type(record.type)} {text} {record.ttl_s}s{flush}".replace(
+        "  ", " "
+    )
+
+
+def _dns_type(number: int) -> str:
+    return _DNS_TYPES.get(number, f"TYPE{number}")
