@@ -36,6 +36,7 @@ from pcapleak.tracking.ice import IceTracker
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.network import NetworkTracker
 from pcapleak.tracking.resolvers import ResolverTracker
+from pcapleak.tracking.signalling import SignallingTracker
 from pcapleak.tracking.state import CaptureFacts, MalformedLog, State
 from pcapleak.tracking.streams import TcpStreams
 from pcapleak.tracking.tunnels import TunnelTracker
@@ -81,6 +82,7 @@ class Analyzer:
             resolvers=ResolverTracker(),
             tunnels=TunnelTracker(),
             network=NetworkTracker(),
+            signalling=SignallingTracker(),
             malformed=MalformedLog(),
         )
 
@@ -102,7 +104,7 @@ class Analyzer:
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far."""
         state = self.state
-        state.mdns_names = state.names.names()
+        state.mdns_names = state.names.names(state.interfaces)
         state.sessions = state.ice.sessions(state)
         return assemble(state, self.dissector, judge(state, self.policy), all_flows=all_flows)
 
@@ -137,16 +139,20 @@ class Analyzer:
                 kind = "llmnr"
             else:
                 state.resolvers.add(context, message)
+                state.ice.add(context, message)
         elif isinstance(message, WireGuardMessage | OpenVpnMessage | IkeMessage):
             state.tunnels.add(context, message)
         elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
             state.tunnels.add(context, message)
             state.signalling.add(context, message)
+            if isinstance(message, HttpRequest | SocksRequest):
+                state.ice.add(context, message)
         elif isinstance(message, WebSocketMessage):
             state.signalling.add(context, message)
         elif isinstance(message, DhcpMessage | RouterAdvertisement):
             state.network.add(context, message)
         elif isinstance(message, ClientHello | QuicInitial):
+            state.ice.add(context, message)
             if message.server_name and len(state.server_names) < MAX_SERVER_NAMES:
                 state.server_names.setdefault(context.flow, message.server_name)
         state.messages[kind] = state.messages.get(kind, 0) + 1

@@ -12,6 +12,7 @@ from pcapleak.tracking.ice import IceTracker
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.network import NetworkTracker
 from pcapleak.tracking.resolvers import ResolverTracker
+from pcapleak.tracking.signalling import SignallingTracker
 from pcapleak.tracking.tunnels import TunnelTracker
 
 MAX_MALFORMED = 1000
@@ -63,6 +64,7 @@ class State:
     resolvers: ResolverTracker
     tunnels: TunnelTracker
     network: NetworkTracker
+    signalling: SignallingTracker
     malformed: MalformedLog
     messages: dict[str, int] = field(default_factory=dict)
     """Decoded messages by protocol."""

@@ -211,7 +211,8 @@ def _agent(group: list[Socket], hosts: Hosts) -> Agent:
     views: list[Socket] = []
     for socket in group:
         outside = "turn" in socket.layers
-        if not outside and not hosts.is_local(socket.local.address):
+        address = socket.local.address
+        if not outside and not hosts.is_local(address) and address.is_global:
             outside = any(hosts.is_local(other.local.address) for other in group)
         if not outside and mapped[socket.local] > (socket.local in socket.mapped):
             outside = True  # behind a NAT that was recorded on both sides

@@ -8,6 +8,7 @@ from pcapleak.document import Engine
 from pcapleak.model import Context, IPAddress
 from pcapleak.protocols.dns import DnsMessage
 from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.socks import SocksRequest
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.tracking.sightings import Sighting
@@ -66,14 +67,16 @@ class BrowserEvidence:
         self.clients: dict[IPAddress, Client] = {}
 
     def add(
-        self, context: Context, message: HttpRequest | SocksRequest | ClientHello | DnsMessage
+        self,
+        context: Context,
+        message: HttpRequest | SocksRequest | ClientHello | QuicInitial | DnsMessage,
     ) -> None:
         """Take a message a browser may have sent."""
         if isinstance(message, HttpRequest):
             self._http(context, message)
         elif isinstance(message, SocksRequest):
             self._host(context, message.destination)
-        elif isinstance(message, ClientHello):
+        elif isinstance(message, ClientHello | QuicInitial):
             self._host(context, message.server_name)
         elif not message.is_response:
             for question in message.questions[:4]:

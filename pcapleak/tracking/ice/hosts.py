@@ -49,6 +49,7 @@ class Hosts:
                 known = self._announced.setdefault(announcer, set())
                 known.update(address for address in name.addresses if not address.is_unspecified)
                 self.clients.add(announcer)
+                self.clients |= known
         if not self.clients:
             # Without gathering, the private end of a conversation is the near one.
             near = {peer for peer in peers if peer.is_private}

@@ -10,6 +10,7 @@ from pcapleak.model import Context, Interface
 from pcapleak.protocols.dns import DnsMessage
 from pcapleak.protocols.dtls import DtlsHello
 from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.socks import SocksRequest
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.stun_attributes import FINGERPRINT, MESSAGE_INTEGRITY
@@ -27,7 +28,14 @@ MAX_PENDING = 16_384
 """Requests that wait for an answer: about 300 bytes each, so 5 MB."""
 
 Message = (
-    StunMessage | ChannelData | DtlsHello | HttpRequest | SocksRequest | ClientHello | DnsMessage
+    StunMessage
+    | ChannelData
+    | DtlsHello
+    | HttpRequest
+    | SocksRequest
+    | ClientHello
+    | QuicInitial
+    | DnsMessage
 )
 
 

@@ -1,0 +1,73 @@
+"""Candidate lines that signalling carried in clear: HTTP, WebSocket, SIP and XMPP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pcapleak.model import Context, Endpoint
+from pcapleak.protocols.candidate import CandidateLine, find_candidates
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.tracking.sightings import Sighting
+
+MAX_LINES = 10_000
+"""Lines remembered: about 1.5 kB each, so 15 MB at the most."""
+
+MAX_TEXT = 1 << 20
+"""Bytes of one message that are searched; descriptions have up to 100 kB."""
+
+_MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalledLine:
+    """A candidate line, who sent it first, and where it was seen."""
+
+    line: CandidateLine
+    sender: Endpoint
+    receiver: Endpoint
+    channel: str
+    """http, websocket, or a protocol's name"""
+    seen: Sighting
+
+
+class SignallingTracker:
+    """Candidate lines, each counted, by what they say and who said it first."""
+
+    def __init__(self) -> None:
+        self._lines: dict[CandidateLine, SignalledLine] = {}
+        self.forgotten = 0
+        """Lines beyond `MAX_LINES`."""
+
+    def add(self, context: Context, message: object) -> None:
+        """Take a message that may carry candidate lines."""
+        if isinstance(message, HttpRequest | HttpResponse):
+            self.text(context, "http", message.body)
+        elif isinstance(message, WebSocketMessage):
+            self.text(context, "websocket", message.payload)
+
+    def text(self, context: Context, channel: str, data: bytes) -> None:
+        """Search the text of a message."""
+        data = data[:MAX_TEXT]
+        if not any(mark in data for mark in _MARKS):
+            return
+        text = data.decode("utf-8", "replace")
+        if "candidate%3" in text:
+            from urllib.parse import unquote_plus
+
+            text = unquote_plus(text)
+        for line in find_candidates(text):
+            known = self._lines.get(line)
+            if known is not None:
+                known.seen.add(context)
+            elif len(self._lines) < MAX_LINES:
+                sender, receiver = context.source, context.destination
+                self._lines[line] = SignalledLine(
+                    line, sender, receiver, channel, Sighting(context)
+                )
+            else:
+                self.forgotten += 1
+
+    def lines(self) -> list[SignalledLine]:
+        """Every line, in the order they were first seen."""
+        return list(self._lines.values())
