@@ -29,6 +29,9 @@ format: $(VENV)/.tested  ## rewrite the code as the linter wants it
 system-deps:  ## Debian: programs that tests and the lab use (root)
 	bash scripts/system-deps
 
+bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
+	$(BIN)/python bench/compare.py
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 

@@ -1,0 +1,180 @@
+"""Run pcapleak and every installed peer on the same captures, in turn, and print ratios.
+
+    python bench/compare.py [--rounds 3] [--folder FOLDER] [--packets-scale 1.0] [--json PATH]
+
+Each round runs every program once, so that a slow moment of the machine falls on all alike.
+Times are medians of whole processes (start included), memory is the peak resident size of the
+process. pcapleak runs the full `analyze --json` with a policy. A peer too slow for a whole file
+reads a cut of it, and its time is scaled by packets; such rows are marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+PACKETS = {"mixed": 1_000_000, "small": 2_000_000}
+SCRIPTS = {
+    "dpkt, count UDP": """
+import sys, dpkt
+n = 0
+for _, data in dpkt.pcap.UniversalReader(open(sys.argv[1], 'rb')):
+    frame = dpkt.ethernet.Ethernet(data)
+    n += isinstance(getattr(frame.data, 'data', None), dpkt.udp.UDP)
+""",
+    "nfstream, no dissection": """
+import sys
+from nfstream import NFStreamer
+n = sum(1 for _ in NFStreamer(source=sys.argv[1], n_dissections=0, n_meters=1))
+""",
+    "scapy PcapReader": """
+import sys
+from scapy.utils import PcapReader
+import scapy.layers.all
+n = sum(1 for _ in PcapReader(sys.argv[1]))
+""",
+    "pyshark": """
+import sys, pyshark
+with pyshark.FileCapture(sys.argv[1], keep_packets=False) as capture:
+    n = sum(1 for _ in capture)
+""",
+}
+CUT = {"dpkt, count UDP": 0.1, "scapy PcapReader": 0.02, "pyshark": 0.002}
+
+
+@dataclass
+class Row:
+    """One program on one capture."""
+
+    name: str
+    command: list[str]
+    share: float = 1.0
+    seconds: list[float] = field(default_factory=list)
+    peak_mib: float = 0.0
+
+
+def rows(capture: Path, cuts: dict[float, Path]) -> list[Row]:
+    """pcapleak first, then the peers this machine has."""
+    python = sys.executable
+    policy = ["--tunnel", "wg0", "--vpn-endpoint", "198.51.100.40:51820", "--exit-zero"]
+    found = [
+        Row(
+            "pcapleak analyze",
+            [python, "-m", "pcapleak", "analyze", str(capture), *policy, "--json", "-"],
+        )
+    ]
+    tshark = ["tshark", "-n", "-r", str(capture)]
+    fields = ["-T", "fields", "-e", "frame.number", "-e", "stun.type", "-e", "dns.qry.name"]
+    for name, command in (
+        ("tshark -Y 'stun||mdns'", [*tshark, "-Y", "stun||mdns", *fields]),
+        ("tshark -z conv,udp", [*tshark, "-q", "-z", "conv,udp"]),
+        ("ndpiReader -i", ["ndpiReader", "-q", "-i", str(capture)]),
+        ("tcpdump, filter", ["tcpdump", "-n", "-r", str(capture), "-w", "/dev/null",
+                             "udp port 3478"]),
+        ("capinfos -c", ["capinfos", "-c", str(capture)]),
+        ("cat", ["cat", str(capture)]),
+    ):  # fmt: skip
+        if shutil.which(command[0]):
+            found.append(Row(name, command))
+    for name, script in SCRIPTS.items():
+        module = name.split()[0].strip(",")
+        probe = subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False)
+        if probe.returncode == 0:
+            share = CUT.get(name, 1.0)
+            path = cuts.get(share, capture)
+            found.append(Row(name, [python, "-c", script, str(path)], share))
+    return found
+
+
+def measure(row: Row) -> None:
+    """Run once; wall seconds scaled to the whole capture, and the peak of the process tree."""
+    with tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(row.command, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        elapsed = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(row.command)}: {errors.read().decode()[-500:]}")
+    row.seconds.append(elapsed / row.share)
+    row.peak_mib = max(row.peak_mib, usage.ru_maxrss / 1024)
+
+
+def cut(capture: Path, share: float, packets: int) -> Path:
+    """The first packets of a capture, by editcap."""
+    target = capture.with_name(f"{capture.stem}-{share:g}.pcap")
+    subprocess.run(
+        ["editcap", "-F", "pcap", "-r", str(capture), str(target), f"1-{int(packets * share)}"],
+        check=True,
+    )
+    return target
+
+
+def compare(profile: str, folder: Path, rounds: int, scale: float) -> list[Row]:
+    packets = int(PACKETS[profile] * scale)
+    capture = folder / f"{profile}.pcap"
+    truth = folder / f"{profile}.truth.json"
+    if not truth.exists() or json.loads(truth.read_text())["packets"] != packets:
+        # In a process of its own: a child's peak counts from what its parent held when forking.
+        script = Path(__file__).with_name("generate.py")
+        subprocess.run(
+            [sys.executable, str(script), profile, str(packets), str(folder)], check=True
+        )
+    cuts = {}
+    if shutil.which("editcap"):
+        cuts = {share: cut(capture, share, packets) for share in set(CUT.values())}
+    found = rows(capture, cuts)
+    for _ in range(rounds):
+        for row in found:
+            measure(row)
+    return found
+
+
+def table(profile: str, found: list[Row]) -> str:
+    ours = median(found[0].seconds)
+    lines = [
+        f"{profile}: {PACKETS[profile]:,} packets at scale 1",
+        f"{'program':28} {'seconds':>9} {'of ours':>9} {'peak MiB':>9}",
+    ]
+    for row in found:
+        mark = f"  (a cut of {row.share:.1%}, scaled)" if row.share < 1 else ""
+        seconds = median(row.seconds)
+        lines.append(
+            f"{row.name:28} {seconds:9.2f} {seconds / ours:9.2f} {row.peak_mib:9.0f}{mark}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "pcapleak-bench"
+    )
+    parser.add_argument("--packets-scale", type=float, default=1.0)
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    result = {}
+    for profile in PACKETS:
+        found = compare(profile, chosen.folder, chosen.rounds, chosen.packets_scale)
+        print(table(profile, found), end="\n\n")
+        result[profile] = {
+            row.name: {"seconds": median(row.seconds), "peak_mib": row.peak_mib, "share": row.share}
+            for row in found
+        }
+    if chosen.json:
+        chosen.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
