@@ -55,7 +55,9 @@ def sessions_of(path: Path) -> list[IceSession]:
     return analyzer.state.ice.sessions(analyzer.state)
 
 
-def expected_of(answer: dict[str, Any], recording: str, sessions: list[IceSession]) -> list[Expected]:
+def expected_of(
+    answer: dict[str, Any], recording: str, sessions: list[IceSession]
+) -> list[Expected]:
     """What this recording can show of each candidate the page read."""
     hidden = {c.mdns_name: c.address for s in sessions for c in s.candidates if c.mdns_name}
     found = []
@@ -124,7 +126,9 @@ def test_recall_and_precision_are_one_over_all_recordings(
     with capsys.disabled():
         print(f"\n{'scenario':12} {'recording':13} shown listed recall precision")
         for scenario, recording, shown, listed, recall, precision in rows:
-            print(f"{scenario:12} {recording:13} {shown:5} {listed:6} {recall:6.2f} {precision:9.2f}")
+            print(
+                f"{scenario:12} {recording:13} {shown:5} {listed:6} {recall:6.2f} {precision:9.2f}"
+            )
     assert not problems
 
 

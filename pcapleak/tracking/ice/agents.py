@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pcapleak.model import Endpoint, IPAddress
-from pcapleak.tracking.ice.hosts import Hosts
+from pcapleak.tracking.ice.hosts import Hosts, is_private
 from pcapleak.tracking.ice.links import Link, LinkKey
 from pcapleak.tracking.names import NameRecord
 from pcapleak.tracking.sightings import Sighting
@@ -212,7 +212,8 @@ def _agent(group: list[Socket], hosts: Hosts) -> Agent:
     for socket in group:
         outside = "turn" in socket.layers
         address = socket.local.address
-        if not outside and not hosts.is_local(address) and address.is_global:
+        reflexive = address.version == 4 and not is_private(address)
+        if not outside and reflexive and not hosts.is_local(address):
             outside = any(hosts.is_local(other.local.address) for other in group)
         if not outside and mapped[socket.local] > (socket.local in socket.mapped):
             outside = True  # behind a NAT that was recorded on both sides

@@ -47,6 +47,11 @@ class Base:
         return [link for socket in self.sockets for link in socket.out]
 
     @property
+    def gathers_host(self) -> bool:
+        """Whether it is more than a TURN client's socket."""
+        return any(link.bare is not None or link.checks is not None for link in self.links)
+
+    @property
     def checked_preference(self) -> int | None:
         """Local preference and component as a check's PRIORITY tells them."""
         seen = [priority for link in self.links for priority in link.priorities]
@@ -66,7 +71,11 @@ class CandidateBuilder:
         self.fragment = next(
             (fragment for socket in agent.sockets for fragment in socket.fragments), None
         )
-        self.wildcard = engine in ("chromium", "webkit") and mode.mode in (2, 3)
+        networks = {info.id for link in agent.links for info in link.networks}
+        self.wildcard = engine in ("chromium", "webkit") and (
+            mode.mode in (2, 3) or (mode.mode is None and networks == {0})
+        )
+        """Its sockets are bound to no address, and it hides the one its packets have."""
         self.found: list[Candidate] = []
         self.used: set[str] = set()
 
@@ -77,7 +86,8 @@ class CandidateBuilder:
         self._match_names(udp)
         hosts_shown = not (self.wildcard and self.mode == 3)
         for base in udp:
-            if hosts_shown:
+            # libwebrtc opens sockets for TURN alone; Firefox's serve for all candidates.
+            if hosts_shown and (base.gathers_host or self.engine == "firefox"):
                 self._host(base)
         if hosts_shown and not self.relay_only:
             for name in self.agent.names:
@@ -333,7 +343,7 @@ class CandidateBuilder:
                 local |= 31 << 8
             candidate.priority = preference << 24 | local
             candidate.priority_source = "observed"
-        elif self.engine in ("chromium", "webkit") and self.mode is not None:
+        elif self.wildcard or (self.engine in ("chromium", "webkit") and self.mode is not None):
             rank = None if self.wildcard or self.mode == 4 else self._rank(address)
             if rank is None and self.mode == 1:
                 return
@@ -358,12 +368,12 @@ class CandidateBuilder:
     ) -> str:
         firefox = self.engine == "firefox"
         address = candidate.mdns_name or candidate.address or "?"
-        if firefox and candidate.type == "host" and candidate.mdns_name is None:
+        if candidate.type == "host" and candidate.mdns_name is None and (firefox or self.wildcard):
             address = "?.local"
         protocol = candidate.protocol.upper() if firefox else candidate.protocol
         words = [
             f"candidate:{self._foundation(candidate, hidden)}",
-            "1",
+            _component(candidate.priority),
             protocol,
             _or_open(candidate.priority),
             address,
@@ -411,6 +421,11 @@ class CandidateBuilder:
 
 def _or_open(value: int | None) -> str:
     return "?" if value is None else str(value)
+
+
+def _component(priority: int | None) -> str:
+    """256 - component are the low bits (RFC 8445 section 5.1.2.1)."""
+    return "1" if priority is None else str(256 - (priority & 0xFF))
 
 
 def _bases(sockets: list[Socket]) -> list[Base]:

@@ -91,9 +91,9 @@ def _by_checks(agent: Agent) -> EngineGuess | None:
 
 
 def _by_requests(agent: Agent) -> EngineGuess | None:
-    if any(link.fingerprinted for link in agent.links):
-        reason = "gathering requests carry SOFTWARE or FINGERPRINT, which no browser's do"
-        return EngineGuess("other", reason)
+    for link in agent.links:
+        if link.foreign is not None:
+            return EngineGuess("other", f"{link.foreign}, which no browser sends")
     return None
 
 

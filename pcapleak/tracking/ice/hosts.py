@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_interface
+from ipaddress import ip_interface, ip_network
 
 from pcapleak.model import Interface, IPAddress
 from pcapleak.tracking.ice.links import Link
 from pcapleak.tracking.names import NameRecord
+
+_PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    )
+)
+"""RFC 1918, 6598, 3927, 4193, 4291; Python's `is_private` counts documentation ranges too."""
+
+
+def is_private(address: IPAddress) -> bool:
+    """Whether the address means something on its own network only."""
+    return any(address in network for network in _PRIVATE)
 
 
 class Hosts:
@@ -23,8 +44,9 @@ class Hosts:
         self.recorder: set[IPAddress] = set()
         """Addresses of the host that recorded."""
         self.clients: set[IPAddress] = set()
-        """Addresses that gathered, or announced a name."""
-        peers: set[IPAddress] = set()
+        """Addresses of those whose sessions are told: they gathered, announced a name, or sent
+        checks from a private address."""
+        checks: list[Link] = []
         for link in links:
             source = link.key.source.address
             if link.outbound:
@@ -36,7 +58,9 @@ class Hosts:
             if link.bare is not None or link.allocates is not None:
                 self.clients.add(source)
             elif link.checks is not None:
-                peers.add(source)
+                checks.append(link)
+                if is_private(source):
+                    self.clients.add(source)
         self.recorder -= inbound
         for interface in interfaces:
             self.recorder.update(ip_interface(text).ip for text in interface.addresses)
@@ -50,11 +74,15 @@ class Hosts:
                 known.update(address for address in name.addresses if not address.is_unspecified)
                 self.clients.add(announcer)
                 self.clients |= known
-        if not self.clients:
-            # Without gathering, the private end of a conversation is the near one.
-            near = {peer for peer in peers if peer.is_private}
-            self.clients = near or peers
-        self.clients |= self.recorder & peers
+        self._add_checkers(checks)
+
+    def _add_checkers(self, checks: list[Link]) -> None:
+        """Of two public addresses that only checked each other, the near one is the one that
+        began; a server (ICE lite) never checks."""
+        for link in sorted(checks, key=lambda one: one.seen.first_ns):
+            source, destination = link.key.source.address, link.key.destination.address
+            if not self.is_local(source) and not self.is_local(destination):
+                self.clients.add(source)
 
     def is_local(self, address: IPAddress) -> bool:
         """Whether a client whose sessions are told lives at this address."""

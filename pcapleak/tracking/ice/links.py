@@ -13,6 +13,7 @@ from pcapleak.protocols.stun_attributes import (
     PRIORITY,
     SOFTWARE,
     NetworkInfo,
+    attribute_name,
 )
 from pcapleak.tracking.sightings import Sighting, see
 
@@ -58,7 +59,7 @@ class Link:
 
     __slots__ = (
         "allocates", "allocations", "answers", "bare", "check_answers", "checks", "errors",
-        "fingerprinted", "flow", "forward", "goog", "hellos", "inbound", "indications", "key",
+        "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
         "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
         "relay_transport", "retries", "roles", "seen", "software", "tie_breakers", "usernames",
         "vendor",
@@ -74,8 +75,8 @@ class Link:
         self.inbound = 0
         self.bare: Sighting | None = None
         """Binding requests without ICE's attributes: gathering, or keep-alives to a server."""
-        self.fingerprinted = False
-        """A bare request had a FINGERPRINT or a SOFTWARE attribute: no browser's."""
+        self.foreign: str | None = None
+        """What about a bare request no browser does."""
         self.retries: list[tuple[bytes, int]] = []
         """The first sendings of the first bare request."""
         self.checks: Sighting | None = None
@@ -121,7 +122,8 @@ class Link:
                 self._check(context, message)
                 return "check"
             self.bare = _counted(self.bare, context)
-            self.fingerprinted |= message.has(FINGERPRINT) or message.has(SOFTWARE)
+            if self.foreign is None:
+                self.foreign = _foreign(message)
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
                 retries.append((message.transaction_id, context.ts_ns))
@@ -196,6 +198,15 @@ class Link:
     def asks(self) -> bool:
         """Whether the source acted as a client or an agent, not only as a server."""
         return self.bare is not None or self.allocates is not None or self.checks is not None
+
+
+def _foreign(message: StunMessage) -> str | None:
+    if not message.has_cookie:
+        return "no magic cookie: RFC 3489"
+    for attribute in (SOFTWARE, FINGERPRINT):
+        if message.has(attribute):
+            return f"{attribute_name(attribute)} in gathering requests"
+    return None
 
 
 def _counted(sighting: Sighting | None, context: Context) -> Sighting:
