@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, overload
 
 from pcapleak.analyzer import analyze_captures
-from pcapleak.capture import CaptureSource, open_capture
+from pcapleak.capture import CaptureSource
 from pcapleak.document import Document
+from pcapleak.inputs import open_timeline
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
 from pcapleak.report.report import Report
@@ -76,17 +76,7 @@ def _analyze_one(
     all_flows: bool,
     progress: Progress | None,
 ) -> Document:
-    with ExitStack() as stack:
-        sources: list[CaptureSource] = []
-        for number, path in enumerate(paths):
-            interfaces = sources[0].interfaces if sources else None
-            source = open_capture(path, interfaces=interfaces, capture=number)
-            sources.append(stack.enter_context(source))
-        batches: Iterator[RecordBatch] = iter(sources[0])
-        if len(sources) > 1:
-            from pcapleak.capture import merge_batches
-
-            batches = merge_batches(sources)
+    with open_timeline(paths) as (sources, batches):
         if progress is not None:
             batches = _watched(batches, sources, progress)
         return analyze_captures(sources, batches, policy, all_flows=all_flows)

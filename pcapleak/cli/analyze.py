@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli import options
-from pcapleak.cli.inputs import capture_files
+from pcapleak.cli.outputs import Outputs, write_text
+from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
     from pcapleak.document import Document
@@ -59,6 +60,51 @@ def analyze(
             "--json",
             metavar="PATH",
             help="Write the report as JSON (- is standard output, instead of the page).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="PATH",
+            help="Write the report as one self-contained HTML page.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="DIR",
+            help="Write the tables as CSV files, with every flow.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet",
+            metavar="DIR",
+            help="Write the tables as Parquet files, with every flow.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            metavar="PATH",
+            help="Write the frames of the findings as a pcapng with the reasons in comments.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    evidence_per_finding: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence-per-finding",
+            metavar="DIR",
+            help="The same, one pcapng a finding.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -121,19 +167,25 @@ def analyze(
         require,
         no_infer,
     )
-    paths = list(capture_files(files, recursive))
-    documents, unreadable = _read(paths, judged_by, merge, all_flows, quiet)
-    several = len(paths) > 1 and not merge
+    outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
+    paths, unreadable = _expand(files, recursive)
+    several = len(files) > 1 or recursive
+    if several and not merge and outputs.any:
+        raise PcapleakError(f"{outputs.any} writes one report; give one file, or add --merge")
+    listed = all_flows or outputs.tables
+    documents, failed = _read(paths, judged_by, merge, listed, quiet)
     if json is not None and documents:
         from pcapleak.report.json import to_json
 
-        write_text(json, to_json(documents if several else documents[0]))
+        write_text(json, to_json(documents if several and not merge else documents[0]))
+    if documents and outputs.any:
+        outputs.write(documents[0])
     if json != "-":
         _print(documents, quiet, verbose)
     status = exit_status(documents, fail_on)
     if exit_zero:
         status = 0
-    raise typer.Exit(2 if unreadable else status)
+    raise typer.Exit(2 if unreadable or failed else status)
 
 
 def exit_status(documents: Sequence[Document], fail_on: Threshold | None) -> int:
@@ -151,6 +203,31 @@ def _fails(document: Document, fail_on: Threshold | None) -> bool:
     return any(finding.severity in failing for finding in document.findings)
 
 
+def _expand(files: list[str], recursive: bool) -> tuple[list[str], int]:
+    """The captures meant, and how many of the inputs hold none; those are named."""
+    from pcapleak.capture import find_captures
+    from pcapleak.errors import CaptureError
+
+    paths: list[str] = []
+    failed = 0
+    for file in files:
+        try:
+            found = list(find_captures([file], recursive=recursive))
+            if not found:
+                raise CaptureError(file, "holds no capture", "name another folder")
+            paths += found
+        except CaptureError as error:
+            _complain(error)
+            failed += 1
+    return paths, failed
+
+
+def _complain(error: PcapleakError) -> None:
+    from pcapleak.report.text import safe
+
+    typer.echo(f"pcapleak: {safe(error, 2000)}", err=True)
+
+
 def _read(
     paths: list[str], policy: Policy, merge: bool, all_flows: bool, quiet: bool
 ) -> tuple[list[Document], int]:
@@ -158,7 +235,6 @@ def _read(
     from pcapleak.api import analyze as analyze_files
     from pcapleak.cli.progress import progress_bar
     from pcapleak.errors import CaptureError
-    from pcapleak.report.text import safe
 
     documents: list[Document] = []
     unreadable = 0
@@ -171,28 +247,13 @@ def _read(
                         group, policy, merge=True, all_flows=all_flows, progress=progress
                     )
             except CaptureError as error:
-                typer.echo(f"pcapleak: {safe(error, 2000)}", err=True)
+                _complain(error)
                 unreadable += 1
                 group = [path for path in group if path != error.path]
                 continue
             documents.append(report.document)
             break
     return documents, unreadable
-
-
-def write_text(target: str, text: str) -> None:
-    """Write to a path, or to standard output for `-`."""
-    from pcapleak.errors import PcapleakError
-
-    if target == "-":
-        typer.echo(text, nl=False)
-        return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PcapleakError(
-            f"{target}: cannot be written ({error.strerror}); give a path in an existing folder"
-        ) from error
 
 
 def _print(documents: Sequence[Document], quiet: bool, verbose: bool) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli import options
-from pcapleak.cli.analyze import OUTPUT, VERDICT, Threshold, exit_status, write_text
+from pcapleak.cli.analyze import OUTPUT, VERDICT, Threshold, exit_status
+from pcapleak.cli.outputs import write_text
 
 if TYPE_CHECKING:
     from pcapleak.watch import Update, Watch

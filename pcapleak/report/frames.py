@@ -8,12 +8,17 @@ An empty table has the same columns and dtypes as a full one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
-from pcapleak.document import Candidate, Confidence, Document, Engine, IceSession, Path, Severity
+from pcapleak.document import Candidate, Confidence, Document, Engine, IceSession, Severity
+from pcapleak.document import Path as FlowPath
+from pcapleak.errors import PcapleakError
+from pcapleak.report.text import iso_time, safe
 
 TIME = "datetime64[ns, UTC]"
 INTEGER = "Int64"
@@ -41,7 +46,7 @@ def _columns(dtype: str, *names: str) -> tuple[Column, ...]:
 
 _SEVERITY = Column("severity", WORD, words=get_args(Severity))
 _CONFIDENCE = Column("confidence", WORD, words=get_args(Confidence))
-_PATH = Column("path", WORD, words=get_args(Path))
+_PATH = Column("path", WORD, words=get_args(FlowPath))
 
 
 def _path(*names: str) -> Callable[[Any], Any]:
@@ -158,6 +163,46 @@ def table(document: Document, name: str) -> pd.DataFrame:
     """The table `name` of `TABLES`, one row an entry, in the report's order."""
     rows = list(_rows(document, name))
     return pd.DataFrame({column.name: _series(column, rows) for column in TABLES[name]})
+
+
+def write_csv(document: Document, folder: Path) -> None:
+    """Write every table as `NAME.csv`: times in ISO 8601 with nanoseconds, lists as JSON."""
+    for name, columns in TABLES.items():
+        frame = table(document, name)
+        for column in columns:
+            if column.dtype == TIME:
+                integers = [
+                    None if moment is pd.NaT else moment.value for moment in frame[column.name]
+                ]
+                frame[column.name] = [None if ns is None else iso_time(ns) for ns in integers]
+        for column_name in frame.columns:
+            values = frame[column_name].tolist()
+            if any(isinstance(value, list) for value in values):
+                frame[column_name] = [json.dumps(value) for value in values]
+        # A cell that starts like a formula would run in a spreadsheet.
+        frame.map(_inert).to_csv(folder / f"{name}.csv", index=False)
+
+
+def write_parquet(document: Document, folder: Path) -> None:
+    """Write every table as `NAME.parquet`.
+
+    Raises `PcapleakError` where pyarrow is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401  pandas asks for it
+    except ImportError as error:
+        raise PcapleakError(
+            "parquet needs pyarrow; install it with: pip install 'pcapleak[parquet]'"
+        ) from error
+    for name in TABLES:
+        table(document, name).to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def _inert(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = safe(value, len(value))
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _rows(document: Document, name: str) -> Iterator[object]:

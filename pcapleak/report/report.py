@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pcapleak.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
 from pcapleak.report import json
 from pcapleak.report.text import count, safe
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 
@@ -79,6 +80,24 @@ class Report:
         """One row a tunnel or proxy seen."""
         return self._table("tunnels")
 
+    def timeline(self) -> Figure:
+        """A picture of when tunnels were up, and when which leak was seen."""
+        return self._picture("timeline")
+
+    def topology(self) -> Figure:
+        """A picture of the paths the traffic took."""
+        return self._picture("topology")
+
+    def candidates_ladder(self) -> Figure:
+        """A picture of how the candidates came about: who told the client what."""
+        return self._picture("ladder")
+
+    def to_html(self) -> str:
+        """One self-contained HTML page."""
+        from pcapleak.report.html import to_html
+
+        return to_html(self.document)
+
     def to_json(self) -> str:
         """The JSON document that `pcapleak schema` describes."""
         return json.to_json(self.document)
@@ -95,6 +114,16 @@ class Report:
         paths = ", ".join(safe(capture.path) for capture in self.captures)
         findings = count(len(self.document.findings), "finding")
         return f"<Report {paths}: {self.verdict.result}, {findings}>"
+
+    def _repr_html_(self) -> str:
+        from pcapleak.report.html import to_html_fragment
+
+        return to_html_fragment(self.document)
+
+    def _picture(self, name: Literal["topology", "timeline", "ladder"]) -> Figure:
+        from pcapleak.report import figures, pictures
+
+        return figures.figure(getattr(pictures, name)(self.document))
 
     def _table(self, name: str) -> DataFrame:
         from pcapleak.report import frames

@@ -26,7 +26,16 @@ from pcapleak.document import (
     PolicyEntry,
     TunnelEntry,
 )
-from pcapleak.report.text import clock_time, count, duration, frames_text, iso_time, safe, size
+from pcapleak.report.text import (
+    clock_time,
+    count,
+    duration,
+    endpoint,
+    frames_text,
+    iso_time,
+    safe,
+    size,
+)
 
 T = TypeVar("T")
 
@@ -347,12 +356,6 @@ def _flow(flow: FlowEntry) -> str:
         text += f" on {safe(flow.interface)}"
     packets = flow.orig_packets + flow.resp_packets
     return text + f" · {count(packets, 'packet')}, {size(flow.orig_bytes + flow.resp_bytes)}"
-
-
-def endpoint(address: str, port: int) -> str:
-    """A transport address in text, IPv6 in brackets."""
-    host = safe(address)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _tunnel(tunnel: TunnelEntry) -> str:

@@ -94,3 +94,9 @@ def frames_text(frames: list[int], total: int, limit: int = 8) -> str:
     more = max(total, len(frames)) - len(frames[:limit])
     noun = "frame" if len(frames) == 1 and not more else "frames"
     return f"{noun} {shown}" + (f" and {more:,} more" if more else "")
+
+
+def endpoint(address: str, port: int) -> str:
+    """A transport address in text, IPv6 in brackets."""
+    host = safe(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,103 @@
+"""The files a report is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from pcapleak.errors import PcapleakError
+
+if TYPE_CHECKING:
+    from pcapleak.document import Document
+
+
+def write_text(target: str, text: str) -> None:
+    """Write `text` to the file `target`, or to standard output where it is `-`.
+
+    Raises `PcapleakError` where that cannot be done.
+    """
+    if target == "-":
+        typer.echo(text, nl=False)
+        return
+    with _writing(target):
+        Path(target).write_text(text, encoding="utf-8")
+
+
+class Outputs(NamedTuple):
+    """What was asked for beside the page and the JSON, each for one report only."""
+
+    html: Path | None
+    csv: Path | None
+    parquet: Path | None
+    evidence: Path | None
+    evidence_per_finding: Path | None
+
+    @property
+    def any(self) -> str:
+        """The first option given, or nothing."""
+        given = [name for name, value in self._asdict().items() if value is not None]
+        return f"--{given[0].replace('_', '-')}" if given else ""
+
+    @property
+    def tables(self) -> bool:
+        """Whether every flow must be listed."""
+        return self.csv is not None or self.parquet is not None
+
+    def write(self, document: Document) -> None:
+        """Write all that was asked for.
+
+        Raises `PcapleakError` where a file cannot be written.
+        """
+        if self.html is not None:
+            from pcapleak.report.html import to_html
+
+            write_text(str(self.html), to_html(document))
+        if self.csv is not None:
+            from pcapleak.report.frames import write_csv
+
+            with _folder(self.csv) as folder:
+                write_csv(document, folder)
+        if self.parquet is not None:
+            from pcapleak.report.frames import write_parquet
+
+            with _folder(self.parquet) as folder:
+                write_parquet(document, folder)
+        self._write_evidence(document)
+
+    def _write_evidence(self, document: Document) -> None:
+        if self.evidence is None and self.evidence_per_finding is None:
+            return
+        from pcapleak.report.evidence import write_evidence
+
+        paths = [capture.path for capture in document.captures]
+        if "-" in paths:
+            raise PcapleakError("evidence needs a second reading; give a file instead of -")
+        if self.evidence is not None:
+            with _writing(self.evidence):
+                write_evidence(paths, document.findings, self.evidence)
+        if self.evidence_per_finding is not None:
+            with _folder(self.evidence_per_finding) as folder:
+                for number, finding in enumerate(document.findings, 1):
+                    name = f"{number:03}-{finding.id}.pcapng"
+                    write_evidence(paths, [finding], folder / name)
+
+
+@contextmanager
+def _writing(target: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PcapleakError(
+            f"{target}: cannot be written ({error.strerror}); give a path in an existing folder"
+        ) from error
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
