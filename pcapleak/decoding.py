@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from pcapleak.errors import DecodeError
 from pcapleak.model import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8
 from pcapleak.packets import Dissector, recognise
 from pcapleak.packets.icmp import decode_icmp_quote
+from pcapleak.protocols.demux import Protocol, demultiplex
 from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
 from pcapleak.protocols.dns import DnsMessage, decode_dns
 from pcapleak.protocols.dtls import DtlsHello, decode_dtls
@@ -55,10 +57,11 @@ _PROTOCOL_OF: dict[type, str] = {
     HttpRequest: "http",
     HttpResponse: "http",
     WebSocketMessage: "websocket",
-    bytes: "turn",
 }
 
-PROTOCOLS = (*dict.fromkeys(_PROTOCOL_OF.values()), "mdns", "llmnr", "malformed")
+PROTOCOLS = tuple(
+    dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
+)
 """The words that choose messages."""
 
 
@@ -179,6 +182,8 @@ class _Reader:
                     yield self._describe(inner, found)
 
     def _describe(self, context: Context, message: object) -> DecodedMessage:
+        if isinstance(message, bytes):
+            return _describe_bytes(context, message)
         notes: dict[str, JsonValue] = {}
         if isinstance(message, StunMessage) and not context.layers:
             notes = _notes(context, self.transactions.add(context, message))
@@ -196,6 +201,36 @@ class _Reader:
             context.outer,
             notes,
         )
+
+
+def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
+    """A datagram inside a message that is no STUN: named by its first bytes."""
+    guess = demultiplex(data)
+    protocol, summary = guess.protocol, f"{len(data)} bytes"
+    fields: dict[str, JsonValue] = {
+        "confidence": guess.confidence,
+        "reason": guess.reason,
+        "length": len(data),
+    }
+    if protocol == "dtls":
+        try:
+            hello = decode_dtls(data)
+        except DecodeError:
+            pass  # records other than hellos are encrypted, or parts of the handshake
+        else:
+            summary, fields = summarise(hello), message_fields(hello)
+    return DecodedMessage(
+        protocol,
+        summary,
+        fields,
+        frame=context.frame,
+        ts_ns=context.ts_ns,
+        transport=context.transport,
+        source=context.source,
+        destination=context.destination,
+        layers=context.layers,
+        outer=context.outer,
+    )
 
 
 def _protocol(context: Context, message: object) -> str:

@@ -163,8 +163,6 @@ def summarise(message: object) -> str:
             return f"HTTP {message.status} {message.reason}"
         case WebSocketMessage():
             return f"WebSocket {message.kind}, {len(message.payload)} bytes"
-        case bytes():
-            return f"{len(message)} bytes"
         case DecodeError():
             return str(message)
     raise TypeError(f"no words for {type(message).__name__}")

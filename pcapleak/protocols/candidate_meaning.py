@@ -132,9 +132,7 @@ def _foundation(
 
 
 def _base(base: str) -> str:
-    return (
-        f"{base}, a wildcard socket, so no address is hidden in it" if base in _WILDCARDS else base
-    )
+    return f"{base}, a wildcard socket: it hides no address" if base in _WILDCARDS else base
 
 
 def _component(component: int) -> str:
