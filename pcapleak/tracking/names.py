@@ -29,7 +29,7 @@ class NameRecord:
 
     __slots__ = (
         "addresses", "announcers", "answered", "asked", "askers", "denied", "goodbye_ns",
-        "interfaces", "is_service", "name", "nsec", "said", "ttl_s",
+        "interfaces", "is_service", "name", "nsec", "placed", "said", "ttl_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -37,6 +37,8 @@ class NameRecord:
         self.addresses: dict[IPAddress, Sighting] = {}
         self.announcers: dict[IPAddress, Sighting] = {}
         """Who said which address it has."""
+        self.placed: dict[tuple[int, IPAddress, IPAddress], Sighting] = {}
+        """Interface, announcer and address of each announcement."""
         self.interfaces: set[int] = set()
         self.said: Sighting | None = None
         """Every message that gave it an address."""
@@ -162,6 +164,8 @@ class NameTracker:
         known.ttl_s = record.ttl_s
         see(known.addresses, address, context, MAX_ADDRESSES)
         see(known.announcers, context.source.address, context, MAX_ADDRESSES)
+        place = context.interface, context.source.address, address
+        see(known.placed, place, context, MAX_ADDRESSES)
         if known.said is None:
             known.said = Sighting(context)
         else:

@@ -124,6 +124,8 @@ class Link:
             self.bare = _counted(self.bare, context)
             if self.foreign is None:
                 self.foreign = _foreign(message)
+            if self.software is None:
+                self.software = message.software
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
                 retries.append((message.transaction_id, context.ts_ns))
