@@ -1,0 +1,187 @@
+"""Which TCP flows are read, decided by columns so that bulk traffic costs next to nothing."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+
+from pcapleak.model import Bool, Int64, PacketFlag, Packets, UInt32
+from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.streams.connection import Connection, StreamEvent
+from pcapleak.tracking.streams.openings import Opening, recognise_opening
+
+MAX_CONNECTIONS = 8192
+"""Connections read at a time; about 2 kB each beside their bytes, so 16 MB."""
+MAX_BUFFERED = 32 << 20
+"""Bytes held for all connections; one holds at most 4.5 MB (see `Half` and `MAX_BUFFER`)."""
+
+_TCP = 6
+_SYN = 0x02
+
+_UNDECIDED, _WANTED, _IGNORED = 0, 1, 2
+
+
+class TcpStreams:
+    """Messages inside TCP connections, whatever the ports.
+
+    Each direction of a flow is undecided until its first bytes came, then wanted or ignored:
+    9 bytes a direction. Where an ignored flow sends a segment that begins with a STUN header
+    it becomes wanted again, so TURN is found in recordings that began too late.
+    """
+
+    def __init__(self) -> None:
+        self._states = bytearray()
+        """By 2 * flow + direction."""
+        self._starts = array("q")
+        """The sequence number of the first byte, -1 while no SYN was seen; likewise."""
+        self._connections: dict[int, Connection] = {}
+        self._buffered = 0
+        self.dropped = 0
+        """Connections given up for want of room."""
+
+    def update(
+        self, packets: Packets, flow: Int64, forward: Bool, flows: FlowTable
+    ) -> list[StreamEvent]:
+        """The messages that `packets` complete, in capture order; marks services on `flows`."""
+        missing = 2 * len(flows) - len(self._states)
+        if missing > 0:
+            self._states.extend(bytes(missing))
+            self._starts.extend([-1] * missing)
+        syn = packets.tcp_flags & _SYN != 0
+        rows = np.flatnonzero(
+            (packets.protocol == _TCP)
+            & ((packets.payload_length > 0) | syn)
+            & (packets.flags & (PacketFlag.FRAGMENT.value | PacketFlag.MALFORMED.value) == 0)
+        )
+        if not len(rows):
+            return []
+        rows, stun = self._choose(packets, rows, flow, forward, syn)
+        events: list[StreamEvent] = []
+        marks: dict[int, int] = {}
+        declared = packets.payload_declared[rows]
+        captured = packets.payload_length[rows]
+        columns = (
+            rows,
+            2 * flow[rows] + ~forward[rows],
+            packets.tcp_seq[rows],
+            captured,
+            np.maximum(declared - captured, 0),
+            syn[rows],
+            stun,
+        )
+        for row, index, seq, length, cut, opens, like_stun in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            if opens:
+                seq = (seq + 1) & 0xFFFF_FFFF
+                self._open(index, seq)
+            if not length:
+                continue
+            connection = self._connections.get(index >> 1)
+            state = self._states[index]
+            if state == _IGNORED and (connection is not None or not like_stun):
+                continue
+            data = packets.payload(row)
+            if connection is None:
+                begins = state == _IGNORED or self._starts[index] in (-1, seq)
+                ports = (int(packets.source_port[row]), int(packets.destination_port[row]))
+                if begins and recognise_opening(data, ports) is None:
+                    self._states[index] = _IGNORED
+                    continue
+                connection = self._connect(index >> 1, known=state != _IGNORED)
+            before = connection.size
+            connection.segment(packets, row, index & 1, seq, data, cut)
+            self._buffered += connection.size - before
+            events += connection.events
+            connection.events.clear()
+            if connection.services:
+                marks[index >> 1] = marks.get(index >> 1, 0) | connection.services
+                connection.services = 0
+            self._settle(index >> 1, connection)
+        if marks:
+            flows.mark(
+                np.fromiter(marks.keys(), np.int64, len(marks)),
+                np.fromiter(marks.values(), np.uint32, len(marks)),
+            )
+        return events
+
+    def _choose(
+        self, packets: Packets, rows: Int64, flow: Int64, forward: Bool, syn: Bool
+    ) -> tuple[Int64, Bool]:
+        """The rows to look at one by one, and which of them begin with a STUN header."""
+        states = np.frombuffer(self._states, np.uint8)
+        opens = syn[rows]
+        ignored = (states[2 * flow[rows] + ~forward[rows]] == _IGNORED) & ~opens
+        stun = _begins_stun(packets, rows)
+        chosen = ~ignored
+        woken = opens | (ignored & stun)
+        if woken.any():
+            # From there on the flow's other segments of this batch count as well.
+            chosen |= np.isin(flow[rows], np.unique(flow[rows[woken]]))
+        return rows[chosen], stun[chosen]
+
+    def _open(self, index: int, start: int) -> None:
+        """A SYN: the first of the flow, the same again, or that of a new connection."""
+        if self._starts[index] == start:
+            return
+        connection = self._connections.get(index >> 1)
+        if (
+            self._starts[index] >= 0
+            or self._states[index] == _IGNORED
+            or (connection is not None and connection.halves[index & 1].position is not None)
+        ):
+            self._drop(index >> 1)
+            self._states[index] = self._states[index ^ 1] = _UNDECIDED
+            self._starts[index ^ 1] = -1
+        elif connection is not None:
+            connection.halves[index & 1].position = start
+        self._starts[index] = start
+
+    def _connect(self, flow: int, known: bool) -> Connection:
+        """A connection to read, from its start if that is `known`."""
+        connection = Connection(flow, Opening)
+        for way in (0, 1):
+            start = self._starts[2 * flow + way]
+            if known and start >= 0:
+                connection.halves[way].position = start
+            else:
+                connection.halves[way].lost = True
+        self._connections[flow] = connection
+        return connection
+
+    def _drop(self, flow: int) -> None:
+        connection = self._connections.pop(flow, None)
+        if connection is not None:
+            self._buffered -= connection.size
+            self._states[2 * flow] = self._states[2 * flow + 1] = _IGNORED
+
+    def _settle(self, flow: int, connection: Connection) -> None:
+        """Put down what became of a connection, and keep all of them within bounds."""
+        for way in (0, 1):
+            self._states[2 * flow + way] = _IGNORED if connection.closed[way] else _WANTED
+        if all(connection.closed):
+            self._drop(flow)
+            return
+        # The least recently used goes first.
+        del self._connections[flow]
+        self._connections[flow] = connection
+        while len(self._connections) > MAX_CONNECTIONS or self._buffered > MAX_BUFFERED:
+            self.dropped += 1
+            self._drop(next(iter(self._connections)))
+
+
+def _begins_stun(packets: Packets, rows: Int64) -> Bool:
+    """Rows whose payload has the magic cookie where a plain or framed STUN header has it."""
+    at = packets.payload_offset[rows]
+    found = np.zeros(len(rows), np.bool_)
+    for shift in (4, 6):
+        near = np.flatnonzero(
+            (packets.data[at + shift] == 0x21) & (packets.payload_length[rows] >= 20 + shift - 4)
+        )
+        if len(near):
+            words: UInt32 = np.zeros(len(near), np.uint32)
+            for i in range(4):
+                words = words << np.uint32(8) | packets.data[at[near] + shift + i]
+            found[near] |= words == 0x2112A442
+    return found
