@@ -1,0 +1,145 @@
+"""The HTML page, also as a browser shows it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from conftest import need_tool
+from sample_report import sample
+
+from pcapleak.document import Document, Generator, PolicyEntry, Verdict
+from pcapleak.report.html import LIMITS, to_html, to_html_fragment
+
+HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b[31m\u202e"
+
+
+class Page(HTMLParser):
+    """The elements and attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+def crowded() -> Document:
+    report = sample(HOSTILE * 3)
+    for name in (
+        "findings", "mdns_names", "flows", "timeline", "observers", "malformed", "ice_sessions",
+        "captures", "tunnels", "coverage", "resolvers",
+    ):  # fmt: skip
+        setattr(report, name, getattr(report, name) * 400)
+    return report
+
+
+@pytest.mark.parametrize("text", ["", HOSTILE])
+def test_page_loads_and_runs_nothing(text: str) -> None:
+    """There is no script, no inline style, no handler and no address to load from."""
+    page = Page(to_html(sample(text)))
+    assert page.links == ["data:,"]
+    assert not page.tags & {"script", "img", "iframe", "object", "embed", "form", "base"}
+    assert not any(name.startswith("on") or name == "style" for name in page.attributes)
+
+
+def test_hostile_strings_add_no_elements() -> None:
+    """A report made of markup has the same elements as a harmless one."""
+    hostile, harmless = to_html(sample(HOSTILE)), to_html(sample("x"))
+    assert Page(hostile).tags == Page(harmless).tags
+    assert hostile.count("<") == harmless.count("<")
+    assert "\x1b" not in hostile
+    assert "\u202e" not in hostile
+
+
+def test_page_holds_the_report() -> None:
+    """Verdict, pictures, findings with filter, candidates, names, observers, limits are there."""
+    page = to_html(sample())
+    for expected in (
+        ">Leak</div>",
+        "203.0.113.7",
+        "stun &amp;&amp; udp.port == 40150",
+        "candidate:? 1 udp ? 203.0.113.7 40150 typ srflx",
+        "71386b15-1cad-4c74-9819-06d41f4bc8be.local",
+        "<title>PL101 203.0.113.7: 15:49:18.200 to 15:49:18.300, 100 ms</title>",
+        "Who learned what",
+        "cut short",
+        "no IPv6 traffic",
+    ):
+        assert expected in page
+
+
+def test_page_stays_small() -> None:
+    """However much a capture holds, and however hostile, the page is under 300 kB."""
+    page = to_html(crowded())
+    assert len(page.encode()) < 300_000
+    assert f"and {400 * 2 - LIMITS['findings']:,} more findings" in page
+
+
+def test_empty_report_has_a_page() -> None:
+    """A report of nothing is a page too."""
+    empty = Document(
+        "1.0", Generator("pcapleak", "0"), [], PolicyEntry("none"), Verdict("no-policy", "nothing")
+    )
+    assert "No policy to judge by" in to_html(empty)
+    assert "no-policy" in to_html_fragment(empty)
+
+
+def test_fragment_is_short_and_inert() -> None:
+    """What a notebook shows is a few escaped lines, however much was found."""
+    fragment = to_html_fragment(crowded())
+    assert len(fragment) < 20_000
+    assert Page(fragment).tags <= {
+        "div", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "code",
+    }  # fmt: skip
+    assert "in <code>.findings</code>" in fragment
+
+
+def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            need_tool("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--enable-logging=stderr",
+            f"--user-data-dir={page.parent / 'profile'}", *options, page.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+
+
+def complaints(result: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_browser_has_nothing_to_complain_of(tmp_path: Path) -> None:
+    """A browser opens the page without an error, and would refuse what the page does not hold."""
+    page = tmp_path / "report.html"
+    page.write_text(to_html(sample(HOSTILE)))
+    assert complaints(browse(page, "--dump-dom")) == []
+    page.write_text(to_html(sample()).replace("</body>", "<script>1</script></body>"))
+    assert "Content Security Policy" in "".join(complaints(browse(page, "--dump-dom")))
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+@pytest.mark.parametrize("text", ["", HOSTILE, "x" * 300])
+def test_nothing_is_cut_at_any_width(tmp_path: Path, width: int, text: str) -> None:
+    """No element is wider than the window of a phone or of a desk."""
+    # A window cannot be as narrow as a phone; a frame in it can.
+    page = tmp_path / "report.html"
+    page.write_text(
+        f'<iframe width="{width}" frameborder="0" srcdoc="{escape(to_html(sample(text)))}"'
+        ' onload="document.title = contentDocument.documentElement.scrollWidth"></iframe>'
+    )
+    dom = browse(page, "--dump-dom", "--window-size=1600,900").stdout
+    found = re.search(r"<title>(\d+)</title>", dom)
+    assert found is not None
+    assert 300 < int(found[1]) <= width
