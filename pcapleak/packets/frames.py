@@ -56,7 +56,6 @@ class FrameReader:
     def read(self, batch: RecordBatch) -> Frames:
         """Where the network headers of `batch` are."""
         size = len(batch)
-        kinds = np.unique(batch.link_type).tolist() if size else []
         frames = Frames(
             batch.offset.copy(),
             batch.offset + batch.captured_length,
@@ -64,23 +63,26 @@ class FrameReader:
             np.zeros(size, np.uint8) if batch.direction is None else batch.direction.copy(),
             batch.interface.copy(),
         )
-        for kind in kinds:
-            rows = np.arange(size) if len(kinds) == 1 else np.flatnonzero(batch.link_type == kind)
-            self._read_kind(kind, batch.data, frames, rows)
+        if size and (batch.link_type == batch.link_type[0]).all():
+            self._read_kind(int(batch.link_type[0]), batch.data, frames, slice(None))
+        else:
+            for kind in np.unique(batch.link_type).tolist():
+                rows = np.flatnonzero(batch.link_type == kind)
+                self._read_kind(kind, batch.data, frames, rows)
         odd = np.flatnonzero(_WALKED[frames.ethertype])
         if len(odd):
             self._walk(batch.data, frames, odd, None)
         return frames
 
-    def _read_kind(self, kind: int, data: Bytes, frames: Frames, rows: Int64) -> None:
+    def _read_kind(self, kind: int, data: Bytes, frames: Frames, rows: Int64 | slice) -> None:
         """Fill `rows`, all of one link type."""
         found = _by_columns(kind, data, frames.start[rows], frames.end[rows])
         if found is None:
             layer = LINK_LAYERS.get(kind)
             if layer is None:
-                self._skipped[f"link type {kind}"] += len(rows)
+                self._skipped[f"link type {kind}"] += len(frames.start[rows])
             else:
-                self._walk(data, frames, rows, layer)
+                self._walk(data, frames, np.arange(len(frames.start))[rows], layer)
             return
         frames.start[rows] = found.network
         frames.ethertype[rows] = found.ethertype

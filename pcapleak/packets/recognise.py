@@ -22,7 +22,7 @@ from pcapleak.model import (
     UInt32,
 )
 
-from .gather import take
+from .gather import pick, take
 from .transport import ICMP, ICMPV6, UDP
 
 _GRE = 47
@@ -70,10 +70,11 @@ class _Heads:
         self.destination = packets.destination_port[rows]
         self.first = self.bytes[:, 0].copy()
 
-    def select(self, chosen: Bool) -> _Heads:
+    def select(self, mask: Bool) -> _Heads:
+        chosen = np.flatnonzero(mask)
         part = object.__new__(_Heads)
         part.rows = self.rows[chosen]
-        part.bytes = self.bytes[chosen]
+        part.bytes = pick(self.bytes, chosen)
         part.words = part.bytes.view(">u4")
         part.length, part.declared = self.length[chosen], self.declared[chosen]
         part.source, part.destination = self.source[chosen], self.destination[chosen]
@@ -195,7 +196,10 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     kind = heads.u16(0)
     # RFC 3489 has no cookie: only its own types, and a length that fits exactly.
     classic = np.isin(kind, _CLASSIC_TYPES) & (heads.u16(2) == declared - 20) & (declared >= 20)
-    found(classic & free, Service.STUN.value, Decoder.STUN.value)
+    # [MS-TURN] sends messages without cookie too; each begins with its MAGIC-COOKIE attribute.
+    microsoft = (heads.u32(20) == 0x000F0004) & (heads.u32(24) == 0x72C64BC6)
+    microsoft &= (kind < 0x4000) & (heads.u16(2) == declared - 20) & (heads.length >= 28)
+    found((classic | microsoft) & free, Service.STUN.value, Decoder.STUN.value)
 
     word = heads.u32(0)
     handshake = (

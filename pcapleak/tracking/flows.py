@@ -39,6 +39,7 @@ _PACKETS, _BYTES, _FIRST_FRAME, _FIRST_NS, _LAST_NS = 0, 2, 4, 6, 7
 _ORIG_HI, _ORIG_LO, _RESP_HI, _RESP_LO, _PORTS, _META = range(6)
 _TAG = np.uint64(0xFFFF_FFFF_0000_0000)
 _ID = np.uint64(0x0000_0000_FFFF_FFFF)
+_LOW = np.uint64(1 << 32)
 
 
 def _counterparts() -> Int64:
@@ -62,7 +63,8 @@ class FlowTable:
 
     def __init__(self) -> None:
         self._size = 0
-        self._slots: UInt64 = np.zeros(1 << 13, np.uint64)
+        self._latest_ns = -(1 << 63)
+        self._slots: UInt64 = np.zeros(1 << 14, np.uint64)
         self._keys: UInt64 = np.zeros((1 << 12, 6), np.uint64)
         self._counts: Int64 = np.zeros((1 << 12, 8), np.int64)
         self._services: UInt32 = np.zeros(1 << 12, np.uint32)
@@ -148,47 +150,40 @@ class FlowTable:
     ) -> tuple[Int64, Bool]:
         """The flow of each key, -1 where there is none, and whether it is in orig's order."""
         mask = len(self._slots) - 1
-        flow = np.full(len(hashes), -1, np.int64)
-        forward = np.ones(len(hashes), np.bool_)
         slot = (hashes & np.uint64(mask)).astype(np.int64)
-        rows = np.arange(len(hashes))
+        flow, forward, again = self._probe(slot, hashes, keys, reverse_ports)
+        rows = np.flatnonzero(again)
+        slot = slot[rows]
         while len(rows):
-            value = self._slots[slot]
-            used = value != 0
-            like = ((value ^ hashes[rows]) & _TAG == 0) & used
-            candidate = rows[like]
-            if len(candidate):
-                ids = (value[like] & _ID).astype(np.int64) - 1
-                same, onward = self._compare(ids, candidate, keys, reverse_ports)
-                flow[candidate[same]] = ids[same]
-                forward[candidate[same]] = onward[same]
-            again = used & (flow[rows] < 0)
-            rows = rows[again]
-            slot = (slot[again] + 1) & mask
+            slot = (slot + 1) & mask
+            flow[rows], forward[rows], again = self._probe(
+                slot, hashes[rows], [column[rows] for column in keys], reverse_ports[rows]
+            )
+            rows, slot = rows[again], slot[again]
         return flow, forward
 
-    def _compare(
-        self, ids: Int64, rows: Int64, keys: list[UInt64], reverse_ports: UInt64
-    ) -> tuple[Bool, Bool]:
-        stored = self._keys[ids]
-        source_hi, source_lo, destination_hi, destination_lo, ports, meta = (
-            column[rows] for column in keys
-        )
-        onward = (
-            (stored[:, _ORIG_LO] == source_lo)
-            & (stored[:, _RESP_LO] == destination_lo)
-            & (stored[:, _PORTS] == ports)
-            & (stored[:, _ORIG_HI] == source_hi)
-            & (stored[:, _RESP_HI] == destination_hi)
-        )
-        back = (
-            (stored[:, _ORIG_LO] == destination_lo)
-            & (stored[:, _RESP_LO] == source_lo)
-            & (stored[:, _PORTS] == reverse_ports[rows])
-            & (stored[:, _ORIG_HI] == destination_hi)
-            & (stored[:, _RESP_HI] == source_hi)
-        )
-        return (onward | back) & (stored[:, _META] == meta), onward
+    def _probe(
+        self, slot: Int64, hashes: UInt64, keys: list[UInt64], reverse_ports: UInt64
+    ) -> tuple[Int64, Bool, Bool]:
+        """Look into one slot for each key; the last column says who must look further."""
+        value = self._slots.take(slot)
+        used = value != 0
+        like = ((value ^ hashes) < _LOW) & used
+        flow = (value & _ID).astype(np.int64) - 1
+        stored = self._keys.take(np.where(like, flow, 0), axis=0)
+        source_hi, source_lo, destination_hi, destination_lo, ports, meta = keys
+        like &= stored[:, _META] == meta
+        forward = (stored[:, _ORIG_LO] == source_lo) & (stored[:, _PORTS] == ports)
+        forward &= stored[:, _RESP_LO] == destination_lo
+        forward &= stored[:, _ORIG_HI] == source_hi
+        forward &= stored[:, _RESP_HI] == destination_hi
+        back = (stored[:, _RESP_LO] == source_lo) & (stored[:, _PORTS] == reverse_ports)
+        back &= stored[:, _ORIG_LO] == destination_lo
+        back &= stored[:, _RESP_HI] == source_hi
+        back &= stored[:, _ORIG_HI] == destination_hi
+        found = like & (forward | back)
+        flow[~found] = -1
+        return flow, forward, used & ~found
 
     def _insert(self, rows: Int64, keys: list[UInt64], hashes: UInt64, packets: Packets) -> None:
         start, stop = self._size, self._size + len(rows)
@@ -214,8 +209,9 @@ class FlowTable:
                 new[: self._size] = old[: self._size]
                 setattr(self, name, new)
         slots = len(self._slots)
-        if size * 2 > slots:
-            while size * 2 > slots:
+        # At most a quarter full, so that nearly every key is found at the first look
+        if size * 4 > slots:
+            while size * 4 > slots:
                 slots *= 2
             self._slots = np.zeros(slots, np.uint64)
             self._place(np.arange(self._size))
@@ -237,8 +233,15 @@ class FlowTable:
         way = base + ~forward
         np.add.at(counts, way + _PACKETS, 1)
         np.add.at(counts, way + _BYTES, packets.length)
-        np.minimum.at(counts, base + _FIRST_NS, packets.ts_ns)
-        np.maximum.at(counts, base + _LAST_NS, packets.ts_ns)
+        times = packets.ts_ns
+        if times[0] >= self._latest_ns and (times[1:] >= times[:-1]).all():
+            # In order, as nearly always: the last of several writes stays.
+            counts[base + _LAST_NS] = times
+            self._latest_ns = int(times[-1])
+        else:
+            np.minimum.at(counts, base + _FIRST_NS, times)
+            np.maximum.at(counts, base + _LAST_NS, times)
+            self._latest_ns = max(self._latest_ns, int(times.max()))
         back = np.flatnonzero(~forward)
         if len(back):
             back = back[self._counts[flow[back], _FIRST_FRAME + 1] < 0]
