@@ -19,7 +19,8 @@ from pcapleak.model import (
 )
 
 from . import link
-from .layers import LINK_LAYERS, WALKED_TYPES, Layer, find_ip
+from .layers import WALKED_TYPES, find_ip
+from .steps import LINK_LAYERS, Layer
 
 _SUB_INTERFACES = 4096
 """Interface indices told apart within `any` recordings. A host has tens; a hostile capture

@@ -16,8 +16,9 @@ from pcapleak.model import (
 )
 
 from .gather import take
-from .layers import Layer, find_ip
+from .layers import find_ip
 from .link import IPV4, IPV6
+from .steps import Layer
 from .transport import UDP
 
 _WINDOW = 512

@@ -1,0 +1,181 @@
+"""What is known of each flow, as columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapleak.model import Endpoint, Int64, UInt8, UInt16, UInt32, UInt64, address_of
+
+from .community_id import community_id
+from .flow_index import META, ORIG_HI, ORIG_LO, PORTS, RESP_HI, RESP_LO, FlowIndex
+
+PACKETS, BYTES, FIRST_FRAME, FIRST_NS, LAST_NS = 0, 2, 4, 6, 7
+"""Columns of the counts; those of resp stand one after those of orig."""
+
+LOWEST_NS, HIGHEST_NS = -(1 << 63), (1 << 63) - 1
+"""Times before and after any packet's."""
+
+_SIXTEEN = np.uint64(16)
+
+
+class FlowColumns:
+    """The reading side of the flow table: columns over flows, and single flows by id."""
+
+    def __init__(self) -> None:
+        self.expired = 0
+        """Flows forgotten so far."""
+        self._index = FlowIndex()
+        self._ids: Int64 = np.empty(0, np.int64)
+        self._counts: Int64 = np.zeros((1 << 12, 8), np.int64)
+        self._services: UInt32 = np.zeros(1 << 12, np.uint32)
+        self._tcp_flags: UInt8 = np.zeros(1 << 12, np.uint8)
+
+    def __len__(self) -> int:
+        return self._index.size
+
+    def _id_of(self, position: Int64) -> Int64:
+        return self._ids[position] if self.expired else position
+
+    def position(self, flow: Int64) -> Int64:
+        """Where flows stand in the columns; -1 for those that have expired."""
+        if not self.expired:
+            return flow
+        at = np.searchsorted(self._ids, flow)
+        found = self._ids.take(at, mode="clip") == flow
+        return np.where(found, at, -1)
+
+    @property
+    def ids(self) -> Int64:
+        """The flow ids the columns hold, ascending: 0, 1, 2, ... unless some expired."""
+        return self._ids if self.expired else np.arange(len(self))
+
+    @property
+    def interface(self) -> Int64:
+        """Interface ids."""
+        return self._meta(32, 0xFFFF_FFFF).astype(np.int64)
+
+    @property
+    def encapsulation(self) -> Int64:
+        """Indices into the dissector's encapsulations, 0 for none."""
+        return self._meta(16, 0xFFFF).astype(np.int64)
+
+    @property
+    def version(self) -> UInt8:
+        """4 or 6."""
+        return self._meta(8, 0xFF).astype(np.uint8)
+
+    @property
+    def protocol(self) -> UInt8:
+        """IP protocol numbers."""
+        return self._meta(0, 0xFF).astype(np.uint8)
+
+    def _meta(self, shift: int, mask: int) -> UInt64:
+        column: UInt64 = self._index.stored[:, META] >> np.uint64(shift) & np.uint64(mask)
+        return column
+
+    @property
+    def orig_hi(self) -> UInt64:
+        """High words of orig's addresses."""
+        return self._index.stored[:, ORIG_HI]
+
+    @property
+    def orig_lo(self) -> UInt64:
+        """Low words of orig's addresses."""
+        return self._index.stored[:, ORIG_LO]
+
+    @property
+    def resp_hi(self) -> UInt64:
+        """High words of resp's addresses."""
+        return self._index.stored[:, RESP_HI]
+
+    @property
+    def resp_lo(self) -> UInt64:
+        """Low words of resp's addresses."""
+        return self._index.stored[:, RESP_LO]
+
+    @property
+    def orig_port(self) -> UInt16:
+        """Ports of orig; the type for ICMP."""
+        return (self._index.stored[:, PORTS] >> _SIXTEEN).astype(np.uint16)
+
+    @property
+    def resp_port(self) -> UInt16:
+        """Ports of resp; for ICMP the type that answers orig's, or the code."""
+        return (self._index.stored[:, PORTS] & np.uint64(0xFFFF)).astype(np.uint16)
+
+    @property
+    def first_ns(self) -> Int64:
+        """Times of the earliest packets."""
+        return self._count(FIRST_NS)
+
+    @property
+    def last_ns(self) -> Int64:
+        """Times of the latest packets."""
+        return self._count(LAST_NS)
+
+    @property
+    def orig_packets(self) -> Int64:
+        """Packets orig sent."""
+        return self._count(PACKETS)
+
+    @property
+    def resp_packets(self) -> Int64:
+        """Packets resp sent."""
+        return self._count(PACKETS + 1)
+
+    @property
+    def orig_bytes(self) -> Int64:
+        """Bytes of the frames orig sent, as they were on the wire."""
+        return self._count(BYTES)
+
+    @property
+    def resp_bytes(self) -> Int64:
+        """Bytes of the frames resp sent, as they were on the wire."""
+        return self._count(BYTES + 1)
+
+    @property
+    def orig_first_frame(self) -> Int64:
+        """The first frame orig sent."""
+        return self._count(FIRST_FRAME)
+
+    @property
+    def resp_first_frame(self) -> Int64:
+        """The first frame resp sent, -1 for none."""
+        return self._count(FIRST_FRAME + 1)
+
+    def _count(self, column: int) -> Int64:
+        return self._counts[: len(self), column]
+
+    @property
+    def services(self) -> UInt32:
+        """`Service` bits."""
+        return self._services[: len(self)]
+
+    @property
+    def tcp_flags(self) -> UInt8:
+        """All TCP flags seen, both directions together."""
+        return self._tcp_flags[: len(self)]
+
+    def orig(self, flow: int) -> Endpoint:
+        """The endpoint that sent first. Raises KeyError for a flow that has expired."""
+        return self._endpoint(flow, ORIG_HI, 16)
+
+    def resp(self, flow: int) -> Endpoint:
+        """The endpoint that was sent to first. Raises KeyError for a flow that has expired."""
+        return self._endpoint(flow, RESP_HI, 0)
+
+    def _endpoint(self, flow: int, column: int, shift: int) -> Endpoint:
+        key = self._key(flow)
+        address = address_of(key[META] >> 8 & 0xFF, key[column], key[column + 1])
+        return Endpoint(address, key[PORTS] >> shift & 0xFFFF)
+
+    def _key(self, flow: int) -> list[int]:
+        at = int(self.position(np.array([flow]))[0]) if self.expired else flow
+        if at < 0:
+            raise KeyError(flow)
+        key: list[int] = self._index.stored[at].tolist()
+        return key
+
+    def community_id(self, flow: int) -> str:
+        """The flow's Community ID, version 1 with seed 0."""
+        return community_id(self._key(flow)[META] & 0xFF, self.orig(flow), self.resp(flow))
