@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -21,6 +21,10 @@ MAX_RECORD: Final = 128 << 20
 MAX_NETWORK_RECORD: Final = 262144
 _LONG_LINK_TYPES: Final = {231, 249, 279}
 """D-Bus, USBPcap, EBHSCR."""
+
+CAPTURED_AT: Final = 8
+ORIGINAL_AT: Final = 12
+"""Where a record header holds the two lengths; before version 2.3 it was the other way round."""
 
 _HOST, _OUTGOING = 0, 4
 
@@ -52,8 +56,8 @@ MAGICS: Final = {
 }
 
 
-def read_pcap(window: Window, facts: Facts) -> Iterator[RecordBatch]:
-    """The records in view and all after them. Raises `CaptureError` for an unusable header."""
+def read_pcap(window: Window, facts: Facts, start: int = HEADER) -> Iterator[RecordBatch]:
+    """The records from `start` on. Raises `CaptureError` for an unusable file header."""
     window.advance(window.start, HEADER)
     head = window.data[window.start : min(window.end, window.start + HEADER)].tobytes()
     if len(head) < HEADER:
@@ -66,6 +70,7 @@ def read_pcap(window: Window, facts: Facts) -> Iterator[RecordBatch]:
     facts.format = magic.name
     link_type = network & 0x03FF_FFFF
     interface = facts.add_interface(Interface(0, facts.capture, link_type, snap_length=snap_length))
+    window.advance(start)
     return _records(window, facts, magic, interface, minor)
 
 
@@ -73,24 +78,17 @@ def _records(
     window: Window, facts: Facts, magic: Magic, interface: Interface, minor: int
 ) -> Iterator[RecordBatch]:
     longest = MAX_RECORD if interface.link_type in _LONG_LINK_TYPES else MAX_NETWORK_RECORD
-    window.advance(window.start + HEADER)
+    length_at = ORIGINAL_AT if minor < 3 else CAPTURED_AT
     while True:
-        framing = Framing(
-            magic.little,
-            header=magic.record,
-            length_at=8,
-            extra=magic.record,
-            shortest=0,
-            longest=longest,
-            find=_finder(window, magic),
-        )
+        first = window.data[window.start : window.start + 4].tobytes()
+        framing = record_framing(magic, longest, first, length_at)
         heads, after = walk(window.data, window.start, window.end, framing)
         if len(heads):
-            yield _batch(window, heads, magic, interface, facts.frames + 1, minor)
+            yield _batch(window, heads, magic, interface, facts.frames + 1, length_at)
             facts.frames += len(heads)
         need = magic.record
         if window.end - after >= need:
-            length = _length(window.data, after, magic)
+            length = _length(window.data, after + length_at, magic)
             if length > longest:
                 facts.cut(
                     "a record claims more bytes than a packet can have: the rest is unreadable",
@@ -105,13 +103,18 @@ def _records(
         window.advance(after, need)
 
 
-def _length(data: Bytes, head: int, magic: Magic) -> int:
-    field = data[head + 8 : head + 12].tobytes()
+def _length(data: Bytes, at: int, magic: Magic) -> int:
+    field = data[at : at + 4].tobytes()
     return int.from_bytes(field, "little" if magic.little else "big")
 
 
 def _batch(
-    window: Window, heads: np.ndarray, magic: Magic, interface: Interface, frame: int, minor: int
+    window: Window,
+    heads: np.ndarray,
+    magic: Magic,
+    interface: Interface,
+    frame: int,
+    length_at: int,
 ) -> RecordBatch:
     order = "<" if magic.little else ">"
     count = len(heads)
@@ -122,6 +125,8 @@ def _batch(
     ts_ns += fields[:, 1] * np.int64(magic.tick_ns)
     captured = fields[:, 2].astype(np.int64)
     original = fields[:, 3].astype(np.int64)
+    if length_at == ORIGINAL_AT:
+        captured, original = original, captured
     direction = None
     if magic.record == 24:
         kind = data[heads + 22]
@@ -143,12 +148,14 @@ def _batch(
     )
 
 
-def _finder(window: Window, magic: Magic) -> Callable[[bytes, int], int] | None:
-    """Finds a likely record header: the high half of its seconds is that of the first in view."""
-    if window.end - window.start < 16:
-        return None
+def record_framing(
+    magic: Magic, longest: int, first: bytes, length_at: int = CAPTURED_AT
+) -> Framing:
+    """How records follow each other, around the time whose seconds are stored as `first`.
+
+    A likely record header is one with the high half of those seconds, and another behind it.
+    """
     fields = Struct("<4I" if magic.little else ">4I").unpack_from
-    first = window.data[window.start : window.start + 4].tobytes()
     high, before = (first[2:4], 2) if magic.little else (first[0:2], 0)
     ticks = 1_000_000_000 // magic.tick_ns
     record = magic.record
@@ -173,4 +180,12 @@ def _finder(window: Window, magic: Magic) -> Callable[[bytes, int], int] | None:
             hit = chunk.find(high, hit + 1)
         return -1
 
-    return find
+    return Framing(
+        magic.little,
+        header=record,
+        length_at=length_at,
+        extra=record,
+        shortest=0,
+        longest=longest,
+        find=find if len(high) == 2 else None,
+    )

@@ -23,7 +23,7 @@ from pcapleak.capture.blocks import (
 from pcapleak.capture.clock import to_ns
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.packet_options import read_packet_options
-from pcapleak.capture.walk import Framing, walk
+from pcapleak.capture.walk import Framing, walk, walk_scalar
 from pcapleak.capture.window import WINDOW, Window
 from pcapleak.errors import CaptureError
 from pcapleak.model import Bool, Int32, Int64, RecordBatch, UInt32
@@ -31,13 +31,19 @@ from pcapleak.model import Bool, Int32, Int64, RecordBatch, UInt32
 SECTION_MAGIC: Final = bytes.fromhex("0a0d0d0a")
 _BYTE_ORDERS: Final = {bytes.fromhex("4d3c2b1a"): True, bytes.fromhex("1a2b3c4d"): False}
 _SECTION_HEAD: Final = 12
+HEAD_BYTES: Final = 1 << 20
+"""Where the first packet must be for a capture to be read from the middle."""
+_PACKETS: Final = (PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 _SPAN: Final = 64 << 10
 """How far the first walk in a later section goes: a capture of a million tiny sections must not
 be walked a whole window ahead for each. It grows where a section goes on."""
 
 
-def read_pcapng(window: Window, facts: Facts) -> Iterator[RecordBatch]:
-    """The records in view and all after them. Raises `CaptureError` for an unusable header."""
+def read_pcapng(window: Window, facts: Facts, start: int = 0) -> Iterator[RecordBatch]:
+    """The records of all blocks from `start` on; the file's head is read in any case.
+
+    Raises `CaptureError` for an unusable section header.
+    """
     facts.format = "pcapng"
     window.advance(window.start, _SECTION_HEAD)
     head = window.data[window.start : min(window.end, window.start + 12)].tobytes()
@@ -45,7 +51,10 @@ def read_pcapng(window: Window, facts: Facts) -> Iterator[RecordBatch]:
         raise CaptureError(
             facts.path, "has a damaged pcapng section header", "copy or record it again"
         )
-    return _Reader(window, facts).batches()
+    reader = _Reader(window, facts)
+    if start:
+        reader.skip(start)
+    return reader.batches()
 
 
 class _Reader:
@@ -53,10 +62,31 @@ class _Reader:
         self._window = window
         self._facts = facts
         self._section = Section(little=True)
-        self._framing = _framing(little=True)
+        self._framing = block_framing(little=True)
         self._pieces: list[RecordBatch] = []
         """Records of the window in view: its sections become one batch."""
         self._last_ns = 0
+
+    def skip(self, start: int) -> None:
+        """Take in the section and the interfaces defined before the first packet, and go on
+        at `start`."""
+        window = self._window
+        at = window.start
+        _, length, little = self._head(at)
+        self._enter(at, length, bool(little))
+        heads, _ = walk_scalar(
+            window.data, at + length, min(window.end, at + HEAD_BYTES), self._framing
+        )
+        kinds = np.ndarray(
+            (len(window.data) - 3,), f"{self._section.order}u4", window.data, 0, (1,)
+        )
+        packets = np.flatnonzero(np.isin(kinds[heads], _PACKETS))
+        self._facts.placeless = len(packets) > 0
+        before = heads[: int(packets[0])] if len(packets) else heads
+        if len(before):
+            self._take(before)
+        self._facts.frames = 0
+        window.advance(start)
 
     def batches(self) -> Iterator[RecordBatch]:
         window, facts = self._window, self._facts
@@ -79,6 +109,7 @@ class _Reader:
                     return
                 if need <= window.end - after:
                     if kind == SECTION:
+                        facts.placeless &= not facts.frames
                         self._enter(after, length, little)
                         at, span = after + need, _SPAN
                     else:
@@ -104,7 +135,7 @@ class _Reader:
     def _enter(self, at: int, length: int, little: bool) -> None:
         body = self._window.data[at + 8 : at + max(length - 4, 12)].tobytes()
         self._section = read_section(body, little, self._facts)
-        self._framing = _framing(little)
+        self._framing = block_framing(little)
 
     def _flush(self) -> Iterator[RecordBatch]:
         pieces, self._pieces = self._pieces, []
@@ -127,6 +158,8 @@ class _Reader:
             record = usual | (kinds == OBSOLETE_PACKET) | (kinds == SIMPLE_PACKET)
             frame = facts.frames + np.cumsum(record | np.isin(kinds, tuple(NUMBERED)))
             if defined:
+                before = facts.frames or record[: defined[-1]].any()
+                facts.placeless &= not before
                 known += np.searchsorted(np.array(defined), np.flatnonzero(record))
             heads, fields, frame_of_row = heads[record], fields[record], frame[record]
         else:
@@ -212,10 +245,13 @@ class _Reader:
         long = captured > room
         if not long.any():
             return captured
-        first = int(frame[long][0])
-        self._facts.notes.add(
-            "a packet claims more bytes than its block holds", f"frame {first}", int(long.sum())
-        )
+        holding = long & (room >= 0)
+        if holding.any():
+            self._facts.notes.add(
+                "a packet claims more bytes than its block holds",
+                f"frame {int(frame[holding][0])}",
+                int(holding.sum()),
+            )
         return np.clip(captured, 0, np.maximum(room, 0))
 
     def _valid(self, number: Int64, room: Int64, known: Int64 | int, frame: Int64) -> Bool | None:
@@ -250,6 +286,7 @@ class _Reader:
                 ts_ns[mine] = to_ns(ticks[mine], clock)
         if simple is not None and simple.any():
             # A simple packet has no time: it is shown at that of the record before it.
+            self._facts.placeless = False
             timed = np.where(simple, -1, np.arange(len(ticks)))
             latest = np.maximum.accumulate(timed)
             ts_ns = np.where(latest < 0, self._last_ns, ts_ns[latest])
@@ -258,7 +295,8 @@ class _Reader:
         return ts_ns
 
 
-def _framing(little: bool) -> Framing:
+def block_framing(little: bool) -> Framing:
+    """How blocks follow each other (section 3.1)."""
     pattern = (PACKET).to_bytes(4, "little" if little else "big")
     head = Struct("<II" if little else ">II").unpack_from
     word = Struct("<I" if little else ">I").unpack_from

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.pcap import MAGICS, read_pcap
@@ -22,6 +22,14 @@ MAGIC = 8
 """Bytes that tell the formats apart."""
 SMALL = 1 << 20
 """Files up to this size are read at once: mapping them gains nothing."""
+
+
+class Part(NamedTuple):
+    """A byte range of a capture that starts at a record; see `split_capture`."""
+
+    start: int
+    """0 for the file's head."""
+    stop: int
 
 
 class CaptureSource:
@@ -76,6 +84,12 @@ class CaptureSource:
         return self._facts.notes.texts()
 
     @property
+    def placeless(self) -> bool:
+        """Once read: all its packets refer only to what is defined before the first one, so
+        that reading could have started at any (see `split_capture`)."""
+        return self._facts.placeless
+
+    @property
     def secrets(self) -> list[bytes]:
         """TLS key logs the capture carries."""
         return self._facts.secrets
@@ -115,18 +129,24 @@ class CaptureSource:
 
 
 def open_capture(
-    path: str | Path, *, interfaces: list[Interface] | None = None, capture: int = 0
+    path: str | Path,
+    *,
+    interfaces: list[Interface] | None = None,
+    capture: int = 0,
+    part: Part | None = None,
 ) -> CaptureSource:
     """Open a capture for reading: a file, a named pipe, or `-` for standard input.
 
     Its container and compression are told by its first bytes. `interfaces` is the list to
-    append its interfaces to, `capture` its index among the captures of a run. Raises
-    `CaptureError` where nothing can be read at all.
+    append its interfaces to, `capture` its index among the captures of a run. `part` reads
+    only what `split_capture` gave; frames then count from 1 in it. Raises `CaptureError` where
+    nothing can be read at all.
     """
     name = str(path)
     fd, size = _open(name)
+    facts = Facts(name, capture, interfaces if interfaces is not None else [])
     try:
-        return _source(name, fd, size, interfaces if interfaces is not None else [], capture)
+        return _source(facts, fd, size, part)
     except BaseException:
         os.close(fd)
         raise
@@ -150,10 +170,8 @@ def _open(name: str) -> tuple[int, int | None]:
     return fd, status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _source(
-    name: str, fd: int, size: int | None, interfaces: list[Interface], capture: int
-) -> CaptureSource:
-    facts = Facts(name, capture, interfaces)
+def _source(facts: Facts, fd: int, size: int | None, part: Part | None) -> CaptureSource:
+    name = facts.path
     stream = FileStream(fd, facts, live=size is None)
     start = stream.peek(6)
     if not start:
@@ -163,21 +181,23 @@ def _source(
     if unpacker is not None:
         window = StreamWindow(unpacker)
     elif size is not None and size > SMALL and name != "-":
-        window = MappedWindow(fd, size)
+        window = MappedWindow(fd, part.stop if part else size)
     else:
         window = StreamWindow(stream)
     window.advance(0, MAGIC)
     magic = window.data[: min(window.end, MAGIC)].tobytes()
+    if not magic:
+        raise CaptureError(name, "is compressed, and damaged from its start on", "fetch it again")
     read = _reader(magic)
     if read is None:
         raise not_a_capture(name, magic)
-    batches = read(window, facts)
+    batches = read(window, facts, part.start) if part and part.start else read(window, facts)
     if unpacker is not None:
         facts.format += f" ({unpacker.kind})"
     return CaptureSource(facts, window, stream, size, batches, packed=unpacker is not None)
 
 
-def _reader(magic: bytes) -> Callable[[Window, Facts], Iterator[RecordBatch]] | None:
+def _reader(magic: bytes) -> Callable[..., Iterator[RecordBatch]] | None:
     if magic.startswith(SECTION_MAGIC):
         return read_pcapng
     if magic[:4] in MAGICS:

@@ -232,7 +232,7 @@ def not_a_capture(path: str, start: bytes) -> CaptureError:
     for magic, what, remedy in _FOREIGN:
         if start.startswith(magic):
             return CaptureError(path, what, remedy)
-    if start.decode("ascii", "replace").isprintable() or start.isspace():
+    if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in start):
         return CaptureError(path, "is text, not a capture", "give the capture file itself")
     return CaptureError(
         path,
