@@ -250,9 +250,24 @@ def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
             continue
         if agent.tie_breakers and other.tie_breakers:
             continue
+        if gap > AT_ONCE_NS and _repeats(agent, other):
+            continue
         if _one_host(agent, other, gap, hosts):
             return other
     return None
+
+
+def _repeats(agent: Agent, other: Agent) -> bool:
+    """Whether both ask one server from one address: a session opens such sockets at once, for
+    its media sections."""
+    asked = {
+        (socket.local.address, server) for socket in agent.udp for server in socket.destinations
+    }
+    return any(
+        (socket.local.address, server) in asked
+        for socket in other.udp
+        for server in socket.destinations
+    )
 
 
 def _one_host(agent: Agent, other: Agent, gap: int, hosts: Hosts) -> bool:

@@ -105,10 +105,13 @@ class CandidateBuilder:
 
     @property
     def relay_only(self) -> bool:
-        """Names, an allocation over TCP, and no gathering by UDP: what a page with
-        `iceTransportPolicy: "relay"` does, and almost none without."""
+        """Names, an allocation over TCP, and no gathering by UDP though nothing was in the
+        way: what a page with `iceTransportPolicy: "relay"` does. Behind a proxy TURN over TCP
+        is what passes, and says nothing."""
         sockets = self.agent.sockets
-        return bool(sockets) and not self.agent.udp and any(one.relayed for one in sockets)
+        if not sockets or self.agent.udp:
+            return False
+        return all(one.relayed and not one.layers for one in sockets)
 
     # Names
 
@@ -344,7 +347,7 @@ class CandidateBuilder:
             candidate.priority = preference << 24 | local
             candidate.priority_source = "observed"
         elif self.wildcard or (self.engine in ("chromium", "webkit") and self.mode is not None):
-            rank = None if self.wildcard or self.mode == 4 else self._rank(address)
+            rank = None if self.wildcard or self.mode == 4 else self._rank(base)
             if rank is None and self.mode == 1:
                 return
             candidate.priority = libwebrtc_priority(
@@ -355,13 +358,20 @@ class CandidateBuilder:
             )
             candidate.priority_source = "predicted"
 
-    def _rank(self, address: IPAddress) -> int | None:
-        """The interface's rank in Mode 1, where one address of each family is all there is:
-        of equal adapters IPv6 comes first."""
-        versions = [one.version for one in self.agent.addresses]
-        if sorted(versions) == [4, 6]:
+    def _rank(self, base: Base | None) -> int | None:
+        """The interface's rank in Mode 1: what a check from the same address said, or where
+        one address of each family gathered, IPv6 first, as of equal adapters."""
+        if base is None:
+            return None
+        address = base.local.address
+        for socket in self.agent.udp:
+            if socket.local.address == address:
+                for link in socket.out:
+                    for priority in link.priorities:
+                        return 127 - (priority >> 16 & 0xFF)
+        if sorted(one.version for one in self.agent.addresses) == [4, 6]:
             return 0 if address.version == 6 else 1
-        return 0 if len(versions) == 1 else None
+        return None
 
     def _line(
         self, candidate: Candidate, base: Base | None, hidden: IPAddress, tcptype: str | None

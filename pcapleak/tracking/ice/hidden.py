@@ -2,13 +2,15 @@
 
 Chromium announces a name for each address when it gathers (draft-ietf-mmusic-mdns-ice-
 candidates section 3.1.1), one message a second, so a session's names follow its first packet
-within seconds. A page keeps its names: a later session of the page announces nothing new.
+within seconds. A page keeps its names: a later session of the page announces only what is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from pcapleak.model import IPAddress
 from pcapleak.tracking.ice.agents import AT_ONCE_NS, SECOND, Agent
 from pcapleak.tracking.ice.hosts import Hosts
 from pcapleak.tracking.names import NameRecord
@@ -19,8 +21,38 @@ BEFORE_NS = SECOND
 BORN_NS = 30 * SECOND
 """Announcements wait in a queue of one a second; thirty names are more than a page has."""
 
-NEXT_NAME_NS = 3 * SECOND
-"""Names of one session that no packet shows: each is announced twice, a second apart."""
+QUEUE_NS = 10 * SECOND
+"""A page's first names, two addresses and two wildcards, are all out by then."""
+
+MAX_LOOK_BACK = 64
+"""Sessions and pages looked at for one name, latest first, so that joining stays linear."""
+
+
+@dataclass(eq=False, slots=True)
+class Page:
+    """Names of one page: it has one for each address."""
+
+    names: list[NameRecord] = field(default_factory=list)
+    addresses: set[IPAddress] = field(default_factory=set)
+    announcers: set[IPAddress] = field(default_factory=set)
+    parents: list[Agent] = field(default_factory=list)
+    """The sessions that made it announce its first name."""
+
+    @property
+    def first_ns(self) -> int:
+        """When its first name was announced."""
+        return self.names[0].first_ns or 0
+
+    def takes(self, name: NameRecord) -> bool:
+        """Whether the name can be of this page."""
+        same = not self.announcers.isdisjoint(name.announcers)
+        return same and self.addresses.isdisjoint(name.addresses)
+
+    def take(self, name: NameRecord) -> None:
+        """Add a name."""
+        self.names.append(name)
+        self.addresses.update(name.addresses)
+        self.announcers.update(name.announcers)
 
 
 def attach_names(agents: list[Agent], names: Iterable[NameRecord], hosts: Hosts) -> list[Agent]:
@@ -30,19 +62,37 @@ def attach_names(agents: list[Agent], names: Iterable[NameRecord], hosts: Hosts)
         key=lambda name: (name.first_ns or 0, name.name),
     )
     local = sorted((agent for agent in agents if agent.local), key=lambda one: one.began_ns)
-    orphans: list[NameRecord] = []
-    for name in announced:
-        parents = _parents(name, local, hosts)
-        for parent in parents:
-            parent.names.append(name)
-        if not parents:
-            orphans.append(name)
-    unseen = _unseen_sessions(orphans)
+    pages = _pages(announced)
+    unseen: list[Agent] = []
+    for page in pages:
+        orphans: list[NameRecord] = []
+        for name in page.names:
+            parents = _parents(name, page, local, hosts)
+            for parent in parents:
+                parent.names.append(name)
+            page.parents = page.parents or parents
+            if not parents:
+                orphans.append(name)
+        unseen += _unseen_sessions(orphans)
     _adopt_late(local, unseen, hosts)
-    everyone = [*(one for one in agents if one.sockets), *(one for one in unseen if one.names)]
     for agent in local:
-        _inherit(agent, announced, hosts)
+        _inherit(agent, pages, hosts)
+    everyone = [*agents, *(one for one in unseen if one.names)]
     return sorted(everyone, key=lambda one: one.first_ns)
+
+
+def _pages(announced: list[NameRecord]) -> list[Page]:
+    """Names by page: a second name for an address is another page's."""
+    pages: list[Page] = []
+    for name in announced:
+        for page in pages[: -MAX_LOOK_BACK - 1 : -1]:
+            if page.takes(name):
+                page.take(name)
+                break
+        else:
+            pages.append(Page())
+            pages[-1].take(name)
+    return pages
 
 
 def _relevant(agent: Agent, name: NameRecord, hosts: Hosts) -> bool:
@@ -55,37 +105,36 @@ def _relevant(agent: Agent, name: NameRecord, hosts: Hosts) -> bool:
     )
 
 
-def _parents(name: NameRecord, agents: list[Agent], hosts: Hosts) -> list[Agent]:
+def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) -> list[Agent]:
     """The sessions that began just before a name was announced; several if at once."""
     first = name.first_ns or 0
+    if page.parents and first - page.first_ns <= QUEUE_NS:
+        return page.parents
     found: list[Agent] = []
-    for agent in reversed(agents):
-        if agent.began_ns > first + BEFORE_NS:
-            continue
+    begun = [agent for agent in agents if agent.began_ns <= first + BEFORE_NS]
+    for agent in begun[: -MAX_LOOK_BACK - 1 : -1]:
         if agent.began_ns < first - BORN_NS:
+            break
+        if found and found[-1].began_ns - agent.began_ns > AT_ONCE_NS:
             break
         if not name.nsec and not any(one in name.addresses for one in agent.addresses):
             continue
-        if found and found[-1].began_ns - agent.began_ns > AT_ONCE_NS:
-            break
         if _relevant(agent, name, hosts):
             found.append(agent)
     return found
 
 
 def _unseen_sessions(names: list[NameRecord]) -> list[Agent]:
-    """Sessions whose gathering this capture does not show: only their names are known."""
+    """Sessions whose gathering this capture does not show: only a page's names are known."""
+    if all(name.is_wildcard for name in names):
+        return []
     sessions: list[Agent] = []
-    latest: dict[object, tuple[int, Agent]] = {}
     for name in names:
         first = name.first_ns or 0
-        last = latest.get(name.announcer)
-        if last is None or first - last[0] > NEXT_NAME_NS:
-            last = first, Agent(began_ns=first)
-            sessions.append(last[1])
-        last[1].names.append(name)
-        latest[name.announcer] = first, last[1]
-    return [one for one in sessions if not all(name.is_wildcard for name in one.names)]
+        if not sessions or first - sessions[-1].began_ns > QUEUE_NS:
+            sessions.append(Agent(began_ns=first))
+        sessions[-1].names.append(name)
+    return sessions
 
 
 def _adopt_late(agents: list[Agent], unseen: list[Agent], hosts: Hosts) -> None:
@@ -94,49 +143,64 @@ def _adopt_late(agents: list[Agent], unseen: list[Agent], hosts: Hosts) -> None:
     for agent in agents:
         if agent.names:
             continue
-        earlier = [
-            one
-            for one in unseen
-            if one.names
-            and one.began_ns < agent.began_ns
-            and all(_alive(name, agent.began_ns) for name in one.names)
-            and any(_relevant(agent, name, hosts) for name in one.names)
-        ]
-        if earlier:
-            adopted = earlier[-1]
-            agent.names, adopted.names = adopted.names, []
-            agent.late = True
+        for other in unseen[: -MAX_LOOK_BACK - 1 : -1]:
+            if other.names and other.began_ns < agent.began_ns and _hidden_by(agent, other, hosts):
+                agent.names, other.names = other.names, []
+                agent.late = True
+                break
+
+
+def _hidden_by(agent: Agent, other: Agent, hosts: Hosts) -> bool:
+    return all(_alive(name, agent.began_ns) for name in other.names) and any(
+        _relevant(agent, name, hosts) for name in other.names
+    )
 
 
 def _alive(name: NameRecord, at_ns: int) -> bool:
     return name.goodbye_ns is None or name.goodbye_ns > at_ns
 
 
-def _inherit(agent: Agent, announced: list[NameRecord], hosts: Hosts) -> None:
-    """Names a page had before this session began, where the session announced none itself."""
-    have = {
-        address.version
-        for name in agent.names
-        for address in name.addresses
-        if not address.is_unspecified
-    }
+def _inherit(agent: Agent, pages: list[Page], hosts: Hosts) -> None:
+    """Names that the session's page has from another of its sessions."""
+    page = _page_of(agent, pages, hosts)
+    if page is None:
+        return
+    have = {address.version for name in agent.names for address in _shown(name)}
     for version in (4, 6):
         if version in have:
             continue
-        earlier = [
-            name
-            for name in announced
-            if not name.is_wildcard
-            and (name.first_ns or 0) < agent.began_ns
-            and _alive(name, agent.began_ns)
-            and any(address.version == version for address in name.addresses)
-            and _relevant(agent, name, hosts)
-        ]
         mine = {address for address in agent.addresses if address.version == version}
-        if mine:
-            earlier = [name for name in earlier if mine.intersection(name.addresses)]
-        elif not agent.names:
+        known = [
+            name
+            for name in page.names
+            if _alive(name, agent.began_ns)
+            and any(address.version == version for address in _shown(name))
+            and (not mine or mine.intersection(name.addresses))
+        ]
+        before = [name for name in known if (name.first_ns or 0) <= agent.began_ns + BEFORE_NS]
+        chosen = before[-1:] or known[:1]
+        for name in chosen:
+            if (name.first_ns or 0) <= agent.began_ns + QUEUE_NS:
+                agent.names.append(name)
+                agent.inherited.add(name.name)
+
+
+def _shown(name: NameRecord) -> list[IPAddress]:
+    return [address for address in name.addresses if not address.is_unspecified]
+
+
+def _page_of(agent: Agent, pages: list[Page], hosts: Hosts) -> Page | None:
+    """The page of a session: that of its names, or else the latest one that hides one of its
+    addresses."""
+    recent = pages[: -MAX_LOOK_BACK - 1 : -1]
+    for page in recent:
+        if any(name in page.names for name in agent.names):
+            return page
+    if agent.names:
+        return None
+    for page in recent:
+        if page.first_ns > agent.began_ns + QUEUE_NS:
             continue
-        if earlier:
-            agent.names.append(earlier[-1])
-            agent.inherited.add(earlier[-1].name)
+        if any(address in page.addresses for address in agent.addresses):
+            return page
+    return None
