@@ -294,3 +294,25 @@ def test_hostile_candidate_line_does_nothing() -> None:
     """Escapes in a pasted line are shown, not obeyed."""
     line = "candidate:1 1 udp 1 \x1b[31mx.local 9 typ host"
     assert "\x1b" not in "".join([run("candidate", line).stdout, run("candidate", line).stderr])
+
+
+def test_decode() -> None:
+    """`decode` prints a line a message of a capture, all of it as JSON, or one pasted message."""
+    lines = run("decode", SOCKS, "--filter", "stun").stdout.splitlines()
+    assert len(lines) == 2
+    assert "XOR-MAPPED-ADDRESS 203.0.113.7" in lines[1]
+    messages = run("decode", SOCKS, "--filter", "stun", "--json").stdout.splitlines()
+    assert [json.loads(message)["frame"] for message in messages] == [
+        int(line.split()[0]) for line in lines
+    ]
+    pasted = run("decode", "0001 0000 2112a442 000102030405060708090a0b")
+    assert pasted.stdout == "stun  Binding Request\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["0001"], ["nothing.pcap"], [str(SOCKS), "--filter", "nonsense"], ["zz"]]
+)
+def test_decode_refuses_what_it_cannot_read(arguments: list[str]) -> None:
+    """A message, file or protocol that is none is one line and status 2."""
+    result = run("decode", *arguments)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

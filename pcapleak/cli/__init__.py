@@ -14,6 +14,7 @@ import typer
 from pcapleak import __version__
 from pcapleak.cli.analyze import analyze
 from pcapleak.cli.candidate import candidate
+from pcapleak.cli.decode import decode
 from pcapleak.cli.explain import explain
 from pcapleak.cli.live import live
 from pcapleak.cli.policy import policy_app
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(live)
+app.command()(decode)
 app.command()(explain)
 app.command()(candidate)
 app.add_typer(policy_app, name="policy")

@@ -1,0 +1,79 @@
+"""Documentation cannot drift from the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from test_cli import ROOT, run
+
+from pcapleak.detect.catalogue import ENTRIES
+
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["cli.md", "findings.md", "report-schema.md"])
+def test_generated_pages_are_fresh(name: str) -> None:
+    """The committed page is what the code makes (`python docs/generate.py` writes it)."""
+    assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name]()
+
+
+def test_every_command_is_documented_and_has_help() -> None:
+    """Each command of the help is a section of the command page, with text."""
+    listed = re.findall(r"^│ (\w+) +(\S.*?) *│$", run("--help", COLUMNS="100").stdout, re.MULTILINE)
+    assert {"analyze", "live", "explain", "schema", "policy", "candidate"} <= {n for n, _ in listed}
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    for name, _ in listed:
+        assert f"## pcapleak {name}" in page
+
+
+def test_catalogue_is_complete() -> None:
+    """Every finding says what it means, how to see it, how to mend it, and where that is from."""
+    assert len({entry.id for entry in ENTRIES}) == len({entry.name for entry in ENTRIES})
+    for entry in ENTRIES:
+        assert re.fullmatch(r"PL\d{3}", entry.id)
+        assert re.fullmatch(r"[a-z0-9-]+", entry.name)
+        assert all([entry.when, entry.meaning, entry.confirm, entry.remedy, entry.weaknesses])
+        assert entry.sources
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a file of the repository, and its anchor a heading there."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in headings}
+            assert anchor in slugs, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_commands_exist(page: Path) -> None:
+    """Every `pcapleak ...` in a code block uses options that the commands have."""
+    reference = (DOCS / "cli.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for line in re.findall(r"^\$? ?(?:sudo )?pcapleak (.*)$", block.replace("\\\n", " "), re.M):
+            words = line.partition("#")[0].split()
+            if words and re.fullmatch(r"[a-z]+", words[0]):
+                assert f"## pcapleak {words[0]}" in reference, line
+            for option in re.findall(r"(?<=\s)--[a-z-]+", " " + line):
+                assert f"`{option}`" in reference or option == "--help", line
