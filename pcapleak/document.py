@@ -239,7 +239,16 @@ class ResolverEntry:
 @dataclass(slots=True)
 class TunnelEntry:
     kind: Literal[
-        "wireguard", "openvpn", "ikev2", "esp", "socks", "http-connect", "gre", "l2tp"
+        "wireguard",
+        "openvpn",
+        "ikev1",
+        "ikev2",
+        "esp",
+        "socks",
+        "http-connect",
+        "gre",
+        "l2tp",
+        "unknown",
     ]
     endpoint: str
     interface: str | None
@@ -250,6 +259,8 @@ class TunnelEntry:
     confirmed: bool = False
     """A handshake was seen completed, not only packets of its shape."""
     reasons: list[str] = field(default_factory=list)
+    completeness: float | None = None
+    """The share (0 to 1) of the carrier's bytes that the recorded inside explains."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
@@ -97,6 +98,10 @@ class ResolverTracker:
     def name_of(self, address: IPAddress) -> str | None:
         """The name a client asked for when it was first given `address`."""
         return self._names_of.get(address)
+
+    def addresses_of(self, names: Collection[str]) -> list[IPAddress]:
+        """The addresses first given for one of `names`, which are in lower case."""
+        return [address for address, name in self._names_of.items() if name in names]
 
     def _add_message(self, context: Context, message: DnsMessage) -> None:
         transport: ResolverTransport = "tcp" if context.transport == "tcp" else "udp"

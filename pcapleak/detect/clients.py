@@ -1,0 +1,141 @@
+"""Whose traffic it is: the client's own addresses, as far as a capture gives them away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_interface, ip_network
+
+import numpy as np
+
+from pcapleak.detect.addresses import classify, is_public
+from pcapleak.detect.columns import Columns, tally
+from pcapleak.document import Confidence
+from pcapleak.model import Bool, Interface, IPAddress
+from pcapleak.policy import Network
+
+MAX_MORE = 8
+"""Further addresses of one host looked for: temporary IPv6 addresses, a second private one."""
+
+HOST_SHARE = 0.8
+"""Share of unicast packets with one end at a known address, from which on a recording is
+taken for one host's own and not for a network's."""
+
+
+@dataclass(slots=True)
+class Known:
+    """Addresses and why they are the client's."""
+
+    networks: list[Network] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    confidence: Confidence = "certain"
+
+    def add(self, address: IPAddress | Network, reason: str, confidence: Confidence) -> None:
+        """Take one address; the field is as sure as its least sure address."""
+        network = ip_network(address) if isinstance(address, IPAddress) else address
+        if network in self.networks:
+            return
+        self.networks.append(network)
+        self.reasons[_plain(network)] = reason
+        if CONFIDENCES.index(confidence) > CONFIDENCES.index(self.confidence):
+            self.confidence = confidence
+
+
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
+
+
+def _plain(network: Network) -> str:
+    """A network of one address as that address."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def interface_addresses(interfaces: list[Interface], ids: list[int]) -> list[IPAddress]:
+    """The addresses the capture file itself gives for interfaces."""
+    return [ip_interface(text).ip for number in ids for text in interfaces[number].addresses]
+
+
+def complete_clients(known: Known, columns: Columns, ids: list[int]) -> list[IPAddress]:
+    """Add to `known` what the traffic of the physical interfaces `ids` shows.
+
+    Returns private addresses that the same host sends from beside its known ones: on a
+    physical interface these may be a tunnel's.
+    """
+    plain = columns.on(ids) & (columns.encapsulation == 0)
+    plain &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    for version in (4, 6):
+        if not any(network.version == version for network in known.networks):
+            _most_common(known, columns, plain & (columns.version == version), version)
+    return _further(known, columns, plain)
+
+
+def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
+    """The address that takes part in most packets of these flows, and its share of them."""
+    rows = rows & (columns.version == version)
+    if not rows.any():
+        return None
+    weight = columns.packets[rows]
+    hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
+    lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
+    found = tally(version, hi, lo, np.concatenate((weight, weight)))
+    total = int(weight.sum())
+    top = [address for address, count in found if count == found[0][1]]
+    if len(top) > 1:
+        # Two hosts with nobody else: the one with the private address, then the one that
+        # began more of the conversations, is at home.
+        began = dict(tally(version, columns.orig[0][rows], columns.orig[1][rows], weight))
+        top.sort(key=lambda address: (is_public(address), -began.get(address, 0)))
+    return top[0], found[0][1] / total
+
+
+def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> None:
+    found = most_common_end(columns, rows, version)
+    if found is None or found[1] < 0.5:
+        return
+    address, share = found
+    known.add(
+        address,
+        f"takes part in {share:.0%} of the IPv{version} packets",
+        "high" if share >= 0.9 else "medium",
+    )
+
+
+def _further(known: Known, columns: Columns, rows: Bool) -> list[IPAddress]:
+    mine = columns.inside(columns.orig, known.networks)
+    mine |= columns.inside(columns.resp, known.networks)
+    total = int(columns.packets[rows].sum())
+    if not total or columns.packets[rows & mine].sum() < HOST_SHARE * total:
+        return []
+    strangers = rows & ~mine & columns.public(columns.resp)
+    others: list[IPAddress] = []
+    for version in (4, 6):
+        left = strangers & (columns.version == version)
+        for address, _ in tally(
+            version, columns.orig[0][left], columns.orig[1][left], columns.packets[left]
+        )[:MAX_MORE]:
+            if isinstance(address, IPv6Address) and _same_link(address, known.networks):
+                known.add(address, "sends from the same /64 as the client", "medium")
+            elif not is_public(address):
+                others.append(address)
+    return others
+
+
+def _same_link(address: IPv6Address, networks: list[Network]) -> bool:
+    link = ip_network((address, 64), strict=False)
+    return any(network.network_address in link for network in networks)
+
+
+def lan_guess(known: Known) -> list[tuple[Network, str, Confidence]]:
+    """The networks around the client's addresses, where nothing tells them better."""
+    found: list[tuple[Network, str, Confidence]] = []
+    for network in known.networks:
+        address = network.network_address
+        if network.num_addresses > 1:
+            continue
+        if classify(address) in ("private IPv4", "shared (CGNAT)"):
+            found.append(
+                (ip_network((address, 24), strict=False), f"the /24 around {address}", "low")
+            )
+        elif address.version == 6:
+            found.append(
+                (ip_network((address, 64), strict=False), f"the /64 of {address}", "medium")
+            )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,125 @@
+"""The flow table as plain columns, taken once for a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from pcapleak.detect.addresses import column_class, column_inside, column_public
+from pcapleak.model import (
+    Bool,
+    Endpoint,
+    Int64,
+    IPAddress,
+    Service,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    address_of,
+)
+from pcapleak.policy import Network
+from pcapleak.tracking.flows import FlowTable
+
+TCP, UDP = 6, 17
+
+
+class Columns:
+    """One row for each flow, in the flow table's order.
+
+    `near` and `far` are the client's end and the other one where `orient` was told whose
+    addresses are the client's; before, orig and resp.
+    """
+
+    def __init__(self, flows: FlowTable) -> None:
+        self.flows = flows
+        self.interface: Int64 = flows.interface
+        self.version: UInt8 = flows.version
+        self.protocol: UInt8 = flows.protocol
+        self.encapsulation: Int64 = flows.encapsulation
+        self.services: UInt32 = flows.services
+        self.orig = flows.orig_hi, flows.orig_lo
+        self.resp = flows.resp_hi, flows.resp_lo
+        self.orig_port: UInt16 = flows.orig_port
+        self.resp_port: UInt16 = flows.resp_port
+        self.packets: Int64 = flows.orig_packets + flows.resp_packets
+        self.bytes: Int64 = flows.orig_bytes + flows.resp_bytes
+        self.first_ns: Int64 = flows.first_ns
+        self.last_ns: Int64 = flows.last_ns
+        self.orient(np.ones(len(flows), np.bool_))
+
+    def __len__(self) -> int:
+        return len(self.interface)
+
+    def orient(self, orig_is_near: Bool) -> None:
+        """Say for each flow which end is the client's."""
+        self.orig_is_near = orig_is_near
+        self.near = _choose(orig_is_near, self.orig, self.resp)
+        self.far = _choose(orig_is_near, self.resp, self.orig)
+        self.near_port: UInt16 = np.where(orig_is_near, self.orig_port, self.resp_port)
+        self.far_port: UInt16 = np.where(orig_is_near, self.resp_port, self.orig_port)
+        flows = self.flows
+        self.sent_packets: Int64 = np.where(orig_is_near, flows.orig_packets, flows.resp_packets)
+        self.sent_bytes: Int64 = np.where(orig_is_near, flows.orig_bytes, flows.resp_bytes)
+        self.sent_frame: Int64 = np.where(
+            orig_is_near, flows.orig_first_frame, flows.resp_first_frame
+        )
+
+    def inside(self, side: tuple[UInt64, UInt64], networks: Iterable[Network]) -> Bool:
+        """Flows whose end `side` is in one of the networks."""
+        return column_inside(self.version, *side, networks)
+
+    def public(self, side: tuple[UInt64, UInt64]) -> Bool:
+        """Flows whose end `side` is a public address."""
+        return column_public(self.version, *side)
+
+    def multicast(self, side: tuple[UInt64, UInt64]) -> Bool:
+        """Flows whose end `side` is multicast or the limited broadcast."""
+        return column_class(self.version, *side, "multicast")
+
+    def special(self, side: tuple[UInt64, UInt64]) -> Bool:
+        """Flows whose end `side` is no host's address beyond the link."""
+        return column_class(self.version, *side, "multicast", "link-local", "loopback", "reserved")
+
+    def on(self, interfaces: Sequence[int]) -> Bool:
+        """Flows recorded on one of the interfaces."""
+        return np.isin(self.interface, np.asarray(interfaces, np.int64))
+
+    def serving(self, services: Service) -> Bool:
+        """Flows on which one of the services was recognised."""
+        found: Bool = (self.services & np.uint32(services)) != 0
+        return found
+
+    def near_endpoint(self, row: int) -> Endpoint:
+        """The client's end of a flow."""
+        return self.flows.orig(row) if self.orig_is_near[row] else self.flows.resp(row)
+
+    def far_endpoint(self, row: int) -> Endpoint:
+        """The other end of a flow."""
+        return self.flows.resp(row) if self.orig_is_near[row] else self.flows.orig(row)
+
+
+def _choose(
+    first: Bool, a: tuple[UInt64, UInt64], b: tuple[UInt64, UInt64]
+) -> tuple[UInt64, UInt64]:
+    return np.where(first, a[0], b[0]), np.where(first, a[1], b[1])
+
+
+def tally(version: int, hi: UInt64, lo: UInt64, weight: Int64) -> list[tuple[IPAddress, int]]:
+    """The different addresses of a column with their summed weights, heaviest first."""
+    if not len(hi):
+        return []
+    order = np.lexsort((lo, hi))
+    hi, lo, weight = hi[order], lo[order], weight[order]
+    starts = np.flatnonzero(np.r_[True, (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])])
+    sums = np.add.reduceat(weight, starts)
+    best = np.lexsort((np.arange(len(starts)), -sums))
+    return [
+        (address_of(version, int(hi[starts[i]]), int(lo[starts[i]])), int(sums[i]))
+        for i in best[:MAX_TALLY].tolist()
+    ]
+
+
+MAX_TALLY = 64
+"""Addresses given back: a client has a handful, the heaviest are asked for only."""

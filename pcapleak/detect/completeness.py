@@ -1,0 +1,172 @@
+"""What a capture shows and what it cannot: the coverage ledger and PL901."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pcapleak.detect.gather import Evidence, make
+from pcapleak.detect.judgement import (
+    INSIDE_TUNNEL,
+    PATHS,
+    PROXY,
+    TUNNEL,
+    TUNNEL_TRANSPORT,
+)
+from pcapleak.detect.scene import Scene, SceneTunnel
+from pcapleak.document import CoverageEntry, Finding
+from pcapleak.model import Bool, Service
+from pcapleak.policy import REQUIRE_KINDS, RequireKind
+
+FULL_SNAP = 1500
+"""A snap length below an Ethernet frame's payload cuts packets."""
+
+# Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
+# WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
+_OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
+
+
+class Recorded(NamedTuple):
+    """What a run could see."""
+
+    outside: bool
+    """A physical interface was recorded and has packets."""
+    carried: bool
+    """The tunnel or proxy was seen carrying traffic both ways."""
+    gaps: list[str]
+    """Packets that are missing in the middle, one sentence each."""
+    limits: list[str]
+    """What else limits the verdict."""
+
+
+def recorded(scene: Scene) -> Recorded:
+    """What the captures of this run could see of the policy's matter."""
+    columns = scene.columns
+    both = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
+    ways = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL, TUNNEL_TRANSPORT, PROXY))
+    gaps = [
+        f"{interface.drops} packets were dropped while recording {interface.label}"
+        for interface in scene.state.interfaces
+        if interface.drops
+    ]
+    return Recorded(
+        outside=bool(columns.on(scene.outside).any()),
+        carried=bool((both & ways).any()),
+        gaps=gaps,
+        limits=list(_limits(scene)),
+    )
+
+
+def _limits(scene: Scene) -> Iterator[str]:
+    state, columns = scene.state, scene.columns
+    for facts in state.captures:
+        if facts.truncated:
+            yield f"{facts.path} is cut off: what came after its last packet is unknown"
+    for interface in state.interfaces:
+        if 0 < interface.snap_length < FULL_SNAP:
+            yield (
+                f"{interface.label} was recorded with a snap length of {interface.snap_length} "
+                "bytes: longer packets are incomplete"
+            )
+    if scene.has_policy and not columns.on(scene.outside).any():
+        yield "the physical interface was not recorded: what went beside is not to be seen"
+    for tunnel in scene.tunnels:
+        if not tunnel.interfaces:
+            yield (
+                f"{tunnel.label} itself was not recorded, only what is outside of it: what went "
+                "through it is not to be seen"
+            )
+        if tunnel.confidence == "low":
+            yield (
+                f"the carrier of {tunnel.label} is a guess: give its endpoint with --vpn-endpoint"
+            )
+    if len(columns) and not (columns.packets > columns.sent_packets).any():
+        yield "only one direction of the traffic was recorded"
+    if any(
+        scene.roles[number].role == "any" and state.interfaces[number].link_type == 113
+        for number in range(len(state.interfaces))
+    ):
+        yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
+    for tracker, what in (
+        (state.ice.forgotten, "STUN messages"),
+        (state.names.forgotten, "multicast names"),
+        (state.resolvers.dropped, "DNS queries"),
+        (state.tunnels.dropped, "tunnel and proxy messages"),
+        (state.signalling.forgotten, "candidate lines"),
+    ):
+        if tracker:
+            yield f"{tracker} {what} were beyond what is kept in memory"
+
+
+def incompleteness(scene: Scene, seen: Recorded) -> Iterator[Finding]:
+    """PL901: one finding for each limit."""
+    for sentence in (*seen.gaps, *seen.limits):
+        yield make(
+            "PL901",
+            subject=sentence.split(":")[0],
+            message=f"{sentence[0].upper()}{sentence[1:]}.",
+            evidence=Evidence([], 0, None, None),
+            interface=None,
+            display_filter="",
+        )
+
+
+def coverage(scene: Scene) -> list[CoverageEntry]:
+    """Each kind of traffic that could have leaked: whether it was seen, and where it went."""
+    columns = scene.columns
+    kinds = _kinds(scene)
+    entries = []
+    for kind in REQUIRE_KINDS:
+        mask = kinds[kind]
+        packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
+        entries.append(
+            CoverageEntry(
+                kind=kind,
+                seen=bool(mask.any()),
+                paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
+                note=_note(scene, kind, bool(mask.any())),
+            )
+        )
+    return entries
+
+
+def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
+    columns = scene.columns
+    mdns = columns.serving(Service.MDNS)
+    host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    return {
+        "stun": columns.serving(Service.STUN | Service.TURN | Service.ICE),
+        "dns": columns.serving(Service.DNS | Service.DOT) & ~mdns,
+        "ipv6": (columns.version == 6) & host,
+        "quic": columns.serving(Service.QUIC),
+        "tcp": (columns.protocol == 6) & host,
+        "mdns": mdns,
+    }
+
+
+def _note(scene: Scene, kind: RequireKind, seen: bool) -> str:
+    if kind == "stun" and not seen and scene.state.mdns_names:
+        return "a WebRTC name was announced: a page gathered candidates where this cannot show it"
+    if not seen:
+        return "not seen: nothing of this kind was put to the test"
+    if kind == "tcp" and scene.proxies:
+        return "what the proxy carries inside is its clients' TCP"
+    return ""
+
+
+def completeness(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> float | None:
+    """The carrier's bytes that the recorded inside explains, as a share of 0 to 1.
+
+    None where one of the two was not recorded. Bytes are compared with each inner packet's
+    overhead added; less than 1 means lost packets, keepalives, or traffic of another kind.
+    """
+    columns = scene.columns
+    within = columns.on(tunnel.interfaces)
+    outer = int(columns.bytes[carrier].sum())
+    packets, size = int(columns.packets[within].sum()), int(columns.bytes[within].sum())
+    if not outer or not packets:
+        return None
+    expected = size + packets * _OVERHEAD.get(tunnel.kind or "", 70.0)
+    return round(min(expected, outer) / max(expected, outer), 3)

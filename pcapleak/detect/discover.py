@@ -1,0 +1,262 @@
+"""Finds tunnels and proxies in a capture, and the parts of those a policy names.
+
+A tunnel counts only where a handshake was seen completed, or where its own interface was
+recorded. Packets that merely look like a tunnel's are a guess that is said to be one.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import numpy as np
+
+from pcapleak.detect.addresses import is_public
+from pcapleak.detect.columns import TCP, UDP, Columns
+from pcapleak.detect.roles import NO_LINK_LAYER, NULL_LINK_TYPES
+from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel
+from pcapleak.model import Bool, Endpoint, IPAddress, Service
+from pcapleak.policy import Rule, TransportName
+from pcapleak.tracking.tunnels import Proxy as SeenProxy
+from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
+
+MAIN_SHARE = 0.5
+"""Share of a host's traffic to public addresses that a tunnel or proxy must carry before it is
+taken for the way all of it was meant to go. Mesh VPNs and work VPNs carry less."""
+
+_SHAPES = Service.WIREGUARD | Service.OPENVPN | Service.ESP | Service.IKE | Service.L2TP
+_NOT_CARRIER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
+
+
+def find_tunnels(scene: Scene) -> list[SceneTunnel]:
+    """Tunnels that a capture shows to be the way its traffic was meant to go."""
+    found = _by_interface(scene)
+    return found or _by_handshake(scene)
+
+
+def _by_interface(scene: Scene) -> list[SceneTunnel]:
+    """A tunnel's interface recorded beside a physical one, used towards public addresses."""
+    columns = scene.columns
+    outside = scene.ids("physical")
+    if not outside or not columns.on(outside).any():
+        return []
+    found = []
+    for number in scene.ids("tunnel"):
+        interface = scene.state.interfaces[number]
+        if interface.name is None and interface.link_type in (*NO_LINK_LAYER, *NULL_LINK_TYPES):
+            continue
+        rows = columns.on([number])
+        used = rows & (columns.public(columns.resp) | columns.public(columns.orig))
+        if not used.any():
+            continue
+        reason = (
+            f"{scene.roles[number].reason}; {int(used.sum())} of its flows go to public addresses"
+        )
+        found.append(
+            SceneTunnel(
+                label=interface.label,
+                given=False,
+                interfaces=[number],
+                reasons=[reason],
+                confidence="high",
+            )
+        )
+    return found
+
+
+def _by_handshake(scene: Scene) -> list[SceneTunnel]:
+    """A tunnel that was seen to come up and carries most of its client's traffic."""
+    found: dict[IPAddress, SceneTunnel] = {}
+    for seen in _confirmed(scene):
+        share = _share(scene.columns, seen.interface, seen.client.address, seen.server.address)
+        if share < MAIN_SHARE or not is_public(seen.server.address):
+            continue
+        reason = (
+            f"{seen.kind} handshake completed with {seen.server} (frame "
+            f"{seen.handshakes[0].frames[1]}), which carries {share:.0%} of "
+            f"{seen.client.address}'s traffic to public addresses"
+        )
+        found.setdefault(
+            seen.server.address,
+            SceneTunnel(
+                label=str(seen.server),
+                kind=seen.kind,
+                given=False,
+                endpoints=[_endpoint_rule(seen)],
+                reasons=[reason],
+                confidence="medium",
+            ),
+        )
+    return list(found.values())
+
+
+def _confirmed(scene: Scene) -> list[SeenTunnel]:
+    outside = set(scene.outside)
+    return [
+        seen
+        for seen in scene.state.tunnels.tunnels()
+        if seen.confirmed and seen.interface in outside
+    ]
+
+
+def _share(columns: Columns, interface: int, client: IPAddress, server: IPAddress) -> float:
+    """The part of a client's bytes with public addresses that it exchanges with `server`."""
+    ours = [ip_network(client)]
+    orig, resp = columns.inside(columns.orig, ours), columns.inside(columns.resp, ours)
+    rows = columns.on([interface]) & (orig | resp) & (columns.encapsulation == 0)
+    rows &= np.where(orig, columns.public(columns.resp), columns.public(columns.orig))
+    total = int(columns.bytes[rows].sum())
+    theirs = [ip_network(server)]
+    carried = rows & (columns.inside(columns.resp, theirs) | columns.inside(columns.orig, theirs))
+    return int(columns.bytes[carried].sum()) / total if total else 0.0
+
+
+def _endpoint_rule(seen: SeenTunnel) -> Rule:
+    """What the carrier of a seen tunnel looks like. IPsec moves to port 4500 or to ESP."""
+    network = ip_network(seen.server.address)
+    if seen.kind.startswith("ike"):
+        return Rule(network, None, None, str(seen.server.address))
+    transport: TransportName = "tcp" if seen.transport == "tcp" else "udp"
+    return Rule(network, seen.server.port, transport, f"{seen.server}/{transport}")
+
+
+def find_proxies(scene: Scene) -> list[SceneProxy]:
+    """Proxies that granted requests and carry most of their client's TCP traffic."""
+    outside = set(scene.outside)
+    found: dict[Endpoint, SceneProxy] = {}
+    for seen in scene.state.tunnels.proxies():
+        if not seen.confirmed or seen.layers or seen.interface not in outside:
+            continue
+        share = _proxy_share(scene.columns, seen)
+        if share < MAIN_SHARE:
+            continue
+        scheme = "socks5" if seen.kind == "socks" else "http"
+        found.setdefault(
+            seen.server,
+            SceneProxy(
+                scheme,
+                seen.server,
+                given=False,
+                reasons=[
+                    f"granted {seen.granted} of {seen.requests} requests (first in frame "
+                    f"{seen.frames[0]}) and carries {share:.0%} of the client's TCP bytes"
+                ],
+                confidence="high" if share >= 0.9 else "medium",
+            ),
+        )
+    return list(found.values())
+
+
+def _proxy_share(columns: Columns, seen: SeenProxy) -> float:
+    clients = [ip_network(client.address) for client in seen.clients]
+    orig = columns.inside(columns.orig, clients)
+    rows = columns.on([seen.interface]) & orig & (columns.protocol == TCP)
+    carried = rows & columns.inside(columns.resp, [ip_network(seen.server.address)])
+    carried &= columns.resp_port == seen.server.port
+    rows &= columns.public(columns.resp) | carried
+    total = int(columns.bytes[rows].sum())
+    return int(columns.bytes[carried].sum()) / total if total else 0.0
+
+
+def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
+    """Find the recorded interfaces, the handshakes and the carrier of a tunnel."""
+    if not tunnel.interfaces:
+        tunnel.interfaces = _interfaces_of(scene, tunnel)
+    outside = set(scene.ids("physical", "unknown", "any")) - set(tunnel.interfaces)
+    for seen in scene.state.tunnels.tunnels():
+        if seen.interface not in outside:
+            continue
+        if tunnel.endpoints:
+            if any(_matches(rule, seen.server) for rule in tunnel.endpoints):
+                tunnel.seen.append(seen)
+        elif seen.confirmed and tunnel.kind in (None, seen.kind):
+            tunnel.seen.append(seen)
+    if not tunnel.endpoints:
+        for seen in tunnel.seen:
+            rule = _endpoint_rule(seen)
+            if rule not in tunnel.endpoints:
+                tunnel.endpoints.append(rule)
+                tunnel.reasons.append(
+                    f"{seen.kind} handshake completed with {seen.server} "
+                    f"(frame {seen.handshakes[0].frames[1]})"
+                )
+    if not tunnel.endpoints:
+        _carrier_by_traffic(scene, tunnel, sorted(outside))
+    if tunnel.kind is None and tunnel.seen:
+        tunnel.kind = tunnel.seen[0].kind
+
+
+def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:
+    named = [
+        interface.id
+        for interface in scene.state.interfaces
+        if interface.name is not None and interface.name == tunnel.label
+    ]
+    if named:
+        return named
+    # A recording that gives no names: every tunnel in it that no name tells apart.
+    taken = {number for other in scene.tunnels for number in other.interfaces}
+    unnamed = [
+        number
+        for number in scene.ids("tunnel")
+        if scene.state.interfaces[number].name is None and number not in taken
+    ]
+    if unnamed:
+        tunnel.reasons.append(
+            f"{tunnel.label} is taken to be "
+            + ", ".join(scene.label(number) for number in unnamed)
+            + f": {scene.roles[unnamed[0]].reason}"
+        )
+    return unnamed
+
+
+def _matches(rule: Rule, server: Endpoint) -> bool:
+    return rule.network is not None and server.address in rule.network
+
+
+def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
+    """Without endpoint or handshake: the one flow that carries what the tunnel holds.
+
+    A carrier has a packet for each one inside, and more bytes. Where the inside was not
+    recorded, only a flow of nothing but a tunnel's shape that is most of the traffic counts,
+    and the report says that it is unconfirmed.
+    """
+    columns = scene.columns
+    rows = columns.on(outside) & columns.serving(_SHAPES) & ~columns.serving(_NOT_CARRIER)
+    rows &= (columns.protocol == UDP) | (columns.protocol == 50)
+    if not rows.any():
+        return
+    number = int(np.flatnonzero(rows)[np.argmax(columns.bytes[rows])])
+    if tunnel.interfaces:
+        kept = _conserves(columns, columns.on(tunnel.interfaces), number)
+        reason = "carries a packet for each one in the tunnel"
+    else:
+        beside = columns.on(outside) & (columns.public(columns.resp) | columns.public(columns.orig))
+        kept = bool(columns.bytes[number] >= MAIN_SHARE * columns.bytes[beside].sum())
+        reason = "looks like a tunnel's carrier and is most of the traffic; unconfirmed"
+    if not kept:
+        return
+    server = columns.flows.resp(number)
+    if is_public(columns.flows.orig(number).address) and not is_public(server.address):
+        server = columns.flows.orig(number)
+    protocol: TransportName | None = "udp" if columns.protocol[number] == UDP else None
+    rule = Rule(
+        ip_network(server.address),
+        server.port if protocol else None,
+        protocol,
+        f"{server}/udp" if protocol else str(server.address),
+    )
+    tunnel.endpoints.append(rule)
+    tunnel.reasons.append(f"{rule.text} {reason}")
+    if tunnel.confidence in ("certain", "high"):
+        tunnel.confidence = "medium" if tunnel.interfaces else "low"
+
+
+def _conserves(columns: Columns, inside: Bool, carrier: int) -> bool:
+    """Whether a flow can carry the packets of an interface: as many, and larger."""
+    packets, size = int(columns.packets[inside].sum()), int(columns.bytes[inside].sum())
+    carried = int(columns.packets[carrier])
+    return (
+        packets > 0
+        and 0.7 * packets <= carried <= 1.5 * packets + 50
+        and int(columns.bytes[carrier]) >= 0.7 * size
+    )

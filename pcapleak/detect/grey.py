@@ -1,0 +1,128 @@
+"""The grey zone: traffic outside that is information with a reason, not a leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapleak.detect.columns import TCP, UDP
+from pcapleak.detect.judgement import TUNNEL_TRANSPORT
+from pcapleak.detect.scene import Scene, single
+from pcapleak.model import Bool, Int64, Service
+
+CONNECTIVITY_CHECKS = frozenset(
+    {
+        "captive.apple.com",
+        "captive.g.aaplimg.com",
+        "clients3.google.com",
+        "connectivity-check.ubuntu.com",
+        "connectivitycheck.android.com",
+        "connectivitycheck.cbg-app.huawei.com",
+        "connectivitycheck.gstatic.com",
+        "connectivitycheck.platform.hicloud.com",
+        "detectportal.firefox.com",
+        "detectportal.brave-http-only.com",
+        "dns.msftncsi.com",
+        "fedoraproject.org",
+        "ipv6.msftconnecttest.com",
+        "network-test.debian.org",
+        "networkcheck.kde.org",
+        "nmcheck.gnome.org",
+        "ping.archlinux.org",
+        "www.msftconnecttest.com",
+        "www.msftncsi.com",
+    }
+)
+"""Hosts that operating systems and browsers ask to find captive portals."""
+
+_FIN, _SYN, _RST = 1, 2, 4
+TAIL_BYTES = 120
+"""Mean frame length up to which packets carry hardly more than their headers."""
+KEEPALIVE_BYTES = 64
+"""A NAT keepalive is one byte (RFC 3948 section 2.3), in a frame of at most this length."""
+
+
+def benign_name(name: str) -> bool:
+    """Whether a host exists for connectivity checks."""
+    return name.rstrip(".").lower() in CONNECTIVITY_CHECKS
+
+
+def first_handshake_ns(scene: Scene) -> int | None:
+    """When the first tunnel began to come up, if the capture shows it coming up.
+
+    None where a carrier's packets came before any handshake: the tunnel was up already.
+    """
+    attempts = [
+        start
+        for tunnel in scene.tunnels
+        for seen in tunnel.seen
+        if seen.confirmed
+        for start in (*seen.attempts[:1], seen.handshakes[0].started_ns)
+    ]
+    if not attempts:
+        return None
+    begun = min(attempts)
+    carriers = scene.path == TUNNEL_TRANSPORT
+    if carriers.any() and int(scene.columns.first_ns[carriers].min()) < begun:
+        return None
+    within = scene.columns.on(scene.inside_ids)
+    if within.any() and int(scene.columns.first_ns[within].min()) < begun:
+        return None
+    return begun
+
+
+def grey_reasons(scene: Scene, rows: Int64) -> Iterator[tuple[str | None, Int64, bool]]:
+    """`rows` parted by why they are no leak (None: they may be one), and whether they are not."""
+    left = np.zeros(len(scene.columns), np.bool_)
+    left[rows] = True
+    for reason, mask in _reasons(scene):
+        part = left & mask
+        if part.any():
+            yield reason, np.flatnonzero(part).astype(np.int64), True
+            left &= ~part
+    if left.any():
+        yield None, np.flatnonzero(left).astype(np.int64), False
+
+
+def _reasons(scene: Scene) -> Iterator[tuple[str, Bool]]:
+    columns = scene.columns
+    begun = first_handshake_ns(scene)
+    if begun is not None:
+        yield (
+            "over before the tunnel's first handshake; a leak if the tunnel should have been up",
+            columns.last_ns < begun,
+        )
+    yield (
+        "the far end began it; this host only answered",
+        ~columns.orig_is_near & columns.public(columns.far),
+    )
+    yield (
+        "clocks are often set outside of tunnels on purpose",
+        columns.serving(Service.NTP) & (columns.far_port == 123),
+    )
+    checks = np.zeros(len(columns), np.bool_)
+    state = scene.state
+    for row, name in state.server_names.items():
+        if benign_name(name):
+            checks[row] = True
+    addresses = state.resolvers.addresses_of(CONNECTIVITY_CHECKS)
+    # An address that serves more than the check is told apart by the name said to it.
+    named = np.zeros(len(columns), np.bool_)
+    named[list(state.server_names)] = True
+    checks |= ~named & columns.inside(columns.far, [single(address) for address in addresses])
+    yield "a connectivity check of the system or browser", checks
+    yield (
+        "a NAT keepalive without data",
+        (columns.protocol == UDP)
+        & (columns.far_port == 4500)
+        & (columns.bytes <= KEEPALIVE_BYTES * columns.packets),
+    )
+    flags = columns.flows.tcp_flags
+    yield (
+        "the end of a connection that is older than the recording",
+        (columns.protocol == TCP)
+        & (flags & _SYN == 0)
+        & (flags & (_FIN | _RST) != 0)
+        & (columns.bytes <= TAIL_BYTES * columns.packets),
+    )

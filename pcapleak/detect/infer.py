@@ -1,0 +1,320 @@
+"""Completes a policy from the capture: every field given, inferred with reasons, or empty."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface, ip_network
+
+import numpy as np
+
+from pcapleak.detect.addresses import inside, is_public
+from pcapleak.detect.clients import (
+    CONFIDENCES,
+    Known,
+    complete_clients,
+    interface_addresses,
+    lan_guess,
+    most_common_end,
+)
+from pcapleak.detect.columns import Columns
+from pcapleak.detect.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.detect.roles import interface_roles
+from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel, single
+from pcapleak.document import Confidence, PolicyEntry, PolicyField
+from pcapleak.model import Endpoint, IPAddress
+from pcapleak.policy import Policy
+from pcapleak.tracking.state import State
+
+MAX_CARRIERS = 1000
+"""Flows to a tunnel's endpoint looked at for the client's addresses."""
+
+Source = tuple[str, str, Confidence]
+"""A value found, why, and how surely."""
+
+
+def infer(state: State, policy: Policy) -> Scene:
+    """The scene of a run: the policy as given, and what the capture adds to it."""
+    scene = Scene(
+        state=state,
+        policy=policy,
+        columns=Columns(state.flows),
+        roles=interface_roles(state.interfaces, state.flows, policy),
+    )
+    scene.tunnels = [
+        SceneTunnel(
+            label=tunnel.interface or str(tunnel.endpoints[0].text),
+            kind=tunnel.protocol,
+            endpoints=list(tunnel.endpoints),
+            addresses=list(tunnel.addresses),
+            resolvers=list(tunnel.resolvers),
+            exits=list(tunnel.exits),
+            routes=list(tunnel.routes),
+        )
+        for tunnel in policy.tunnels
+    ]
+    scene.proxies = [
+        SceneProxy(proxy.scheme, proxy.endpoint, exits=list(proxy.exits))
+        for proxy in policy.proxies
+    ]
+    if policy.is_empty and policy.infer:
+        scene.tunnels = find_tunnels(scene)
+        scene.proxies = find_proxies(scene)
+    for tunnel in scene.tunnels:
+        fit_tunnel(scene, tunnel)
+    _fit_proxies(scene)
+    fields: dict[str, PolicyField] = {}
+    _tunnel_fields(scene, fields)
+    _clients(scene, fields)
+    _inner(scene, fields)
+    _lans(scene, fields)
+    _orient(scene)
+    _exits(scene, fields)
+    _resolvers(scene, fields)
+    fields["allow"] = _given([rule.text for rule in policy.allow])
+    fields["strict"] = PolicyField(
+        ["yes" if policy.strict else "no"], "given" if policy.strict else "default"
+    )
+    kind = ("tunnel" if scene.tunnels else "") + ("+" if scene.tunnels and scene.proxies else "")
+    scene.entry = PolicyEntry(
+        "none"
+        if not scene.has_policy
+        else "tunnel+proxy"
+        if kind.endswith("+")
+        else "tunnel"
+        if scene.tunnels
+        else "proxy",
+        fields,
+    )
+    return scene
+
+
+def _given(values: list[str]) -> PolicyField:
+    return PolicyField(values, "given" if values else "default")
+
+
+def _found(sources: list[Source]) -> PolicyField:
+    """A field that the capture gave."""
+    if not sources:
+        return PolicyField([], "default")
+    weakest = max((confidence for _, _, confidence in sources), key=CONFIDENCES.index)
+    return PolicyField(
+        list(dict.fromkeys(value for value, _, _ in sources)),
+        "inferred",
+        weakest,
+        list(dict.fromkeys(f"{value}: {reason}" for value, reason, _ in sources)),
+    )
+
+
+def _fit_proxies(scene: Scene) -> None:
+    """Join proxies with what was seen of them."""
+    for proxy in scene.proxies:
+        for seen in scene.state.tunnels.proxies():
+            if seen.server == proxy.endpoint and not seen.layers:
+                proxy.seen.append(seen)
+                proxy.relays.extend(relay for relay in seen.relays if relay not in proxy.relays)
+
+
+def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    given = [tunnel for tunnel in scene.tunnels if tunnel.given]
+    if given or not scene.tunnels:
+        fields["tunnels"] = _given([tunnel.label for tunnel in given])
+        fields["tunnels"].reasons = [reason for tunnel in given for reason in tunnel.reasons]
+    else:
+        fields["tunnels"] = _found(
+            [(t.label, reason, t.confidence) for t in scene.tunnels for reason in t.reasons]
+        )
+    asked = [rule.text for tunnel in scene.policy.tunnels for rule in tunnel.endpoints]
+    if asked:
+        fields["vpn_endpoints"] = _given(asked)
+    else:
+        fields["vpn_endpoints"] = _found(
+            [
+                (rule.text, "; ".join(tunnel.reasons), tunnel.confidence)
+                for tunnel in scene.tunnels
+                for rule in tunnel.endpoints
+            ]
+        )
+    if scene.policy.proxies or not scene.proxies:
+        fields["proxies"] = _given([str(proxy) for proxy in scene.policy.proxies])
+    else:
+        fields["proxies"] = _found(
+            [
+                (f"{proxy.scheme}://{proxy.endpoint}", reason, proxy.confidence)
+                for proxy in scene.proxies
+                for reason in proxy.reasons
+            ]
+        )
+
+
+def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    policy, columns = scene.policy, scene.columns
+    if policy.clients:
+        scene.clients = list(policy.clients)
+        fields["clients"] = _given([str(network) for network in policy.clients])
+        return
+    known = Known()
+    outside = scene.outside
+    for address in interface_addresses(scene.state.interfaces, outside):
+        known.add(address, "the capture file names it as the interface's", "certain")
+    for tunnel in scene.tunnels:
+        for seen in tunnel.seen:
+            if seen.interface in outside:
+                known.add(seen.client.address, "began the tunnel's handshake", "high")
+        rows = columns.on(outside) & columns.inside(
+            columns.resp, [rule.network for rule in tunnel.endpoints if rule.network is not None]
+        )
+        for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():
+            sender = columns.flows.orig(row).address
+            known.add(sender, "sends to the tunnel's endpoint", "high")
+    for proxy in scene.proxies:
+        for used in proxy.seen:
+            for client in used.clients:
+                if used.interface in outside:
+                    known.add(client.address, "speaks to the proxy", "high")
+    scene.suspected = complete_clients(known, columns, outside)
+    scene.clients = known.networks
+    fields["clients"] = _found(
+        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
+    )
+
+
+def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    """The client's addresses inside tunnels."""
+    sources: list[Source] = []
+    for tunnel in scene.tunnels:
+        if tunnel.addresses:
+            continue
+        for address in interface_addresses(scene.state.interfaces, tunnel.interfaces):
+            tunnel.addresses.append(single(address))
+            sources.append(
+                (str(address), f"the capture file names it on {tunnel.label}", "certain")
+            )
+        if tunnel.addresses or not tunnel.interfaces:
+            continue
+        columns = scene.columns
+        rows = columns.on(tunnel.interfaces)
+        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        for version in (4, 6):
+            found = most_common_end(columns, rows, version)
+            if found is not None and not inside(found[0], scene.clients):
+                address, share = found
+                tunnel.addresses.append(single(address))
+                reason = f"takes part in {share:.0%} of the IPv{version} packets on {tunnel.label}"
+                sources.append((str(address), reason, "high" if share > 0.9 else "medium"))
+    scene.inner = [network for tunnel in scene.tunnels for network in tunnel.addresses]
+    # Without a recording of the tunnel, a second private address of the host, of another
+    # network than its first, is taken for the tunnel's.
+    guesses = [
+        address
+        for address in scene.suspected
+        if scene.tunnels and not scene.inner and not _beside_client(scene, address)
+    ]
+    scene.suspected = guesses
+    for address in guesses:
+        scene.inner.append(single(address))
+        sources.append((str(address), "a second private address of the same host", "medium"))
+    given = [str(n) for tunnel in scene.policy.tunnels for n in tunnel.addresses]
+    fields["tunnel_addresses"] = _given(given) if given else _found(sources)
+
+
+def _beside_client(scene: Scene, address: IPAddress) -> bool:
+    return any(
+        address in ip_network((network.network_address, 24), strict=False)
+        for network in scene.clients
+        if network.version == 4
+    )
+
+
+def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    if scene.policy.lans:
+        scene.lans = list(scene.policy.lans)
+        fields["lans"] = _given([str(network) for network in scene.policy.lans])
+        return
+    known = Known()
+    for number in scene.outside:
+        for text in scene.state.interfaces[number].addresses:
+            network = ip_interface(text).network
+            if network.num_addresses > 1:
+                known.add(network, "the capture file names it as the interface's", "certain")
+    for lease in scene.state.network.leases():
+        if lease.network is not None and inside(lease.address, scene.clients):
+            known.add(lease.network, f"DHCP lease from {lease.server}", "high")
+    for router in scene.state.network.routers():
+        for prefix in router.prefixes.values():
+            if prefix.on_link:
+                known.add(prefix.network, f"announced on-link by {router.address}", "high")
+    clients = Known(networks=scene.clients)
+    for guess, reason, confidence in lan_guess(clients):
+        if not any(guess.version == network.version for network in known.networks):
+            known.add(guess, reason, confidence)
+    # A network that declares the public internet its own is judged by PL209, not believed.
+    scene.lans = [
+        network
+        for network in known.networks
+        if not (network.version == 4 and is_public(network.network_address))
+    ]
+    fields["lans"] = _found(
+        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
+    )
+
+
+def _orient(scene: Scene) -> None:
+    """Tell the columns which end of each flow is the client's."""
+    columns = scene.columns
+    mine = [*scene.clients, *scene.inner]
+    orig, resp = columns.inside(columns.orig, mine), columns.inside(columns.resp, mine)
+    columns.orient(orig | ~resp)
+
+
+def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    given = [
+        *scene.policy.exits,
+        *(network for tunnel in scene.policy.tunnels for network in tunnel.exits),
+        *(network for proxy in scene.policy.proxies for network in proxy.exits),
+    ]
+    sources: list[Source] = []
+    known: list[Endpoint] = []
+    tunnelled = set(scene.inside_ids)
+    for key, link in scene.state.ice.links.items():
+        told = [*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)]
+        for mapped in told:
+            if not is_public(mapped.address) or mapped in known:
+                continue
+            if key.interface in tunnelled:
+                reason = f"STUN inside the tunnel shows it (frame {link.seen.frames[0]})"
+            elif {"socks", "http-connect"} & set(key.layers):
+                reason = f"TURN through the proxy shows it (frame {link.seen.frames[0]})"
+            else:
+                continue
+            sources.append((str(mapped.address), reason, "certain"))
+    for proxy in scene.proxies:
+        for seen in proxy.seen:
+            for bound in seen.bound:
+                if is_public(bound.address):
+                    reason = "the proxy says it sends from there"
+                    sources.append((str(bound.address), reason, "high"))
+    # Where a tunnel or proxy ends is mostly where its traffic comes out.
+    for tunnel in scene.tunnels:
+        for rule in tunnel.endpoints:
+            if rule.network is not None and rule.network.num_addresses == 1:
+                address = rule.network.network_address
+                sources.append((str(address), f"the endpoint of {tunnel.label}", "medium"))
+    for proxy in scene.proxies:
+        sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
+    found = [network for value, _, _ in sources for network in [ip_network(value)]]
+    scene.exits = list(dict.fromkeys([*given, *found]))
+    fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
+
+
+def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    scene.resolvers = list(scene.policy.resolvers)
+    tunnelled = set(scene.inside_ids)
+    sources: list[Source] = []
+    for used in scene.state.resolvers.resolvers():
+        if used.interface in tunnelled:
+            reason = "asked inside the tunnel"
+            sources.append((str(used.endpoint.address), reason, "high"))
+    given = [
+        *map(str, scene.policy.resolvers),
+        *(str(address) for tunnel in scene.policy.tunnels for address in tunnel.resolvers),
+    ]
+    fields["resolvers"] = _given(given) if given else _found(sources)

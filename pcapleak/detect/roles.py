@@ -1,0 +1,127 @@
+"""What each interface is: physical, tunnel, loopback, `any`, and how that is known."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pcapleak.detect.addresses import column_class
+from pcapleak.detect.judgement import InterfaceRole
+from pcapleak.model import Interface
+from pcapleak.policy import Policy
+from pcapleak.tracking.flows import FlowTable
+
+# Names that operating systems and VPN clients give. Physical names come second: `tun` would
+# otherwise be shadowed by nothing, but a name such as `wlp2s0` must not match `w`.
+_TUNNEL = re.compile(
+    r"^(wg|tun|tap|utun|ppp|ipsec|gre|gretap|sit|ip6tnl|ipip|vti|xfrm|l2tp|zt|ham|feth|warp|"
+    r"cloudflarewarp|nordlynx|nordtun|proton|pvpn|mullvad|tailscale|ts\d|wt\d|amn|outline|"
+    r"cscotun|gpd|ivpn|expressvpn|lightway|surfshark|hs\d)",
+    re.IGNORECASE,
+)
+_TUNNEL_WORDS = re.compile(
+    r"wireguard|openvpn|wintun|tap-windows|vpn|tunnel|tailscale|nordlynx", re.IGNORECASE
+)
+_LOOPBACK = re.compile(r"^(lo\d*|loopback.*|.*npf_loopback)$", re.IGNORECASE)
+_PHYSICAL = re.compile(
+    r"^(eth|en|em|eno|ens|enp|enx|wl|wlan|wifi|wi-fi|ath|ra\d|usb|ww|rmnet|ccmni|pdp_ip|bond|"
+    r"team|br|bridge|vmnet|vbox|veth|docker|virbr|ap\d|awdl|igb|em\d|re\d|bge|ethernet|"
+    r"local area connection)",
+    re.IGNORECASE,
+)
+
+ANY_LINK_TYPES = (113, 276)
+"""SLL and SLL2: what Linux's `any` device records."""
+NO_LINK_LAYER = (12, 14, 101, 228, 229)
+"""Raw IP. Tunnels look like this, but so do modems and exports."""
+NULL_LINK_TYPES = (0, 108)
+"""BSD's loopback and tunnel devices."""
+
+# ARPHRD numbers of Linux's if_arp.h.
+_HARDWARE: dict[int, tuple[str, str]] = {
+    1: ("physical", "Ethernet"),
+    32: ("physical", "InfiniBand"),
+    512: ("tunnel", "PPP"),
+    519: ("tunnel", "raw IP"),
+    768: ("tunnel", "an IP-in-IP tunnel"),
+    769: ("tunnel", "an IPv6 tunnel"),
+    772: ("loopback", "loopback"),
+    776: ("tunnel", "a 6in4 tunnel"),
+    778: ("tunnel", "a GRE tunnel"),
+    801: ("physical", "Wi-Fi"),
+    802: ("physical", "Wi-Fi"),
+    803: ("physical", "Wi-Fi"),
+    823: ("tunnel", "a GRE tunnel over IPv6"),
+    65534: ("tunnel", "a device without a link layer, as tunnels are"),
+}
+
+
+def interface_roles(
+    interfaces: list[Interface], flows: FlowTable, policy: Policy
+) -> list[InterfaceRole]:
+    """The role of each interface, by id."""
+    named = {tunnel.interface for tunnel in policy.tunnels if tunnel.interface is not None}
+    parents = {interface.parent for interface in interfaces if interface.parent is not None}
+    looped = _loopback_only(len(interfaces), flows)
+    return [
+        _role(interface, policy, named, interface.id in parents, looped[interface.id])
+        for interface in interfaces
+    ]
+
+
+def _role(
+    interface: Interface, policy: Policy, named: set[str], is_parent: bool, looped: bool
+) -> InterfaceRole:
+    name = interface.name
+    if name is not None and name in named:
+        return InterfaceRole("tunnel", f"the policy names {name} as a tunnel")
+    if is_parent or name == "any":
+        return InterfaceRole("any", "a recording of all interfaces; each is judged apart")
+    if interface.parent is not None and interface.hardware_type in _HARDWARE:
+        role, what = _HARDWARE[interface.hardware_type]
+        return _literal(role, f"interface {interface.index} is {what} (by its hardware type)")
+    if name is not None:
+        if _LOOPBACK.match(name):
+            return InterfaceRole("loopback", f"it is called {name}")
+        if _TUNNEL.match(name):
+            return InterfaceRole("tunnel", f"tunnels are called like {name}")
+        if _TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
+            return InterfaceRole("tunnel", "its name or description speaks of a tunnel")
+        if _PHYSICAL.match(name):
+            return InterfaceRole("physical", f"physical interfaces are called like {name}")
+    if looped:
+        return InterfaceRole("loopback", "all its traffic is between loopback addresses")
+    if interface.hardware_type in _HARDWARE:
+        role, what = _HARDWARE[interface.hardware_type]
+        return _literal(role, f"it is {what} (by its hardware type)")
+    if interface.link_type in ANY_LINK_TYPES:
+        return InterfaceRole(
+            "any", "a cooked recording without interface numbers: interfaces are not told apart"
+        )
+    if interface.link_type in (*NO_LINK_LAYER, *NULL_LINK_TYPES):
+        if policy.tunnels:
+            return InterfaceRole(
+                "tunnel", "it has no link layer, as tunnels have none, and the policy has a tunnel"
+            )
+        return InterfaceRole(
+            "unknown", "it has no name and no link layer: a tunnel, a modem or an export"
+        )
+    return InterfaceRole("physical", "it has a link layer and no tunnel's name")
+
+
+def _literal(role: str, reason: str) -> InterfaceRole:
+    if role == "physical":
+        return InterfaceRole("physical", reason)
+    if role == "loopback":
+        return InterfaceRole("loopback", reason)
+    return InterfaceRole("tunnel", reason)
+
+
+def _loopback_only(count: int, flows: FlowTable) -> list[bool]:
+    """For each interface whether it has flows, all of them between loopback addresses."""
+    loop = column_class(flows.version, flows.orig_hi, flows.orig_lo, "loopback")
+    loop &= column_class(flows.version, flows.resp_hi, flows.resp_lo, "loopback")
+    total = np.bincount(flows.interface, minlength=count)
+    local = np.bincount(flows.interface[loop], minlength=count)
+    return [bool(total[i]) and total[i] == local[i] for i in range(count)]

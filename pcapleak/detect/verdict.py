@@ -1,0 +1,95 @@
+"""The verdict: leak, no leak, inconclusive, or no policy to judge by."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from pcapleak.detect.addresses import is_public
+from pcapleak.detect.completeness import Recorded
+from pcapleak.detect.scene import Scene
+from pcapleak.document import CoverageEntry, Finding, Verdict
+
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+_OUTSIDE = ("PL1", "PL2")
+
+
+def rank(finding: Finding) -> tuple[int, str, str]:
+    """Worst first, then by id and subject."""
+    return SEVERITIES.index(finding.severity), finding.id, finding.subject
+
+
+def exposed_addresses(scene: Scene, findings: list[Finding]) -> list[str]:
+    """The client's public addresses that findings show reaching someone outside."""
+    found = {
+        text
+        for finding in findings
+        if finding.id.startswith(_OUTSIDE)
+        for text in finding.addresses
+        if is_public(ip_address(text)) and not scene.is_exit(ip_address(text))
+    }
+    return sorted(found, key=lambda text: (ip_address(text).version, int(ip_address(text))))
+
+
+def verdict(
+    scene: Scene, findings: list[Finding], seen: Recorded, ledger: list[CoverageEntry]
+) -> Verdict:
+    """What `findings` and what was recorded come to."""
+    exposed = exposed_addresses(scene, findings)
+    if not scene.has_policy:
+        return Verdict(
+            "no-policy",
+            "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
+            "give one with --tunnel or --proxy",
+            exposed,
+        )
+    leaks = [
+        finding
+        for finding in findings
+        if finding.severity in ("critical", "high") and finding.id.startswith(_OUTSIDE)
+    ]
+    if leaks:
+        more = len(leaks) - 1
+        others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
+        return Verdict("leak", f"{min(leaks, key=rank).message}{others}", exposed)
+    obstacle = _obstacle(scene, seen, ledger)
+    if obstacle is not None:
+        return Verdict("inconclusive", obstacle, exposed)
+    kinds = [entry.kind for entry in ledger if entry.seen]
+    missing = [entry.kind for entry in ledger if not entry.seen]
+    reason = f"nothing left beside {_ways(scene)}; seen were {', '.join(kinds)}"
+    if missing:
+        reason += f", not put to the test were {', '.join(missing)}"
+    return Verdict("no-leak", reason, exposed)
+
+
+def _ways(scene: Scene) -> str:
+    ways = [tunnel.label for tunnel in scene.tunnels]
+    ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
+    return " and ".join(ways)
+
+
+def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str | None:
+    """Why no leak cannot be said, where it cannot."""
+    if not seen.outside:
+        return (
+            "the physical interface was not recorded, so what went beside "
+            f"{_ways(scene)} is not to be seen; record it too (tcpdump -i any)"
+        )
+    if not seen.carried:
+        return (
+            f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
+            "proves nothing; record while it is in use"
+        )
+    if seen.gaps:
+        return f"packets are missing: {'; '.join(seen.gaps)}"
+    guessed = [tunnel.label for tunnel in scene.tunnels if tunnel.confidence == "low"]
+    if guessed:
+        return (
+            f"the carrier of {', '.join(guessed)} is a guess; name its endpoint with --vpn-endpoint"
+        )
+    unseen = [
+        entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen
+    ]
+    if unseen:
+        return f"{', '.join(unseen)} is required to be seen and was not"
+    return None

@@ -1,0 +1,375 @@
+"""PL101 to PL107: what WebRTC shows beside a proxy or tunnel, and in clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv6Address, ip_address
+
+import numpy as np
+
+from pcapleak.detect.addresses import classify, inside, is_public, unmapped
+from pcapleak.detect.columns import Columns
+from pcapleak.detect.gather import (
+    Column,
+    Evidence,
+    address_filter,
+    amount,
+    flow_evidence,
+    groups,
+    make,
+    near_addresses,
+    on_interface,
+    plural,
+    rows_of,
+)
+from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
+from pcapleak.detect.scene import Scene
+from pcapleak.document import MAX_FRAMES, Finding
+from pcapleak.model import Bool, Endpoint, IPAddress, Service
+from pcapleak.tracking.ice.links import Link, LinkKey
+from pcapleak.tracking.sightings import Sighting
+
+_WEBRTC = (
+    Service.STUN | Service.TURN | Service.ICE | Service.CHANNEL_DATA | Service.DTLS | Service.RTP
+)
+VPN_SOFTWARE = ("tailnode",)
+"""SOFTWARE of VPN clients that look for their own address outside the tunnel by design."""
+
+GATHER_NS = 5_000_000_000
+"""Gathering on several interfaces begins together; a check list is gathered in seconds."""
+
+
+def webrtc_flows(columns: Columns) -> Bool:
+    """Flows of WebRTC. ChannelData, DTLS and RTP alone are shapes: with UDP only."""
+    stun = columns.serving(Service.STUN | Service.TURN | Service.ICE)
+    shaped = columns.serving(_WEBRTC) & (columns.protocol == 17) & ~columns.serving(Service.QUIC)
+    found: Bool = stun | shaped
+    return found
+
+
+def webrtc_findings(scene: Scene) -> Iterator[Finding]:
+    """PL101 to PL107."""
+    own = _vpn_own(scene)
+    yield from _reflexive(scene, own)
+    if scene.has_policy:
+        yield from _bypass(scene, own)
+        yield from _enumeration(scene)
+        yield from _path_change(scene)
+    yield from _mapped(scene)
+    yield from _peers(scene)
+    yield from _raw_hosts(scene)
+
+
+def _evidence(seen: list[Sighting], flows: list[int]) -> Evidence:
+    return Evidence(
+        frames=sorted({frame for sighting in seen for frame in sighting.frames})[:MAX_FRAMES],
+        frame_count=sum(sighting.count for sighting in seen),
+        first_ns=min(sighting.first_ns for sighting in seen),
+        last_ns=max(sighting.last_ns for sighting in seen),
+        flow=flows[0] if flows else None,
+        flow_count=len(set(flows)),
+    )
+
+
+def _vpn_own(scene: Scene) -> set[int]:
+    """Flows on which a VPN client looks for its own address."""
+    return {
+        link.flow
+        for link in scene.state.ice.links.values()
+        if link.software is not None and link.software.lower().startswith(VPN_SOFTWARE)
+    }
+
+
+def _answers(link: Link) -> Iterator[tuple[Endpoint, Sighting]]:
+    """What the sender of this link told its receiver about the receiver's address."""
+    yield from link.answers.items()
+    yield from link.check_answers.items()
+    for allocation, sighting in link.allocations.items():
+        if allocation.mapped is not None:
+            yield allocation.mapped, sighting
+
+
+def _reflexive(scene: Scene, own: set[int]) -> Iterator[Finding]:
+    """PL101. Only what was told to the client counts: XOR-MAPPED, never XOR-PEER or RELAYED."""
+    found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link, Sighting]]] = {}
+    for key, link in scene.state.ice.links.items():
+        if key.layers or link.flow in own:
+            continue
+        if scene.has_policy and (
+            scene.path[link.flow] != BYPASS or not scene.is_client(key.destination.address)
+        ):
+            continue
+        if not scene.has_policy and not inside(key.destination.address, scene.clients):
+            continue
+        for mapped, sighting in _answers(link):
+            address = unmapped(mapped.address)
+            if is_public(address) and not scene.is_exit(address):
+                found.setdefault((key.interface, address), []).append((key, link, sighting))
+    for (interface, address), shown in found.items():
+        servers = list(dict.fromkeys(str(key.source) for key, _, _ in shown))
+        label = scene.label(interface)
+        if scene.has_policy:
+            where = "outside the proxy" if scene.is_proxy_only else "outside the tunnel"
+        else:
+            where = "with no proxy or tunnel known"
+        yield make(
+            "PL101",
+            subject=f"{address} on {label}",
+            message=f"{' and '.join(servers[:2])}{' and others' if len(servers) > 2 else ''} "
+            f"answered on {label}, {where}, that this host is {address}: a page that asked "
+            f"knows its real address.",
+            evidence=_evidence(
+                [sighting for _, _, sighting in shown], [link.flow for _, link, _ in shown]
+            ),
+            interface=label,
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"stun.att.{'ipv4' if address.version == 4 else 'ipv6'} == {address}",
+            ),
+            severity=None if scene.has_policy else "info",
+            addresses=[address],
+            reasons=[f"told to {key.destination} by {key.source}" for key, _, _ in shown],
+        )
+
+
+def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
+    """PL102."""
+    columns = scene.columns
+    mask = webrtc_flows(columns) & (scene.path == BYPASS) & (columns.sent_packets > 0)
+    rows = rows_of(mask)
+    keys: list[Column] = [
+        columns.interface[rows],
+        columns.protocol[rows].astype(np.int64),
+        columns.far[0][rows],
+        columns.far[1][rows],
+        columns.far_port[rows].astype(np.int64),
+    ]
+    for part in groups(rows, keys, columns.bytes[rows]):
+        first = int(part[0])
+        interface = int(columns.interface[first])
+        label = scene.label(interface)
+        far = columns.far_endpoint(first)
+        alone = len({columns.far_endpoint(row) for row in part[:1000].tolist()}) == 1
+        kinds = _kinds(columns, part[:1000].tolist())
+        evidence = flow_evidence(scene, part)
+        answered = bool((columns.packets[part] > columns.sent_packets[part]).any())
+        senders = near_addresses(scene, part)
+        where = "the proxy" if scene.is_proxy_only else "the tunnel"
+        transport = "tcp" if columns.protocol[first] == 6 else "udp"
+        benign = set(part.tolist()) <= own
+        yield make(
+            "PL102",
+            subject=f"{transport} {far if alone else 'many endpoints'} on {label}",
+            message=f"{kinds} went from {', '.join(map(str, senders[:3]))} to "
+            f"{far if alone else 'many endpoints'} on {label}, outside {where}: "
+            f"{plural(evidence.frame_count, 'packet')} sent, {amount(evidence.bytes)} in all, "
+            f"{'answered' if answered else 'never answered'}.",
+            evidence=evidence,
+            interface=label,
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"{address_filter(far.address)} and {transport}.port == {far.port}"
+                if alone
+                else "stun or dtls or rtp",
+            ),
+            severity="info" if benign else None,
+            addresses=[address for address in senders if is_public(address)],
+            reasons=["a VPN client looks for its own address"] if benign else (),
+        )
+
+
+def _kinds(columns: Columns, rows: list[int]) -> str:
+    services = 0
+    for row in rows:
+        services |= int(columns.services[row])
+    names = [
+        name
+        for service, name in (
+            (Service.TURN, "TURN"),
+            (Service.ICE, "ICE checks"),
+            (Service.STUN, "STUN"),
+            (Service.DTLS, "DTLS"),
+            (Service.RTP, "SRTP"),
+            (Service.CHANNEL_DATA, "TURN channels"),
+        )
+        if services & service
+    ]
+    return ", ".join(names)
+
+
+def _enumeration(scene: Scene) -> Iterator[Finding]:
+    """PL103: one session's own sockets on the tunnel and beside it, at one time."""
+    columns = scene.columns
+    within = set(scene.inside_ids)
+    for session in scene.state.sessions:
+        flows = [row for row in session.flows if row < len(columns)]
+        inner = [row for row in flows if int(columns.interface[row]) in within]
+        outer = [row for row in flows if scene.path[row] == BYPASS and columns.sent_packets[row]]
+        pairs = [
+            (a, b)
+            for a in inner[:64]
+            for b in outer[:64]
+            if columns.near_port[a] != columns.near_port[b]
+            and abs(int(columns.first_ns[a]) - int(columns.first_ns[b])) < GATHER_NS
+        ]
+        if not pairs:
+            continue
+        rows = np.array(sorted({row for pair in pairs for row in pair}), np.int64)
+        outside = sorted({scene.label(int(columns.interface[b])) for _, b in pairs})
+        inside_labels = sorted({scene.label(int(columns.interface[a])) for a, _ in pairs})
+        near = near_addresses(scene, rows)
+        yield make(
+            "PL103",
+            subject=f"session {session.id}",
+            message=f"One session gathers on {', '.join(inside_labels)} and on "
+            f"{', '.join(outside)} at once, from {', '.join(map(str, near))}: the browser "
+            "lists all interfaces (RFC 8828 Mode 1).",
+            evidence=flow_evidence(scene, rows),
+            interface=outside[0],
+            display_filter="stun and ("
+            + " or ".join(address_filter(address, "src") for address in near)
+            + ")",
+            confidence="high" if session.tie_breakers else "medium",
+            addresses=[address for address in near if is_public(address)],
+        )
+
+
+def _path_change(scene: Scene) -> Iterator[Finding]:
+    """PL104: a UDP port seen inside the tunnel, then outside towards the same far end."""
+    columns = scene.columns
+    udp = (columns.protocol == 17) & ~columns.serving(Service.DNS | Service.MDNS)
+    inner = rows_of(udp & np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)))
+    outer = rows_of(udp & (scene.path == BYPASS) & (columns.sent_packets > 0))
+    if not len(inner) or not len(outer):
+        return
+    inside_by: dict[tuple[int, Endpoint], int] = {}
+    shared = np.intersect1d(columns.near_port[inner], columns.near_port[outer])
+    for row in inner[np.isin(columns.near_port[inner], shared)].tolist():
+        key = int(columns.near_port[row]), columns.far_endpoint(row)
+        if key not in inside_by or columns.first_ns[row] < columns.first_ns[inside_by[key]]:
+            inside_by[key] = row
+    for row in outer[np.isin(columns.near_port[outer], shared)].tolist():
+        port, far = int(columns.near_port[row]), columns.far_endpoint(row)
+        before = inside_by.get((port, far))
+        if before is None or columns.last_ns[row] <= columns.last_ns[before]:
+            continue
+        if columns.first_ns[row] < columns.first_ns[before]:
+            continue
+        gap_ns = int(columns.first_ns[row] - columns.last_ns[before])
+        label = scene.label(int(columns.interface[row]))
+        source = columns.near_endpoint(row)
+        rows = np.array([before, row], np.int64)
+        evidence = flow_evidence(scene, np.array([row], np.int64))
+        frames = sorted({int(columns.sent_frame[before]), *evidence.frames} - {-1})
+        yield make(
+            "PL104",
+            subject=f"udp port {port} to {far}",
+            message=f"UDP port {port} spoke to {far} inside "
+            f"{scene.label(int(columns.interface[before]))} and went on outside, on {label} from "
+            f"{source.address}, "
+            + (
+                f"{gap_ns / 1e6:.0f} ms later."
+                if gap_ns >= 0
+                else "while the tunnel's end lingered."
+            ),
+            evidence=evidence._replace(frames=frames, flow_count=len(rows), flow=row),
+            interface=label,
+            display_filter=f"udp.port == {port} and {address_filter(far.address)}",
+            addresses=[source.address] if is_public(source.address) else [],
+            reasons=[
+                f"inside from {columns.near_endpoint(before)}",
+                f"outside from {source}",
+            ],
+        )
+
+
+def _mapped(scene: Scene) -> Iterator[Finding]:
+    """PL105."""
+    found: dict[tuple[int, IPAddress], list[tuple[Link, Sighting]]] = {}
+    for key, link in scene.state.ice.links.items():
+        told = [
+            *link.answers.items(),
+            *link.check_answers.items(),
+            *link.permissions.items(),
+            *link.peers.items(),
+        ]
+        for endpoint, sighting in told:
+            address = endpoint.address
+            if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+                found.setdefault((key.interface, address), []).append((link, sighting))
+    for (interface, address), shown in found.items():
+        plain = unmapped(address)
+        yield make(
+            "PL105",
+            subject=f"{address} on {scene.label(interface)}",
+            message=f"An ICE exchange on {scene.label(interface)} gives {plain} as the IPv6 "
+            f"address {address}, a form that the masking of private addresses can miss.",
+            evidence=_evidence([s for _, s in shown], [link.flow for link, _ in shown]),
+            interface=scene.label(interface),
+            display_filter=on_interface(scene, interface, f"stun.att.ipv6 == {address}"),
+        )
+
+
+def _peers(scene: Scene) -> Iterator[Finding]:
+    """PL106: one finding for each TURN server, private peers first."""
+    found: dict[tuple[int, Endpoint], dict[Endpoint, list[tuple[Link, Sighting]]]] = {}
+    for key, link in scene.state.ice.links.items():
+        for table, server in ((link.permissions, key.destination), (link.peers, key.source)):
+            for peer, sighting in table.items():
+                peers = found.setdefault((key.interface, server), {})
+                peers.setdefault(peer, []).append((link, sighting))
+    for (interface, server), peers in found.items():
+        ranked = sorted(peers, key=lambda peer: (is_public(peer.address), int(peer.address)))
+        listed = list(dict.fromkeys(peer.address for peer in ranked))
+        private = [address for address in listed if not is_public(address)]
+        shown = [entry for peer in ranked for entry in peers[peer]]
+        yield make(
+            "PL106",
+            subject=f"peers of TURN server {server} on {scene.label(interface)}",
+            message=f"TURN messages with {server} name {plural(len(listed), 'peer')} in clear"
+            + (f", {len(private)} of them private" if private else "")
+            + f": {', '.join(map(str, listed[:5]))}{', ...' if len(listed) > 5 else ''}.",
+            evidence=_evidence([s for _, s in shown], [link.flow for link, _ in shown]),
+            interface=scene.label(interface),
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"{address_filter(server.address)} and stun.attribute == 0x0012",
+            ),
+            reasons=[f"{peer} ({classify(peer.address)})" for peer in ranked],
+        )
+
+
+def _raw_hosts(scene: Scene) -> Iterator[Finding]:
+    """PL107."""
+    for session in scene.state.sessions:
+        for candidate in session.candidates:
+            if candidate.type != "host" or candidate.evidence != "signalled":
+                continue
+            if candidate.mdns_name is not None or candidate.address is None:
+                continue
+            if candidate.address.endswith(".local"):
+                continue
+            address = ip_address(candidate.address)
+            if classify(address) not in (
+                "private IPv4",
+                "unique local IPv6",
+                "shared (CGNAT)",
+                "link-local",
+            ):
+                continue
+            yield make(
+                "PL107",
+                subject=f"{address} in session {session.id}",
+                message=f"A candidate line in clear gives {address} itself where browsers write "
+                "a .local name.",
+                evidence=Evidence(
+                    candidate.frames, candidate.frame_count, session.first_time, session.last_time
+                ),
+                interface=candidate.interface,
+                display_filter=f'frame contains "{address}" and frame contains "typ host"',
+                addresses=[address],
+                reasons=[candidate.line],
+            )
