@@ -1,0 +1,185 @@
+"""Messages one by one: lines, JSON, filters, and pasted hexadecimal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stun_encoder import attribute, check, message, xor_address
+
+from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
+from pcapleak.errors import CaptureError, DecodeError
+from pcapleak.protocols.stun import decode_stun
+from pcapleak.wording import MAX_PARTS, message_fields, summarise, to_json
+
+BINDING = message(0x0001)
+
+
+def test_a_check_in_one_line() -> None:
+    assert summarise(decode_stun(check())) == (
+        "Binding Request, USERNAME Recv:Send, network 0 cost 999, "
+        "ICE-CONTROLLING 0102030405060708, PRIORITY 1845501695"
+    )
+
+
+def test_errors_and_turn_in_one_line() -> None:
+    refused = message(0x0113, attribute(0x0009, b"\0\0\4\x01") + attribute(0x0014, b"example.org"))
+    assert summarise(decode_stun(refused)) == (
+        "Allocate Error Response, 401 Unauthenticated, REALM example.org"
+    )
+    bind = attribute(0x000C, b"\x40\1\0\0")
+    bind += attribute(0x0012, xor_address("192.0.2.1", 5, b"t" * 12))
+    assert summarise(decode_stun(message(0x0009, bind))) == (
+        "ChannelBind Request, channel 0x4001, XOR-PEER-ADDRESS 192.0.2.1:5"
+    )
+
+
+def test_a_summary_is_bounded() -> None:
+    many = decode_stun(message(0x0001, attribute(0x0024, b"\0\0\0\1") * 5000))
+    assert summarise(many).endswith(f"and {5000 - MAX_PARTS} attributes more")
+    assert len(summarise(many)) < 1000
+
+
+def test_fields_of_a_check() -> None:
+    fields = message_fields(decode_stun(check()))
+    assert json.loads(json.dumps(fields)) == fields
+    assert (fields["type"], fields["class"], fields["fingerprint"]) == ("0x0001", "request", "ok")
+    first = fields["attributes"][0]
+    assert first == {
+        "type": "0x0006",
+        "name": "USERNAME",
+        "source": "RFC 8489",
+        "offset": 24,
+        "raw": b"Recv:Send".hex(),
+        "value": "Recv:Send",
+    }
+    assert fields["priority_readings"] == [
+        "libwebrtc: prflx (110), UDP, wildcard socket, no enumerated interface, "
+        "IPv4 address, component 1"
+    ]
+    assert fields["network"].startswith("no enumerated network")
+
+
+def test_fields_tell_what_cannot_be_read() -> None:
+    (only,) = message_fields(decode_stun(message(0x0001, attribute(0x0024, b"x"))))["attributes"]
+    assert only["problem"] == "1 bytes, not 4"
+    assert "value" not in only
+
+
+def test_values_without_json_form_are_refused() -> None:
+    with pytest.raises(TypeError, match="no JSON form for object"):
+        to_json(object())
+    with pytest.raises(TypeError, match="no words for object"):
+        summarise(object())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BINDING.hex(),
+        BINDING.hex(" "),
+        BINDING.hex(":"),
+        "0x" + BINDING.hex().upper(),
+        "\n".join(BINDING.hex(" ", 4).split()),
+        ", ".join(f"0x{byte:02x}" for byte in BINDING),
+    ],
+)
+def test_hexadecimal_as_people_paste_it(text: str) -> None:
+    got = decode_hex(text)
+    assert (got.protocol, got.summary) == ("stun", "Binding Request")
+    assert got.line() == "stun  Binding Request"
+    assert got.to_json()["message"]["transaction_id"] == b"t".hex() * 12
+
+
+@pytest.mark.parametrize(
+    ("text", "protocol", "error"),
+    [
+        ("00 0g", None, "hex digit at byte 3: 'g' is no hexadecimal digit"),
+        ("00 0", None, "hex digit at byte 3: half a byte is left over"),
+        ("", None, "stun header at byte 0: 0 bytes, a header takes 20"),
+        ("00", "stun", "stun header at byte 0: 1 bytes, a header takes 20"),
+    ],
+)
+def test_hexadecimal_rejections(text: str, protocol: str | None, error: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_hex(text, protocol)
+    assert str(caught.value) == error
+
+
+def test_unknown_protocol_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DecodeError, match="one of stun, turn, wireguard"):
+        decode_hex("00", "smtp")
+
+
+def test_pasted_messages_of_other_protocols_are_told() -> None:
+    query = "1234010000010000000000000377777707657861 6d706c6503636f6d0000010001"
+    assert decode_hex(query).protocol == "dns"
+    assert decode_hex(query).summary == "query, www.example.com A?"
+    assert decode_hex("01000000" + "00" * 144).protocol == "wireguard"
+    assert decode_hex("400100026869").summary == "ChannelData 0x4001, 2 bytes"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=120))
+def test_any_hexadecimal_gives_a_message_or_the_one_error(data: bytes) -> None:
+    try:
+        got = decode_hex(data.hex())
+    except DecodeError:
+        return
+    assert got.protocol in PROTOCOLS
+    json.dumps(got.to_json())
+    assert got.line()
+
+
+def test_no_capture_is_a_capture_error(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError):
+        list(decode_capture(tmp_path / "missing.pcap"))
+
+
+@pytest.mark.corpus
+def test_every_message_of_the_corpus_has_words_and_json(corpus: Path) -> None:
+    count, protocols = 0, set()
+    for path in sorted((corpus / "public").iterdir()):
+        try:
+            for got in decode_capture(path):
+                assert got.line()
+                json.dumps(got.to_json())
+                protocols.add(got.protocol)
+                count += 1
+        except CaptureError:
+            continue  # some of the corpus is no capture at all, on purpose
+    assert count > 5000
+    assert protocols <= set(PROTOCOLS)
+
+
+@pytest.mark.corpus
+def test_browser_session_reads_as_it_happened(corpus: Path) -> None:
+    path = corpus / "browser" / "direct.eth0.pcapng"
+    stun = list(decode_capture(path, frozenset({"stun"})))
+    assert {message.protocol for message in stun} == {"stun"}
+    request, answer = stun[0], stun[1]
+    assert request.summary == "Binding Request"
+    assert answer.notes["answers_frame"] == request.frame
+    assert "XOR-MAPPED-ADDRESS 203.0.113.7" in answer.summary
+    as_json = answer.to_json()
+    assert as_json["time"].startswith("2026-11-22T")
+    assert as_json["source"] == "198.51.100.10:3478"
+    both = list(decode_capture(path, frozenset({"stun", "mdns"})))
+    assert [m.frame for m in both] == sorted(m.frame for m in both if m.frame is not None)
+    assert len(both) > len(stun)
+
+
+@pytest.mark.corpus
+def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
+    messages = list(decode_capture(corpus / "browser" / "loop.pcapng", frozenset({"stun"})))
+    quotes = [message for message in messages if message.layers == ("icmp-quote",)]
+    assert quotes
+    for quote in quotes:
+        assert quote.outer is not None
+        assert quote.source is not None
+        # The host's own packet, come back: it left the address that the error is sent to.
+        assert quote.outer[1].address == quote.source.address
+        assert "answers_frame" not in quote.notes
