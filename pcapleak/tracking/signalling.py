@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pcapleak.model import Context, Endpoint
@@ -16,6 +17,8 @@ MAX_LINES = 10_000
 MAX_TEXT = 1 << 20
 """Bytes of one message that are searched; descriptions have up to 100 kB."""
 
+_UFRAG = re.compile(r"ice-ufrag:([A-Za-z0-9+/]{4,256})")
+
 _MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a")
 
 
@@ -28,6 +31,8 @@ class SignalledLine:
     receiver: Endpoint
     channel: str
     """http, websocket, or a protocol's name"""
+    username_fragment: str | None
+    """The line's own, or that of the description it stands in."""
     seen: Sighting
 
 
@@ -56,14 +61,17 @@ class SignallingTracker:
             from urllib.parse import unquote_plus
 
             text = unquote_plus(text)
+        fragments = set(_UFRAG.findall(text))
+        description = fragments.pop() if len(fragments) == 1 else None
         for line in find_candidates(text):
             known = self._lines.get(line)
             if known is not None:
                 known.seen.add(context)
             elif len(self._lines) < MAX_LINES:
                 sender, receiver = context.source, context.destination
+                fragment = line.username_fragment or description
                 self._lines[line] = SignalledLine(
-                    line, sender, receiver, channel, Sighting(context)
+                    line, sender, receiver, channel, fragment, Sighting(context)
                 )
             else:
                 self.forgotten += 1

@@ -12,14 +12,19 @@ from pcapleak.tracking.ice.engine import guess_engine, infer_mode
 from pcapleak.tracking.ice.hidden import attach_names
 from pcapleak.tracking.ice.hosts import Hosts
 from pcapleak.tracking.ice.shape import candidate_set_shape
+from pcapleak.tracking.ice.signalled import join_signalled
 from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.signalling import SignallingTracker
 
 if TYPE_CHECKING:
     from pcapleak.tracking.ice.tracker import IceTracker
 
 
 def build_sessions(
-    tracker: IceTracker, names: NameTracker, interfaces: list[Interface]
+    tracker: IceTracker,
+    names: NameTracker,
+    signalling: SignallingTracker,
+    interfaces: list[Interface],
 ) -> list[IceSession]:
     """The sessions in the order they began; of equal ones the lower address first."""
     records = list(names.records.values())
@@ -59,6 +64,7 @@ def build_sessions(
                 flows=sorted({link.flow for link in agent.links}),
             )
         )
+    join_signalled(sessions, signalling.lines())
     return sessions
 
 

@@ -20,6 +20,7 @@ from pcapleak.tracking.ice.browsers import BrowserEvidence
 from pcapleak.tracking.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.relays import RelayTable
+from pcapleak.tracking.signalling import SignallingTracker
 
 MAX_LINKS = 40_000
 """Links kept: about 2 kB each with what they hold, so 80 MB at the most."""
@@ -43,6 +44,7 @@ class Seen(Protocol):
     """What sessions are joined from, beside this tracker."""
 
     names: NameTracker
+    signalling: SignallingTracker
     interfaces: list[Interface]
 
 
@@ -74,7 +76,7 @@ class IceTracker:
         """The sessions as they stand, in the order they began."""
         from pcapleak.tracking.ice.sessions import build_sessions
 
-        return build_sessions(self, seen.names, seen.interfaces)
+        return build_sessions(self, seen.names, seen.signalling, seen.interfaces)
 
     def _link(self, context: Context, *, create: bool = True) -> Link | None:
         key = LinkKey(
