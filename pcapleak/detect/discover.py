@@ -66,6 +66,7 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
 def _by_handshake(scene: Scene) -> list[SceneTunnel]:
     """A tunnel that was seen to come up and carries most of its client's traffic."""
     found: dict[IPAddress, SceneTunnel] = {}
+    clients = set()
     for seen in _confirmed(scene):
         share = _share(scene.columns, seen.interface, seen.client.address, seen.server.address)
         if share < MAIN_SHARE or not is_public(seen.server.address):
@@ -75,6 +76,7 @@ def _by_handshake(scene: Scene) -> list[SceneTunnel]:
             f"{seen.handshakes[0].frames[1]}), which carries {share:.0%} of "
             f"{seen.client.address}'s traffic to public addresses"
         )
+        clients.add(seen.client.address)
         found.setdefault(
             seen.server.address,
             SceneTunnel(
@@ -86,7 +88,12 @@ def _by_handshake(scene: Scene) -> list[SceneTunnel]:
                 confidence="medium",
             ),
         )
-    return list(found.values())
+    return list(found.values()) if _one_host(clients) else []
+
+
+def _one_host(addresses: set[IPAddress]) -> bool:
+    """Whether these may be one host's: what several hosts mean to do, nobody can tell."""
+    return all(sum(address.version == version for address in addresses) <= 1 for version in (4, 6))
 
 
 def _confirmed(scene: Scene) -> list[SeenTunnel]:
@@ -123,13 +130,18 @@ def find_proxies(scene: Scene) -> list[SceneProxy]:
     """Proxies that granted requests and carry most of their client's TCP traffic."""
     outside = set(scene.outside)
     found: dict[Endpoint, SceneProxy] = {}
+    clients: set[IPAddress] = set()
     for seen in scene.state.tunnels.proxies():
         if not seen.confirmed or seen.layers or seen.interface not in outside:
+            continue
+        # Of a proxy on this host, the way on is not to be told from traffic beside it.
+        if seen.server.address.is_loopback:
             continue
         share = _proxy_share(scene.columns, seen)
         if share < MAIN_SHARE:
             continue
-        scheme = "socks5" if seen.kind == "socks" else "http"
+        clients |= {client.address for client in seen.clients}
+        scheme = "socks" if seen.kind == "socks" else "http"
         found.setdefault(
             seen.server,
             SceneProxy(
@@ -143,7 +155,7 @@ def find_proxies(scene: Scene) -> list[SceneProxy]:
                 confidence="high" if share >= 0.9 else "medium",
             ),
         )
-    return list(found.values())
+    return list(found.values()) if _one_host(clients) else []
 
 
 def _proxy_share(columns: Columns, seen: SeenProxy) -> float:
@@ -160,7 +172,10 @@ def _proxy_share(columns: Columns, seen: SeenProxy) -> float:
 def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
     """Find the recorded interfaces, the handshakes and the carrier of a tunnel."""
     if not tunnel.interfaces:
-        tunnel.interfaces = _interfaces_of(scene, tunnel)
+        # A file may declare an interface and hold no packet of it: that is not recorded.
+        tunnel.interfaces = [
+            number for number in _interfaces_of(scene, tunnel) if scene.columns.on([number]).any()
+        ]
     outside = set(scene.ids("physical", "unknown", "any")) - set(tunnel.interfaces)
     for seen in scene.state.tunnels.tunnels():
         if seen.interface not in outside:

@@ -44,8 +44,8 @@ KEEPALIVE_BYTES = 64
 
 
 def benign_name(name: str) -> bool:
-    """Whether a host exists for connectivity checks."""
-    return name.rstrip(".").lower() in CONNECTIVITY_CHECKS
+    """Whether a name is asked for connectivity checks, or by Avahi for the link's own domain."""
+    return name.rstrip(".").lower() in CONNECTIVITY_CHECKS | {"local"}
 
 
 def first_handshake_ns(scene: Scene) -> int | None:

@@ -57,9 +57,10 @@ def infer(state: State, policy: Policy) -> Scene:
     ]
     if policy.is_empty and policy.infer:
         scene.tunnels = find_tunnels(scene)
-        scene.proxies = find_proxies(scene)
     for tunnel in scene.tunnels:
         fit_tunnel(scene, tunnel)
+    if policy.is_empty and policy.infer and not scene.tunnels:
+        scene.proxies = find_proxies(scene)
     _fit_proxies(scene)
     fields: dict[str, PolicyField] = {}
     _tunnel_fields(scene, fields)

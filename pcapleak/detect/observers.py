@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pcapleak.detect.addresses import classify, is_stable
 from pcapleak.detect.scene import Scene
 from pcapleak.document import MAX_FRAMES, Finding, Observer
+from pcapleak.model import IPAddress
 
 _LAN, _ISP = "the local network", "the internet provider"
 _OPERATOR = "the tunnel's operator"
@@ -68,9 +69,17 @@ def _class(scene: Scene, text: str) -> str:
         return "exit"
     kind = classify(address)
     if kind == "global IPv6":
-        return f"global IPv6, {'made from a hardware address' if is_stable(address) else 'random'}"
+        return f"global IPv6, {_interface_id(address)}"
     if kind == "public IPv4":
         return "real public IPv4"
     if kind == "private IPv4":
         return "local network"
     return kind
+
+
+def _interface_id(address: IPAddress) -> str:
+    """How the lower half of an IPv6 address came about, as far as it shows."""
+    if is_stable(address):
+        return "made from a hardware address"
+    low = int(address) & 0xFFFF_FFFF_FFFF_FFFF
+    return "given by hand or DHCP" if low < 1 << 32 else "random, stable or temporary"

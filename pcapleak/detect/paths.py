@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.detect.addresses import column_class
 from pcapleak.detect.columns import TCP, UDP, Columns
 from pcapleak.detect.judgement import (
     BYPASS,
@@ -78,9 +79,10 @@ def assign_paths(scene: Scene) -> UInt8:
     allowed = columns.inside(columns.far, [single(a) for a in scene.resolvers])
     path[(path == BYPASS) & dns & allowed] = UNASSESSED
     _split_tunnels(scene, path)
+    looped = column_class(columns.version, *columns.far, "loopback")
+    path[columns.on(scene.ids("loopback")) | looped] = LOCAL
     _proxies(scene, path)
     _tunnels(scene, path)
-    path[columns.on(scene.ids("loopback"))] = LOCAL
     return path
 
 
@@ -138,16 +140,16 @@ def _split_tunnels(scene: Scene, path: UInt8) -> None:
 
 def _proxies(scene: Scene, path: UInt8) -> None:
     columns = scene.columns
-    outside = columns.on(scene.outside)
+    # A proxy on this host is spoken to over the loopback interface.
+    reached = columns.on([*scene.outside, *scene.ids("loopback")])
     for proxy in scene.proxies:
         there = columns.inside(columns.far, [single(proxy.endpoint.address)])
-        path[
-            outside & there & (columns.protocol == TCP) & (columns.far_port == proxy.endpoint.port)
-        ] = PROXY
+        there &= (columns.protocol == TCP) & (columns.far_port == proxy.endpoint.port)
+        path[reached & there] = PROXY
         for relay in proxy.relays:
             relayed = columns.inside(columns.far, [single(relay.address)])
             relayed &= (columns.protocol == UDP) & (columns.far_port == relay.port)
-            path[outside & relayed] = PROXY
+            path[reached & relayed] = PROXY
 
 
 def _tunnels(scene: Scene, path: UInt8) -> None:

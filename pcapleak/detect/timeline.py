@@ -85,8 +85,7 @@ def _life(scene: Scene, tunnel: SceneTunnel) -> TunnelLife:
     life.down.sort()
     life.lost = sorted({window.start for window in life.down})
     life.up = sorted({*life.up, *(window.end for window in life.down)})
-    after = (scene.path == BYPASS) & (columns.last_ns > life.last_ns) & (columns.sent_packets > 0)
-    _vanished(scene, tunnel, life, after)
+    _vanished(scene, tunnel, life)
     return life
 
 
@@ -134,12 +133,19 @@ def _handshake(tunnel: SceneTunnel, life: TunnelLife, started: int, completed: i
         life.rekeys.append(completed)
 
 
-def _vanished(scene: Scene, tunnel: SceneTunnel, life: TunnelLife, after: Bool) -> None:
-    """The tunnel's interface fell silent for good while the client went on outside."""
+def _vanished(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> None:
+    """The tunnel fell silent for good, and only then the client went on outside."""
     assert life.last_ns is not None
     columns = scene.columns
-    began_after = after & (columns.first_ns > life.last_ns)
-    if began_after.any() and int(columns.last_ns[after].max()) - life.last_ns > SECOND:
+    beside = (scene.path == BYPASS) & (columns.sent_packets > 0)
+    within = columns.on(tunnel.interfaces)
+    # The server may go on sending to a client whose tunnel is gone.
+    last = int(columns.last_ns[within].max()) if within.any() else life.last_ns - SILENT_NS
+    if not beside.any() or int(columns.first_ns[beside].min()) < last:
+        return
+    if int(columns.last_ns[beside].max()) > life.last_ns + SECOND:
+        if within.any():
+            life.last_ns = last
         life.ended_early = True
         life.lost.append(life.last_ns)
 

@@ -173,7 +173,7 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         reasons = [f"over {', '.join(transports)}"]
         if names and all(benign_name(name) for name in names):
             severity = "info"
-            reasons.append("only names of connectivity checks were asked")
+            reasons.append("only names of connectivity checks and of the link itself were asked")
         addresses = [a for a in near_addresses(scene, part) if is_public(a)]
         yield make(
             "PL203",

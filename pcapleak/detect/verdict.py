@@ -19,11 +19,14 @@ def rank(finding: Finding) -> tuple[int, str, str]:
 
 
 def exposed_addresses(scene: Scene, findings: list[Finding]) -> list[str]:
-    """The client's public addresses that findings show reaching someone outside."""
+    """The client's public addresses that findings show reaching someone outside.
+
+    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects.
+    """
     found = {
         text
         for finding in findings
-        if finding.id.startswith(_OUTSIDE)
+        if finding.id.startswith(_OUTSIDE) and (finding.severity != "info" or not scene.has_policy)
         for text in finding.addresses
         if is_public(ip_address(text)) and not scene.is_exit(ip_address(text))
     }
@@ -56,7 +59,13 @@ def verdict(
         return Verdict("inconclusive", obstacle, exposed)
     kinds = [entry.kind for entry in ledger if entry.seen]
     missing = [entry.kind for entry in ledger if not entry.seen]
-    reason = f"nothing left beside {_ways(scene)}; seen were {', '.join(kinds)}"
+    beside = any(finding.id.startswith("PL2") for finding in findings)
+    reason = (
+        f"nothing that matters left beside {_ways(scene)} (see the findings)"
+        if beside
+        else f"nothing left beside {_ways(scene)}"
+    )
+    reason += f"; seen were {', '.join(kinds)}"
     if missing:
         reason += f", not put to the test were {', '.join(missing)}"
     return Verdict("no-leak", reason, exposed)

@@ -25,7 +25,7 @@ from pcapleak.detect.gather import (
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.detect.scene import Scene
 from pcapleak.document import MAX_FRAMES, Finding
-from pcapleak.model import Bool, Endpoint, IPAddress, Service
+from pcapleak.model import Bool, Endpoint, Int64, IPAddress, Service, UInt64
 from pcapleak.tracking.ice.links import Link, LinkKey
 from pcapleak.tracking.sightings import Sighting
 
@@ -138,6 +138,10 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
     columns = scene.columns
     mask = webrtc_flows(columns) & (scene.path == BYPASS) & (columns.sent_packets > 0)
     rows = rows_of(mask)
+    sent: dict[int, list[int]] = {}
+    for key, link in scene.state.ice.links.items():
+        if scene.is_client(key.source.address):
+            sent.setdefault(link.flow, []).extend(link.seen.frames)
     keys: list[Column] = [
         columns.interface[rows],
         columns.protocol[rows].astype(np.int64),
@@ -152,7 +156,7 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
         far = columns.far_endpoint(first)
         alone = len({columns.far_endpoint(row) for row in part[:1000].tolist()}) == 1
         kinds = _kinds(columns, part[:1000].tolist())
-        evidence = flow_evidence(scene, part)
+        evidence = _with_messages(flow_evidence(scene, part), sent, part)
         answered = bool((columns.packets[part] > columns.sent_packets[part]).any())
         senders = near_addresses(scene, part)
         where = "the proxy" if scene.is_proxy_only else "the tunnel"
@@ -180,6 +184,14 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
         )
 
 
+def _with_messages(evidence: Evidence, sent: dict[int, list[int]], rows: Int64) -> Evidence:
+    """The evidence of flows with the frames of the messages that were read in them."""
+    frames = {*evidence.frames}
+    for row in rows[:MAX_FRAMES].tolist():
+        frames.update(sent.get(row, ()))
+    return evidence._replace(frames=sorted(frames)[:MAX_FRAMES])
+
+
 def _kinds(columns: Columns, rows: list[int]) -> str:
     services = 0
     for row in rows:
@@ -200,7 +212,10 @@ def _kinds(columns: Columns, rows: list[int]) -> str:
 
 
 def _enumeration(scene: Scene) -> Iterator[Finding]:
-    """PL103: one session's own sockets on the tunnel and beside it, at one time."""
+    """PL103: one session's own sockets on the tunnel and beside it, at one time.
+
+    Of one family: with a tunnel for IPv4 only, Mode 2 too has IPv6 go another way.
+    """
     columns = scene.columns
     within = set(scene.inside_ids)
     for session in scene.state.sessions:
@@ -212,6 +227,7 @@ def _enumeration(scene: Scene) -> Iterator[Finding]:
             for a in inner[:64]
             for b in outer[:64]
             if columns.near_port[a] != columns.near_port[b]
+            and columns.version[a] == columns.version[b]
             and abs(int(columns.first_ns[a]) - int(columns.first_ns[b])) < GATHER_NS
         ]
         if not pairs:
@@ -244,13 +260,14 @@ def _path_change(scene: Scene) -> Iterator[Finding]:
     outer = rows_of(udp & (scene.path == BYPASS) & (columns.sent_packets > 0))
     if not len(inner) or not len(outer):
         return
+    inner_keys, outer_keys = _socket_keys(columns, inner), _socket_keys(columns, outer)
+    shared = np.intersect1d(inner_keys, outer_keys)
     inside_by: dict[tuple[int, Endpoint], int] = {}
-    shared = np.intersect1d(columns.near_port[inner], columns.near_port[outer])
-    for row in inner[np.isin(columns.near_port[inner], shared)].tolist():
+    for row in inner[np.isin(inner_keys, shared)].tolist():
         key = int(columns.near_port[row]), columns.far_endpoint(row)
         if key not in inside_by or columns.first_ns[row] < columns.first_ns[inside_by[key]]:
             inside_by[key] = row
-    for row in outer[np.isin(columns.near_port[outer], shared)].tolist():
+    for row in outer[np.isin(outer_keys, shared)].tolist():
         port, far = int(columns.near_port[row]), columns.far_endpoint(row)
         before = inside_by.get((port, far))
         if before is None or columns.last_ns[row] <= columns.last_ns[before]:
@@ -283,6 +300,15 @@ def _path_change(scene: Scene) -> Iterator[Finding]:
                 f"outside from {source}",
             ],
         )
+
+
+def _socket_keys(columns: Columns, rows: Int64) -> UInt64:
+    """A hash of each flow's near port and far end, to find the few that meet."""
+    keys = columns.far[0][rows] * np.uint64(0x9E3779B97F4A7C15)
+    keys += columns.far[1][rows] * np.uint64(0xC2B2AE3D27D4EB4F)
+    ports = columns.far_port[rows].astype(np.uint64) << np.uint64(16) | columns.near_port[rows]
+    mixed: UInt64 = keys ^ ports * np.uint64(0x165667B19E3779F9)
+    return mixed
 
 
 def _mapped(scene: Scene) -> Iterator[Finding]:
