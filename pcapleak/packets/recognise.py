@@ -22,7 +22,7 @@ from pcapleak.model import (
     UInt32,
 )
 
-from .gather import pick, take
+from .gather import pick, take, take_u32
 from .transport import ICMP, ICMPV6, UDP
 
 _GRE = 47
@@ -51,10 +51,16 @@ _KNOWN_PORT = np.zeros(65536, np.bool_)
 _KNOWN_PORT[[*_BY_PORT, *_DECODED_BY_PORT, 123, 500, 1701, 4500]] = True
 
 _CLASSIC_TYPES = (0x0001, 0x0002, 0x0101, 0x0102, 0x0111, 0x0112)
-_RTP_TYPE = np.zeros(128, np.bool_)
-_RTP_TYPE[0:35] = True  # the static audio and video types of RFC 3551
-_RTP_TYPE[96:128] = True  # dynamic ones
-_OPENVPN_RESET_LENGTHS = (14, 22, 26, 42, 50, 54, 62, 66, 74, 78, 86, 94, 98)
+_MS_TURN_START = 0x000F0004
+"""The MAGIC-COOKIE attribute every message of [MS-TURN] begins with, its type and length."""
+_TURN_METHODS = np.zeros(64, np.bool_)
+_TURN_METHODS[[3, 4, 6, 7, 8, 9, 10, 11, 12]] = True  # RFC 8656 section 17, RFC 6062 section 6
+_DTLS_VERSIONS = (0xFEFF, 0xFEFD, 0xFEFC, 0x0100)
+_RTP_SAMPLES = np.zeros(128, np.int64)
+_RTP_SAMPLES[[0, 3, 8, 9, 18]] = [80, 33, 80, 80, 10]
+"""Bytes of a frame by static payload type (RFC 3551 section 4.5): G.711, GSM, G.722, G.729."""
+_RESETS = (0x38, 0x40, 0x50)
+"""OpenVPN hard resets (client and server version 2, client version 3), all with key 0."""
 
 
 class _Heads:
@@ -64,6 +70,8 @@ class _Heads:
         self.rows = rows
         self.bytes: Bytes = take(packets.data, packets.payload_offset[rows], _HEAD)
         self.words = self.bytes.view(">u4")
+        self.data = packets.data
+        self.offset = packets.payload_offset[rows]
         self.length = packets.payload_length[rows]
         self.declared = packets.payload_declared[rows]
         self.source = packets.source_port[rows]
@@ -73,7 +81,7 @@ class _Heads:
     def select(self, mask: Bool) -> _Heads:
         chosen = np.flatnonzero(mask)
         part = object.__new__(_Heads)
-        part.rows = self.rows[chosen]
+        part.data, part.rows, part.offset = self.data, self.rows[chosen], self.offset[chosen]
         part.bytes = pick(self.bytes, chosen)
         part.words = part.bytes.view(">u4")
         part.length, part.declared = self.length[chosen], self.declared[chosen]
@@ -146,151 +154,154 @@ def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     decoder[isakmp] = Decoder.IKE.value
     natted = heads.port(4500)
     marker = heads.u32(0) == 0
-    services[rows[natted & ~marker & (length > 8)]] |= Service.ESP.value
+    services[rows[natted & ~marker & (length > 8) & (heads.words[:, 1] != _COOKIE)]] |= (
+        Service.ESP.value
+    )
     isakmp = rows[natted & marker & (length >= 32) & _ike_version(heads.bytes[:, 21])]
     services[isakmp] |= Service.IKE.value
     decoder[isakmp] = Decoder.IKE.value
 
 
 def _ike_version(octet: UInt8) -> Bool:
-    chosen: Bool = (octet == 0x10) | (octet == 0x20)
+    chosen: Bool = (octet >> 4 == 1) | (octet >> 4 == 2)
     return chosen
 
 
 def _by_shape(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    rows, first, length = heads.rows, heads.first, heads.length
-
-    def found(chosen: Bool, service: int, code: int = Decoder.NONE.value) -> None:
+    """The ranges of the first byte of RFC 7983, each looked into on its own rows only."""
+    first = heads.first
+    for chosen, look in (
+        (first < 0x40, _low_first_byte),
+        (first >> 6 == 1, _channel_data),
+        (first >> 6 == 3, _quic),
+        (first >> 6 == 2, _media),
+    ):
         if chosen.any():
-            services[rows[chosen]] |= service
-            if code:
-                decoder[rows[chosen]] = code
-
-    low = first < 0x40
-    if low.any():
-        _low_first_byte(heads.select(low), services, decoder)
-    cookie = low & (heads.words[:, 1] == _COOKIE) & (length >= 8)
-    found(cookie, Service.STUN.value, Decoder.STUN.value)
-    channel = first >> 6 == 1
-    if channel.any():
-        _channel_data(heads.select(channel), services, decoder)
-    long_header = (first & 0xC0 == 0xC0) & (length >= 7)
-    if long_header.any():
-        _quic(heads.select(long_header), services, decoder)
-    media = (first & 0xC0 == 0x80) & (length >= 8)
-    if media.any():
-        _media(heads.select(media), services)
+            look(heads.select(chosen), services, decoder)
 
 
 def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    """Classic STUN, WireGuard, DTLS, SOCKS and OpenVPN: first byte below 0x40."""
-    rows, first, length, declared = heads.rows, heads.first, heads.length, heads.declared
+    """STUN, WireGuard, DTLS, SOCKS and OpenVPN."""
+    rows, length, declared = heads.rows, heads.length, heads.declared
     free = decoder[rows] == Decoder.NONE.value
+    kind, word = heads.u16(0), heads.u32(0)
 
-    def found(chosen: Bool, service: int, code: int = Decoder.NONE.value) -> None:
-        if chosen.any():
-            services[rows[chosen]] |= service
-            if code:
-                decoder[rows[chosen & free]] = code
+    cookie = (heads.words[:, 1] == _COOKIE) & (length >= 8)
+    # Without the cookie only RFC 3489's own types, and a length that fits to the byte
+    fits = free & (heads.u16(2) == declared - 20) & (length >= 20)
+    classic = fits & (np.isin(kind, _CLASSIC_TYPES) | (heads.words[:, 5] == _MS_TURN_START))
+    stun = cookie | classic
+    method = kind & 0x0F | (kind & 0xE0) >> 1 | (kind & 0x3E00) >> 2
+    turn = stun & (method < 64)
+    turn[turn] = _TURN_METHODS[method[turn]]
+    services[rows[stun]] |= Service.STUN.value
+    services[rows[turn]] |= Service.TURN.value
+    decoder[rows[stun]] = Decoder.STUN.value
+    free &= ~stun
 
-    kind = heads.u16(0)
-    # RFC 3489 has no cookie: only its own types, and a length that fits exactly.
-    classic = np.isin(kind, _CLASSIC_TYPES) & (heads.u16(2) == declared - 20) & (declared >= 20)
-    # [MS-TURN] sends messages without cookie too; each begins with its MAGIC-COOKIE attribute.
-    microsoft = (heads.u32(20) == 0x000F0004) & (heads.u32(24) == 0x72C64BC6)
-    microsoft &= (kind < 0x4000) & (heads.u16(2) == declared - 20) & (heads.length >= 28)
-    found((classic | microsoft) & free, Service.STUN.value, Decoder.STUN.value)
-
-    word = heads.u32(0)
     handshake = (
         ((word == 0x01000000) & (declared == 148))
         | ((word == 0x02000000) & (declared == 92))
         | ((word == 0x03000000) & (declared == 64))
-    )
-    found(handshake, Service.WIREGUARD_HANDSHAKE.value, Decoder.WIREGUARD.value)
-    data = (word == 0x04000000) & (declared >= 32) & (declared % 16 == 0)
-    found(data | handshake, Service.WIREGUARD.value)
+    ) & ~stun
+    data = (word == 0x04000000) & (declared >= 32) & (declared % 16 == 0) & ~stun
+    services[rows[data]] |= Service.WIREGUARD.value
+    services[rows[handshake]] |= Service.WIREGUARD.value | Service.WIREGUARD_HANDSHAKE.value
+    decoder[rows[handshake & free]] = Decoder.WIREGUARD.value
 
     dtls = _is_dtls(heads.bytes, 0) & (length >= 13)
-    hello = dtls & (first == 22) & np.isin(heads.bytes[:, 13], (1, 2)) & (length >= 14)
-    found(dtls, Service.DTLS.value)
-    found(hello, Service.DTLS.value, Decoder.DTLS.value)
+    services[rows[dtls]] |= Service.DTLS.value
+    decoder[rows[dtls & free & _is_hello(heads.bytes, 0) & (length >= 14)]] = Decoder.DTLS.value
 
-    # RFC 1928 section 7: reserved, no fragment, then an address type.
-    socks = (
-        ((word == 1) & (length >= 10))
-        | ((word == 3) & (length >= 7))
-        | ((word == 4) & (length >= 22))
-    ) & free
+    # RFC 1928 section 7: two reserved bytes, a fragment number, an address type
+    least = np.select([word & 0xFF == number for number in (1, 3, 4)], [10, 8, 22], 0)
+    socks = free & (word >> np.uint32(16) == 0) & (least > 0) & (length >= least)
     decoder[rows[socks]] = Decoder.SOCKS_UDP.value
 
-    _openvpn(heads, services, decoder, (0x38,))
+    _openvpn(heads, services, decoder)
 
 
 def _is_dtls(octets: Bytes, at: int) -> Bool:
-    """A DTLS 1.0 or 1.2 record header: RFC 6347 section 4.1."""
+    """A record header of DTLS 1.0 to 1.2, or OpenSSL's before it: RFC 6347 section 4.1."""
     kind = octets[:, at]
-    version = octets[:, at + 2]
+    version = octets[:, at + 1].astype(np.uint16) << 8 | octets[:, at + 2]
+    chosen: Bool = (kind >= 20) & (kind <= 25) & np.isin(version, _DTLS_VERSIONS)
+    return chosen
+
+
+def _is_hello(octets: Bytes, at: int) -> Bool:
+    """Whether a DTLS record holds a hello in clear: content type, epoch 0, handshake type."""
     chosen: Bool = (
-        (kind >= 20)
-        & (kind <= 25)
-        & (octets[:, at + 1] == 0xFE)
-        & ((version == 0xFD) | (version == 0xFF))
+        (octets[:, at] == 22)
+        & (octets[:, at + 3] == 0)
+        & (octets[:, at + 4] == 0)
+        & np.isin(octets[:, at + 13], (1, 2, 3))
     )
     return chosen
 
 
-def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8, opcodes: tuple[int, ...]) -> None:
-    """Hard resets: opcode with key 0, then a session id and what little follows it."""
-    shaped = np.isin(heads.first, opcodes) & (decoder[heads.rows] == Decoder.NONE.value)
+def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
+    """OpenVPN hard resets, the first packets of either side.
+
+    A reset ends in its packet id, which is 0, plain or under `tls-auth`; under `tls-crypt` its
+    ninth byte on is the wrapper's packet id, which starts from 1.
+    """
+    shaped = np.isin(heads.first, _RESETS) & (heads.length >= 14)
+    shaped &= (heads.length == heads.declared) & (decoder[heads.rows] == Decoder.NONE.value)
     if not shaped.any():
         return
-    # Plain, or with an HMAC of 16 to 64 bytes, or wrapped by tls-crypt; the server's answer
-    # acknowledges one packet more. A version 3 reset ends in a wrapped key of any length.
-    shaped &= np.isin(heads.declared, _OPENVPN_RESET_LENGTHS) | (
-        (heads.first == 0x50) & (heads.declared > 54)
-    )
-    services[heads.rows[shaped]] |= Service.OPENVPN.value
-    decoder[heads.rows[shaped]] = Decoder.OPENVPN.value
+    heads = heads.select(shaped)
+    last = take_u32(heads.data, heads.offset + heads.length - 4)
+    octets = heads.bytes
+    wrapper = take_u32(heads.data, heads.offset + 9)
+    wrapped = (wrapper > 0) & (wrapper < 256) & (heads.length >= 54)
+    session = octets[:, 1:9].any(axis=1)
+    chosen = heads.rows[session & ((last == 0) | wrapped)]
+    services[chosen] |= Service.OPENVPN.value
+    decoder[chosen] = Decoder.OPENVPN.value
 
 
 def _channel_data(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    """TURN ChannelData (RFC 8656 section 12.4) whose content proves itself."""
+    """TURN ChannelData (RFC 8656 section 12.4) whose content proves itself, and OpenVPN."""
     fits = heads.u16(2).astype(np.int64) + 4 <= heads.declared
-    inner = heads.bytes[:, 4]
-    stun = (inner < 0x40) & (heads.u32(8) == _COOKIE) & (heads.length >= 12)
-    hello = (
-        _is_dtls(heads.bytes, 4)
-        & (inner == 22)
-        & np.isin(heads.bytes[:, 17], (1, 2))
-        & (heads.length >= 18)
-    )
+    stun = (heads.bytes[:, 4] < 0x40) & (heads.u32(8) == _COOKIE) & (heads.length >= 12)
+    hello = _is_dtls(heads.bytes, 4) & _is_hello(heads.bytes, 4) & (heads.length >= 18)
     chosen = heads.rows[fits & (stun | hello)]
     services[chosen] |= Service.CHANNEL_DATA.value
     decoder[chosen] = Decoder.CHANNEL_DATA.value
-    _openvpn(heads, services, decoder, (0x40, 0x50))
+    _openvpn(heads, services, decoder)
 
 
 def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    """QUIC long headers: RFC 9000 section 17.2, RFC 9369 section 3.2."""
+    """QUIC long headers of known versions: RFC 9000 section 17.2, RFC 9369 section 3.2."""
     octets = heads.bytes
     version = (heads.u32(0) << np.uint32(8)) | octets[:, 4]
     kind = octets[:, 0] >> 4 & 3
-    one, two = version == 1, version == 0x6B3343CF
-    draft = version >> np.uint32(8) == 0xFF0000
-    sane = octets[:, 5] <= 20
-    services[heads.rows[(one | two | draft) & sane]] |= Service.QUIC.value
+    two = version == 0x6B3343CF
+    # Version 1, its drafts, Facebook's; Google's own lay their headers out otherwise
+    one = (version == 1) | np.isin(version >> np.uint32(8), (0xFF0000, 0xFACEB0))
+    google = np.isin(version >> np.uint32(16), (0x5130, 0x5430))
+    sane = (octets[:, 5] <= 20) & (heads.length >= 7)
+    services[heads.rows[((one | two) & sane) | google]] |= Service.QUIC.value
     initial = ((one & (kind == 0)) | (two & (kind == 1))) & sane
     decoder[heads.rows[initial]] = Decoder.QUIC.value
 
 
-def _media(heads: _Heads, services: UInt32) -> None:
-    """RTP and RTCP (RFC 3550 sections 5.1 and 6.1), told apart by RFC 5761 section 4."""
+def _media(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
+    """RTP and RTCP, by more than their version: encrypted tunnels have any first byte."""
     octets = heads.bytes
-    kind = octets[:, 1] & 0x7F
-    control = (octets[:, 1] >= 200) & (octets[:, 1] <= 207)
-    control &= (heads.u16(2).astype(np.int64) + 1) * 4 <= heads.declared
-    plain = (octets[:, 0] & 0xEF == 0x80) & _RTP_TYPE[kind] & (heads.declared > 12)
-    # Encrypted tunnels have any first byte; well-known ports carry no media.
-    plain &= (heads.source >= 1024) & (heads.destination >= 1024) & ~heads.port(4500)
-    services[heads.rows[control | plain]] |= Service.RTP.value
+    size = heads.u16(2)
+    reports = (octets[:, 0] & 31) * np.uint16(6)
+    # RFC 3550 section 6.4: reports of 24 bytes behind 4 or, for a sender, 24 of header
+    control = ((octets[:, 1] == 200) & (size == reports + 6)) | (
+        (octets[:, 1] == 201) & (size == reports + 1)
+    )
+    # RFC 8285 section 4: the extension every browser sends begins with one of its marks
+    profile = octets[:, 12].astype(np.uint16) << 8 | octets[:, 13]
+    extended = (octets[:, 0] & 0x1F == 0x10) & ((profile == 0xBEDE) | (profile >> 4 == 0x100))
+    sample = _RTP_SAMPLES[octets[:, 1] & 0x7F]
+    voice = heads.declared - 12
+    plain = (octets[:, 0] == 0x80) & (sample > 0) & (voice > 0) & (voice <= 480)
+    plain[plain] = voice[plain] % sample[plain] == 0
+    chosen = (control | plain | (extended & (heads.length >= 16))) & (heads.length >= 8)
+    services[heads.rows[chosen]] |= Service.RTP.value
