@@ -60,7 +60,7 @@ def frames_and_packets(path: Path) -> tuple[int, list[np.ndarray], bool, list[st
     """The last frame number Wireshark would give, and the batches' frame numbers."""
     with open_capture(path) as source:
         frames = [batch.frame for batch in source]
-        return source._facts.frames, frames, source.truncated, source.problems
+        return source.frames, frames, source.truncated, source.problems
 
 
 @each_file

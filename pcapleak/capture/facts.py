@@ -26,8 +26,8 @@ class Problems:
             self._first.setdefault(what, where)
 
     def texts(self) -> list[str]:
-        """One line a kind, in the order of their first sight."""
-        return [self._text(what, count) for what, count in self._counts.items()]
+        """One line a kind, sorted: the order of their sight depends on the windows."""
+        return [self._text(what, count) for what, count in sorted(self._counts.items())]
 
     def _text(self, what: str, count: int) -> str:
         where = self._first[what]

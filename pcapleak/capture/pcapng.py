@@ -290,7 +290,10 @@ class _Reader:
             timed = np.where(simple, -1, np.arange(len(ticks)))
             latest = np.maximum.accumulate(timed)
             ts_ns = np.where(latest < 0, self._last_ns, ts_ns[latest])
-            self._facts.notes.add("packets without a time are shown at that of the one before")
+            self._facts.notes.add(
+                "a packet without a time is shown at that of the one before",
+                count=int(simple.sum()),
+            )
         self._last_ns = int(ts_ns[-1])
         return ts_ns
 

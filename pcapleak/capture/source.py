@@ -84,6 +84,11 @@ class CaptureSource:
         return self._facts.notes.texts()
 
     @property
+    def frames(self) -> int:
+        """Frames so far, as Wireshark numbers them: custom blocks and the like included."""
+        return self._facts.frames
+
+    @property
     def placeless(self) -> bool:
         """Once read: all its packets refer only to what is defined before the first one, so
         that reading could have started at any (see `split_capture`)."""
@@ -145,10 +150,11 @@ def open_capture(
     name = str(path)
     fd, size = _open(name)
     facts = Facts(name, capture, interfaces if interfaces is not None else [])
+    stream = FileStream(fd, facts, live=size is None)
     try:
-        return _source(facts, fd, size, part)
+        return _source(facts, stream, size, part)
     except BaseException:
-        os.close(fd)
+        stream.close()
         raise
 
 
@@ -170,9 +176,8 @@ def _open(name: str) -> tuple[int, int | None]:
     return fd, status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _source(facts: Facts, fd: int, size: int | None, part: Part | None) -> CaptureSource:
+def _source(facts: Facts, stream: FileStream, size: int | None, part: Part | None) -> CaptureSource:
     name = facts.path
-    stream = FileStream(fd, facts, live=size is None)
     start = stream.peek(6)
     if not start:
         raise CaptureError(name, "is empty", "record it again")
@@ -181,7 +186,7 @@ def _source(facts: Facts, fd: int, size: int | None, part: Part | None) -> Captu
     if unpacker is not None:
         window = StreamWindow(unpacker)
     elif size is not None and size > SMALL and name != "-":
-        window = MappedWindow(fd, part.stop if part else size)
+        window = MappedWindow(stream, part.stop if part else size)
     else:
         window = StreamWindow(stream)
     window.advance(0, MAGIC)

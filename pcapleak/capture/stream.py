@@ -8,6 +8,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable
+from io import FileIO
 from typing import Final, Protocol
 
 from pcapleak.capture.facts import Facts
@@ -27,7 +28,8 @@ class FileStream:
     """A descriptor with the possibility to look at the first bytes before reading."""
 
     def __init__(self, fd: int, facts: Facts, *, live: bool) -> None:
-        self._fd = fd
+        """Take over `fd`; `live` tells that it is not a regular file."""
+        self._file = FileIO(fd)
         self._facts = facts
         self._live = live
         self._ahead = b""
@@ -37,7 +39,7 @@ class FileStream:
     def peek(self, size: int) -> bytes:
         """The next `size` bytes, or all there are, without taking them."""
         while len(self._ahead) < size:
-            more = os.read(self._fd, size - len(self._ahead))
+            more = self._file.read(size - len(self._ahead))
             if not more:
                 break
             self._ahead += more
@@ -51,22 +53,29 @@ class FileStream:
             self._ahead = self._ahead[taken:]
         else:
             try:
-                taken = os.readv(self._fd, [buffer])
+                taken = self._file.readinto(buffer)
             except OSError as error:
                 self._facts.cut(f"reading failed: {error.strerror}", self.count)
                 return 0
         self.count += taken
         return taken
 
+    def seek(self, position: int) -> None:
+        """Read on from `position` of a regular file."""
+        self._file.seek(position)
+        self._ahead = b""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._file.fileno()
+
     def waitable(self) -> int | None:
         """The descriptor, for a pipe or terminal: its next bytes may be long in coming."""
-        return self._fd if self._live else None
+        return self._file.fileno() if self._live and os.name == "posix" else None
 
     def close(self) -> None:
-        """Close the descriptor; once is enough."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file."""
+        self._file.close()
 
 
 class Decompressor(Protocol):

@@ -7,7 +7,6 @@ used. Bytes once handed out never change while someone holds `data`.
 from __future__ import annotations
 
 import mmap
-import os
 import select
 import time
 from typing import Final, Protocol
@@ -23,7 +22,7 @@ PATIENCE_S: Final = 0.02
 """How long a pipe that has given something is listened to for more before it is worked on."""
 
 
-class ByteStream(Protocol):
+class Stream(Protocol):
     """What a stream window reads from: `readinto` gives 0 at the end."""
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -31,6 +30,16 @@ class ByteStream(Protocol):
 
     def waitable(self) -> int | None:
         """A file descriptor to wait on where reading may block for long, else None."""
+
+
+class SeekableStream(Stream, Protocol):
+    """A regular file."""
+
+    def seek(self, position: int) -> None:
+        """Read on from `position`."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
 
 
 class Window:
@@ -59,11 +68,11 @@ class MappedWindow(Window):
     The last bytes are read instead, since records there lack slack behind them.
     """
 
-    def __init__(self, fd: int, size: int, window: int = WINDOW) -> None:
-        self._fd = fd
+    def __init__(self, stream: SeekableStream, size: int, window: int = WINDOW) -> None:
+        self._stream = stream
         self._size = size
         self._window = window
-        self._map = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+        self._map = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
         self._dropped = 0
         self.data = np.frombuffer(self._map, np.uint8)
 
@@ -82,8 +91,9 @@ class MappedWindow(Window):
         tail = np.zeros(rest + SLACK, np.uint8)
         view = tail.data
         got = 0
+        self._stream.seek(start)
         while got < rest:
-            count = os.preadv(self._fd, [view[got:rest]], start + got)
+            count = self._stream.readinto(view[got:rest])
             if not count:
                 break
             got += count
@@ -99,7 +109,7 @@ class MappedWindow(Window):
 class StreamWindow(Window):
     """A pipe or a decompressor. A slow one is shown as it comes, a fast one by the window."""
 
-    def __init__(self, stream: ByteStream, window: int = WINDOW) -> None:
+    def __init__(self, stream: Stream, window: int = WINDOW) -> None:
         self._stream = stream
         self._window = window
         self.data = np.zeros(window + SLACK, np.uint8)
