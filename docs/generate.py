@@ -6,11 +6,13 @@ A test holds the committed pages equal to what this makes, so they cannot drift.
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import typer
 from typer.main import get_command
 
 from pcapleak.cli import app
@@ -124,11 +126,31 @@ PAGES = {
 }
 
 
+SESSION = ["analyze", "captures/socks.pcapng", "--proxy", "socks5://198.51.100.30:1080"]
+SESSION_BLOCK = re.compile(r"(?<=<!-- session -->\n)```.*?```", re.DOTALL)
+
+
+def readme() -> str:
+    """`README.md` with what the command really prints in its session block."""
+    root = HERE.parent
+    result = subprocess.run(
+        [sys.executable, "-m", "pcapleak", *SESSION],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1"},
+        check=False,
+    )
+    block = f"```console\n$ pcapleak {' '.join(SESSION)}\n{result.stdout.rstrip()}\n```"
+    text = (root / "README.md").read_text(encoding="utf-8")
+    return SESSION_BLOCK.sub(lambda _: block, text)
+
+
 def main() -> None:
     """Write all pages."""
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
-        typer.echo(f"docs/{name}")
+    (HERE.parent / "README.md").write_text(readme(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -77,3 +77,32 @@ def test_shown_commands_exist(page: Path) -> None:
                 assert f"## pcapleak {words[0]}" in reference, line
             for option in re.findall(r"(?<=\s)--[a-z-]+", " " + line):
                 assert f"`{option}`" in reference or option == "--help", line
+
+
+def test_readme_shows_the_real_output() -> None:
+    """The session in the README is what the command prints."""
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == generator().readme()
+
+
+def test_readme_begins_with_the_two_commands() -> None:
+    """`make demo` and `make test` are the first thing to run."""
+    first = re.search(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert first is not None
+    assert [line.split()[:2] for line in first[1].splitlines()] == [
+        ["make", "demo"],
+        ["make", "test"],
+    ]
+
+
+def test_readme_python_does_what_it_says() -> None:
+    """The library example runs, and its comments are true."""
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    names: dict[str, object] = {}
+    path = code[1].replace("captures/", f"{ROOT}/captures/")
+    for line in path.splitlines():
+        expression, _, comment = line.partition("#")
+        if line.startswith("report.") and comment.strip()[:1] in "'[":
+            assert repr(eval(expression, names)) == comment.strip()
+        elif expression.strip():
+            exec(expression, names)

@@ -48,9 +48,9 @@ def test_page_holds_what_a_reader_needs() -> None:
         "192.168.77.2  71386b15-1cad-4c74-9819-06d41f4bc8be.local on eth0",
         "udp 192.168.77.2:40150 → 198.51.100.10:3478 stun on eth0",
         "critical PL101 webrtc-public-address-exposed",
-        "frames 40, 44",
-        "filter  stun && udp.port == 40150 && ip.addr == 198.51.100.10",
-        "ipv6  not seen: no IPv6 traffic",
+        "certain: frames 40, 44, on eth0",
+        "filter    stun && udp.port == 40150 && ip.addr == 198.51.100.10",
+        "ipv6  no IPv6 traffic",
         "cut short",
     ):
         assert expected in text

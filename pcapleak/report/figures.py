@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
@@ -45,8 +46,16 @@ def figure(drawing: Drawing) -> Figure:
         ) from error
     from matplotlib.patches import FancyBboxPatch, Polygon
 
+    class Picture(Figure):
+        """A figure that a notebook shows even where pyplot was never loaded."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
     width, height = drawing.width + 8, drawing.height + 8 + 2 * LINE
-    result = Figure(figsize=(width * INCHES_PER_UNIT, height * INCHES_PER_UNIT), dpi=100)
+    result = Picture(figsize=(width * INCHES_PER_UNIT, height * INCHES_PER_UNIT), dpi=100)
     axes = result.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(-4, drawing.width + 4)

@@ -9,6 +9,7 @@ interpreted.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import TypeVar
 
 from rich.console import Console
@@ -30,7 +31,7 @@ from pcapleak.report.text import (
     clock_time,
     count,
     duration,
-    endpoint,
+    flow_ends,
     frames_text,
     iso_time,
     safe,
@@ -59,6 +60,7 @@ MAX_FLOWS = 12
 MAX_NAMES = 20
 MAX_SESSIONS = 10
 MAX_EXPOSED = 4
+MAX_ALIKE = 5
 
 
 def print_report(document: Document, console: Console, *, verbose: bool = False) -> None:
@@ -168,9 +170,11 @@ class _Page:
             facts: list[str] = [session.engine]
             if mode.mode is not None:
                 facts.append(f"RFC 8828 mode {mode.mode} ({mode.confidence})")
-            facts.append(", ".join(safe(address) for address in session.client_addresses))
-            self.title(f"WebRTC session {safe(session.id)}", " · ".join(filter(None, facts)))
-            rows = [
+            self.title(f"WebRTC session {safe(session.id)}", " · ".join(facts))
+            rows: list[tuple[str | Text, str | Text]] = [
+                ("client", Text(", ".join(safe(address) for address in session.client_addresses)))
+            ]
+            rows += [
                 (Text(candidate.type, style="bold"), self._candidate(candidate))
                 for candidate in session.candidates
             ]
@@ -254,7 +258,7 @@ class _Page:
                 through = ", ".join(map(safe, observer.through))
                 self.rows([(Text(safe(observer.fact)), f"{who}, through {through}")], indent=2)
         if document.coverage:
-            self.title("Coverage")
+            self.title("Coverage", "packets by the path they took")
             self.rows([(entry.kind, _coverage(entry)) for entry in document.coverage], indent=2)
         statistics = document.statistics
         if statistics.malformed:
@@ -276,28 +280,41 @@ class _Page:
 
     def findings(self, findings: list[Finding]) -> None:
         self.title("Findings" if findings else "No findings")
-        for finding in sorted(findings, key=lambda item: WORST_LAST.index(item.severity)):
+        ordered = sorted(findings, key=lambda item: (WORST_LAST.index(item.severity), item.id))
+        told: dict[str, str] = {}
+        for _, group in groupby(ordered, key=lambda item: (item.id, item.severity)):
+            same = list(group)
+            first = same[0]
             self.console.print()
             self.console.print(
                 Text.assemble(
                     "  ",
-                    (f"{finding.severity} ", SEVERITIES[finding.severity]),
-                    (f"{finding.id} {finding.name}", "bold"),
-                    (f"  {finding.confidence}", "dim"),
-                )
+                    (f"{first.severity} ", SEVERITIES[first.severity]),
+                    (f"{first.id} {first.name}", "bold"),
+                ),
+                soft_wrap=True,
             )
-            self.rows([("", safe(finding.message, 2000))], indent=2)
-            rows = [("seen  ", _seen(finding))]
-            if self.verbose:
-                rows += [("why", safe(reason)) for reason in finding.reasons]
-            rows.append(("fix", safe(finding.remedy, 2000)))
-            self.rows(rows, indent=4)
-            if finding.display_filter:
-                # Left to the terminal to wrap: a filter with a line break cannot be pasted.
-                wireshark = safe(finding.display_filter, 4000)
-                self.console.print(
-                    Text.assemble(("    filter  ", "dim"), wireshark), soft_wrap=True
-                )
+            shown = self.some(MAX_ALIKE, same)
+            for number, finding in enumerate(shown):
+                if number:
+                    self.console.print()
+                self._finding(finding)
+            self.cut(len(shown), len(same), "finding")
+            # One remedy often mends several findings; it is told once.
+            before = told.setdefault(first.remedy, first.id)
+            remedy = safe(first.remedy, 2000) if before == first.id else f"as for {before}"
+            self.rows([("fix     ", remedy)], indent=4)
+
+    def _finding(self, finding: Finding) -> None:
+        self.rows([("", safe(finding.message, 2000))], indent=2)
+        rows = [("seen    ", _seen(finding))]
+        if self.verbose:
+            rows += [("why", safe(reason)) for reason in finding.reasons]
+        self.rows(rows, indent=4)
+        if finding.display_filter:
+            # Left to the terminal to wrap: a filter with a line break cannot be pasted.
+            wireshark = safe(finding.display_filter, 4000)
+            self.console.print(Text.assemble(("    filter    ", "dim"), wireshark), soft_wrap=True)
 
 
 def _policy(policy: PolicyEntry) -> str:
@@ -344,10 +361,7 @@ def _name(name: MdnsName) -> str:
 
 
 def _flow(flow: FlowEntry) -> str:
-    text = (
-        f"{flow.protocol} {endpoint(flow.orig.address, flow.orig.port)}"
-        f" → {endpoint(flow.resp.address, flow.resp.port)}"
-    )
+    text = f"{flow.protocol} {flow_ends(flow)}"
     if flow.server_name:
         text += f" {safe(flow.server_name)}"
     if flow.services:
@@ -372,13 +386,15 @@ def _tunnel(tunnel: TunnelEntry) -> str:
 
 def _coverage(entry: CoverageEntry) -> str:
     if not entry.seen:
-        return "not seen" + (f": {safe(entry.note)}" if entry.note else "")
+        return safe(entry.note) or "not seen"
     paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
-    return "packets " + paths + (f" ({safe(entry.note)})" if entry.note else "")
+    return paths + (f" ({safe(entry.note)})" if entry.note else "")
 
 
 def _seen(finding: Finding) -> str:
-    parts = [frames_text(finding.frames, finding.frame_count)]
+    parts = [f"{finding.confidence}: {frames_text(finding.frames, finding.frame_count)}"]
+    if not finding.frames:
+        parts = [finding.confidence]
     if finding.interface:
         parts.append(f"on {safe(finding.interface)}")
     if finding.first_time is not None:
@@ -390,4 +406,4 @@ def _seen(finding: Finding) -> str:
         parts.append(count(finding.flow_count, "flow"))
     if finding.bytes:
         parts.append(size(finding.bytes))
-    return ", ".join(filter(None, parts)) or "in the capture as a whole"
+    return ", ".join(filter(None, parts))

@@ -11,6 +11,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime, timedelta
 
+from pcapleak.document import FlowEntry
+
 MAX_TEXT = 300
 """Characters of one stranger's string on a page. A DNS name in text is at most 253, and eight
 combining marks a character still leave a line readable."""
@@ -100,3 +102,13 @@ def endpoint(address: str, port: int) -> str:
     """A transport address in text, IPv6 in brackets."""
     host = safe(address)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def flow_ends(flow: FlowEntry) -> str:
+    """The two ends of a flow; with ports where its protocol has them."""
+    if flow.protocol in ("tcp", "udp", "sctp"):
+        return (
+            f"{endpoint(flow.orig.address, flow.orig.port)}"
+            f" → {endpoint(flow.resp.address, flow.resp.port)}"
+        )
+    return f"{safe(flow.orig.address)} → {safe(flow.resp.address)}"
