@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pcapleak.document import Document
+from pcapleak.document import Document, FlowEntry
 from pcapleak.report.drawing import LINE, WIDTH, Box, Drawing, Kind, Label, Line, fit
-from pcapleak.report.text import clock_time, count, duration, safe
+from pcapleak.report.text import clock_time, count, duration, flow_ends, frames_text, safe
 
 MAX_LINES = 6
 """Lines in a box, its title among them; the box counts the rest."""
@@ -67,7 +67,7 @@ def _safe_lane(document: Document, packets: int) -> _Lane | None:
     carriers = [f"{tunnel.kind} {tunnel.endpoint}" for tunnel in document.tunnels]
     interfaces = _interfaces(document, "tunnel")
     inside = [flow for flow in document.flows if flow.path in ("tunnel", "inside-tunnel", "proxy")]
-    names = _unique(flow.server_name or f"{flow.resp.address}:{flow.resp.port}" for flow in inside)
+    names = _unique(flow.server_name or _server(flow) for flow in inside)
     return _Lane(
         "safe",
         [
@@ -81,7 +81,7 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
     if not packets:
         return None
     flows = [flow for flow in document.flows if flow.path == path]
-    servers = _unique(f"{flow.resp.address}:{flow.resp.port}" for flow in flows)
+    servers = _unique(map(_server, flows))
     seen = document.verdict.exposed_addresses
     leak = path == "bypass"
     interfaces = _unique(flow.interface or "" for flow in flows)
@@ -99,6 +99,10 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
             ("", ["Servers that saw it" if leak else "Servers", *servers]),
         ],
     )
+
+
+def _server(flow: FlowEntry) -> str:
+    return flow_ends(flow).partition(" → ")[2]
 
 
 def _client_addresses(document: Document) -> list[str]:
@@ -212,8 +216,7 @@ def ladder(document: Document) -> Drawing:
         drawing.labels.append(
             Label(WIDTH / 2, y - 18, fit(step.text, WIDTH), "middle", title=step.text)
         )
-        frame = f"frame {step.frame}"
-        drawing.labels.append(Label(WIDTH / 2, y - 4, frame, "middle", "muted"))
+        drawing.labels.append(Label(WIDTH / 2, y - 4, step.frames, "middle", "muted"))
         drawing.lines.append(Line(start, y, end, y, "plain", True, step.text))
     y += 16
     drawing.lines[:0] = [Line(x, 24, x, y, "muted") for x in middle.values()]
@@ -230,6 +233,7 @@ class _Step(NamedTuple):
     text: str
     server: str
     outward: bool
+    frames: str
 
 
 LAN = "Local network"
@@ -237,13 +241,16 @@ LAN = "Local network"
 
 def _steps(document: Document) -> Iterator[_Step]:
     for name in document.mdns_names:
-        if name.frames:
-            addresses = " and ".join(name.addresses) or "an address"
-            yield _Step(name.frames[0], f"{name.name} stands for {addresses}", LAN, True)
+        known = [address for address in name.addresses if address not in ("0.0.0.0", "::")]  # noqa: S104
+        if name.frames and known:
+            frames = frames_text(name.frames, name.frame_count, 3)
+            text = f"{name.name} stands for {' and '.join(known)}"
+            yield _Step(name.frames[0], text, LAN, True, frames)
     for session in document.ice_sessions:
         for candidate in session.candidates:
             if candidate.frames and candidate.server:
                 text = f"you are {candidate.address}:{candidate.port}"
                 if candidate.type == "relay":
                     text = f"peers reach you at {candidate.address}:{candidate.port}"
-                yield _Step(candidate.frames[0], text, candidate.server, False)
+                frames = frames_text(candidate.frames, candidate.frame_count, 3)
+                yield _Step(candidate.frames[0], text, candidate.server, False, frames)
