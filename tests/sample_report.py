@@ -20,6 +20,7 @@ from pcapleak.document import (
     MdnsName,
     Mode,
     Observer,
+    PageRow,
     PolicyEntry,
     PolicyField,
     ResolverEntry,
@@ -161,6 +162,19 @@ def sample(text: str = "") -> Document:
                 nominated=["192.168.77.2:40150 198.51.100.40:9"],
                 flows=[7],
             )
+        ],
+        page_rows=[
+            PageRow(
+                "both",
+                text or "page.json",
+                "srflx",
+                "udp",
+                "203.0.113.7",
+                40150,
+                f"candidate:1 1 udp 1677729535 203.0.113.7 40150 typ srflx{text}",
+                "s1",
+            ),
+            PageRow("wire", None, "relay", "tcp", "2001:db8::7", None, "", "s1", ["no page"]),
         ],
         mdns_names=[
             MdnsName(
