@@ -451,7 +451,7 @@ def test_agrees_with_aioice_on_what_aioice_builds(built: aioice.stun.Message) ->
     assert got.problems == ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(aioice_messages(), st.data())
 def test_agrees_with_aioice_on_mutated_messages(
     built: aioice.stun.Message, data: st.DataObject
@@ -492,6 +492,8 @@ def assert_agrees(got: StunMessage, oracle: aioice.stun.Message) -> None:
             assert (str(value.address), value.port) == expected
         elif name == "USE-CANDIDATE":
             assert expected is None
+        elif name == "ERROR-CODE" and expected[0] >= 800:
+            continue  # aioice keeps the reserved bits above the class's three
         elif name == "ERROR-CODE":
             assert (value.code, value.reason) == (expected[0], expected[1].rstrip("\0"))
         elif isinstance(value, str) and isinstance(expected, str):
@@ -520,14 +522,28 @@ def decode_or_refuse(data: bytes) -> StunMessage | None:
     return got
 
 
-@settings(max_examples=400, deadline=None)
+HOSTILE = [
+    line.split("\t")
+    for line in (VECTORS / "stun_hostile.tsv").read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize(("wire", "problem"), [row[1:] for row in HOSTILE])
+def test_hostile_messages_are_read_and_told(wire: str, problem: str) -> None:
+    got = decode_or_refuse(bytes.fromhex(wire))
+    assert got is not None
+    assert (*got.problems, "")[0] == problem
+
+
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 @example(message(0x0001))
 def test_any_bytes_give_a_message_or_the_one_error(data: bytes) -> None:
     decode_or_refuse(data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.integers(0, 0x3FFF),
     st.lists(

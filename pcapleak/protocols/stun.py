@@ -56,25 +56,30 @@ def decode_stun(data: bytes) -> StunMessage:
         else:
             problems.append(f"{size - end} bytes after the message")
             data = data[:end]
-    offsets, at = _walk(data, 3)
+    offsets, first, at = _walk(data, 3)
     if at != end:
-        if data[20:28] == MS_TURN_START and (unpadded := _walk(data, 0))[1] == end:
-            offsets = unpadded[0]
+        if data[20:28] == MS_TURN_START and (unpadded := _walk(data, 0))[2] == end:
+            offsets, first, _ = unpadded
         else:
             problems += _ending_problems(data, offsets, at)
-    return StunMessage(data, message_type, tuple(offsets), tuple(problems))
+    return StunMessage(data, message_type, tuple(offsets), first, tuple(problems))
 
 
-def _walk(data: bytes, padding: int) -> tuple[list[int], int]:
-    """Offsets of the values, and where the last attribute ends: the message's end if all is
-    well. `padding` is 3 where values are padded to four bytes, 0 where they are not."""
-    at, end, mask = HEADER_SIZE, len(data), ~padding
-    offsets = []
-    while at + 4 <= end:
+def _walk(data: bytes, padding: int) -> tuple[list[int], dict[int, int], int]:
+    """Offsets of the values, of the first of each type, and where the last attribute ends:
+    the message's end if all is well. `padding` is 3 where values are padded to four bytes, 0
+    where they are not."""
+    at, end, mask = HEADER_SIZE, len(data) - 4, ~padding
+    offsets: list[int] = []
+    first: dict[int, int] = {}
+    while at <= end:
+        type_, length = _u16_pair(data, at)
         at += 4
         offsets.append(at)
-        at += (data[at - 2] << 8 | data[at - 1]) + padding & mask
-    return offsets, at
+        if type_ not in first:
+            first[type_] = at
+        at += length + padding & mask
+    return offsets, first, at
 
 
 def _ending_problems(data: bytes, offsets: list[int], at: int) -> list[str]:
@@ -102,10 +107,10 @@ def _decode_classic(data: bytes, message_type: int, end: int) -> StunMessage:
         raise refuse(0, f"type 0x{message_type:04X}")
     if end != len(data):
         raise refuse(2, f"{end - HEADER_SIZE} bytes announced, {len(data) - HEADER_SIZE} there")
-    offsets, at = _walk(data, 0)
+    offsets, first, at = _walk(data, 0)
     if at != end:
         raise refuse(offsets[-1] if offsets else HEADER_SIZE, "the attributes end elsewhere")
-    message = StunMessage(data, message_type, tuple(offsets))
+    message = StunMessage(data, message_type, tuple(offsets), first)
     for attribute in message.attributes:
         if message.kind(attribute.type) is None:
             raise refuse(attribute.offset - 4, f"attribute {attribute.name}")

@@ -172,12 +172,14 @@ def _u16(value: bytes, _key: bytes) -> int:
 
 
 def _u32(value: bytes, _key: bytes) -> int:
-    _size(value, 4)
+    if len(value) != 4:
+        raise ValueError(f"{len(value)} bytes, not 4")
     return int.from_bytes(value, "big")
 
 
 def _u64(value: bytes, _key: bytes) -> int:
-    _size(value, 8)
+    if len(value) != 8:
+        raise ValueError(f"{len(value)} bytes, not 8")
     return int.from_bytes(value, "big")
 
 
@@ -249,8 +251,8 @@ def _icmp(value: bytes, _key: bytes) -> IcmpInfo:
 
 
 def _network_info(value: bytes, _key: bytes) -> NetworkInfo:
-    _size(value, 4)
-    return NetworkInfo(value[0] << 8 | value[1], value[2] << 8 | value[3])
+    word = _u32(value, b"")
+    return NetworkInfo(word >> 16, word & 0xFFFF)
 
 
 def _transmit_counter(value: bytes, _key: bytes) -> TransmitCounter:

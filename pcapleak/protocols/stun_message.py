@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -49,6 +49,8 @@ class StunMessage:
     message_type: int
     offsets: tuple[int, ...]
     """Where the value of each attribute begins, in wire order."""
+    first: dict[int, int] = field(compare=False, repr=False)
+    """The same of the first attribute of each type."""
     structure_problems: tuple[str, ...] = ()
     """What the walk found wrong; `problems` has the values' too."""
 
@@ -78,14 +80,14 @@ class StunMessage:
     @property
     def message_class(self) -> Class:
         """The class, from the type's two bits or the dialect's table."""
-        if self.is_ms_turn and self.message_type in MS_TURN_TYPES:
+        if self.message_type in MS_TURN_TYPES and self.is_ms_turn:
             return MS_TURN_TYPES[self.message_type][1]
         return CLASSES[(self.message_type & 0x10) >> 4 | (self.message_type & 0x100) >> 7]
 
     @property
     def method_name(self) -> str:
         """`Binding`, `Allocate`, ..., or `method 0x123`."""
-        if self.is_ms_turn and self.message_type in MS_TURN_TYPES:
+        if self.message_type in MS_TURN_TYPES and self.is_ms_turn:
             return MS_TURN_TYPES[self.message_type][0]
         return METHODS.get(self.method) or f"method 0x{self.method:03X}"
 
@@ -101,14 +103,6 @@ class StunMessage:
 
     # Attributes
 
-    @cached_property
-    def _first(self) -> dict[int, int]:
-        """Offset of the first attribute of each type."""
-        wire, first = self.wire, dict[int, int]()
-        for at in self.offsets:
-            first.setdefault(wire[at - 4] << 8 | wire[at - 3], at)
-        return first
-
     def _value_at(self, at: int) -> bytes:
         return self.wire[at : at + (self.wire[at - 2] << 8 | self.wire[at - 1])]
 
@@ -123,16 +117,16 @@ class StunMessage:
 
     def has(self, type_: int) -> bool:
         """Whether an attribute of this type is there."""
-        return type_ in self._first
+        return type_ in self.first
 
     def raw(self, type_: int) -> bytes | None:
         """The first value of this type, undecoded."""
-        at = self._first.get(type_)
+        at = self.first.get(type_)
         return None if at is None else self._value_at(at)
 
     def kind(self, type_: int) -> AttributeKind | None:
         """What the table says of a type in this message's dialect."""
-        if self.is_ms_turn and type_ in MS_TURN_ATTRIBUTES:
+        if type_ in MS_TURN_ATTRIBUTES and self.is_ms_turn:
             return MS_TURN_ATTRIBUTES[type_]
         return ATTRIBUTES.get(type_)
 
@@ -153,12 +147,15 @@ class StunMessage:
 
     def value(self, type_: int) -> Value | None:
         """The first value of this type, decoded; None if absent or unreadable."""
-        at = self._first.get(type_)
+        at = self.first.get(type_)
         if at is None:
             return None
+        kind = self.kind(type_)
+        if kind is None:
+            return self._value_at(at)
         try:
-            return self.decode(RawAttribute(type_, at, self._value_at(at)))
-        except DecodeError:
+            return kind.decode(self._value_at(at), self.wire[4:20])
+        except ValueError:
             return None
 
     @cached_property
@@ -225,7 +222,7 @@ class StunMessage:
     def peer_addresses(self) -> tuple[Endpoint, ...]:
         """Every XOR-PEER-ADDRESS, in wire order; a CreatePermission may hold several."""
         wanted = (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS)
-        if not any(type_ in self._first for type_ in wanted):
+        if not any(type_ in self.first for type_ in wanted):
             return ()
         found = []
         for attribute in self.attributes:
@@ -306,7 +303,7 @@ class StunMessage:
     @property
     def is_ice(self) -> bool:
         """Whether ICE sent this: a request with ICE's attributes, or libwebrtc's ping."""
-        first = self._first
+        first = self.first
         return (
             attr.PRIORITY in first
             or attr.ICE_CONTROLLING in first
@@ -339,7 +336,7 @@ class StunMessage:
     @property
     def use_candidate(self) -> bool:
         """Whether the check nominates its pair."""
-        return attr.USE_CANDIDATE in self._first
+        return attr.USE_CANDIDATE in self.first
 
     @property
     def nomination(self) -> int | None:
@@ -361,7 +358,7 @@ class StunMessage:
     @cached_property
     def fingerprint(self) -> Literal["ok", "bad"] | None:
         """Whether the FINGERPRINT is right; None without one."""
-        at = self._first.get(attr.FINGERPRINT)
+        at = self.first.get(attr.FINGERPRINT)
         return None if at is None else fingerprint_state(self.wire, at)
 
 
