@@ -5,7 +5,7 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from pcapleak.protocols.http import HttpRequest, HttpResponse
 from pcapleak.protocols.ike import IkeMessage, decode_ike
 from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
+from pcapleak.protocols.page import PageCandidate
 from pcapleak.protocols.quic import QuicInitial, decode_quic
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
@@ -33,6 +34,7 @@ from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.ice import IceTracker
+from pcapleak.tracking.ice.reconcile import reconcile
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.network import NetworkTracker
 from pcapleak.tracking.resolvers import ResolverTracker
@@ -72,6 +74,8 @@ class Analyzer:
         self.policy = policy if policy is not None else Policy()
         self.dissector = Dissector(interfaces if interfaces is not None else [])
         self.streams = TcpStreams()
+        self.pages: dict[str, list[PageCandidate]] = {}
+        """Page-side evidence by the file that holds it."""
         self.state = State(
             interfaces=self.dissector.interfaces,
             captures=[],
@@ -106,6 +110,8 @@ class Analyzer:
         state = self.state
         state.mdns_names = state.names.names(state.interfaces)
         state.sessions = state.ice.sessions(state)
+        if self.pages:
+            state.page_rows = reconcile(state.sessions, self.pages)
         return assemble(state, self.dissector, judge(state, self.policy), all_flows=all_flows)
 
     def _count(self, batch: RecordBatch) -> None:
@@ -153,6 +159,7 @@ class Analyzer:
             state.network.add(context, message)
         elif isinstance(message, ClientHello | QuicInitial):
             state.ice.add(context, message)
+            state.resolvers.add(context, message)
             if message.server_name and len(state.server_names) < MAX_SERVER_NAMES:
                 state.server_names.setdefault(context.flow, message.server_name)
         state.messages[kind] = state.messages.get(kind, 0) + 1
@@ -215,9 +222,14 @@ def analyze_captures(
     policy: Policy | None = None,
     *,
     all_flows: bool = False,
+    pages: Mapping[str, list[PageCandidate]] | None = None,
 ) -> Document:
-    """Judge one timeline: the batches of one source, or of several merged."""
+    """Judge one timeline: the batches of one source, or of several merged.
+
+    `pages` are what browsers' own tools told of candidates, by file.
+    """
     analyzer = Analyzer(policy, sources[0].interfaces)
+    analyzer.pages.update(pages or {})
     facts = [CaptureFacts(source.path, source.format) for source in sources]
     analyzer.state.captures.extend(facts)
     for batch in batches:
