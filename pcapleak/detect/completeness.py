@@ -63,20 +63,20 @@ def _limits(scene: Scene) -> Iterator[str]:
     state, columns = scene.state, scene.columns
     for facts in state.captures:
         if facts.truncated:
-            yield f"{facts.path} is cut off: what came after its last packet is unknown"
+            yield f"the file {facts.path} is cut off: what came after its last packet is unknown"
     for interface in state.interfaces:
         if 0 < interface.snap_length < FULL_SNAP:
             yield (
-                f"{interface.label} was recorded with a snap length of {interface.snap_length} "
-                "bytes: longer packets are incomplete"
+                f"the snap length on {interface.label} was {interface.snap_length} bytes: "
+                "longer packets are incomplete"
             )
     if scene.has_policy and not columns.on(scene.outside).any():
         yield "the physical interface was not recorded: what went beside is not to be seen"
     for tunnel in scene.tunnels:
         if not tunnel.interfaces:
             yield (
-                f"{tunnel.label} itself was not recorded, only what is outside of it: what went "
-                "through it is not to be seen"
+                f"the inside of the tunnel {tunnel.label} was not recorded: what went through it "
+                "is not to be seen"
             )
         if tunnel.confidence == "low":
             yield (

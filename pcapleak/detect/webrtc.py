@@ -28,6 +28,7 @@ from pcapleak.document import MAX_FRAMES, Finding
 from pcapleak.model import Bool, Endpoint, Int64, IPAddress, Service, UInt64
 from pcapleak.tracking.ice.links import Link, LinkKey
 from pcapleak.tracking.sightings import Sighting
+from pcapleak.tracking.signalling import SignalledLine
 
 _WEBRTC = (
     Service.STUN | Service.TURN | Service.ICE | Service.CHANNEL_DATA | Service.DTLS | Service.RTP
@@ -327,14 +328,16 @@ def _mapped(scene: Scene) -> Iterator[Finding]:
                 found.setdefault((key.interface, address), []).append((link, sighting))
     for (interface, address), shown in found.items():
         plain = unmapped(address)
+        # How Python writes such addresses depends on its version.
+        mapped = f"::ffff:{plain}"
         yield make(
             "PL105",
-            subject=f"{address} on {scene.label(interface)}",
+            subject=f"{mapped} on {scene.label(interface)}",
             message=f"An ICE exchange on {scene.label(interface)} gives {plain} as the IPv6 "
-            f"address {address}, a form that the masking of private addresses can miss.",
+            f"address {mapped}, a form that the masking of private addresses can miss.",
             evidence=_evidence([s for _, s in shown], [link.flow for link, _ in shown]),
             interface=scene.label(interface),
-            display_filter=on_interface(scene, interface, f"stun.att.ipv6 == {address}"),
+            display_filter=on_interface(scene, interface, f"stun.att.ipv6 == {mapped}"),
         )
 
 
@@ -369,33 +372,30 @@ def _peers(scene: Scene) -> Iterator[Finding]:
 
 
 def _raw_hosts(scene: Scene) -> Iterator[Finding]:
-    """PL107."""
-    for session in scene.state.sessions:
-        for candidate in session.candidates:
-            if candidate.type != "host" or candidate.evidence != "signalled":
-                continue
-            if candidate.mdns_name is not None or candidate.address is None:
-                continue
-            if candidate.address.endswith(".local"):
-                continue
-            address = ip_address(candidate.address)
-            if classify(address) not in (
-                "private IPv4",
-                "unique local IPv6",
-                "shared (CGNAT)",
-                "link-local",
-            ):
-                continue
-            yield make(
-                "PL107",
-                subject=f"{address} in session {session.id}",
-                message=f"A candidate line in clear gives {address} itself where browsers write "
-                "a .local name.",
-                evidence=Evidence(
-                    candidate.frames, candidate.frame_count, session.first_time, session.last_time
-                ),
-                interface=candidate.interface,
-                display_filter=f'frame contains "{address}" and frame contains "typ host"',
-                addresses=[address],
-                reasons=[candidate.line],
-            )
+    """PL107. Lines that this host sent; those it received are the peer's."""
+    found: dict[IPAddress, list[SignalledLine]] = {}
+    for entry in scene.state.signalling.lines():
+        if entry.line.type != "host" or not scene.is_client(entry.sender.address):
+            continue
+        try:
+            address = ip_address(entry.line.address)
+        except ValueError:
+            continue
+        if classify(address) in _INNER_NETWORKS:
+            found.setdefault(address, []).append(entry)
+    for address, entries in found.items():
+        channels = sorted({entry.channel for entry in entries})
+        yield make(
+            "PL107",
+            subject=f"{address} in signalling",
+            message=f"{plural(len(entries), 'candidate line')} over {', '.join(channels)} in clear "
+            f"gave {address} itself where browsers write a .local name.",
+            evidence=_evidence([entry.seen for entry in entries], []),
+            interface=None,
+            display_filter=f'frame contains "{address}" and frame contains "typ host"',
+            addresses=[address],
+            reasons=[f"port {entry.line.port}, sent by {entry.sender}" for entry in entries],
+        )
+
+
+_INNER_NETWORKS = ("private IPv4", "unique local IPv6", "shared (CGNAT)", "link-local")
