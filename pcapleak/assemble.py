@@ -55,6 +55,7 @@ def assemble(
         verdict=judgement.verdict,
         findings=judgement.findings,
         ice_sessions=state.sessions,
+        page_rows=state.page_rows,
         mdns_names=state.mdns_names,
         flows=[_flow(state, judgement, int(row)) for row in listed],
         resolvers=judgement.resolvers,

@@ -239,17 +239,23 @@ class PageRow:
     """A candidate told by page-side evidence, by packets, or by both."""
 
     seen_by: Literal["both", "page", "wire"]
+    """Who shows it: both, page-side evidence alone, or packets alone."""
     path: str | None
     """The file of page-side evidence; None for what only packets show."""
     type: str
+    """host, srflx, prflx or relay."""
     protocol: str
+    """udp or tcp."""
     address: str | None
+    """Address or `.local` name; None where the browser keeps it to itself."""
     port: int | None
+    """None where only the name is known."""
     line: str
     """As the page has it, or as rebuilt from packets."""
     session: str | None = None
     """Id of the session it is a candidate of."""
     reasons: list[str] = field(default_factory=list)
+    """What joins both sides, or why one has nothing."""
 
 
 @dataclass(slots=True)

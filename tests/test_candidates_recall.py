@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ice_support import sessions_of
 
-from pcapleak.analyzer import Analyzer
-from pcapleak.capture import open_capture
 from pcapleak.document import Candidate, IceSession
-from pcapleak.model import Interface
-from pcapleak.tracking.state import CaptureFacts
 
 SCENARIOS = (
     "direct", "ffdirect", "ffsocks", "ffwgsplit", "frame", "gum", "loop", "mode3", "mode4",
@@ -43,16 +40,6 @@ class Expected:
     priority: int
     showable: str
     line: str
-
-
-def sessions_of(path: Path) -> list[IceSession]:
-    interfaces: list[Interface] = []
-    with open_capture(path, interfaces=interfaces) as source:
-        analyzer = Analyzer(None, interfaces)
-        analyzer.state.captures.append(CaptureFacts(str(path), source.format))
-        for batch in source:
-            analyzer.add(batch)
-    return analyzer.state.ice.sessions(analyzer.state)
 
 
 def expected_of(
@@ -124,9 +111,9 @@ def test_recall_and_precision_are_one_over_all_recordings(
             problems += [f"{scenario}{recording} missing {one.line}" for one in missing]
             problems += [f"{scenario}{recording} beyond {one.line}" for one in beyond]
     with capsys.disabled():
-        print(f"\n{'scenario':12} {'recording':13} shown listed recall precision")
+        print(f"\n{'scenario':12} {'recording':13} shown listed recall precision")  # noqa: T201
         for scenario, recording, shown, listed, recall, precision in rows:
-            print(
+            print(  # noqa: T201
                 f"{scenario:12} {recording:13} {shown:5} {listed:6} {recall:6.2f} {precision:9.2f}"
             )
     assert not problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pcapleak.document import IceSession, Malformed, MdnsName
+from pcapleak.document import IceSession, Malformed, MdnsName, PageRow
 from pcapleak.errors import DecodeError
 from pcapleak.model import Encapsulation, Interface
 from pcapleak.tracking.flows import FlowTable
@@ -72,3 +72,4 @@ class State:
     """Server names by flow id, where the client said one in clear."""
     sessions: list[IceSession] = field(default_factory=list)
     mdns_names: list[MdnsName] = field(default_factory=list)
+    page_rows: list[PageRow] = field(default_factory=list)

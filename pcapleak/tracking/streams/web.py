@@ -42,9 +42,8 @@ class _Chunks:
 class HttpReader:
     """Requests and responses, until a CONNECT or an upgrade turns the connection over."""
 
-    certain = True
-
     def __init__(self) -> None:
+        self.certain = False
         self._requests: deque[HttpRequest] = deque(maxlen=MAX_REQUESTS)
         self._chunks: list[_Chunks | None] = [None, None]
 
@@ -56,6 +55,7 @@ class HttpReader:
         head = parse_head(data)
         if head is None:
             return 0
+        self.certain = True
         message, used = head
         if isinstance(message, HttpRequest):
             self._requests.append(message)

@@ -1,0 +1,28 @@
+"""What the tests of sessions share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pcapleak.analyzer import Analyzer
+from pcapleak.capture import open_capture
+from pcapleak.document import IceSession
+from pcapleak.model import Interface
+from pcapleak.tracking.state import CaptureFacts, State
+
+
+def state_of(path: Path) -> State:
+    """All that is known after reading a capture."""
+    interfaces: list[Interface] = []
+    with open_capture(path, interfaces=interfaces) as source:
+        analyzer = Analyzer(None, interfaces)
+        analyzer.state.captures.append(CaptureFacts(str(path), source.format))
+        for batch in source:
+            analyzer.add(batch)
+    return analyzer.state
+
+
+def sessions_of(path: Path) -> list[IceSession]:
+    """The ICE sessions of a capture."""
+    state = state_of(path)
+    return state.ice.sessions(state)
