@@ -105,7 +105,7 @@ def read_block(kind: int, body: bytes, section: Section, facts: Facts, position:
 
 def _interface(body: bytes, section: Section, facts: Facts) -> None:
     link_type, _, snap_length = Struct(f"{section.order}HHI").unpack_from(body)
-    if len(section.interfaces) >= MAX_INTERFACES:
+    if facts.defined >= MAX_INTERFACES:
         facts.notes.add(f"interfaces beyond the {MAX_INTERFACES}th were not kept")
         return
     interface = Interface(0, facts.capture, link_type, snap_length=snap_length)

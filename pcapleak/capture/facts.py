@@ -9,7 +9,8 @@ from pcapleak.model import Interface
 MAX_NAMES = 65536
 """Addresses with names kept from name resolution blocks: about 300 bytes each, 20 MB at most."""
 MAX_SECRETS_BYTES = 16 << 20
-"""Decryption secrets kept."""
+MAX_SECRETS = 1024
+"""Bytes and number of key logs kept."""
 
 
 class Problems:
@@ -45,6 +46,8 @@ class Facts:
     interfaces: list[Interface]
     """Shared by all captures of a run: an interface's id is its position."""
     format: str = ""
+    defined: int = 0
+    """Interfaces of this capture so far."""
     truncated: bool = False
     """The capture ends inside a record."""
     frames: int = 0
@@ -65,6 +68,7 @@ class Facts:
         interface.id = len(self.interfaces)
         interface.capture = self.capture
         self.interfaces.append(interface)
+        self.defined += 1
         return interface
 
     def add_names(self, address: str, names: tuple[str, ...]) -> None:
@@ -75,8 +79,11 @@ class Facts:
 
     def add_secrets(self, secrets: bytes) -> None:
         """Keep a key log, within the bound."""
-        if sum(map(len, self.secrets)) + len(secrets) > MAX_SECRETS_BYTES:
-            self.notes.add("decryption secrets beyond 16 MiB were not kept")
+        if (
+            len(self.secrets) >= MAX_SECRETS
+            or sum(map(len, self.secrets)) + len(secrets) > MAX_SECRETS_BYTES
+        ):
+            self.notes.add("decryption secrets beyond 1024 key logs or 16 MiB were not kept")
         elif secrets not in self.secrets:
             self.secrets.append(secrets)
 

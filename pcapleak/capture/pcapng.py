@@ -26,7 +26,7 @@ from pcapleak.capture.packet_options import read_packet_options
 from pcapleak.capture.walk import Framing, walk, walk_scalar
 from pcapleak.capture.window import WINDOW, Window
 from pcapleak.errors import CaptureError
-from pcapleak.model import Bool, Int32, Int64, RecordBatch, UInt32
+from pcapleak.model import Bool, Int32, Int64, RecordBatch, UInt32, UInt64
 
 SECTION_MAGIC: Final = bytes.fromhex("0a0d0d0a")
 _BYTE_ORDERS: Final = {bytes.fromhex("4d3c2b1a"): True, bytes.fromhex("1a2b3c4d"): False}
@@ -35,8 +35,8 @@ HEAD_BYTES: Final = 1 << 20
 """Where the first packet must be for a capture to be read from the middle."""
 _PACKETS: Final = (PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 _SPAN: Final = 64 << 10
-"""How far the first walk in a later section goes: a capture of a million tiny sections must not
-be walked a whole window ahead for each. It grows where a section goes on."""
+"""How far the first walk in a section goes: a capture of a million tiny sections must not be
+walked a whole window ahead for each. It grows where a section goes on."""
 
 
 def read_pcapng(window: Window, facts: Facts, start: int = 0) -> Iterator[RecordBatch]:
@@ -90,7 +90,7 @@ class _Reader:
 
     def batches(self) -> Iterator[RecordBatch]:
         window, facts = self._window, self._facts
-        at, span = window.start, WINDOW
+        at, span = window.start, _SPAN
         while True:
             end = min(window.end, at + span)
             heads, after = walk(window.data, at, end, self._framing)
@@ -270,7 +270,7 @@ class _Reader:
         good: Bool = ~(stray | short)
         return good
 
-    def _times(self, ticks: np.ndarray, number: Int64, simple: Bool | None) -> Int64:
+    def _times(self, ticks: UInt64, number: Int64, simple: Bool | None) -> Int64:
         clocks = self._section.clocks
         distinct = list(dict.fromkeys(clocks))
         if len(distinct) == 1:
@@ -300,7 +300,7 @@ class _Reader:
 
 def block_framing(little: bool) -> Framing:
     """How blocks follow each other (section 3.1)."""
-    pattern = (PACKET).to_bytes(4, "little" if little else "big")
+    pattern = PACKET.to_bytes(4, "little" if little else "big")
     head = Struct("<II" if little else ">II").unpack_from
     word = Struct("<I" if little else ">I").unpack_from
 

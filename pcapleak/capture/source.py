@@ -153,8 +153,10 @@ def open_capture(
     stream = FileStream(fd, facts, live=size is None)
     try:
         return _source(facts, stream, size, part)
-    except BaseException:
+    except BaseException as error:
         stream.close()
+        if isinstance(error, OSError):
+            raise _unreadable(name, error) from error
         raise
 
 
@@ -167,13 +169,19 @@ def _open(name: str) -> tuple[int, int | None]:
     except PermissionError:
         raise CaptureError(name, "may not be read", "check its permissions") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CaptureError(name, f"cannot be opened ({reason})", "check the path") from None
+        raise _unreadable(name, error) from None
+    if name == "-" and hasattr(os, "set_blocking"):
+        os.set_blocking(fd, True)
     status = os.fstat(fd)
     if stat.S_ISDIR(status.st_mode):
         os.close(fd)
         raise CaptureError(name, "is a directory", "name its captures, or add --recursive")
     return fd, status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> CaptureError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return CaptureError(name, f"cannot be read ({reason})", "check the path and the disk")
 
 
 def _source(facts: Facts, stream: FileStream, size: int | None, part: Part | None) -> CaptureSource:

@@ -208,10 +208,6 @@ class Unpacker:
         """As the stream below."""
         return self._stream.waitable()
 
-    def close(self) -> None:
-        """Close the stream below."""
-        self._stream.close()
-
 
 def _xz() -> Decompressor:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
