@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from .fragments import Reassembler
 from .frames import FrameReader, Frames
 from .network import Network, parse_network
 from .transport import Transport, parse_transport
-from .tunnels import Tunnels, tunnel_rows
+from .tunnels import Encapsulations, encapsulation_of, inner_packets, tunnel_rows
 
 _MALFORMED_KEPT = 1000
 """Malformed frames remembered one by one; the others are counted. 1000 errors are 300 kB."""
@@ -72,13 +73,15 @@ class Dissector:
         """The first malformed headers, by frame."""
         self.interfaces = interfaces
         self._frames = FrameReader(interfaces, self.skipped)
-        self._tunnels = Tunnels()
-        self._reassembler = Reassembler()
+        self._encapsulations = Encapsulations()
+        # One for each depth of tunnels, so that what one forgets does not depend on batches
+        self._reassemblers = [Reassembler() for _ in range(_TUNNELS_NESTED + 1)]
+        self._notes: list[tuple[int, DecodeError]] = []
 
     @property
     def encapsulations(self) -> list[Encapsulation | None]:
         """What `Packets.encapsulation` indexes; the first is None."""
-        return self._tunnels.encapsulations
+        return self._encapsulations.known
 
     def dissect(self, batch: RecordBatch) -> Packets:
         """The IP packets of `batch`, in its order."""
@@ -110,18 +113,22 @@ class Dissector:
             encapsulation=np.zeros(len(rows), np.int32),
         )
         everything = np.arange(len(rows))
-        self._reassemble(packets, network, everything)
+        self._reassemble(packets, network, everything, self._reassemblers[0], {})
         self._enter_tunnels(packets, everything)
         self._count(packets)
+        self._notes.sort(key=itemgetter(0))
+        self.malformed += self._notes[: _MALFORMED_KEPT - len(self.malformed)]
+        self._notes.clear()
         return packets
 
     def _enter_tunnels(self, packets: Packets, rows: Int64) -> None:
         """Put inner packets in the place of the outer ones that carry them."""
-        for _ in range(_TUNNELS_NESTED):
+        outer: dict[int, Encapsulation] = {}
+        for reassembler in self._reassemblers[1:]:
             rows = tunnel_rows(packets, rows)
             if not len(rows):
-                return
-            rows, start, ethertype = self._tunnels.find(packets, rows)
+                break
+            rows, start, ethertype = inner_packets(packets, rows)
             payload = packets.payload_offset[rows]
             network, readable = parse_network(
                 packets.data,
@@ -131,11 +138,20 @@ class Dissector:
                 ethertype == link.IPV6,
             )
             rows, network = rows[readable], network.select(readable)
-            packets.encapsulation[rows] = self._tunnels.number(packets, rows)
+            outer |= {row: encapsulation_of(packets, row) for row in rows.tolist()}
             _replace(packets, rows, network, parse_transport(packets.data, network))
-            self._reassemble(packets, network, rows)
+            self._reassemble(packets, network, rows, reassembler, outer)
+        for row in sorted(outer):
+            packets.encapsulation[row] = self._encapsulations.number(outer[row])
 
-    def _reassemble(self, packets: Packets, network: Network, rows: Int64) -> None:
+    def _reassemble(
+        self,
+        packets: Packets,
+        network: Network,
+        rows: Int64,
+        reassembler: Reassembler,
+        outer: dict[int, Encapsulation],
+    ) -> None:
         """Give the last fragment of a datagram the whole payload.
 
         `rows` of `packets` are those `network` has columns for.
@@ -145,7 +161,7 @@ class Dissector:
         at = len(packets.data)
         for position in fragments.tolist():
             row = int(rows[position])
-            datagram = self._reassembler.join(packets, network, position, row)
+            datagram = reassembler.join(packets, network, position, row, outer.get(row))
             if datagram is None or len(datagram) < 8:
                 continue
             declared = int.from_bytes(datagram[4:6], "big") or len(datagram)
@@ -175,8 +191,7 @@ class Dissector:
             self._note(int(batch.frame[row]), f"ipv{version}", reason)
 
     def _note(self, frame: int, protocol: str, reason: str) -> None:
-        if len(self.malformed) < _MALFORMED_KEPT:
-            self.malformed.append((frame, DecodeError(protocol, "header", 0, reason)))
+        self._notes.append((frame, DecodeError(protocol, "header", 0, reason)))
 
     def _count(self, packets: Packets) -> None:
         six = int(np.count_nonzero(packets.version == 6))
@@ -186,8 +201,7 @@ class Dissector:
         for number in np.flatnonzero(counts).tolist():
             self.counters[f"protocol {number}"] += int(counts[number])
         wrong = np.flatnonzero(packets.flags & PacketFlag.MALFORMED.value)
-        self.counters["malformed"] += len(wrong)
-        for row in wrong[:_MALFORMED_KEPT].tolist():
+        for row in wrong[: _MALFORMED_KEPT - len(self.malformed)].tolist():
             name = f"ipv{packets.version[row]}"
             protocol = _PROTOCOL_NAMES.get(int(packets.protocol[row]), name)
             self._note(int(packets.frame[row]), protocol, "a length contradicts the packet")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pcapleak.model import PacketFlag, Packets
+from pcapleak.model import Encapsulation, PacketFlag, Packets
 
 from .network import Network
 from .transport import UDP
 
-_OPEN = 256
-"""Datagrams waiting for fragments: 256 of at most 64 KiB are 16 MiB, and a host that answers
-reassembles far fewer at once. The oldest gives way."""
+_OPEN = 1024
+_HELD = 4 << 20
+"""Datagrams waiting for fragments, and their bytes: 4 MiB hold 64 of the largest or all 1024 of
+the usual size. The oldest give way; a host that answers keeps far fewer."""
 
 _LARGEST = 65535
 _PIECES = 1024
@@ -21,7 +22,7 @@ _PATIENCE_NS = 60 * 1_000_000_000
 """RFC 8200 section 4.5: 60 seconds after the first fragment the rest is abandoned. It also
 keeps a reused identification from joining two datagrams."""
 
-_Key = tuple[int, ...]
+_Key = tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -37,8 +38,16 @@ class Reassembler:
 
     def __init__(self) -> None:
         self._open: dict[_Key, _Datagram] = {}
+        self._held = 0
 
-    def join(self, packets: Packets, network: Network, position: int, row: int) -> bytes | None:
+    def join(
+        self,
+        packets: Packets,
+        network: Network,
+        position: int,
+        row: int,
+        outer: Encapsulation | None,
+    ) -> bytes | None:
         """Take row `row` of `packets` (`position` in `network`); the datagram if it is whole.
 
         Fragments that are cut, overlap or do not add up never make a datagram.
@@ -48,7 +57,7 @@ class Reassembler:
             return None
         key = (
             int(packets.interface[row]),
-            int(packets.encapsulation[row]),
+            outer and (outer.source.address, outer.destination.address),
             int(network.version[position]),
             int(network.source_hi[position]),
             int(network.source_lo[position]),
@@ -59,9 +68,7 @@ class Reassembler:
         now = int(packets.ts_ns[row])
         datagram = self._open.get(key)
         if datagram is None or abs(now - datagram.started_ns) > _PATIENCE_NS:
-            self._open.pop(key, None)
-            if len(self._open) >= _OPEN:
-                del self._open[next(iter(self._open))]
+            self._forget(key)
             datagram = self._open[key] = _Datagram(now)
         start, end = int(network.transport[position]), int(network.end[position])
         piece = packets.data[start:end].tobytes()
@@ -71,13 +78,21 @@ class Reassembler:
         if offset not in datagram.pieces:
             datagram.pieces[offset] = piece
             datagram.held += len(piece)
+            self._held += len(piece)
         if datagram.held > _LARGEST or len(datagram.pieces) > _PIECES:
-            del self._open[key]
+            self._forget(key)
             return None
+        while len(self._open) > _OPEN or self._held > _HELD:
+            self._forget(next(iter(self._open)))
         if datagram.total is None or datagram.held < datagram.total:
             return None
-        del self._open[key]
+        self._forget(key)
         return _joined(datagram)
+
+    def _forget(self, key: _Key) -> None:
+        datagram = self._open.pop(key, None)
+        if datagram is not None:
+            self._held -= datagram.held
 
 
 def _joined(datagram: _Datagram) -> bytes | None:

@@ -7,8 +7,6 @@ import numpy as np
 from pcapleak.model import (
     Bool,
     Encapsulation,
-    Endpoint,
-    Int32,
     Int64,
     PacketFlag,
     Packets,
@@ -100,43 +98,42 @@ def _layer_of(packets: Packets, row: int) -> tuple[str, Layer]:
     return "teredo", "teredo"
 
 
-class Tunnels:
-    """Finds inner packets and numbers the pairs of endpoints that carry them."""
+def inner_packets(packets: Packets, rows: Int64) -> tuple[Int64, Int64, UInt16]:
+    """Which of `rows` hold an IP packet, where it starts, and its EtherType."""
+    found: list[tuple[int, int, int]] = []
+    for row in rows.tolist():
+        _, layer = _layer_of(packets, row)
+        start = int(packets.payload_offset[row])
+        stop = start + min(int(packets.payload_length[row]), _WINDOW)
+        inner = find_ip(packets.data[start:stop].tobytes(), layer, 0)
+        if inner is not None:
+            found.append((row, start + inner[1], inner[0]))
+    columns = np.array(found, np.int64).reshape(-1, 3)
+    return columns[:, 0], columns[:, 1], columns[:, 2].astype(np.uint16)
+
+
+def encapsulation_of(packets: Packets, row: int) -> Encapsulation:
+    """The outer packet that still stands in `row`."""
+    kind, _ = _layer_of(packets, row)
+    if packets.version[row] == 6:
+        kind = _OVER_IPV6.get(kind, kind)
+    return Encapsulation(kind, packets.source(row), packets.destination(row))
+
+
+class Encapsulations:
+    """Numbers the tunnels of a capture from 1, in the order they are first used."""
 
     def __init__(self) -> None:
-        self.encapsulations: list[Encapsulation | None] = [None]
+        self.known: list[Encapsulation | None] = [None]
         self._numbers: dict[tuple[object, ...], int] = {}
 
-    def find(self, packets: Packets, rows: Int64) -> tuple[Int64, Int64, UInt16]:
-        """Which of `rows` hold an IP packet, where it starts, and its EtherType."""
-        found: list[tuple[int, int, int]] = []
-        for row in rows.tolist():
-            _, layer = _layer_of(packets, row)
-            start = int(packets.payload_offset[row])
-            stop = start + min(int(packets.payload_length[row]), _WINDOW)
-            inner = find_ip(packets.data[start:stop].tobytes(), layer, 0)
-            if inner is not None:
-                found.append((row, start + inner[1], inner[0]))
-        columns = np.array(found, np.int64).reshape(-1, 3)
-        return columns[:, 0], columns[:, 1], columns[:, 2].astype(np.uint16)
-
-    def number(self, packets: Packets, rows: Int64) -> Int32:
-        """The encapsulation of each row, while the outer packet still stands in its columns."""
-        numbers = np.empty(len(rows), np.int32)
-        for position, row in enumerate(rows.tolist()):
-            kind, _ = _layer_of(packets, row)
-            if packets.version[row] == 6:
-                kind = _OVER_IPV6.get(kind, kind)
-            numbers[position] = self._number(kind, packets.source(row), packets.destination(row))
-        return numbers
-
-    def _number(self, kind: str, source: Endpoint, destination: Endpoint) -> int:
+    def number(self, outer: Encapsulation) -> int:
         """One number for both directions, and for the source ports tunnels spread over."""
-        ends = frozenset((source.address, destination.address))
-        number = self._numbers.get((kind, ends))
+        key = outer.kind, frozenset((outer.source.address, outer.destination.address))
+        number = self._numbers.get(key)
         if number is None:
-            number = min(len(self.encapsulations), _ENCAPSULATIONS)
-            if number == len(self.encapsulations):
-                self.encapsulations.append(Encapsulation(kind, source, destination))
-                self._numbers[kind, ends] = number
+            number = min(len(self.known), _ENCAPSULATIONS)
+            if number == len(self.known):
+                self.known.append(outer)
+                self._numbers[key] = number
         return number
