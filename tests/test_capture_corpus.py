@@ -1,6 +1,6 @@
 """Captures of other projects, read as Wireshark counts them and cut wherever a disk may fill up.
 
-`PCAPLEAK_ALL_CUTS=1` (`make test-cuts`) cuts every file of the corpus; otherwise a sample is cut.
+`PCAPLEAK_ALL_CUTS=1` (`make cuts`) cuts every file of the corpus; otherwise a sample is cut.
 """
 
 from __future__ import annotations
