@@ -74,10 +74,10 @@ def test_a_leak_is_told_while_it_happens_and_reported_at_the_end(client: Host) -
 
 
 def test_live_and_file_give_the_same_report(client: Host, tmp_path: Path) -> None:
-    """What tcpdump recorded beside the watch is judged as the watch judged it."""
-    tcpdump = need_tool("tcpdump")
-    recorded = tmp_path / "eth0.pcap"
-    recorder = client.start(tcpdump, "-i", "eth0", "-U", "-w", str(recorded), "--nano")
+    """What dumpcap recorded beside the watch is judged as the watch judged it."""
+    dumpcap = need_tool("dumpcap")
+    recorded = tmp_path / "eth0.pcapng"
+    recorder = client.start(dumpcap, "-q", "-i", "eth0", "-w", str(recorded))
     watching = client.python(
         "-m", "pcapleak", "live", "--iface", "eth0", "--proxy", PROXY, "--json", "-"
     )
