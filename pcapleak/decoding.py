@@ -29,6 +29,7 @@ from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
 from pcapleak.protocols.quic import QuicInitial, decode_quic
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.stun_proof import prove
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData, decode_channel_data
 from pcapleak.protocols.websocket import WebSocketMessage
@@ -63,6 +64,12 @@ PROTOCOLS = tuple(
     dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
 )
 """The words that choose messages."""
+
+
+_BINDING = 1
+
+MAX_USERS = 10_000
+"""Flows whose TURN user is remembered: two texts each, some 5 MB at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,76 +138,104 @@ def _clock(ts_ns: int) -> str:
 
 
 def decode_capture(
-    path: str | Path, wanted: frozenset[str] = frozenset()
+    path: str | Path, wanted: frozenset[str] = frozenset(), *, password: str | None = None
 ) -> Iterator[DecodedMessage]:
     """The messages of a capture in capture order; those of `wanted` protocols, or all.
 
     What TURN carries follows its carrier, with its own endpoints; messages that ICMP errors
-    quote have the layer `icmp-quote`.
+    quote have the layer `icmp-quote`. With `password`, each STUN message that has an
+    integrity attribute notes whether that was made with it.
 
     Raises:
         CaptureError: as `open_capture`.
     """
+    transactions, users = TransactionTable(), _Users(password)
+    for context, message in read_messages(path):
+        described = _describe(context, message, transactions, users)
+        if not wanted or described.protocol in wanted:
+            yield described
+
+
+class _Users:
+    """Checks integrity, remembering for each flow whose long-term credential it uses."""
+
+    def __init__(self, password: str | None) -> None:
+        self.password = password
+        self._known: dict[int, tuple[str, str]] = {}
+
+    def prove(self, context: Context, message: StunMessage) -> str | None:
+        if self.password is None or "icmp-quote" in context.layers:
+            return None
+        # Checks that TURN carries have the peers' short-term credential, not the relay's.
+        if message.method == _BINDING:
+            return prove(message, self.password)
+        if message.username and message.realm:
+            if len(self._known) >= MAX_USERS:
+                self._known.clear()
+            self._known[context.flow] = message.username, message.realm
+        if context.flow not in self._known:
+            return None  # an answer whose request was not seen
+        username, realm = self._known[context.flow]
+        return prove(message, self.password, username=username, realm=realm)
+
+
+def read_messages(path: str | Path) -> Iterator[Event]:
+    """The decoded values themselves, each with where it came from.
+
+    Raises:
+        CaptureError: as `open_capture`.
+    """
+    flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
     with open_capture(path) as source:
-        reader = _Reader(Dissector(source.interfaces))
+        dissector = Dissector(source.interfaces)
         for batch in source:
-            packets = reader.dissector.dissect(batch)
-            for message in reader.read(packets):
-                if not wanted or message.protocol in wanted:
-                    yield message
+            packets = dissector.dissect(batch)
+            flow, forward = flows.update(packets)
+            services, decoder = recognise(packets)
+            flows.mark(flow, services)
+            events: list[Event] = [
+                *datagrams(packets, flow, forward, decoder),
+                *_quotes(packets, flow, forward, decoder),
+                *streams.update(packets, flow, forward, flows),
+            ]
+            events.sort(key=lambda event: event[0].frame)
+            for context, message in events:
+                yield from _opened(relays, context, message)
 
 
-class _Reader:
-    """Follows flows, streams, relays and transactions through a capture."""
+def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[Event]:
+    """A message and what TURN carries inside it; no ChannelData where no channel was bound."""
+    if isinstance(message, ChannelData) and not relays.carries(context, message):
+        return
+    yield context, message
+    if isinstance(message, StunMessage | ChannelData) and "icmp-quote" not in context.layers:
+        yield from relays.unpack(context, message)
 
-    def __init__(self, dissector: Dissector) -> None:
-        self.dissector = dissector
-        self.flows = FlowTable()
-        self.streams = TcpStreams()
-        self.relays = RelayTable()
-        self.transactions = TransactionTable()
 
-    def read(self, packets: Packets) -> Iterator[DecodedMessage]:
-        flow, forward = self.flows.update(packets)
-        services, decoder = recognise(packets)
-        self.flows.mark(flow, services)
-        events: list[Event] = [
-            *datagrams(packets, flow, forward, decoder),
-            *_quotes(packets, flow, forward, decoder),
-            *self.streams.update(packets, flow, forward, self.flows),
-        ]
-        events.sort(key=lambda event: event[0].frame)
-        for context, message in events:
-            if isinstance(message, ChannelData) and not self.relays.carries(context, message):
-                continue
-            yield self._describe(context, message)
-            if (
-                isinstance(message, StunMessage | ChannelData)
-                and "icmp-quote" not in context.layers
-            ):
-                for inner, found in self.relays.unpack(context, message):
-                    yield self._describe(inner, found)
-
-    def _describe(self, context: Context, message: object) -> DecodedMessage:
-        if isinstance(message, bytes):
-            return _describe_bytes(context, message)
-        notes: dict[str, JsonValue] = {}
-        if isinstance(message, StunMessage) and not context.layers:
-            notes = _notes(context, self.transactions.add(context, message))
-        return DecodedMessage(
-            _protocol(context, message),
-            summarise(message),
-            {} if isinstance(message, DecodeError) else message_fields(message),
-            getattr(message, "problems", ()),
-            context.frame,
-            context.ts_ns,
-            context.transport,
-            context.source,
-            context.destination,
-            context.layers,
-            context.outer,
-            notes,
-        )
+def _describe(
+    context: Context, message: object, transactions: TransactionTable, users: _Users
+) -> DecodedMessage:
+    if isinstance(message, bytes):
+        return _describe_bytes(context, message)
+    notes: dict[str, JsonValue] = {}
+    if isinstance(message, StunMessage) and "icmp-quote" not in context.layers:
+        notes = _notes(context, transactions.add(context, message))
+    if isinstance(message, StunMessage) and (proof := users.prove(context, message)):
+        notes["integrity"] = proof
+    return DecodedMessage(
+        _protocol(context, message),
+        summarise(message),
+        {} if isinstance(message, DecodeError) else message_fields(message),
+        getattr(message, "problems", ()),
+        context.frame,
+        context.ts_ns,
+        context.transport,
+        context.source,
+        context.destination,
+        context.layers,
+        context.outer,
+        notes,
+    )
 
 
 def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
@@ -300,10 +335,13 @@ _GUESSED = ("stun", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn"
 """Surest first: a decoder that refuses most of what is not its own goes before the others."""
 
 
-def decode_hex(text: str, protocol: str | None = None) -> DecodedMessage:
+def decode_hex(
+    text: str, protocol: str | None = None, *, password: str | None = None
+) -> DecodedMessage:
     """Decode one message pasted as hexadecimal: spaces, colons and `0x` are ignored.
 
-    Without `protocol` the decoders are tried, the strictest first.
+    Without `protocol` the decoders are tried, the strictest first. `password` proves a STUN
+    message's integrity.
 
     Raises:
         DecodeError: no hexadecimal, or no decoder takes it; with `protocol`, its refusal.
@@ -319,16 +357,20 @@ def decode_hex(text: str, protocol: str | None = None) -> DecodedMessage:
     if protocol is not None:
         if protocol not in _BY_NAME:
             raise DecodeError("hex", "protocol", 0, f"one of {', '.join(_BY_NAME)} is needed")
-        return _alone(protocol, _BY_NAME[protocol](data))
+        return _alone(protocol, _BY_NAME[protocol](data), password)
     refusals = []
     for name in _GUESSED:
         try:
-            return _alone(name, _BY_NAME[name](data))
+            return _alone(name, _BY_NAME[name](data), password)
         except DecodeError as error:
             refusals.append(error)
     raise refusals[0]
 
 
-def _alone(protocol: str, message: object) -> DecodedMessage:
+def _alone(protocol: str, message: object, password: str | None) -> DecodedMessage:
+    notes: dict[str, JsonValue] = {}
+    if isinstance(message, StunMessage) and password is not None:
+        notes = {"integrity": prove(message, password) or "absent"}
     problems: tuple[str, ...] = getattr(message, "problems", ())
-    return DecodedMessage(protocol, summarise(message), message_fields(message), problems)
+    fields = message_fields(message)
+    return DecodedMessage(protocol, summarise(message), fields, problems, notes=notes)

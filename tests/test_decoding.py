@@ -94,6 +94,14 @@ def test_hexadecimal_as_people_paste_it(text: str) -> None:
     assert got.to_json()["message"]["transaction_id"] == b"t".hex() * 12
 
 
+def test_a_pasted_message_is_proved_by_its_password() -> None:
+    text = check(password="secret").hex()
+    assert decode_hex(text, password="secret").notes == {"integrity": "ok"}
+    assert decode_hex(text, password="guess").line().endswith("[integrity bad]")
+    assert decode_hex(BINDING.hex(), password="guess").notes == {"integrity": "absent"}
+    assert decode_hex(text).notes == {}
+
+
 @pytest.mark.parametrize(
     ("text", "protocol", "error"),
     [
@@ -183,3 +191,21 @@ def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
         # The host's own packet, come back: it left the address that the error is sent to.
         assert quote.outer[1].address == quote.source.address
         assert "answers_frame" not in quote.notes
+
+
+@pytest.mark.corpus
+def test_the_turn_password_proves_a_recorded_allocation(corpus: Path) -> None:
+    """The recorded TURN server's user had the password `p`; answers name no user."""
+    path = corpus / "browser" / "turntcp.eth0.pcapng"
+    for password, proof in (("p", "ok"), ("q", "bad")):
+        proofs = [
+            (message.summary.split(",")[0], message.notes["integrity"])
+            for message in decode_capture(path, frozenset({"stun"}), password=password)
+            if "integrity" in message.notes
+        ]
+        assert proofs == [
+            ("Allocate Request", proof),
+            ("Allocate Success Response", proof),
+            ("Refresh Request", proof),
+            ("Refresh Success Response", proof),
+        ]

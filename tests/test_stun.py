@@ -21,6 +21,7 @@ from pcapleak.protocols.stun_integrity import (
     short_term_key,
     user_hash,
 )
+from pcapleak.protocols.stun_proof import prove
 
 VECTORS = Path(__file__).parent / "vectors"
 TXID = b"t" * 12
@@ -226,6 +227,22 @@ def test_sha256_integrity_may_be_truncated(size: int) -> None:
     value = hmac.new(key, covered, hashlib.sha256).digest()[:size]
     got = decode_stun(message(0x0003, attribute(0x001C, value)))
     assert integrity_matches(got.wire, 24, key, digest="sha256")
+
+
+def test_a_password_proves_short_and_long_term_messages() -> None:
+    assert prove(decode_stun(RFC5769["request"]), "VOkJxbRl1RmTxUk/WvJxBt") == "ok"
+    assert prove(decode_stun(RFC5769["response-ipv6"]), "VOkJxbRl1RmTxUk/WvJxBt") == "ok"
+    assert prove(decode_stun(RFC5769["request"]), "another") == "bad"
+    assert prove(decode_stun(RFC5769["request-long-term"]), "TheMatrIX") == "ok"
+    assert prove(decode_stun(RFC5769["request-long-term"]), "TheMatrix") == "bad"
+    assert prove(decode_stun(message(0x0001)), "any") is None
+
+
+def test_an_answer_is_proved_with_its_requests_user() -> None:
+    key = long_term_key("user", "example.org", "secret")
+    answer = decode_stun(message(0x0103, key=key))
+    assert prove(answer, "secret") == "bad"
+    assert prove(answer, "secret", username="user", realm="example.org") == "ok"
 
 
 # Leniency: what is read all the same, and marked
