@@ -1,6 +1,6 @@
-"""Write the pages of docs/ that are made from the code: `python docs/generate.py`.
+"""Write what is made from the code: pages of docs/, the README's session, notebooks' outputs.
 
-A test holds the committed pages equal to what this makes, so they cannot drift.
+`make docs` runs it; tests hold what is committed equal to what this makes, so it cannot drift.
 """
 
 from __future__ import annotations
@@ -146,11 +146,25 @@ def readme() -> str:
     return SESSION_BLOCK.sub(lambda _: block, text)
 
 
+def execute(path: Path) -> None:
+    """Run a notebook from the top and keep what it shows."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    nbformat.write(notebook, path)
+
+
 def main() -> None:
-    """Write all pages."""
+    """Write all pages and run all notebooks."""
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
     (HERE.parent / "README.md").write_text(readme(), encoding="utf-8")
+    for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
+        execute(notebook)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from pcapleak.cli.progress import MIN_BYTES
 from pcapleak.report.schema import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -316,3 +320,35 @@ def test_decode_refuses_what_it_cannot_read(arguments: list[str]) -> None:
     """A message, file or protocol that is none is one line and status 2."""
     result = run("decode", *arguments)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+
+
+def test_progress_only_on_a_terminal(tmp_path: Path) -> None:
+    """A long input shows progress on standard error where that is a terminal, and only there."""
+    big = tmp_path / "big.pcap"
+    packet = bytes(60)
+    record = struct.pack("<IIII", 1, 0, len(packet), len(packet)) + packet
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    big.write_bytes(header + record * (MIN_BYTES // len(record) + 1))
+    assert run("analyze", big, "-q").stderr == ""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pcapleak", "analyze", str(big)],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the terminal hangs up when the command ends
+        while data := os.read(leader, 65536):
+            shown += data
+    os.close(leader)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert b"Reading" in shown
+    assert b"MB" in shown
+    assert b"NO POLICY" in output
+    assert b"Reading" not in output

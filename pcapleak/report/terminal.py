@@ -24,6 +24,7 @@ from pcapleak.document import (
     FlowEntry,
     IceSession,
     MdnsName,
+    PageRow,
     PolicyEntry,
     TunnelEntry,
 )
@@ -31,6 +32,7 @@ from pcapleak.report.text import (
     clock_time,
     count,
     duration,
+    endpoint,
     flow_ends,
     frames_text,
     iso_time,
@@ -69,6 +71,7 @@ def print_report(document: Document, console: Console, *, verbose: bool = False)
     page.head(document)
     page.setting(document)
     page.sessions(document.ice_sessions)
+    page.page_rows(document.page_rows)
     page.names(document.mdns_names)
     page.flows(document)
     page.tunnels(document.tunnels)
@@ -215,6 +218,12 @@ class _Page:
                 text.append(f"\n{safe(detail, 1000)}" if detail else "", style="dim")
         return text
 
+    def page_rows(self, rows: list[PageRow]) -> None:
+        if not rows:
+            return
+        self.title("What pages told against what packets show")
+        self.rows([(_SEEN_BY[row.seen_by], _page_row(row)) for row in rows], indent=2)
+
     def names(self, names: list[MdnsName]) -> None:
         if not names:
             return
@@ -343,6 +352,17 @@ def _capture(capture: CaptureEntry) -> str:
         span = duration(capture.last_time - capture.first_time)
         text += f" in {span} from {iso_time(capture.first_time)[:19]}Z"
     return text + (", cut short" if capture.truncated else "")
+
+
+_SEEN_BY = {"both": "both", "page": "page only", "wire": "packets only"}
+
+
+def _page_row(row: PageRow) -> str:
+    address = safe(row.address or "?")
+    text = f"{row.type} {endpoint(address, row.port) if row.port is not None else address}"
+    if row.path is not None:
+        text += f" in {safe(row.path)}"
+    return "; ".join([f"{text} {row.protocol}", *map(safe, row.reasons)])
 
 
 def _addresses(name: MdnsName) -> Text:
