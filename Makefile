@@ -44,5 +44,8 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
 	touch $@
 
+docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
+	$(BIN)/python docs/generate.py
+
 clean:  ## remove what make built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
