@@ -6,6 +6,7 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -53,8 +54,8 @@ DECODE: dict[Decoder, Callable[[bytes], object]] = {
     Decoder.STUN: decode_stun,
     Decoder.CHANNEL_DATA: decode_channel_data,
     Decoder.DNS: decode_dns,
-    Decoder.MDNS: decode_dns,
-    Decoder.LLMNR: decode_dns,
+    Decoder.MDNS: partial(decode_dns, protocol="mdns"),
+    Decoder.LLMNR: partial(decode_dns, protocol="llmnr"),
     Decoder.DHCP: decode_dhcp,
     Decoder.WIREGUARD: decode_wireguard,
     Decoder.OPENVPN: decode_openvpn,
