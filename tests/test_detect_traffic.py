@@ -1,0 +1,341 @@
+"""PL201 to PL204 and the grey zone: traffic other than WebRTC beside a tunnel or proxy."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from builders import (
+    ACK,
+    CLIENT,
+    CLIENT6,
+    ETH0,
+    FIN,
+    INNER,
+    PROXY_POLICY,
+    RESOLVER,
+    ROUTER,
+    TUNNEL_POLICY,
+    VPN,
+    WEB,
+    WEB6,
+    WG0,
+    Recording,
+    dns_answer,
+    dns_query,
+    ids,
+    ip_packet,
+    judged,
+    of,
+    tcp_packet,
+    wireguard_data,
+    wireguard_initiation,
+    wireguard_response,
+)
+
+from pcapleak.policy import Policy
+
+
+def behind_tunnel() -> Recording:
+    recording = Recording()
+    recording.tunnel()
+    return recording
+
+
+def test_unknown_udp_outside_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, CLIENT, 50000, WEB, 9999, b"hello there", b"general")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL201")
+    assert finding.severity == "high"
+    assert "UDP port 9999" in finding.subject
+    assert document.verdict.result == "leak"
+    assert document.statistics.paths["bypass"] == 2
+
+
+def test_udp_inside_the_tunnel_is_no_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, WG0, INNER, 50000, WEB, 9999, b"hello there", b"general")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "PL201" not in ids(document)
+    assert document.verdict.result == "no-leak"
+
+
+def test_flows_of_one_kind_to_one_network_are_one_finding(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    for i in range(40):
+        recording.udp(50 + i, ETH0, CLIENT, 50000 + i, f"198.51.100.{100 + i}", 9999, b"x" * 50)
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL201")
+    assert finding.flow_count == 40
+    assert finding.frame_count == 40
+    assert len(finding.frames) == 16
+    assert "198.51.100.0/24" in finding.subject
+
+
+@pytest.mark.parametrize(
+    ("source", "sport", "to", "dport"),
+    [
+        (CLIENT, 68, "255.255.255.255", 67),
+        (CLIENT, 5353, "224.0.0.251", 5353),
+        (CLIENT, 49152, "239.255.255.250", 1900),
+        (CLIENT, 49152, "239.255.255.250", 3702),
+        (CLIENT, 49152, "224.0.0.252", 5355),
+        (CLIENT, 137, "192.168.50.255", 137),
+        (CLIENT, 40000, "192.168.50.9", 40000),
+        ("fe80::1", 546, "ff02::1:2", 547),
+        ("fe80::1", 40000, "fe80::2", 40000),
+    ],
+)
+def test_what_every_host_says_on_its_link_is_local(
+    tmp_path: Path, source: str, sport: int, to: str, dport: int
+) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, ETH0, source, sport, to, dport, b"x" * 40)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert document.statistics.paths["local"] == 1
+    assert not ids(document) & {"PL201", "PL203"}
+
+
+@pytest.mark.parametrize("type_", [130, 133, 134, 135, 136, 143])
+def test_neighbour_discovery_is_local(tmp_path: Path, type_: int) -> None:
+    recording = behind_tunnel()
+    message = struct.pack("!BBHI", type_, 0, 0, 0) + bytes(16)
+    recording.ip(50, ETH0, ip_packet(CLIENT6, "2001:db8:50::1", 58, message))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert "PL202" not in ids(document)
+
+
+def test_ipv6_beside_a_tunnel_without_it_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.tcp(50, ETH0, CLIENT6, 45000, WEB6, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL202")
+    assert finding.addresses == [CLIENT6]
+    assert document.verdict.exposed_addresses == [CLIENT6]
+    assert "PL204" not in ids(document), "one fact is one finding"
+
+
+def test_ipv6_beside_a_tunnel_that_carries_it_is_a_tcp_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.tcp(40, WG0, "fd00:66::2", 45000, WEB6, 443, b"\x16\3\1" + bytes(40))
+    recording.tcp(50, ETH0, CLIENT6, 45001, WEB6, 443, b"\x16\3\1" + bytes(40))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "PL202" not in ids(document)
+    assert "PL204" in ids(document)
+
+
+def test_dns_to_a_public_resolver_outside_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(
+        50,
+        ETH0,
+        CLIENT,
+        40001,
+        "198.51.100.53",
+        53,
+        dns_query(),
+        dns_answer("www.example.com", WEB),
+    )
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL203")
+    assert finding.severity == "high"
+    assert "www.example.com" in finding.message
+
+
+@pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])
+def test_dns_to_the_routers_resolver_is_a_bypass_though_it_is_local(
+    tmp_path: Path, policy: Policy
+) -> None:
+    recording = behind_tunnel()
+    recording.socks(5)
+    recording.udp(50, ETH0, CLIENT, 40001, ROUTER, 53, dns_query())
+    document = judged(recording, policy, tmp_path)
+    assert [finding.severity for finding in of(document, "PL203")] == ["high"]
+
+
+def test_dns_inside_the_tunnel_is_no_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, WG0, INNER, 40001, RESOLVER, 53, dns_query())
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "PL203" not in ids(document)
+    assert document.policy.fields["resolvers"].value == [RESOLVER]
+
+
+def test_dns_inside_to_another_than_the_tunnels_resolver_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        f'[[tunnel]]\ninterface = "wg0"\nendpoints = ["{VPN}:51820"]\nresolvers = ["10.66.0.1"]\n'
+    )
+    policy = Policy.from_toml(path)
+    recording = behind_tunnel()
+    recording.udp(50, WG0, INNER, 40001, "10.66.0.1", 53, dns_query())
+    assert "PL203" not in ids(judged(recording, policy, tmp_path))
+    recording.udp(51, WG0, INNER, 40001, "198.51.100.53", 53, dns_query())
+    (finding,) = of(judged(recording, policy, tmp_path), "PL203")
+    assert "198.51.100.53" in finding.subject
+
+
+def test_a_resolver_that_the_policy_allows_outside_is_no_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, ETH0, CLIENT, 40001, ROUTER, 53, dns_query())
+    policy = TUNNEL_POLICY.merged(Policy.from_options(resolver=[ROUTER]))
+    assert "PL203" not in ids(judged(recording, policy, tmp_path))
+
+
+def test_dns_for_connectivity_checks_only_is_information(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, ETH0, CLIENT, 40001, ROUTER, 53, dns_query("detectportal.firefox.com"))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL203")] == ["info"]
+    assert document.verdict.result == "no-leak"
+
+
+def test_tcp_beside_a_tunnel_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.tcp(50, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL204")] == ["high"]
+
+
+@pytest.mark.parametrize(
+    ("strict", "severity", "result"), [(False, "info", "no-leak"), (True, "high", "leak")]
+)
+def test_tcp_beside_a_proxy_is_a_leak_only_when_strict(
+    tmp_path: Path, strict: bool, severity: str, result: str
+) -> None:
+    recording = Recording()
+    recording.socks()
+    recording.tcp(50, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")
+    document = judged(recording, PROXY_POLICY.merged(Policy(strict=strict)), tmp_path)
+    assert [finding.severity for finding in of(document, "PL204")] == [severity]
+    assert document.verdict.result == result
+
+
+def test_udp_beside_a_proxy_is_a_leak(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.socks()
+    recording.exchange(50, ETH0, CLIENT, 50000, WEB, 443, b"\xc0\0\0\0\1" + bytes(1300), b"x" * 900)
+    assert judged(recording, PROXY_POLICY, tmp_path).verdict.result == "leak"
+
+
+def test_clocks_are_information(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(
+        50, ETH0, CLIENT, 123, "198.51.100.123", 123, b"\x23" + bytes(47), b"\x24" + bytes(47)
+    )
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL201")
+    assert finding.severity == "info"
+    assert "clocks" in finding.reasons[0]
+    assert document.verdict.result == "no-leak"
+
+
+def test_what_the_far_end_begins_is_information(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, "198.51.100.99", 6000, CLIENT, 7000, b"knock knock", b"yes?")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL201")] == ["info"]
+
+
+def test_the_tail_of_an_old_connection_is_information(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.ip(50, ETH0, tcp_packet(CLIENT, 45000, WEB, 443, FIN | ACK, 5000))
+    recording.ip(51, ETH0, tcp_packet(WEB, 443, CLIENT, 45000, FIN | ACK, 6000))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL204")
+    assert finding.severity == "info"
+    assert "older than the recording" in finding.reasons[0]
+
+
+def test_an_old_connection_that_goes_on_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    for i in range(3):
+        recording.ip(50 + i, ETH0, tcp_packet(CLIENT, 45000, WEB, 443, ACK, 1, bytes(900)))
+    assert [f.severity for f in of(judged(recording, TUNNEL_POLICY, tmp_path), "PL204")] == ["high"]
+
+
+def coming_up() -> Recording:
+    """A web page before the tunnel, then the tunnel's handshake and traffic."""
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")
+    recording.exchange(
+        1000, ETH0, CLIENT, 51820, VPN, 51820, wireguard_initiation(), wireguard_response()
+    )
+    recording.tunnel(1100)
+    return recording
+
+
+def test_what_is_over_before_the_first_handshake_is_information(tmp_path: Path) -> None:
+    document = judged(coming_up(), TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL204")
+    assert finding.severity == "info"
+    assert "before the tunnel's first handshake" in finding.reasons[0]
+
+
+def test_what_goes_on_after_the_handshake_is_a_bypass(tmp_path: Path) -> None:
+    recording = coming_up()
+    recording.ip(2000, ETH0, tcp_packet(CLIENT, 45000, WEB, 443, ACK, 2000, bytes(900)))
+    assert [f.severity for f in of(judged(recording, TUNNEL_POLICY, tmp_path), "PL204")] == ["high"]
+
+
+def test_before_a_tunnel_that_was_up_already_nothing_is_excused(tmp_path: Path) -> None:
+    """Data without a handshake: the tunnel was up, only idle, when the recording began."""
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")
+    recording.exchange(500, ETH0, CLIENT, 51820, VPN, 51820, wireguard_data(), wireguard_data())
+    recording.tunnel(1100)
+    assert [f.severity for f in of(judged(recording, TUNNEL_POLICY, tmp_path), "PL204")] == ["high"]
+
+
+@pytest.mark.parametrize(
+    "rule", [f"{WEB}:9999/udp", f"{WEB}", "198.51.100.0/24:9999", "*:9999/udp", ":9999"]
+)
+def test_an_exception_of_the_policy_is_no_bypass(tmp_path: Path, rule: str) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, CLIENT, 50000, WEB, 9999, b"hello there", b"general")
+    policy = TUNNEL_POLICY.merged(Policy.from_options(allow=[rule]))
+    assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
+
+
+@pytest.mark.parametrize("rule", [f"{WEB}:9998/udp", f"{WEB}/tcp", "198.51.101.0/24", "*:9998"])
+def test_an_exception_for_something_else_excuses_nothing(tmp_path: Path, rule: str) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, CLIENT, 50000, WEB, 9999, b"hello there", b"general")
+    policy = TUNNEL_POLICY.merged(Policy.from_options(allow=[rule]))
+    assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+def test_split_tunnel_destinations_are_meant_to_go_beside(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        f'[[tunnel]]\ninterface = "wg0"\nendpoints = ["{VPN}:51820"]\nroutes = ["{WEB}/32"]\n'
+    )
+    policy = Policy.from_toml(path)
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, CLIENT, 50000, "198.51.100.21", 9999, b"hello", b"there")
+    assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
+    recording.exchange(60, ETH0, CLIENT, 50001, WEB, 9999, b"hello", b"there")
+    assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+def test_an_echo_request_outside_is_a_bypass_and_an_error_is_not(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    error = struct.pack("!BBHI", 3, 3, 0, 0) + ip_packet(WEB, CLIENT, 17, bytes(8))
+    recording.ip(50, ETH0, ip_packet(CLIENT, WEB, 1, error))
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "no-leak"
+    recording.ip(
+        60, ETH0, ip_packet(CLIENT, WEB, 1, struct.pack("!BBHHH", 8, 0, 0, 1, 1) + bytes(40))
+    )
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "ICMP" in of(document, "PL201")[0].subject
+    assert document.verdict.result == "leak"
+
+
+def test_other_hosts_traffic_is_not_judged(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.exchange(50, ETH0, "192.168.50.77", 50000, WEB, 9999, b"hello", b"there")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert document.statistics.paths["unassessed"] == 2
