@@ -247,12 +247,13 @@ def _question(question: Question) -> str:
 
 
 def _record(record: Record) -> str:
-    data = record.data
-    text = str(data) if isinstance(data, str | IPv4Address | IPv6Address) else ""
-    flush = "flush" if record.cache_flush else ""
-    return f"{record.name} {_dns_type(record.type)} {text} {record.ttl_s}s{flush}".replace(
-        "  ", " "
-    )
+    words = [record.name, _dns_type(record.type)]
+    if isinstance(record.data, str | IPv4Address | IPv6Address):
+        words.append(str(record.data))
+    words.append(f"{record.ttl_s}s")
+    if record.cache_flush:
+        words.append("flush")
+    return " ".join(words)
 
 
 def _dns_type(number: int) -> str:

@@ -37,6 +37,13 @@ def test_errors_and_turn_in_one_line() -> None:
     )
 
 
+def test_an_announcement_in_one_line() -> None:
+    """A name, its address, its time to live and the cache-flush bit of RFC 6762."""
+    wire = "000084000000000100000000 0161056c6f63616c00 0001 8001 00000078 0004 c0000201"
+    got = decode_hex(wire, "mdns")
+    assert (got.protocol, got.summary) == ("mdns", "response, a.local A 192.0.2.1 120s flush")
+
+
 def test_a_summary_is_bounded() -> None:
     many = decode_stun(message(0x0001, attribute(0x0024, b"\0\0\0\1") * 5000))
     assert summarise(many).endswith(f"and {5000 - MAX_PARTS} attributes more")
