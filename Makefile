@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
 
-.PHONY: demo test lint type check format system-deps lab bench fuzz cuts docs clean
+.PHONY: demo test lint type check format system-deps lab cuts bench docs clean
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -29,8 +29,17 @@ format: $(VENV)/.tested  ## rewrite the code as the linter wants it
 system-deps:  ## Debian: programs that tests and the lab use (root)
 	bash scripts/system-deps
 
+cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minutes)
+	PCAPLEAK_ALL_CUTS=1 $(BIN)/python -m pytest -q tests/test_capture_corpus.py -k cut
+
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py
+
+lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
+	$(BIN)/python -m captures.lab $(SCENARIOS)
+
+docs: $(VENV)/.installed  ## rewrite the pages that come from the code
+	$(BIN)/python docs/generate.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
