@@ -144,10 +144,12 @@ def main() -> None:
             "scapy": scapy_stun(),
         },
     )
-    if found[Decoder.MDNS]:
+    announcements = found[Decoder.MDNS]
+    taken = [message for message in announcements if dpkt_dns(message) is not None]
+    if taken:
         table(
-            "mDNS",
-            found[Decoder.MDNS],
+            f"mDNS, those of {len(announcements)} that dpkt does not refuse",
+            taken,
             seconds,
             {
                 "pcapleak": lambda data: decode_dns(data, "mdns"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from pcapleak.errors import DecodeError
@@ -58,9 +57,7 @@ def to_json(value: object) -> JsonValue:
     Raises:
         TypeError: a kind of value that no decoder gives.
     """
-    if value is None or isinstance(value, bool | int | float):
-        return value if not isinstance(value, Enum) else value.name.lower()
-    if isinstance(value, str):
+    if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, bytes):
         return value.hex()
