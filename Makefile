@@ -38,9 +38,6 @@ bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated ca
 lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
 	$(BIN)/python -m captures.lab $(SCENARIOS)
 
-docs: $(VENV)/.installed  ## rewrite the pages that come from the code
-	$(BIN)/python docs/generate.py
-
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
