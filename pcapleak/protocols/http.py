@@ -19,6 +19,7 @@ METHODS = (
 RESPONSE = b"HTTP/1."
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ \r\n]+) HTTP/(1\.[01])\r?\Z")
+_ANY_REQUEST = re.compile(rb"[A-Z_-]{2,32} [^ \r\n]{1,4096} HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\Z")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -74,7 +75,9 @@ class HttpResponse(NamedTuple):
 
 def looks_like_http(data: bytes) -> bool:
     """Whether a stream that begins with `data` may be HTTP/1."""
-    return data.startswith((*METHODS, RESPONSE))
+    if data.startswith((*METHODS, RESPONSE)):
+        return True
+    return data[:1].isupper() and _ANY_REQUEST.match(data) is not None
 
 
 def parse_head(data: bytes) -> tuple[HttpRequest | HttpResponse, int] | None:

@@ -59,6 +59,11 @@ class Reader(Protocol):
         """After a loss: whether a segment that begins with `data` is a place to go on."""
         ...
 
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """Take what can be had of a message that begins with `data`, the rest of which was
+        not captured."""
+        ...
+
 
 class Connection:
     """Both directions of one flow. `way` is 0 for what orig sent, 1 for resp."""
@@ -168,8 +173,14 @@ class Connection:
         half = self.halves[way]
         if half.skip >= size:
             half.skip -= size
-        else:
-            self.lose(way)
+            return
+        if half.buffer:
+            try:
+                self.reader.read_cut(self, way, bytes(half.buffer))
+            except DecodeError as error:
+                if self.reader.certain:
+                    self.emit(way, error, Service(0))
+        self.lose(way)
 
     def _bytes(self, way: int, data: bytes) -> None:
         half = self.halves[way]

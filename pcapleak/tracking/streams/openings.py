@@ -38,6 +38,9 @@ class Opening:
         """Any segment may be the first of something."""
         return True
 
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
+
 
 MORE: Reader = Opening()
 """Says that a stream's first bytes do not tell yet."""

@@ -33,6 +33,10 @@ class DnsReader:
         """Where a segment is one message."""
         return len(data) >= 14 and int.from_bytes(data[:2], "big") == len(data) - 2
 
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
+        connection.emit(way, decode_dns(data[2:]), Service.DNS)
+
 
 class TlsReader:
     """The ClientHello; what follows is nobody's."""
@@ -58,6 +62,9 @@ class TlsReader:
     def resumes(self, data: bytes) -> bool:
         """A hello that lost a part is lost."""
         return False
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
 
 
 class OpenVpnReader:
@@ -89,3 +96,6 @@ class OpenVpnReader:
     def resumes(self, data: bytes) -> bool:
         """Where a segment is one packet."""
         return len(data) > 2 and int.from_bytes(data[:2], "big") == len(data) - 2
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""

@@ -39,8 +39,11 @@ class SocksReader:
         return self._read_proxy(connection, way, data)
 
     def resumes(self, data: bytes) -> bool:
-        """A handshake that lost a part is lost."""
-        return False
+        """At an answer, so that a proxy which said something else before is heard."""
+        return data[0] == 5 and (len(data) == 2 or data[1:3] == b"\0\0")
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
 
     def _read_client(self, connection: Connection, way: int, data: bytes) -> int:
         if self._request is not None:

@@ -82,6 +82,13 @@ class StunReader:
         length = int.from_bytes(data[2:4], "big")
         return self._turn and data[0] >> 6 == 1 and len(data) == 4 + (length + 3 & ~3)
 
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
+        if self._framed:
+            data = data[2:]
+        if begins_stun(data) and len(data) >= 20:
+            self._stun(connection, way, data)
+
     def _read_framed(self, connection: Connection, way: int, data: bytes) -> int:
         if len(data) < 2:
             return -2

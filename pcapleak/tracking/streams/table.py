@@ -84,6 +84,8 @@ class TcpStreams:
                 continue
             data = packets.payload(row)
             if connection is None:
+                if length == 1 and self._starts[index] < 0:
+                    continue  # A keep-alive probe, the byte before the next one.
                 begins = state == _IGNORED or self._starts[index] in (-1, seq)
                 ports = (int(packets.source_port[row]), int(packets.destination_port[row]))
                 if begins and recognise_opening(data, ports) is None:

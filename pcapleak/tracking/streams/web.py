@@ -8,7 +8,7 @@ from collections import deque
 
 from pcapleak.errors import DecodeError
 from pcapleak.model import Endpoint, Service
-from pcapleak.protocols.http import HttpRequest, HttpResponse, looks_like_http, parse_head
+from pcapleak.protocols.http import MAX_HEAD, HttpRequest, HttpResponse, looks_like_http, parse_head
 from pcapleak.protocols.websocket import WebSocketMessage, parse_frame_header, unmask
 from pcapleak.tracking.streams.connection import BULK, Connection
 
@@ -78,6 +78,18 @@ class HttpReader:
     def resumes(self, data: bytes) -> bool:
         """At a head."""
         return looks_like_http(data)
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`. Whole lines of a head are worth having."""
+        chunks, self._chunks[way] = self._chunks[way], None
+        lines, end, _ = data[:MAX_HEAD].rpartition(b"\n")
+        if chunks is not None or not end:
+            return
+        head = parse_head(lines + b"\n\n")
+        assert head is not None
+        if isinstance(head[0], HttpRequest):
+            self._requests.append(head[0])
+        connection.emit(way, head[0], Service.HTTP)
 
     def _turns_over(
         self,
@@ -245,6 +257,9 @@ class WebSocketReader:
     def resumes(self, data: bytes) -> bool:
         """Frames cannot be found again."""
         return False
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""
 
     def _finish(self, connection: Connection, way: int, frames: _Frames) -> None:
         payload, frames.payload = frames.payload, bytearray()
