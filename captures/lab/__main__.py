@@ -9,14 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from .processes import LabError
-from .scenarios import SCENARIOS
-from .session import record
+from . import SCENARIOS, LabError, record
 
 
 def main() -> int:
     """Record what was asked for; 0 if all of it worked."""
-    parser = argparse.ArgumentParser(prog="captures.lab", description=__doc__)
+    parser = argparse.ArgumentParser(prog="captures.lab", description="Record scenarios.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenario (default: all)")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")

@@ -40,12 +40,18 @@ _QUIET = (
 class Chromium:
     """One browser with one page."""
 
-    def __init__(self, host: Host, scratch: Path, *flags: str, key_log: Path | None = None) -> None:
+    def __init__(
+        self, host: Host, scratch: Path, flags: tuple[str, ...], key_log: Path | None
+    ) -> None:
         profile = scratch / f"chromium-{host.name}"
         shutil.rmtree(profile, ignore_errors=True)
         commands_out, self._commands = _high_pipe()
         self._replies, replies_in = _high_pipe()
-        environment = {"HOME": str(scratch), "XDG_CONFIG_HOME": str(profile), "LANG": "en_US.UTF-8"}
+        environment = {
+            "HOME": str(scratch),
+            "XDG_CONFIG_HOME": str(profile),
+            "LANG": "en_US.UTF-8",
+        }
         if key_log is not None:
             environment["SSLKEYLOGFILE"] = str(key_log)
         self._process: Process = host.start(
@@ -131,7 +137,11 @@ class Chromium:
 
     def _call(self, method: str, timeout_s: float = 30.0, **parameters: object) -> dict[str, Any]:
         self._number += 1
-        message: dict[str, object] = {"id": self._number, "method": method, "params": parameters}
+        message: dict[str, object] = {
+            "id": self._number,
+            "method": method,
+            "params": parameters,
+        }
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")

@@ -1,15 +1,17 @@
 """The lab's internet: network namespaces joined by veth pairs, with nothing of the real one.
 
-    client    192.168.50.42  2001:db8:50::42  ┐
-    neighbour 192.168.50.43  2001:db8:50::43  ┴ router 192.168.50.1 | 203.0.113.7 (NAT for IPv4)
-                                                  └ internet: STUN/TURN .10, web .20 and .21,
-                                                    proxies .30, resolver .53 of 198.51.100.0/24
-                                                    and 2001:db8:ffff::/64
-                                                      └ vpn 198.51.100.40 (NAT for its tunnel)
+client    192.168.50.42  2001:db8:50::42  ┐
+neighbour 192.168.50.43  2001:db8:50::43  ┴ router 192.168.50.1 | 203.0.113.7 (NAT for IPv4)
+                                              └ internet: STUN/TURN .10, web .20 and .21,
+                                                proxies .30, resolver .53 of 198.51.100.0/24
+                                                and 2001:db8:ffff::/64
+                                                  ├ vpn 198.51.100.40 (NAT for its tunnel)
+                                                  └ peer 198.51.100.60
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -30,6 +32,7 @@ FRAME = "198.51.100.21"
 PROXY = "198.51.100.30"
 VPN, VPN6 = "198.51.100.40", "2001:db8:ffff::40"
 RESOLVER = "198.51.100.53"
+PEER = "198.51.100.60"
 
 _FORWARD = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 _NETNS_ETC = Path("/etc/netns")
@@ -83,6 +86,12 @@ class Host:
         """What lies here is seen under /etc by the programs of this namespace, and by no other."""
         return _NETNS_ETC / self.namespace
 
+    def use_chromium_policy(self, **policy: object) -> None:
+        """Manage the Chromiums that start from now on, and no other of this machine."""
+        managed = self.etc / "chromium" / "policies" / "managed"
+        managed.mkdir(parents=True, exist_ok=True)
+        (managed / "lab.json").write_text(json.dumps(policy))
+
     def use_resolver(self, address: str) -> None:
         """Make ``address`` the resolver of programs that start from now on."""
         (self.etc / "resolv.conf").write_text(f"nameserver {address}\n")
@@ -100,11 +109,19 @@ class Network:
         self.router = host("router")
         self.internet = host("internet")
         self.vpn = host("vpn")
+        self.peer = host("peer")
 
     @property
     def hosts(self) -> tuple[Host, ...]:
         """Every host."""
-        return self.client, self.neighbour, self.router, self.internet, self.vpn
+        return (
+            self.client,
+            self.neighbour,
+            self.router,
+            self.internet,
+            self.vpn,
+            self.peer,
+        )
 
 
 @contextmanager
@@ -133,7 +150,10 @@ def _namespace(host: Host) -> Iterator[None]:
 
 def _remove(host: Host) -> None:
     pids = subprocess.run(
-        ["ip", "netns", "pids", host.namespace], capture_output=True, text=True, check=False
+        ["ip", "netns", "pids", host.namespace],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # Nothing but this lab's children lives in its namespaces.
     for pid in pids.stdout.split():
@@ -171,6 +191,8 @@ def _connect(net: Network) -> None:
         "link set core up",
         f"link add vpn0 type veth peer name eth0 netns {vpn.namespace}",
         "link set vpn0 master core up",
+        f"link add peer0 type veth peer name eth0 netns {net.peer.namespace}",
+        "link set peer0 master core up",
         f"route add 2001:db8:50::/64 via {PUBLIC6}",
     )
     vpn.links(
@@ -179,6 +201,11 @@ def _connect(net: Network) -> None:
         "link set eth0 up",
         "route add default via 198.51.100.1",
         "route add default via 2001:db8:ffff::1",
+    )
+    net.peer.links(
+        f"addr add {PEER}/24 dev eth0",
+        "link set eth0 up",
+        "route add default via 198.51.100.1",
     )
     router.links("route add default via 203.0.113.1", "route add default via 2001:db8:113::1")
     masquerade(router, "wan0")

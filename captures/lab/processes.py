@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,19 +75,15 @@ class Process:
         """Ask the group to end, insist after the grace; returns when the child is gone."""
         if self.child.poll() is None:
             self._signal(self._stop_signal)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.child.wait(self._grace_s)
-            except subprocess.TimeoutExpired:
-                pass
         # What the child left behind in its group goes with it.
         self._signal(signal.SIGKILL)
         self.child.wait()
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.child.pid, number)
-        except ProcessLookupError:
-            pass
 
     def __enter__(self) -> Self:
         return self

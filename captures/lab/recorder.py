@@ -34,6 +34,11 @@ class Recorder:
         self._running.append(process)
         process.wait_for("File: ")
 
+    @property
+    def started(self) -> bool:
+        """Whether any recording was started."""
+        return bool(self._files)
+
     def stop(self) -> None:
         """End all recordings; safe to call twice."""
         for process in self._running:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .network import GATEWAY, PROXY, RESOLVER, STUN, STUN6, Host, Network
+from .network import CLIENT, FRAME, PROXY, STUN, STUN6, VPN, WEB, Host, Network
 from .processes import Process, wait_until
 
 TURN_USER, TURN_PASSWORD, REALM = "lab", "lab-secret", "turn.example"
 NAMES = {
     "stun.example": STUN,
     "turn.example": STUN,
-    "www.example": "198.51.100.20",
-    "vpn.example": "198.51.100.40",
+    "www.example": WEB,
+    "vpn.example": VPN,
 }
 
 
@@ -26,11 +28,30 @@ class Certificate:
     certificate: Path
     key: Path
 
+    def fingerprint(self, host: Host) -> str:
+        """The SHA-256 of the certificate, as hexadecimal pairs."""
+        printed = host.run(
+            "openssl",
+            "x509",
+            "-noout",
+            "-fingerprint",
+            "-sha256",
+            "-in",
+            str(self.certificate),
+        )
+        return printed.strip().partition("=")[2]
+
+    def key_hash(self, host: Host) -> str:
+        """The SHA-256 of the public key in base64, by which Chromium is told to trust it."""
+        pem = host.run("openssl", "pkey", "-in", str(self.key), "-pubout")
+        der = base64.b64decode("".join(pem.strip().splitlines()[1:-1]))
+        return base64.b64encode(hashlib.sha256(der).digest()).decode()
+
 
 def certificate(host: Host, scratch: Path) -> Certificate:
     """Make a certificate that fits every name and address of the lab."""
     made = Certificate(scratch / "cert.pem", scratch / "key.pem")
-    addresses = [f"IP:{address}" for address in ("198.51.100.10", "198.51.100.20", STUN6)]
+    addresses = [f"IP:{address}" for address in (STUN, WEB, FRAME, STUN6)]
     alternatives = ",".join([f"DNS:{name}" for name in NAMES] + addresses)
     host.run(
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -95,26 +116,40 @@ def http_proxy(net: Network, scratch: Path) -> Process:
     return process
 
 
+def quic(net: Network, tls: Certificate, document_root: Path) -> Process:
+    """An HTTP/3 server on 198.51.100.21, port 443 of UDP."""
+    (document_root / "index.html").write_text("lab\n")
+    process = net.internet.start(
+        "gtlsserver", "--htdocs", str(document_root), FRAME, "443", str(tls.key),
+        str(tls.certificate),
+    )  # fmt: skip
+    wait_until(lambda: f"{FRAME}:443" in net.internet.run("ss", "-Hlun"), "HTTP/3 to listen")
+    return process
+
+
+def dhcp(net: Network, scratch: Path, *options: str) -> Process:
+    """The router's DHCP server, which gives the client its usual address and these options."""
+    process = net.router.start(
+        "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--port=0",
+        "--interface=lan0", f"--dhcp-range={CLIENT},{CLIENT},255.255.255.0,10m",
+        "--dhcp-authoritative", "--no-ping", f"--dhcp-leasefile={scratch / 'leases'}",
+        f"--pid-file={scratch / 'dhcp.pid'}",
+        *(f"--dhcp-option={option}" for option in options),
+    )  # fmt: skip
+    process.wait_for("DHCP, IP range")
+    return process
+
+
 def resolver(host: Host, address: str, scratch: Path) -> Process:
     """A DNS server that knows the lab's names and denies all others."""
     process = host.start(
         "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--no-hosts", "--no-resolv",
         "--conf-file=/dev/null", "--bind-interfaces", f"--listen-address={address}",
-        "--local=/#/", "--local-ttl=60", f"--pid-file={scratch / f'dnsmasq-{host.name}.pid'}",
+        "--local=/#/", "--local-ttl=60", f"--pid-file={scratch / f'dns-{host.name}.pid'}",
         *(f"--host-record={name},{target}" for name, target in NAMES.items()),
     )  # fmt: skip
     process.wait_for("started")
     return process
-
-
-def lan_resolver(net: Network, scratch: Path) -> Process:
-    """The resolver of the LAN's router."""
-    return resolver(net.router, GATEWAY, scratch)
-
-
-def public_resolver(net: Network, scratch: Path) -> Process:
-    """A public resolver."""
-    return resolver(net.internet, RESOLVER, scratch)
 
 
 def _wait_for_port(host: Host, address: str, port: int) -> None:

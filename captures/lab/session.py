@@ -1,86 +1,185 @@
-"""One recording: what a scenario may use, and the files it ends in."""
+"""What a scenario may use: hosts, servers, tunnels, browsers and recorders."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-import time
-from collections.abc import Callable
+import signal
+import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import servers
 from .chromium import Chromium
-from .network import CLIENT, CLIENT6, STUN, STUN6, WEB, Host, Network, network
-from .processes import LabError
+from .firefox import Firefox
+from .network import GATEWAY, PROXY, RESOLVER, STUN, STUN6, WEB, Host, Network
+from .processes import LabError, Process
 from .recorder import Recorder
-from .truth import judge, read_wire
-from .tunnels import TUNNEL, WireGuard
+from .tunnels import OpenVpn, WireGuard
 
-STUN_SERVER = {"iceServers": [{"urls": f"stun:{STUN}:3478"}]}
-STUN6_SERVER = {"urls": f"stun:[{STUN6}]:3478"}
+Page = Chromium | Firefox
+
 PAGE_URL = f"http://{WEB}/"
+NAMED_URL = "http://www.example/"
+SOCKS_PROXY = f"socks5://{PROXY}:1080"
+HTTP_PROXY = f"http://{PROXY}:8080"
 
-# Chromium announces each of a page's four names twice, one packet a second.
-_CHROMIUM_SETTLE_S = 8.5
+# The option's list: network, router, network, router, ... (RFC 3442).
+_TAKE_ROUTES = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+set -- $staticroutes
+while [ $# -ge 2 ]; do
+  [ "$1" = 0.0.0.0/0 ] || ip route replace "$1" via "$2" dev "$interface"
+  shift 2
+done
+"""
+
+_STUN_URL, _STUN6_URL = f"stun:{STUN}:3478", f"stun:[{STUN6}]:3478"
+
+
+def ice(*urls: str, relay_only: bool = False) -> dict[str, Any]:
+    """An RTCPeerConnection's configuration with these servers; TURN with its credentials."""
+    entries = [
+        {
+            "urls": url,
+            "username": servers.TURN_USER,
+            "credential": servers.TURN_PASSWORD,
+        }
+        if url.startswith("turn")
+        else {"urls": url}
+        for url in urls
+    ]
+    return {
+        "iceServers": entries,
+        **({"iceTransportPolicy": "relay"} if relay_only else {}),
+    }
+
+
+STUN_ONLY = ice(_STUN_URL)
+DUAL_STACK = ice(_STUN_URL, _STUN6_URL)
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """One story: how it is judged, what must be found, and how it goes."""
+class Beside:
+    """A program that watches the client's network while the recorders do."""
 
-    name: str
-    summary: str
-    play: Callable[[Lab], None]
-    policy: dict[str, str] = field(default_factory=dict)
-    expect: dict[str, Any] = field(default_factory=dict)
-    settle_s: float = _CHROMIUM_SETTLE_S
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The two files of a recording."""
-
-    capture: Path
-    truth: Path
+    command: tuple[str, ...]
+    ready: str
+    """What it prints when it watches."""
 
 
 class Lab:
-    """What a scenario uses: hosts, servers, tunnels, browsers and recorders."""
+    """One scenario's workshop; the stack it was given takes everything down again."""
 
-    def __init__(self, net: Network, scratch: Path, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        net: Network,
+        scratch: Path,
+        stack: ExitStack,
+        browser: str,
+        beside: Beside | None = None,
+    ) -> None:
         self.net = net
         self.scratch = scratch
-        self._stack = stack
-        self.recorder = Recorder(net.client, scratch)
-        stack.callback(self.recorder.stop)
+        self.browser = browser
+        self.beside = beside
+        self._beside: Process | None = None
+        self.key_log: Path | None = None
         self.tls: servers.Certificate | None = None
         self.web: servers.Web | None = None
-        self.page: Chromium | None = None
-        self.key_log: Path | None = None
+        self.pages: list[Page] = []
         self.editing: tuple[str, ...] = ()
-        self.facts: dict[str, Any] = {}
+        self.recorder = Recorder(net.client, scratch)
+        self._stack = stack
+        stack.callback(self.recorder.stop)
 
-    def record(self, *interfaces: str) -> None:
-        """Record these interfaces of the client from now on."""
-        for interface in interfaces:
-            self.recorder.add(interface)
-
-    def start_servers(self, *, tls: bool = False) -> None:
+    def start(self, *, tls: bool = False) -> None:
         """Start what every scenario needs: web, STUN/TURN and the LAN's resolver."""
         if tls:
-            self.tls = servers.certificate(self.net.internet, self.scratch)
+            self.make_certificate()
         self.web = servers.Web(self.net, self.scratch, self.tls)
         self._stack.enter_context(self.web.process)
         self._stack.enter_context(servers.coturn(self.net, self.scratch, self.tls))
-        self._stack.enter_context(servers.lan_resolver(self.net, self.scratch))
+        self._stack.enter_context(servers.resolver(self.net.router, GATEWAY, self.scratch))
+
+    def make_certificate(self) -> servers.Certificate:
+        """The certificate of all servers, made at the first call."""
+        self.tls = self.tls or servers.certificate(self.net.internet, self.scratch)
+        return self.tls
+
+    def trust(self) -> tuple[str, ...]:
+        """Chromium's flag to trust the lab's certificate, if one was made."""
+        if self.tls is None:
+            return ()
+        return (f"--ignore-certificate-errors-spki-list={self.tls.key_hash(self.net.internet)}",)
+
+    def record(self, *interfaces: str, options: tuple[str, ...] = ()) -> None:
+        """Record these interfaces of the client from now on."""
+        if self.beside is not None and not self.recording:
+            self._start_beside(self.beside)
+        for interface in interfaces:
+            self.recorder.add(interface, *options)
+
+    @property
+    def recording(self) -> bool:
+        """Whether anything is recorded yet."""
+        return self.recorder.started
+
+    def _start_beside(self, beside: Beside) -> None:
+        process = self.net.client.start(*beside.command, stop_signal=signal.SIGINT)
+        self._stack.callback(process.stop)
+        process.wait_for(beside.ready, 30)
+        self._beside = process
+
+    def stop_beside(self) -> None:
+        """End the program that watched beside the recorder, and let it write its report."""
+        if self._beside is not None:
+            self._beside.stop()
+
+    def _use_public_resolver(self) -> None:
+        """Let the proxies resolve names."""
+        self._stack.enter_context(servers.resolver(self.net.internet, RESOLVER, self.scratch))
+        self.net.internet.use_resolver(RESOLVER)
 
     def socks(self) -> str:
-        """Start the SOCKS5 proxy; returns the browser's flag for it."""
+        """Start the SOCKS5 proxy and return its URL."""
+        self._use_public_resolver()
         self._stack.enter_context(servers.socks(self.net))
-        return "--proxy-server=socks5://198.51.100.30:1080"
+        return SOCKS_PROXY
+
+    def http_proxy(self) -> str:
+        """Start the HTTP proxy and return its URL."""
+        self._use_public_resolver()
+        self._stack.enter_context(servers.http_proxy(self.net, self.scratch))
+        return HTTP_PROXY
+
+    def quic(self) -> None:
+        """Start the HTTP/3 server."""
+        root = self.scratch / "htdocs"
+        root.mkdir()
+        self._stack.enter_context(servers.quic(self.net, self.make_certificate(), root))
+
+    def dhcp(self, *options: str) -> None:
+        """Start the router's DHCP server."""
+        self._stack.enter_context(servers.dhcp(self.net, self.scratch, *options))
+
+    def python(self, host: Host, module: str, *arguments: str) -> Process:
+        """Run a module of the lab on a host."""
+        return host.start(
+            sys.executable, "-m", f"captures.lab.{module}", *arguments,
+            environment={"PYTHONPATH": str(Path(__file__).parents[2])},
+        )  # fmt: skip
+
+    def renew_lease(self) -> None:
+        """Let the client ask for a lease and take the routes it is given."""
+        script = self.scratch / "lease.sh"
+        script.write_text(_TAKE_ROUTES)
+        script.chmod(0o700)
+        self.net.client.run(
+            "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-t", "3", "-O", "staticroutes",
+            "-s", str(script),
+        )  # fmt: skip
 
     def wireguard(self) -> WireGuard:
         """Start the server's end of a WireGuard tunnel."""
@@ -88,69 +187,81 @@ class Lab:
         self._stack.callback(tunnel.stop)
         return tunnel
 
-    def chromium(self, *flags: str, url: str = PAGE_URL, host: Host | None = None) -> Chromium:
-        """Open the page in Chromium, on the client unless said otherwise."""
-        browser = Chromium(host or self.net.client, self.scratch, *flags, key_log=self.key_log)
-        self._stack.callback(browser.close)
-        browser.open(url)
-        self.page = self.page or browser
-        return browser
+    def openvpn(self) -> OpenVpn:
+        """Start the server's end of an OpenVPN tunnel."""
+        tunnel = OpenVpn(self.net, self.scratch, self.make_certificate())
+        self._stack.callback(tunnel.stop)
+        return tunnel
 
-    def gather(self, page: Chromium, who: str = "a", **configuration: object) -> None:
-        """Run the leak sequence on a page, with the lab's STUN server unless said otherwise."""
-        page.run(f"gather({json.dumps(who)}, {json.dumps(configuration or STUN_SERVER)})")
+    def use_tunnel_resolver(self) -> None:
+        """Let the client ask a resolver inside the tunnel from now on."""
+        self._stack.enter_context(
+            servers.resolver(self.net.vpn, "10.66.0.1", self.scratch),
+        )
+        self.net.client.use_resolver("10.66.0.1")
 
+    def open(
+        self,
+        *,
+        proxy: str | None = None,
+        flags: tuple[str, ...] = (),
+        preferences: dict[str, bool | int | str] | None = None,
+        url: str = PAGE_URL,
+        host: Host | None = None,
+        browser: str | None = None,
+    ) -> Page:
+        """Open the page in a browser on the client, unless another host is given.
 
-def record(name: str, output: Path) -> Paths:
-    """Play the scenario ``name`` and write its capture and its answer key into ``output``.
-
-    Raises `LabError` if the scenario is unknown or something in it does not work.
-    """
-    from .scenarios import SCENARIOS
-
-    for scenario in SCENARIOS:
-        if scenario.name == name:
-            return _record(scenario, output)
-    raise LabError(f"no scenario {name!r}; there are {', '.join(s.name for s in SCENARIOS)}")
-
-
-def _record(scenario: Scenario, output: Path) -> Paths:
-    paths = Paths(output / f"{scenario.name}.pcapng", output / f"{scenario.name}.json")
-    with tempfile.TemporaryDirectory(prefix="pcapleak-lab-") as folder, ExitStack() as stack:
-        scratch = Path(folder)
-        net = stack.enter_context(network(scratch))
-        lab = Lab(net, scratch, stack)
-        scenario.play(lab)
-        time.sleep(scenario.settle_s)
-        if lab.page is None:
-            raise LabError(f"{scenario.name} opened no page")
-        reading = lab.page.run("read()")
-        reading.update(_request(lab))
-        lab.page.leave()
-        lab.page.close()
-        output.mkdir(parents=True, exist_ok=True)
-        lab.recorder.merge(paths.capture, *lab.editing, key_log=lab.key_log)
-        truth = _truth(scenario, reading, paths.capture)
-    paths.truth.write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
-    return paths
+        ``flags`` are Chromium's, ``preferences`` are Firefox's.
+        """
+        place = host or self.net.client
+        page: Page
+        if (browser or self.browser) == "chromium":
+            arguments = (*flags, *([f"--proxy-server={proxy}"] if proxy else []))
+            page = Chromium(place, self.scratch, arguments, self.key_log)
+        else:
+            settings = {**(preferences or {}), **_firefox_proxy(proxy)}
+            page = Firefox(place, self.scratch, settings, self.key_log)
+        self._stack.callback(page.close)
+        page.open(url)
+        self.pages.append(page)
+        return page
 
 
-def _request(lab: Lab) -> dict[str, Any]:
-    if lab.web is None:
-        raise LabError("no web server")
-    last = [one for one in lab.web.requests() if one["path"].startswith("/")][-1]
-    return {"http_client": last["client"], "accept_language": last["accept_language"]}
+def _firefox_proxy(proxy: str | None) -> dict[str, bool | int | str]:
+    if proxy == SOCKS_PROXY:
+        return {
+            "network.proxy.type": 1,
+            "network.proxy.socks": PROXY,
+            "network.proxy.socks_port": 1080,
+            "network.proxy.socks_version": 5,
+            "network.proxy.socks_remote_dns": True,
+        }
+    if proxy == HTTP_PROXY:
+        return {
+            "network.proxy.type": 1,
+            "network.proxy.http": PROXY,
+            "network.proxy.http_port": 8080,
+            "network.proxy.ssl": PROXY,
+            "network.proxy.ssl_port": 8080,
+        }
+    if proxy is not None:
+        raise LabError(f"no such proxy: {proxy}")
+    return {}
 
 
-def _truth(scenario: Scenario, reading: dict[str, Any], capture: Path) -> dict[str, Any]:
-    wire = read_wire(capture, (CLIENT, CLIENT6, TUNNEL, "127.0.0.1", "::1"))
-    expect = {"findings": [], **scenario.expect}
-    return {
-        "scenario": scenario.name,
-        "summary": scenario.summary,
-        "policy": scenario.policy,
-        "expect": expect,
-        "candidates": [judge(candidate, wire) for candidate in reading["candidates"]],
-        "page": reading,
-        "client_udp_ports": sorted(wire.client_udp_ports),
-    }
+def call(page: Page, function: str, *arguments: object) -> Any:
+    """Call a function of the page and return what it resolves to."""
+    return page.run(f"{function}({', '.join(json.dumps(one) for one in arguments)})")
+
+
+def gather(page: Page, who: str = "a", configuration: dict[str, Any] = STUN_ONLY) -> None:
+    """Run the leak sequence: an offer is made and set, and candidates are gathered."""
+    call(page, "gather", who, configuration)
+
+
+def connect(here: Page, there: Page, configuration: dict[str, Any] = STUN_ONLY) -> str:
+    """Connect two pages; the descriptions are carried by the lab, not by any network."""
+    answer = call(there, "answer", "b", configuration, call(here, "offer", "a", configuration))
+    call(here, "accept", "a", answer)
+    return str(call(here, "connected", "a"))

@@ -39,7 +39,12 @@ def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
 def judge(candidate: dict[str, Any], wire: Wire) -> dict[str, Any]:
     """One candidate of the page with ``showable`` and ``why``."""
     fields = candidate["line"].removeprefix("candidate:").split()
-    protocol, priority, address, port = fields[2].lower(), int(fields[3]), fields[4], int(fields[5])
+    protocol, priority, address, port = (
+        fields[2].lower(),
+        int(fields[3]),
+        fields[4],
+        int(fields[5]),
+    )
     kind = fields[7]
     showable, why = _showable(kind, protocol, address, port, wire)
     return {
