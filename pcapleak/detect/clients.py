@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 
 import numpy as np
 
-from pcapleak.detect.addresses import classify, is_public
+from pcapleak.detect.addresses import classify, inside, is_public
 from pcapleak.detect.columns import Columns, tally
 from pcapleak.document import Confidence
 from pcapleak.model import Bool, Interface, IPAddress
@@ -15,6 +15,9 @@ from pcapleak.policy import Network
 
 MAX_MORE = 8
 """Further addresses of one host looked for: temporary IPv6 addresses, a second private one."""
+
+MAIN_SHARE = 0.3
+"""Share of a family's packets below which no address stands out: a network's recording."""
 
 HOST_SHARE = 0.8
 """Share of unicast packets with one end at a known address, from which on a recording is
@@ -68,27 +71,28 @@ def complete_clients(known: Known, columns: Columns, ids: list[int]) -> list[IPA
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
-    """The address that takes part in most packets of these flows, and its share of them."""
+    """The address that most packets of these flows have as an end, and its share of them.
+
+    An end that began conversations counts for more than one that only took part: all of a
+    host's addresses may speak to one server.
+    """
     rows = rows & (columns.version == version)
     if not rows.any():
         return None
     weight = columns.packets[rows]
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
-    found = tally(version, hi, lo, np.concatenate((weight, weight)))
-    total = int(weight.sum())
-    top = [address for address, count in found if count == found[0][1]]
-    if len(top) > 1:
-        # Two hosts with nobody else: the one with the private address, then the one that
-        # began more of the conversations, is at home.
-        began = dict(tally(version, columns.orig[0][rows], columns.orig[1][rows], weight))
-        top.sort(key=lambda address: (is_public(address), -began.get(address, 0)))
-    return top[0], found[0][1] / total
+    took = dict(tally(version, hi, lo, np.concatenate((weight, weight))))
+    began = dict(tally(version, columns.orig[0][rows], columns.orig[1][rows], weight))
+    ranked = sorted(
+        took, key=lambda one: (-took[one] - 2 * began.get(one, 0), is_public(one), int(one))
+    )
+    return ranked[0], took[ranked[0]] / int(weight.sum())
 
 
 def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> None:
     found = most_common_end(columns, rows, version)
-    if found is None or found[1] < 0.5:
+    if found is None or found[1] < MAIN_SHARE:
         return
     address, share = found
     known.add(
@@ -101,8 +105,14 @@ def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> No
 def _further(known: Known, columns: Columns, rows: Bool) -> list[IPAddress]:
     mine = columns.inside(columns.orig, known.networks)
     mine |= columns.inside(columns.resp, known.networks)
+    links = [
+        ip_network((network.network_address, 64), strict=False)
+        for network in known.networks
+        if network.version == 6
+    ]
+    beside = columns.inside(columns.orig, links)
     total = int(columns.packets[rows].sum())
-    if not total or columns.packets[rows & mine].sum() < HOST_SHARE * total:
+    if not total or columns.packets[rows & (mine | beside)].sum() < HOST_SHARE * total:
         return []
     strangers = rows & ~mine & columns.public(columns.resp)
     others: list[IPAddress] = []
@@ -111,16 +121,11 @@ def _further(known: Known, columns: Columns, rows: Bool) -> list[IPAddress]:
         for address, _ in tally(
             version, columns.orig[0][left], columns.orig[1][left], columns.packets[left]
         )[:MAX_MORE]:
-            if isinstance(address, IPv6Address) and _same_link(address, known.networks):
+            if inside(address, links):
                 known.add(address, "sends from the same /64 as the client", "medium")
             elif not is_public(address):
                 others.append(address)
     return others
-
-
-def _same_link(address: IPv6Address, networks: list[Network]) -> bool:
-    link = ip_network((address, 64), strict=False)
-    return any(network.network_address in link for network in networks)
 
 
 def lan_guess(known: Known) -> list[tuple[Network, str, Confidence]]:

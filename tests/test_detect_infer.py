@@ -1,0 +1,232 @@
+"""What a capture tells of a policy: roles, clients, networks, tunnels, proxies, exits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import (
+    CLIENT,
+    CLIENT6,
+    ETH0,
+    INNER,
+    LO,
+    PROXY,
+    PUBLIC,
+    ROUTER,
+    TUNNEL_POLICY,
+    VPN,
+    WEB,
+    WEB6,
+    WG0,
+    Recording,
+    dhcp_ack,
+    ids,
+    judged,
+    udp_packet,
+    wireguard_data,
+    wireguard_initiation,
+    wireguard_response,
+)
+
+from pcapleak.detect.roles import interface_roles
+from pcapleak.model import Interface
+from pcapleak.policy import Policy
+from pcapleak.tracking.flows import FlowTable
+
+
+def role(policy: Policy | None = None, **facts: object) -> str:
+    interface = Interface(id=0, capture=0, **{"link_type": 1, **facts})  # type: ignore[arg-type]
+    return interface_roles([interface], FlowTable(), policy or Policy())[0].role
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wg0", "tun0", "utun4", "tap1", "ppp0", "ipsec0", "nordlynx", "tailscale0", "wg-mullvad",
+     "CloudflareWARP", "proton0", "gpd0"],
+)  # fmt: skip
+def test_tunnels_are_known_by_name(name: str) -> None:
+    assert role(name=name, link_type=101) == "tunnel"
+
+
+@pytest.mark.parametrize(
+    "name", ["eth0", "enp3s0", "wlan0", "wlp2s0", "en0", "Wi-Fi", "Ethernet", "rmnet_data0"]
+)
+def test_physical_interfaces_are_known_by_name(name: str) -> None:
+    assert role(name=name) == "physical"
+
+
+def test_roles_without_a_telling_name() -> None:
+    assert role(name="lo") == "loopback"
+    assert role(name="any", link_type=113) == "any"
+    assert role(link_type=1) == "physical"
+    assert role(link_type=101) == "unknown", "raw IP alone may be a modem or an export"
+    assert role(link_type=101, policy=TUNNEL_POLICY) == "tunnel"
+    assert role(name="myvpn", link_type=1, policy=Policy.from_options(tunnel=["myvpn"])) == "tunnel"
+    assert role(name="{GUID}", description="WireGuard Tunnel") == "tunnel"
+
+
+@pytest.mark.parametrize(
+    ("hardware_type", "expected"),
+    [(1, "physical"), (772, "loopback"), (65534, "tunnel"), (512, "tunnel"), (801, "physical")],
+)
+def test_an_any_recording_tells_roles_by_hardware(hardware_type: int, expected: str) -> None:
+    facts = {"parent": 7, "index": 3, "hardware_type": hardware_type, "link_type": 276}
+    assert role(**facts) == expected
+
+
+def test_the_client_is_who_speaks_to_the_tunnels_endpoint(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    for i in range(50):
+        recording.udp(100 + i, ETH0, "192.168.50.77", 40000 + i, WEB, 9999, b"noise")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    field = document.policy.fields["clients"]
+    assert field.value == [CLIENT]
+    assert field.source == "inferred"
+    assert document.verdict.result == "no-leak"
+
+
+def test_given_clients_are_believed(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    recording.exchange(100, ETH0, "192.168.50.77", 40000, WEB, 9999, b"hello", b"there")
+    policy = TUNNEL_POLICY.merged(Policy.from_options(client=["192.168.50.0/24"]))
+    document = judged(recording, policy, tmp_path)
+    assert document.policy.fields["clients"].source == "given"
+    assert document.verdict.result == "leak"
+
+
+def test_a_lease_tells_the_local_network(tmp_path: Path) -> None:
+    recording = Recording()
+    ack = dhcp_ack(CLIENT, b"\1\4\xff\xff\xfe\0")
+    recording.ip(0, ETH0, udp_packet(ROUTER, 67, "255.255.255.255", 68, ack))
+    recording.tunnel(10)
+    field = judged(recording, TUNNEL_POLICY, tmp_path).policy.fields["lans"]
+    assert field.value == ["192.168.50.0/23"]
+    assert field.confidence == "high"
+
+
+def test_a_tunnels_interface_used_towards_the_world_makes_a_policy(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    recording.stun(100, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, Policy(), tmp_path)
+    assert document.policy.kind == "tunnel"
+    assert document.policy.fields["tunnels"].source == "inferred"
+    assert document.verdict.result == "leak"
+
+
+def test_a_tunnel_to_private_addresses_only_is_no_policy(tmp_path: Path) -> None:
+    """A work VPN carries the company's network, not everything."""
+    recording = Recording()
+    recording.exchange(0, WG0, INNER, 40000, "10.66.0.1", 9999, b"hello", b"there")
+    recording.exchange(0, ETH0, CLIENT, 51820, VPN, 51820, wireguard_data(), wireguard_data())
+    recording.stun(100, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, Policy(), tmp_path)
+    assert document.verdict.result == "no-policy"
+
+
+def carried(packets: int) -> Recording:
+    recording = Recording()
+    recording.exchange(
+        0, ETH0, CLIENT, 51820, VPN, 51820, wireguard_initiation(), wireguard_response()
+    )
+    for i in range(packets):
+        recording.exchange(
+            10 + i, ETH0, CLIENT, 51820, VPN, 51820, wireguard_data(1200), wireguard_data(1200)
+        )
+    recording.tcp(500, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(400), bytes(1400))
+    return recording
+
+
+def test_a_confirmed_tunnel_that_carries_most_makes_a_policy(tmp_path: Path) -> None:
+    document = judged(carried(50), Policy(), tmp_path, (ETH0,))
+    assert document.policy.kind == "tunnel"
+    assert document.policy.fields["vpn_endpoints"].value == [f"{VPN}:51820/udp"]
+    assert "handshake completed" in document.policy.fields["tunnels"].reasons[0]
+
+
+def test_a_confirmed_tunnel_that_carries_little_makes_none(tmp_path: Path) -> None:
+    """Mesh VPNs connect to peers while the web goes its own way."""
+    assert judged(carried(0), Policy(), tmp_path, (ETH0,)).verdict.result == "no-policy"
+
+
+def test_without_inference_nothing_is_made_up(tmp_path: Path) -> None:
+    assert judged(carried(50), Policy(infer=False), tmp_path).verdict.result == "no-policy"
+
+
+def test_a_proxy_that_carries_the_clients_tcp_makes_a_policy(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.socks()
+    recording.stun(100, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, Policy(), tmp_path)
+    assert document.policy.kind == "proxy"
+    assert document.policy.fields["proxies"].value == [f"socks://{PROXY}:1080"]
+    assert document.verdict.exposed_addresses == [PUBLIC]
+
+
+def test_proxies_of_several_hosts_make_none(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.socks()
+    other = Recording()
+    other.socks()
+    for ns, interface, data in other.packets:
+        moved = data.replace(bytes([192, 168, 50, 42]), bytes([192, 168, 50, 43]))
+        recording.packets.append((ns, interface, moved))
+    assert judged(recording, Policy(), tmp_path).verdict.result == "no-policy"
+
+
+def test_a_proxy_on_the_same_host_is_reached_over_loopback(tmp_path: Path) -> None:
+    recording = Recording()
+    other = Recording()
+    other.socks()
+    for ns, _, data in other.packets:
+        local = bytes([127, 0, 0, 1])
+        packet = data[14:].replace(bytes([192, 168, 50, 42]), local)
+        recording.ip(
+            (ns - other.packets[0][0]) / 1e6, LO, packet.replace(bytes([198, 51, 100, 30]), local)
+        )
+    recording.tcp(50, ETH0, CLIENT, 46000, "198.51.100.77", 443, b"\x16\3\1" + bytes(90), bytes(90))
+    policy = Policy.from_options(proxy=["socks5://127.0.0.1:1080"])
+    document = judged(recording, policy, tmp_path)
+    assert document.statistics.paths["proxy"] > 0
+    assert document.verdict.result == "no-leak"
+
+
+def test_the_exit_is_what_stun_inside_the_tunnel_shows(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    recording.stun(100, WG0, INNER, 50000, "198.51.100.44")
+    field = judged(recording, TUNNEL_POLICY, tmp_path).policy.fields["exits"]
+    assert "198.51.100.44" in field.value
+    assert any("inside the tunnel" in reason for reason in field.reasons)
+
+
+def test_temporary_ipv6_addresses_are_the_clients_too(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    for i in range(3):
+        recording.tcp(50 + i, ETH0, CLIENT6, 45000 + i, WEB6, 443, b"\x16\3\1" + bytes(40))
+    recording.udp(60, ETH0, "2001:db8:50::abcd:1234:5678:9abc", 50000, WEB6, 9999, b"hello")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "2001:db8:50:0:abcd:1234:5678:9abc" in document.verdict.exposed_addresses
+    assert "PL202" in ids(document)
+
+
+def test_without_an_endpoint_the_carrier_is_the_flow_with_as_many_packets(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert document.policy.fields["vpn_endpoints"].source == "inferred"
+
+
+def test_without_endpoint_and_inside_a_carrier_is_a_guess_and_the_verdict_says_so(
+    tmp_path: Path,
+) -> None:
+    recording = Recording()
+    recording.tunnel()
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path, (ETH0,))
+    assert document.verdict.result == "inconclusive"
+    assert "--vpn-endpoint" in document.verdict.reason

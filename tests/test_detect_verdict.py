@@ -1,0 +1,174 @@
+"""The verdict, the coverage ledger, PL901 and the observers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builders import (
+    CLIENT,
+    ETH0,
+    INNER,
+    PROXY_POLICY,
+    PUBLIC,
+    START_NS,
+    STUN,
+    TUNNEL_POLICY,
+    WG0,
+    Recording,
+    binding_request,
+    ids,
+    judged,
+    mdns_announcement,
+    of,
+)
+from capture_files import Pcapng
+
+from pcapleak.policy import Policy
+
+
+def behind_tunnel() -> Recording:
+    recording = Recording()
+    recording.tunnel()
+    return recording
+
+
+def test_a_tunnels_recording_alone_is_inconclusive(tmp_path: Path) -> None:
+    document = judged(behind_tunnel(), TUNNEL_POLICY, tmp_path, (WG0,))
+    assert document.verdict.result == "inconclusive"
+    assert "physical interface was not recorded" in document.verdict.reason
+    assert "PL901" in ids(document)
+
+
+@pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])
+def test_a_tunnel_or_proxy_that_carried_nothing_is_inconclusive(
+    tmp_path: Path, policy: Policy
+) -> None:
+    recording = Recording()
+    recording.udp(0, ETH0, CLIENT, 5353, "224.0.0.251", 5353, mdns_announcement("a.local", CLIENT))
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert "not seen carrying anything" in document.verdict.reason
+
+
+def test_a_carrier_that_nobody_answers_carries_nothing(tmp_path: Path) -> None:
+    from builders import VPN, wireguard_initiation
+
+    recording = Recording()
+    recording.udp(0, ETH0, CLIENT, 51820, VPN, 51820, wireguard_initiation())
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "inconclusive"
+
+
+def test_a_leak_is_a_leak_though_the_tunnel_carried_nothing(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize(("kind", "result"), [("tcp", "no-leak"), ("stun", "inconclusive")])
+def test_required_kinds_must_have_been_seen(tmp_path: Path, kind: str, result: str) -> None:
+    policy = TUNNEL_POLICY.merged(Policy.from_options(require=[kind]))
+    document = judged(behind_tunnel(), policy, tmp_path)
+    assert document.verdict.result == result
+    if result == "inconclusive":
+        assert kind in document.verdict.reason
+
+
+def test_the_ledger_says_what_was_seen_and_where_it_went(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.stun(50, WG0, INNER, 50000, "198.51.100.40")
+    recording.udp(60, ETH0, CLIENT, 50001, STUN, 3478, binding_request())
+    ledger = {entry.kind: entry for entry in judged(recording, TUNNEL_POLICY, tmp_path).coverage}
+    assert ledger["stun"].paths == {"tunnel": 2, "bypass": 1}
+    assert not ledger["quic"].seen
+
+
+def test_an_announced_name_shows_that_candidates_were_gathered(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    name = "1a2b3c4d-1111-4222-8333-444455556666.local"
+    recording.udp(50, ETH0, CLIENT, 5353, "224.0.0.251", 5353, mdns_announcement(name, CLIENT))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (entry,) = (entry for entry in document.coverage if entry.kind == "stun")
+    assert not entry.seen
+    assert "gathered candidates" in entry.note
+
+
+def with_drops(recording: Recording, path: Path, drops: int) -> Path:
+    import struct
+
+    recording.write(path)
+    statistics = struct.pack("<III", 0, 0, 0) + Pcapng().options((5, struct.pack("<Q", drops)))
+    path.write_bytes(path.read_bytes() + Pcapng().block(5, statistics))
+    return path
+
+
+@pytest.mark.parametrize(("drops", "result"), [(0, "no-leak"), (7, "inconclusive")])
+def test_dropped_packets_forbid_the_all_clear(tmp_path: Path, drops: int, result: str) -> None:
+    path = with_drops(behind_tunnel(), tmp_path / "drops.pcapng", drops)
+    document = judged(path, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == result
+    assert ("PL901" in ids(document)) == bool(drops)
+
+
+def test_a_cut_file_is_said_to_be_one(tmp_path: Path) -> None:
+    path = behind_tunnel().write(tmp_path / "cut.pcapng")
+    path.write_bytes(path.read_bytes()[:-5])
+    document = judged(path, TUNNEL_POLICY, tmp_path)
+    assert any("cut off" in finding.message for finding in of(document, "PL901"))
+
+
+def test_observers_tell_who_learned_an_address_and_how(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (entry,) = (entry for entry in document.observers if entry.fact.startswith(PUBLIC))
+    assert entry.fact == f"{PUBLIC} (real public IPv4)"
+    assert "the page" in entry.learned_by
+    assert entry.through == ["STUN or TURN answer"]
+    assert entry.frames == of(document, "PL101")[0].frames
+
+
+def test_findings_come_worst_first_and_times_are_the_packets(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    order = ["critical", "high", "medium", "low", "info"]
+    ranks = [order.index(finding.severity) for finding in document.findings]
+    assert ranks == sorted(ranks)
+    assert of(document, "PL102")[0].first_time == START_NS + 50_000_000
+
+
+def test_display_filters_show_the_evidence(tmp_path: Path, tshark: str) -> None:
+    """Each filter is Wireshark's own language and finds the frames it is given for."""
+    import subprocess
+
+    recording = behind_tunnel()
+    recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
+    recording.udp(60, ETH0, INNER, 50001, "198.51.100.77", 9999, b"x" * 30)
+    recording.udp(70, ETH0, CLIENT, 5353, "224.0.0.251", 5353, mdns_announcement(NAME, INNER))
+    path = recording.write(tmp_path / "built.pcapng")
+    document = judged(path, TUNNEL_POLICY, tmp_path)
+    assert {"PL101", "PL102", "PL201", "PL206", "PL301", "PL302"} <= ids(document)
+    for finding in document.findings:
+        if not finding.frames:
+            continue
+        shown = subprocess.run(
+            [
+                tshark,
+                "-r",
+                str(path),
+                "-Y",
+                finding.display_filter,
+                "-T",
+                "fields",
+                "-e",
+                "frame.number",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        assert set(finding.frames) <= {int(number) for number in shown}, finding.display_filter
+
+
+NAME = "1a2b3c4d-1111-4222-8333-444455556666.local"
