@@ -20,7 +20,7 @@ from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import RawAttribute, StunMessage
-from pcapleak.protocols.stun_attributes import ErrorCode, NetworkInfo
+from pcapleak.protocols.stun_attributes import ErrorCode, NetworkInfo, comprehension_required
 from pcapleak.protocols.stun_types import error_name
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData
@@ -90,6 +90,7 @@ def stun_fields(message: StunMessage) -> dict[str, JsonValue]:
             "type": f"0x{raw.type:04x}",
             "name": kind.name if kind else None,
             "source": kind.source if kind else None,
+            "required": comprehension_required(raw.type),
             "offset": raw.offset,
             "raw": raw.value.hex(),
         }

@@ -59,6 +59,7 @@ def test_fields_of_a_check() -> None:
         "type": "0x0006",
         "name": "USERNAME",
         "source": "RFC 8489",
+        "required": True,
         "offset": 24,
         "raw": b"Recv:Send".hex(),
         "value": "Recv:Send",

@@ -41,11 +41,6 @@ def long_term_key(username: str, realm: str, password: str, *, sha256: bool = Fa
     return hashlib.md5(text, usedforsecurity=False).digest()
 
 
-def user_hash(username: str, realm: str) -> bytes:
-    """USERHASH (RFC 8489 section 14.4)."""
-    return hashlib.sha256(f"{username}:{realm}".encode()).digest()
-
-
 def integrity_matches(data: bytes, at: int, key: bytes, *, digest: str = "sha1") -> bool:
     """Whether the integrity value at `at` is the HMAC of what stands before it.
 
