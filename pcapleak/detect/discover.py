@@ -243,7 +243,7 @@ def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -
     number = int(np.flatnonzero(rows)[np.argmax(columns.bytes[rows])])
     if tunnel.interfaces:
         kept = _conserves(columns, columns.on(tunnel.interfaces), number)
-        reason = "carries a packet for each one in the tunnel"
+        reason = "its flow has a packet for each one inside the tunnel"
     else:
         beside = columns.on(outside) & (columns.public(columns.resp) | columns.public(columns.orig))
         kept = bool(columns.bytes[number] >= MAIN_SHARE * columns.bytes[beside].sum())
@@ -261,7 +261,7 @@ def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -
         f"{server}/udp" if protocol else str(server.address),
     )
     tunnel.endpoints.append(rule)
-    tunnel.reasons.append(f"{rule.text} {reason}")
+    tunnel.reasons.append(reason)
     if tunnel.confidence in ("certain", "high"):
         tunnel.confidence = "medium" if tunnel.interfaces else "low"
 

@@ -269,6 +269,7 @@ def _flow_finding(scene: Scene, id: str, rows: Int64, reason: str | None, lowere
     else:
         shown = kind or "ip or ipv6"
     reasons = [reason] if reason is not None else []
+    reasons += _other_tunnel(scene, rows)
     if lowered and reason is None:
         reasons.append("a proxy is often meant for one program only; --strict makes this a leak")
     return make(
@@ -284,3 +285,14 @@ def _flow_finding(scene: Scene, id: str, rows: Int64, reason: str | None, lowere
         addresses=[a for a in near_addresses(scene, rows) if is_public(a)],
         reasons=reasons,
     )
+
+
+def _other_tunnel(scene: Scene, rows: Int64) -> list[str]:
+    """Servers of tunnels among the far ends: a reconnection may have moved to another one."""
+    here = set(rows[:1000].tolist())
+    return [
+        f"a {seen.kind} handshake was completed with {seen.server}: if it is another server of "
+        "the same tunnel, name it with --vpn-endpoint"
+        for seen in scene.state.tunnels.tunnels()
+        if seen.confirmed and here & set(seen.flows)
+    ]
