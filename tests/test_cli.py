@@ -352,3 +352,30 @@ def test_progress_only_on_a_terminal(tmp_path: Path) -> None:
     assert b"MB" in shown
     assert b"NO POLICY" in output
     assert b"Reading" not in output
+
+
+def test_nothing_readable_is_an_empty_array(tmp_path: Path) -> None:
+    """A program that reads `--json -` for several files gets an array in any case."""
+    missing = [tmp_path / "a.pcap", tmp_path / "b.pcap"]
+    result = run("analyze", *missing, "--json", "-")
+    assert (result.stdout, result.returncode) == ("[]\n", 2)
+    merged = run("analyze", "--merge", *missing, "--json", "-")
+    assert (merged.stdout, merged.returncode) == ("", 2)
+    assert len(merged.stderr.splitlines()) == 2
+    assert run("analyze", "-", "--json", "-").returncode == 2
+
+
+def test_inconclusive_exits_3_and_a_leak_beside_it_1() -> None:
+    """A capture that cannot tell is 3, unless another one of the same command leaks."""
+    blind = ["--tunnel", "tun9", "--allow", "0.0.0.0/0"]
+    result = run("analyze", SOCKS, *blind)
+    assert (result.stdout.split()[0], result.returncode) == ("INCONCLUSIVE", 3)
+    assert run("analyze", SOCKS, *blind, "--exit-zero", "-q").returncode == 0
+    assert run("analyze", SOCKS, DIRECT, "--proxy", PROXY, "-q").returncode == 1
+
+
+def test_no_leak_exits_0_and_says_what_was_tested() -> None:
+    """A tunnel that holds is a verdict of its own, with what it was tested with."""
+    result = run("analyze", ROOT / "captures" / "full-tunnel.pcapng", "--tunnel", "wg0")
+    assert (result.stdout.split()[:2], result.returncode) == (["NO", "LEAK"], 0)
+    assert "stun" in result.stdout.splitlines()[2]

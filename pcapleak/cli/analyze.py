@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ import typer
 
 from pcapleak.cli import options
 from pcapleak.cli.outputs import Outputs, write_text
-from pcapleak.errors import PcapleakError
+from pcapleak.errors import CaptureError, PcapleakError
 
 if TYPE_CHECKING:
     from pcapleak.document import Document
@@ -59,7 +59,8 @@ def analyze(
         typer.Option(
             "--json",
             metavar="PATH",
-            help="Write the report as JSON (- is standard output, instead of the page).",
+            help="Write the report as JSON, several as an array (- is standard output,"
+            " instead of the page).",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -168,24 +169,25 @@ def analyze(
         no_infer,
     )
     outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
-    paths, unreadable = _expand(files, recursive)
-    several = len(files) > 1 or recursive
-    if several and not merge and outputs.any:
+    separate = (len(files) > 1 or recursive) and not merge
+    if separate and outputs.any:
         raise PcapleakError(f"{outputs.any} writes one report; give one file, or add --merge")
     listed = all_flows or outputs.tables
-    documents, failed = _read(paths, judged_by, merge, listed, quiet)
-    if json is not None and documents:
+    documents: list[Document] = []
+    failures = Failures()
+    paths = list(_expand(files, recursive, failures))
+    for document in _read(paths, judged_by, merge, listed, quiet, failures):
+        if json != "-":
+            _print(document, quiet, verbose, first=not documents)
+        documents.append(document)
+    if json is not None and (documents or separate):
         from pcapleak.report.json import to_json
 
-        write_text(json, to_json(documents if several and not merge else documents[0]))
+        write_text(json, to_json(documents if separate else documents[0]))
     if documents and outputs.any:
         outputs.write(documents[0])
-    if json != "-":
-        _print(documents, quiet, verbose)
-    status = exit_status(documents, fail_on)
-    if exit_zero:
-        status = 0
-    raise typer.Exit(2 if unreadable or failed else status)
+    status = 0 if exit_zero else exit_status(documents, fail_on)
+    raise typer.Exit(2 if failures.count else status)
 
 
 def exit_status(documents: Sequence[Document], fail_on: Threshold | None) -> int:
@@ -203,42 +205,47 @@ def _fails(document: Document, fail_on: Threshold | None) -> bool:
     return any(finding.severity in failing for finding in document.findings)
 
 
-def _expand(files: list[str], recursive: bool) -> tuple[list[str], int]:
-    """The captures meant, and how many of the inputs hold none; those are named."""
-    from pcapleak.capture import find_captures
-    from pcapleak.errors import CaptureError
+class Failures:
+    """Inputs that could not be read: each is named at once, and counted."""
 
-    paths: list[str] = []
-    failed = 0
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, error: CaptureError) -> None:
+        """Name one."""
+        from pcapleak.report.text import safe
+
+        typer.echo(f"pcapleak: {safe(error, 2000)}", err=True)
+        self.count += 1
+
+
+def _expand(files: list[str], recursive: bool, failures: Failures) -> Iterator[str]:
+    """The captures meant."""
+    from pcapleak.capture import find_captures
+
     for file in files:
         try:
             found = list(find_captures([file], recursive=recursive))
             if not found:
                 raise CaptureError(file, "holds no capture", "name another folder")
-            paths += found
+            yield from found
         except CaptureError as error:
-            _complain(error)
-            failed += 1
-    return paths, failed
-
-
-def _complain(error: PcapleakError) -> None:
-    from pcapleak.report.text import safe
-
-    typer.echo(f"pcapleak: {safe(error, 2000)}", err=True)
+            failures.add(error)
 
 
 def _read(
-    paths: list[str], policy: Policy, merge: bool, all_flows: bool, quiet: bool
-) -> tuple[list[Document], int]:
-    """The reports of what can be read, and how many inputs could not; those are named."""
+    paths: Sequence[str],
+    policy: Policy,
+    merge: bool,
+    all_flows: bool,
+    quiet: bool,
+    failures: Failures,
+) -> Iterator[Document]:
+    """The report of each capture, or of all merged, as soon as it is there."""
     from pcapleak.api import analyze as analyze_files
     from pcapleak.cli.progress import progress_bar
-    from pcapleak.errors import CaptureError
 
-    documents: list[Document] = []
-    unreadable = 0
-    groups = [paths] if merge else [[path] for path in paths]
+    groups = [list(paths)] if merge else [[path] for path in paths]
     for group in groups:
         while group:
             try:
@@ -247,24 +254,22 @@ def _read(
                         group, policy, merge=True, all_flows=all_flows, progress=progress
                     )
             except CaptureError as error:
-                _complain(error)
-                unreadable += 1
-                group = [path for path in group if path != error.path]
+                failures.add(error)
+                rest = [path for path in group if path != error.path]
+                group = rest if len(rest) < len(group) else []
                 continue
-            documents.append(report.document)
+            yield report.document
             break
-    return documents, unreadable
 
 
-def _print(documents: Sequence[Document], quiet: bool, verbose: bool) -> None:
+def _print(document: Document, quiet: bool, verbose: bool, *, first: bool) -> None:
     from pcapleak.cli.console import page_console
     from pcapleak.report.terminal import print_report, print_verdict
 
     console = page_console(sys.stdout)
-    for number, document in enumerate(documents):
-        if number:
-            console.print()
-        if quiet:
-            print_verdict(document, console)
-        else:
-            print_report(document, console, verbose=verbose)
+    if not first:
+        console.print()
+    if quiet:
+        print_verdict(document, console)
+    else:
+        print_report(document, console, verbose=verbose)

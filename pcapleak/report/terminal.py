@@ -17,28 +17,26 @@ from rich.text import Text
 
 from pcapleak.document import (
     Candidate,
-    CaptureEntry,
-    CoverageEntry,
     Document,
     Finding,
-    FlowEntry,
     IceSession,
     MdnsName,
     PageRow,
-    PolicyEntry,
     TunnelEntry,
 )
-from pcapleak.report.text import (
-    clock_time,
-    count,
-    duration,
-    endpoint,
-    flow_ends,
-    frames_text,
-    iso_time,
-    safe,
-    size,
+from pcapleak.report.phrases import (
+    SEEN_BY,
+    capture_line,
+    coverage_line,
+    flow_line,
+    name_addresses,
+    name_line,
+    page_line,
+    policy_line,
+    seen_line,
+    tunnel_line,
 )
+from pcapleak.report.text import clock_time, count, frames_text, safe, size
 
 T = TypeVar("T")
 
@@ -146,9 +144,9 @@ class _Page:
 
     def setting(self, document: Document) -> None:
         self.console.print()
-        rows = [("Policy", _policy(document.policy))]
+        rows = [("Policy", policy_line(document.policy))]
         for capture in document.captures:
-            rows.append(("Capture", _capture(capture)))
+            rows.append(("Capture", capture_line(capture)))
             rows.extend(("", safe(problem)) for problem in capture.problems)
             rows.extend(
                 (
@@ -222,14 +220,14 @@ class _Page:
         if not rows:
             return
         self.title("What pages told against what packets show")
-        self.rows([(_SEEN_BY[row.seen_by], _page_row(row)) for row in rows], indent=2)
+        self.rows([(SEEN_BY[row.seen_by], page_line(row)) for row in rows], indent=2)
 
     def names(self, names: list[MdnsName]) -> None:
         if not names:
             return
         self.title("Names announced by multicast DNS")
         shown = self.some(MAX_NAMES, names)
-        self.rows([(_addresses(name), _name(name)) for name in shown], indent=2)
+        self.rows([(Text(name_addresses(name)), name_line(name)) for name in shown], indent=2)
         self.cut(len(shown), len(names), "name")
 
     def flows(self, document: Document) -> None:
@@ -240,14 +238,14 @@ class _Page:
         sent = document.statistics.path_bytes.get("bypass", 0)
         self.title("Flows that bypassed", f"{count(packets, 'packet')}, {size(sent)}")
         shown = self.some(MAX_FLOWS, flows)
-        self.rows([(f"#{flow.id}", _flow(flow)) for flow in shown], indent=2)
+        self.rows([(f"#{flow.id}", flow_line(flow)) for flow in shown], indent=2)
         self.cut(len(shown), len(flows), "flow")
 
     def tunnels(self, tunnels: list[TunnelEntry]) -> None:
         if not tunnels:
             return
         self.title("Tunnels and proxies")
-        self.rows([(Text(tunnel.kind), _tunnel(tunnel)) for tunnel in tunnels], indent=2)
+        self.rows([(Text(tunnel.kind), tunnel_line(tunnel)) for tunnel in tunnels], indent=2)
 
     def evidence(self, document: Document) -> None:
         """What could have leaked and was seen, who learned what, and what was not analyzed."""
@@ -268,7 +266,7 @@ class _Page:
                 self.rows([(Text(safe(observer.fact)), f"{who}, through {through}")], indent=2)
         if document.coverage:
             self.title("Coverage", "packets by the path they took")
-            self.rows([(entry.kind, _coverage(entry)) for entry in document.coverage], indent=2)
+            self.rows([(entry.kind, coverage_line(entry)) for entry in document.coverage], indent=2)
         statistics = document.statistics
         if statistics.malformed:
             self.title("Malformed", count(statistics.malformed, "message"))
@@ -316,7 +314,7 @@ class _Page:
 
     def _finding(self, finding: Finding) -> None:
         self.rows([("", safe(finding.message, 2000))], indent=2)
-        rows = [("seen    ", _seen(finding))]
+        rows = [("seen    ", seen_line(finding))]
         if self.verbose:
             rows += [("why", safe(reason)) for reason in finding.reasons]
         self.rows(rows, indent=4)
@@ -324,106 +322,3 @@ class _Page:
             # Left to the terminal to wrap: a filter with a line break cannot be pasted.
             wireshark = safe(finding.display_filter, 4000)
             self.console.print(Text.assemble(("    filter    ", "dim"), wireshark), soft_wrap=True)
-
-
-def _policy(policy: PolicyEntry) -> str:
-    if policy.kind == "none":
-        return "none given and none inferred; --proxy, --tunnel or --policy say what should hold"
-    parts = []
-    for name in ("proxies", "tunnels", "vpn_endpoints", "exits"):
-        field = policy.fields.get(name)
-        if field is not None and field.value:
-            value = ", ".join(safe(item) for item in field.value)
-            parts.append(f"{_POLICY_WORDS[name]} {value} ({field.source})")
-    return "; ".join(parts) or policy.kind
-
-
-_POLICY_WORDS = {
-    "proxies": "proxy",
-    "tunnels": "tunnel",
-    "vpn_endpoints": "VPN server",
-    "exits": "exit",
-}
-
-
-def _capture(capture: CaptureEntry) -> str:
-    text = f"{safe(capture.path)}: {capture.format}, {count(capture.packets, 'packet')}"
-    if capture.first_time is not None and capture.last_time is not None:
-        span = duration(capture.last_time - capture.first_time)
-        text += f" in {span} from {iso_time(capture.first_time)[:19]}Z"
-    return text + (", cut short" if capture.truncated else "")
-
-
-_SEEN_BY = {"both": "both", "page": "page only", "wire": "packets only"}
-
-
-def _page_row(row: PageRow) -> str:
-    address = safe(row.address or "?")
-    text = f"{row.type} {endpoint(address, row.port) if row.port is not None else address}"
-    if row.path is not None:
-        text += f" in {safe(row.path)}"
-    return "; ".join([f"{text} {row.protocol}", *map(safe, row.reasons)])
-
-
-def _addresses(name: MdnsName) -> Text:
-    return Text(", ".join(safe(address) for address in name.addresses) or "no address")
-
-
-def _name(name: MdnsName) -> str:
-    text = safe(name.name)
-    if name.interfaces:
-        text += f" on {', '.join(safe(interface) for interface in name.interfaces)}"
-    if name.goodbye:
-        text += ", withdrawn"
-    if name.queried_by:
-        text += f", asked for by {', '.join(safe(asker) for asker in name.queried_by)}"
-    return text + f" · {frames_text(name.frames, name.frame_count)}"
-
-
-def _flow(flow: FlowEntry) -> str:
-    text = f"{flow.protocol} {flow_ends(flow)}"
-    if flow.server_name:
-        text += f" {safe(flow.server_name)}"
-    if flow.services:
-        text += f" {'/'.join(flow.services)}"
-    if flow.interface:
-        text += f" on {safe(flow.interface)}"
-    packets = flow.orig_packets + flow.resp_packets
-    return text + f" · {count(packets, 'packet')}, {size(flow.orig_bytes + flow.resp_bytes)}"
-
-
-def _tunnel(tunnel: TunnelEntry) -> str:
-    text = safe(tunnel.endpoint)
-    if tunnel.interface:
-        text += f" on {safe(tunnel.interface)}"
-    for word, times in (("up", tunnel.up), ("down", tunnel.down)):
-        if times:
-            text += f", {word} {', '.join(clock_time(time) for time in times[:4])}"
-            if len(times) > 4:
-                text += f" and {len(times) - 4} more"
-    return text + ("" if tunnel.confirmed else ", by the shape of its packets")
-
-
-def _coverage(entry: CoverageEntry) -> str:
-    if not entry.seen:
-        return safe(entry.note) or "not seen"
-    paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
-    return paths + (f" ({safe(entry.note)})" if entry.note else "")
-
-
-def _seen(finding: Finding) -> str:
-    parts = [f"{finding.confidence}: {frames_text(finding.frames, finding.frame_count)}"]
-    if not finding.frames:
-        parts = [finding.confidence]
-    if finding.interface:
-        parts.append(f"on {safe(finding.interface)}")
-    if finding.first_time is not None:
-        when = clock_time(finding.first_time)
-        if finding.last_time is not None and finding.last_time != finding.first_time:
-            when += f" to {clock_time(finding.last_time)}"
-        parts.append(when)
-    if finding.flow_count > 1:
-        parts.append(count(finding.flow_count, "flow"))
-    if finding.bytes:
-        parts.append(size(finding.bytes))
-    return ", ".join(filter(None, parts))

@@ -1,0 +1,138 @@
+"""Entries of the report in a line of text each."""
+
+from __future__ import annotations
+
+from pcapleak.document import (
+    CaptureEntry,
+    CoverageEntry,
+    Finding,
+    FlowEntry,
+    MdnsName,
+    PageRow,
+    PolicyEntry,
+    TunnelEntry,
+)
+from pcapleak.report.text import (
+    clock_time,
+    count,
+    duration,
+    endpoint,
+    flow_ends,
+    frames_text,
+    iso_time,
+    safe,
+    size,
+)
+
+
+def policy_line(policy: PolicyEntry) -> str:
+    """What should have held, and who said so."""
+    if policy.kind == "none":
+        return "none given and none inferred; --proxy, --tunnel or --policy say what should hold"
+    parts = []
+    for name in ("proxies", "tunnels", "vpn_endpoints", "exits"):
+        field = policy.fields.get(name)
+        if field is not None and field.value:
+            value = ", ".join(safe(item) for item in field.value)
+            parts.append(f"{_POLICY_WORDS[name]} {value} ({field.source})")
+    return "; ".join(parts) or policy.kind
+
+
+_POLICY_WORDS = {
+    "proxies": "proxy",
+    "tunnels": "tunnel",
+    "vpn_endpoints": "VPN server",
+    "exits": "exit",
+}
+
+
+def capture_line(capture: CaptureEntry) -> str:
+    """One input: what it is, how much, and when."""
+    text = f"{safe(capture.path)}: {capture.format}, {count(capture.packets, 'packet')}"
+    if capture.first_time is not None and capture.last_time is not None:
+        span = duration(capture.last_time - capture.first_time)
+        text += f" in {span} from {iso_time(capture.first_time)[:19]}Z"
+    return text + (", cut short" if capture.truncated else "")
+
+
+SEEN_BY = {"both": "both", "page": "page only", "wire": "packets only"}
+"""Who saw a candidate, in words."""
+
+
+def page_line(row: PageRow) -> str:
+    """A candidate of page-side evidence."""
+    address = safe(row.address or "?")
+    text = f"{row.type} {endpoint(address, row.port) if row.port is not None else address}"
+    if row.path is not None:
+        text += f" in {safe(row.path)}"
+    return "; ".join([f"{text} {row.protocol}", *map(safe, row.reasons)])
+
+
+def name_addresses(name: MdnsName) -> str:
+    """What a name stands for."""
+    return ", ".join(safe(address) for address in name.addresses) or "no address"
+
+
+def name_line(name: MdnsName) -> str:
+    """A name, where it was announced, and who asked for it."""
+    text = safe(name.name)
+    if name.interfaces:
+        text += f" on {', '.join(safe(interface) for interface in name.interfaces)}"
+    if name.goodbye:
+        text += ", withdrawn"
+    if name.queried_by:
+        text += f", asked for by {', '.join(safe(asker) for asker in name.queried_by)}"
+    return text + f" · {frames_text(name.frames, name.frame_count)}"
+
+
+def flow_line(flow: FlowEntry) -> str:
+    """A flow: its ends, what it carried, how much."""
+    text = f"{flow.protocol} {flow_ends(flow)}"
+    if flow.server_name:
+        text += f" {safe(flow.server_name)}"
+    if flow.services:
+        text += f" {'/'.join(flow.services)}"
+    if flow.interface:
+        text += f" on {safe(flow.interface)}"
+    packets = flow.orig_packets + flow.resp_packets
+    return text + f" · {count(packets, 'packet')}, {size(flow.orig_bytes + flow.resp_bytes)}"
+
+
+def tunnel_line(tunnel: TunnelEntry) -> str:
+    """A tunnel or proxy, and when it was up."""
+    text = safe(tunnel.endpoint)
+    if tunnel.interface:
+        text += f" on {safe(tunnel.interface)}"
+    for word, times in (("up", tunnel.up), ("down", tunnel.down)):
+        if times:
+            text += f", {word} {', '.join(clock_time(time) for time in times[:4])}"
+            if len(times) > 4:
+                text += f" and {len(times) - 4} more"
+    return text + ("" if tunnel.confirmed else ", by the shape of its packets")
+
+
+def coverage_line(entry: CoverageEntry) -> str:
+    """Where one kind of traffic went, or that there was none."""
+    if not entry.seen:
+        return safe(entry.note) or "not seen"
+    paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
+    return paths + (f" ({safe(entry.note)})" if entry.note else "")
+
+
+def seen_line(finding: Finding) -> str:
+    """How surely, where and when a finding was seen."""
+    parts = [f"{finding.confidence}: {frames_text(finding.frames, finding.frame_count)}"]
+    if not finding.frames:
+        parts = [finding.confidence]
+    if finding.interface:
+        parts.append(f"on {safe(finding.interface)}")
+    if finding.first_time is not None:
+        when = clock_time(finding.first_time)
+        if finding.last_time is not None and finding.last_time != finding.first_time:
+            when += f" to {clock_time(finding.last_time)}"
+        parts.append(when)
+    if finding.flow_count > 1:
+        parts.append(count(finding.flow_count, "flow"))
+    if finding.bytes:
+        parts.append(size(finding.bytes))
+    return ", ".join(filter(None, parts))
