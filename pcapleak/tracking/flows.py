@@ -188,8 +188,7 @@ class FlowTable(FlowColumns):
         self._services[flow[0] : size] = 0
         self._tcp_flags[flow[0] : size] = 0
         if self.expired:
-            following = self._ids[-1] + 1 if len(self._ids) else self.expired
-            self._ids = np.append(self._ids, np.arange(len(flow)) + following)
+            self._ids = np.append(self._ids, flow + self.expired)
 
     def mark(self, flow: Int64, services: UInt32) -> None:
         """Add `services` to the flows they were recognised on."""
