@@ -22,7 +22,7 @@ _PORTED[[TCP, UDP, SCTP]] = True
 _IS_ICMP = np.zeros(256, np.bool_)
 _IS_ICMP[[ICMP, ICMPV6]] = True
 _HEADER = np.zeros(256, np.int64)
-_HEADER[[UDP, SCTP]] = [8, 12]
+_HEADER[[TCP, UDP, SCTP]] = [20, 8, 12]
 # Destination unreachable, source quench, redirect, time exceeded, parameter problem
 # (RFC 792); for ICMPv6 types 1 to 4 (RFC 4443 section 2.1).
 _QUOTES = np.zeros((2, 256), np.bool_)
@@ -50,8 +50,8 @@ def parse_transport(data: Bytes, network: Network) -> Transport:
     words = head.view(">u2")
     there = end - start
     headed = there >= 4
-    if (later := network.fragment_offset > 0).any():
-        headed &= ~later
+    later = network.fragment_offset > 0
+    headed &= ~later
     ported = _PORTED[protocol] & headed
     source_port = np.where(ported, words[:, 0], np.uint16(0))
     destination_port = np.where(ported, words[:, 1], np.uint16(0))
@@ -62,10 +62,10 @@ def parse_transport(data: Bytes, network: Network) -> Transport:
     declared_end = network.declared_end
     datagram = words[:, 2].astype(np.int64)
     # A length of zero is a jumbogram's (RFC 2675) or an offloaded datagram's.
-    bounded = udp & (datagram != 0)
+    bounded = udp & (datagram != 0) & (there >= 6)
     stated = np.where(bounded, start + datagram, declared_end)
     tcp_header = (head[:, 12] >> 4).astype(np.int64) << 2
-    header = np.where(tcp, tcp_header, header)
+    header = np.where(tcp & (there >= 13), tcp_header, header)
     wrong = (bounded & ((datagram < 8) | (stated > declared_end))) | (
         tcp & ((tcp_header < 20) | (start + tcp_header > declared_end)) & (there >= 13)
     )
@@ -85,8 +85,8 @@ def parse_transport(data: Bytes, network: Network) -> Transport:
         errors = rows[_QUOTES[(protocol[rows] == ICMPV6).astype(np.intp), kind]]
         network.flags[errors] |= PacketFlag.ICMP_ERROR.value
         header[errors] = 8
-    if not headed.all():
-        header[~headed] = 0
+    if later.any():
+        header[later] = 0
     offset = np.minimum(start + header, end)
     return Transport(
         source_port=source_port,
