@@ -19,7 +19,7 @@ Progress = Callable[[int, "int | None"], None]
 
 
 @overload
-def analyze(
+def analyze(  # type: ignore[overload-overlap]  # a str is one path, though it iterates as many
     paths: str | Path,
     policy: Policy | None = None,
     *,

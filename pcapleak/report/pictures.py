@@ -67,7 +67,10 @@ def _safe_lane(document: Document, packets: int) -> _Lane | None:
     carriers = [f"{tunnel.kind} {tunnel.endpoint}" for tunnel in document.tunnels]
     interfaces = _interfaces(document, "tunnel")
     inside = [flow for flow in document.flows if flow.path in ("tunnel", "inside-tunnel", "proxy")]
-    names = _unique(flow.server_name or _server(flow) for flow in inside)
+    # A proxied flow ends at the proxy; only a name says where it went from there.
+    names = _unique(
+        flow.server_name or ("" if flow.path == "proxy" else _server(flow)) for flow in inside
+    )
     return _Lane(
         "safe",
         [
@@ -92,7 +95,7 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
                 count(packets, "packet"),
                 [
                     "Beside it" if leak else "Not assessed",
-                    *(f"on {interface}" for interface in interfaces if interface),
+                    *(f"on {interface}" for interface in interfaces),
                     *(f"seen as {address}" for address in seen if leak),
                 ],
             ),
@@ -123,7 +126,7 @@ def _interfaces(document: Document, role: str) -> list[str]:
 
 
 def _unique(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys(filter(None, values)))
 
 
 def timeline(document: Document) -> Drawing:
