@@ -40,7 +40,8 @@ def test_an_announced_name_is_joined_with_its_address(tmp_path: Path) -> None:
     document = judged(announced(ETH0, CLIENT, CLIENT), TUNNEL_POLICY, tmp_path)
     (finding,) = of(document, "PL301")
     assert finding.severity == "low"
-    assert finding.subject == NAME
+    assert finding.subject == CLIENT
+    assert finding.reasons == [NAME]
     assert finding.addresses == [CLIENT]
     assert document.verdict.result == "no-leak"
 

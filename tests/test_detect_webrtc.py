@@ -183,7 +183,7 @@ def test_a_port_that_goes_on_outside_moved(tmp_path: Path) -> None:
     (finding,) = of(document, "PL104")
     assert finding.severity == "critical"
     assert len(finding.frames) == 2
-    assert "50000" in finding.subject
+    assert "50000" in finding.message
 
 
 def test_another_port_outside_did_not_move(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_an_allocation_names_no_peer(tmp_path: Path) -> None:
 
 def offer(line: str) -> bytes:
     body = f"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na={line}\r\n".encode()
-    head = f"POST /offer HTTP/1.1\r\nHost: www.example.com\r\n"
+    head = "POST /offer HTTP/1.1\r\nHost: www.example.com\r\n"
     head += f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 

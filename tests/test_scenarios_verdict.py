@@ -135,3 +135,12 @@ def test_carrier_and_inside_account_for_each_other(corpus: Path, name: str) -> N
     (tunnel,) = document.tunnels
     assert tunnel.completeness is not None
     assert tunnel.completeness > 0.95
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_finding_is_one_fact(corpus: Path, name: str, recording: str) -> None:
+    """Identifier and subject name a finding: what repeats is gathered under them."""
+    _, document = report(corpus / "browser", name, recording)
+    keys = [(finding.id, finding.subject) for finding in document.findings]
+    assert len(keys) == len(set(keys))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,32 +73,42 @@ def first_handshake_ns(scene: Scene) -> int | None:
     return begun
 
 
-def grey_reasons(scene: Scene, rows: Int64) -> Iterator[tuple[str | None, Int64, bool]]:
-    """`rows` parted by why they are no leak (None: they may be one), and whether they are not."""
+class Grey(NamedTuple):
+    """Why traffic outside is information."""
+
+    label: str
+    reason: str
+
+
+def grey_parts(scene: Scene, rows: Int64) -> Iterator[tuple[Grey | None, Int64]]:
+    """`rows` parted by why they are no leak; None for those that may be one."""
     left = np.zeros(len(scene.columns), np.bool_)
     left[rows] = True
-    for reason, mask in _reasons(scene):
+    for label, reason, mask in _reasons(scene):
         part = left & mask
         if part.any():
-            yield reason, np.flatnonzero(part).astype(np.int64), True
+            yield Grey(label, reason), np.flatnonzero(part).astype(np.int64)
             left &= ~part
     if left.any():
-        yield None, np.flatnonzero(left).astype(np.int64), False
+        yield None, np.flatnonzero(left).astype(np.int64)
 
 
-def _reasons(scene: Scene) -> Iterator[tuple[str, Bool]]:
+def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     columns = scene.columns
     begun = first_handshake_ns(scene)
     if begun is not None:
         yield (
+            "before the tunnel",
             "over before the tunnel's first handshake; a leak if the tunnel should have been up",
             columns.last_ns < begun,
         )
     yield (
+        "answered",
         "the far end began it; this host only answered",
         ~columns.orig_is_near & columns.public(columns.far),
     )
     yield (
+        "clock",
         "clocks are often set outside of tunnels on purpose",
         columns.serving(Service.NTP) & (columns.far_port == 123),
     )
@@ -111,8 +122,9 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, Bool]]:
     named = np.zeros(len(columns), np.bool_)
     named[list(state.server_names)] = True
     checks |= ~named & columns.inside(columns.far, [single(address) for address in addresses])
-    yield "a connectivity check of the system or browser", checks
+    yield "connectivity check", "a connectivity check of the system or browser", checks
     yield (
+        "keepalive",
         "a NAT keepalive without data",
         (columns.protocol == UDP)
         & (columns.far_port == 4500)
@@ -120,6 +132,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, Bool]]:
     )
     flags = columns.flows.tcp_flags
     yield (
+        "old connection",
         "the end of a connection that is older than the recording",
         (columns.protocol == TCP)
         & (flags & _SYN == 0)

@@ -10,9 +10,11 @@ from pcapleak.detect.gather import Evidence, make, on_interface
 from pcapleak.detect.scene import Scene
 from pcapleak.document import Confidence, Finding
 from pcapleak.model import IPAddress
+from pcapleak.protocols.candidate import CandidateLine
 from pcapleak.protocols.foundation import salted_base, unsalted_base
 from pcapleak.tracking.names import NameRecord
 from pcapleak.tracking.sightings import Sighting, merge_frames
+from pcapleak.tracking.signalling import SignalledLine
 
 MAX_TIE_BREAKERS = 16
 MAX_LINES = 64
@@ -44,21 +46,28 @@ def _seen(sightings: list[Sighting]) -> Evidence:
 
 
 def _unmasked(scene: Scene, records: list[NameRecord]) -> Iterator[Finding]:
+    """PL301: one finding for each address; a page makes new names for it on every visit."""
+    found: dict[IPAddress, list[NameRecord]] = {}
     for record in records:
-        addresses = [address for address in record.addresses if not address.is_unspecified]
-        if not addresses:
-            continue
-        interfaces = sorted({interface for interface, _, _ in record.placed})
+        for address in record.addresses:
+            if not address.is_unspecified:
+                found.setdefault(address, []).append(record)
+    for address, named in found.items():
+        names = [record.name for record in named]
+        interfaces = sorted({interface for record in named for interface, _, _ in record.placed})
+        announcers = sorted({str(one) for record in named for one in record.announcers})
         yield make(
             "PL301",
-            subject=record.name,
-            message=f"{record.name} stands for {', '.join(map(str, addresses))}: announced by "
-            f"{', '.join(map(str, record.announcers))} on "
+            subject=str(address),
+            message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
+            f"{'stands' if len(names) == 1 else 'stand'} for {address}: announced by "
+            f"{', '.join(announcers[:4])} on "
             f"{', '.join(scene.label(number) for number in interfaces)}.",
-            evidence=_seen([record.addresses[address] for address in addresses]),
+            evidence=_seen([record.addresses[address] for record in named]),
             interface=scene.label(interfaces[0]),
-            display_filter=f'mdns and dns.resp.name == "{record.name}"',
-            addresses=addresses,
+            display_filter=f"mdns and dns.{'a' if address.version == 4 else 'aaaa'} == {address}",
+            addresses=[address],
+            reasons=names,
         )
 
 
@@ -144,31 +153,44 @@ def _foundations(scene: Scene) -> Iterator[Finding]:
         if isinstance(network, IPv4Network) and network.num_addresses <= MAX_BASES
         for address in network.hosts()
     }
+    found: dict[str, list[tuple[SignalledLine, int | None]]] = {}
     for entry in scene.state.signalling.lines()[:MAX_LINES]:
-        line = entry.line
-        if line.type != "host" or not str(line.address).endswith(".local"):
-            continue
-        protocol = line.transport.lower()
-        base = unsalted_base(line.foundation, "host", protocol, known | around)
-        tie: int | None = None
-        if base is None and ties:
-            limited = set(sorted(ties)[:MAX_TIE_BREAKERS])
-            found = salted_base(line.foundation, "host", protocol, known, limited)
-            found = found or salted_base(line.foundation, "host", protocol, around, limited)
-            if found is not None:
-                base, tie = found
-        if base is None:
-            continue
+        base, tie = _base_of(entry.line, known, around, ties)
+        if base is not None:
+            found.setdefault(base, []).append((entry, tie))
+    for base, entries in found.items():
+        first, tie = entries[0]
         proven = base in known
         how = "" if tie is None else f" with the tie-breaker {tie:016x} that checks show"
         yield make(
             "PL304",
-            subject=f"{line.address} in signalling",
-            message=f"The foundation {line.foundation} of {line.address} is that of {base}{how}: "
+            subject=f"{base} in signalling",
+            message=f"The foundation {first.line.foundation} of {first.line.address} is that of "
+            f"{base}{how}: "
             + ("it proves the address." if proven else "it gives the address away."),
-            evidence=_seen([entry.seen]),
+            evidence=_seen([entry.seen for entry, _ in entries]),
             interface=None,
-            display_filter=f'frame contains "{line.foundation}"',
+            display_filter=f'frame contains "{first.line.foundation}"',
             confidence="certain" if proven else "high",
-            reasons=[f"sent by {entry.sender} over {entry.channel}"],
+            reasons=[
+                f"{entry.line.address} sent by {entry.sender} over {entry.channel}"
+                for entry, _ in entries
+            ],
         )
+
+
+def _base_of(
+    line: CandidateLine, known: set[str], around: set[str], ties: set[int]
+) -> tuple[str | None, int | None]:
+    """The address behind a hidden host candidate, and the tie-breaker that salts it."""
+    if line.type != "host" or not line.address.endswith(".local"):
+        return None, None
+    protocol = line.transport.lower()
+    base = unsalted_base(line.foundation, "host", protocol, known | around)
+    if base is not None:
+        return base, None
+    for bases in (known, around):
+        found = salted_base(line.foundation, "host", protocol, bases, ties)
+        if found is not None:
+            return found
+    return None, None

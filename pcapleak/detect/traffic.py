@@ -22,7 +22,7 @@ from pcapleak.detect.gather import (
     plural,
     rows_of,
 )
-from pcapleak.detect.grey import benign_name, grey_reasons
+from pcapleak.detect.grey import Grey, benign_name, grey_parts
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.detect.paths import ICMP, ICMPV6
 from pcapleak.detect.scene import Scene, single
@@ -224,13 +224,13 @@ def _flows(scene: Scene, id: str, mask: Bool) -> Iterator[Finding]:
     """Flows gathered by interface, service and far network."""
     columns = scene.columns
     rows = rows_of(mask)
-    for reason, part, lowered in grey_reasons(scene, rows):
-        lenient = id == "PL204" and scene.is_proxy_only and not scene.policy.strict
+    lenient = id == "PL204" and scene.is_proxy_only and not scene.policy.strict
+    for grey, part in grey_parts(scene, rows):
         service = _service_keys(columns.services[part])
         ports = np.where(service == 0, columns.far_port[part], 0).astype(np.int64)
         keys: list[Column] = [columns.interface[part], service, ports, *far_keys(scene, part)]
         for group in groups(part, keys, columns.bytes[part]):
-            yield _flow_finding(scene, id, group, reason, lowered or lenient)
+            yield _flow_finding(scene, id, group, grey, lenient)
 
 
 def _service_keys(services: UInt32) -> Int64:
@@ -239,7 +239,7 @@ def _service_keys(services: UInt32) -> Int64:
     return np.select(conditions, range(1, len(_NAMED) + 1), 0).astype(np.int64)
 
 
-def _flow_finding(scene: Scene, id: str, rows: Int64, reason: str | None, lowered: bool) -> Finding:
+def _flow_finding(scene: Scene, id: str, rows: Int64, grey: Grey | None, lenient: bool) -> Finding:
     columns = scene.columns
     interface = int(columns.interface[rows[0]])
     alone = one_network(scene, rows)
@@ -268,20 +268,23 @@ def _flow_finding(scene: Scene, id: str, rows: Int64, reason: str | None, lowere
             shown += f" and {kind}.port == {int(columns.far_port[rows[0]])}"
     else:
         shown = kind or "ip or ipv6"
-    reasons = [reason] if reason is not None else []
-    reasons += _other_tunnel(scene, rows)
-    if lowered and reason is None:
+    reasons = _other_tunnel(scene, rows)
+    suffix = ""
+    if grey is not None:
+        reasons.insert(0, grey.reason)
+        suffix = f" ({grey.label})"
+    elif lenient:
         reasons.append("a proxy is often meant for one program only; --strict makes this a leak")
     return make(
         id,
-        subject=f"{service} to {where} on {scene.label(interface)}",
+        subject=f"{service} to {where} on {scene.label(interface)}{suffix}",
         message=f"{plural(len(rows), 'flow')} of {service} to {where}{named} left "
         f"{scene.label(interface)} outside {beside}: {plural(evidence.frame_count, 'packet')} "
         f"sent, {amount(evidence.bytes)} in all.",
         evidence=evidence,
         interface=scene.label(interface),
         display_filter=on_interface(scene, interface, shown),
-        severity="info" if lowered else None,
+        severity="info" if grey is not None or lenient else None,
         addresses=[a for a in near_addresses(scene, rows) if is_public(a)],
         reasons=reasons,
     )

@@ -22,10 +22,11 @@ from pcapleak.detect.gather import (
     plural,
     rows_of,
 )
-from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
+from pcapleak.detect.judgement import BYPASS
 from pcapleak.detect.scene import Scene
+from pcapleak.detect.sockets import socket_findings
 from pcapleak.document import MAX_FRAMES, Finding
-from pcapleak.model import Bool, Endpoint, Int64, IPAddress, Service, UInt64
+from pcapleak.model import Bool, Endpoint, Int64, IPAddress, Service
 from pcapleak.tracking.ice.links import Link, LinkKey
 from pcapleak.tracking.sightings import Sighting
 from pcapleak.tracking.signalling import SignalledLine
@@ -35,9 +36,6 @@ _WEBRTC = (
 )
 VPN_SOFTWARE = ("tailnode",)
 """SOFTWARE of VPN clients that look for their own address outside the tunnel by design."""
-
-GATHER_NS = 5_000_000_000
-"""Gathering on several interfaces begins together; a check list is gathered in seconds."""
 
 
 def webrtc_flows(columns: Columns) -> Bool:
@@ -54,8 +52,7 @@ def webrtc_findings(scene: Scene) -> Iterator[Finding]:
     yield from _reflexive(scene, own)
     if scene.has_policy:
         yield from _bypass(scene, own)
-        yield from _enumeration(scene)
-        yield from _path_change(scene)
+        yield from socket_findings(scene)
     yield from _mapped(scene)
     yield from _peers(scene)
     yield from _raw_hosts(scene)
@@ -210,106 +207,6 @@ def _kinds(columns: Columns, rows: list[int]) -> str:
         if services & service
     ]
     return ", ".join(names)
-
-
-def _enumeration(scene: Scene) -> Iterator[Finding]:
-    """PL103: one session's own sockets on the tunnel and beside it, at one time.
-
-    Of one family: with a tunnel for IPv4 only, Mode 2 too has IPv6 go another way.
-    """
-    columns = scene.columns
-    within = set(scene.inside_ids)
-    for session in scene.state.sessions:
-        flows = [row for row in session.flows if row < len(columns)]
-        inner = [row for row in flows if int(columns.interface[row]) in within]
-        outer = [row for row in flows if scene.path[row] == BYPASS and columns.sent_packets[row]]
-        pairs = [
-            (a, b)
-            for a in inner[:64]
-            for b in outer[:64]
-            if columns.near_port[a] != columns.near_port[b]
-            and columns.version[a] == columns.version[b]
-            and abs(int(columns.first_ns[a]) - int(columns.first_ns[b])) < GATHER_NS
-        ]
-        if not pairs:
-            continue
-        rows = np.array(sorted({row for pair in pairs for row in pair}), np.int64)
-        outside = sorted({scene.label(int(columns.interface[b])) for _, b in pairs})
-        inside_labels = sorted({scene.label(int(columns.interface[a])) for a, _ in pairs})
-        near = near_addresses(scene, rows)
-        yield make(
-            "PL103",
-            subject=f"session {session.id}",
-            message=f"One session gathers on {', '.join(inside_labels)} and on "
-            f"{', '.join(outside)} at once, from {', '.join(map(str, near))}: the browser "
-            "lists all interfaces (RFC 8828 Mode 1).",
-            evidence=flow_evidence(scene, rows),
-            interface=outside[0],
-            display_filter="stun and ("
-            + " or ".join(address_filter(address, "src") for address in near)
-            + ")",
-            confidence="high" if session.tie_breakers else "medium",
-            addresses=[address for address in near if is_public(address)],
-        )
-
-
-def _path_change(scene: Scene) -> Iterator[Finding]:
-    """PL104: a UDP port seen inside the tunnel, then outside towards the same far end."""
-    columns = scene.columns
-    udp = (columns.protocol == 17) & ~columns.serving(Service.DNS | Service.MDNS)
-    inner = rows_of(udp & np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)))
-    outer = rows_of(udp & (scene.path == BYPASS) & (columns.sent_packets > 0))
-    if not len(inner) or not len(outer):
-        return
-    inner_keys, outer_keys = _socket_keys(columns, inner), _socket_keys(columns, outer)
-    shared = np.intersect1d(inner_keys, outer_keys)
-    inside_by: dict[tuple[int, Endpoint], int] = {}
-    for row in inner[np.isin(inner_keys, shared)].tolist():
-        key = int(columns.near_port[row]), columns.far_endpoint(row)
-        if key not in inside_by or columns.first_ns[row] < columns.first_ns[inside_by[key]]:
-            inside_by[key] = row
-    for row in outer[np.isin(outer_keys, shared)].tolist():
-        port, far = int(columns.near_port[row]), columns.far_endpoint(row)
-        before = inside_by.get((port, far))
-        if before is None or columns.last_ns[row] <= columns.last_ns[before]:
-            continue
-        if columns.first_ns[row] < columns.first_ns[before]:
-            continue
-        gap_ns = int(columns.first_ns[row] - columns.last_ns[before])
-        label = scene.label(int(columns.interface[row]))
-        source = columns.near_endpoint(row)
-        rows = np.array([before, row], np.int64)
-        evidence = flow_evidence(scene, np.array([row], np.int64))
-        frames = sorted({int(columns.sent_frame[before]), *evidence.frames} - {-1})
-        yield make(
-            "PL104",
-            subject=f"udp port {port} to {far}",
-            message=f"UDP port {port} spoke to {far} inside "
-            f"{scene.label(int(columns.interface[before]))} and went on outside, on {label} from "
-            f"{source.address}, "
-            + (
-                f"{gap_ns / 1e6:.0f} ms later."
-                if gap_ns >= 0
-                else "while the tunnel's end lingered."
-            ),
-            evidence=evidence._replace(frames=frames, flow_count=len(rows), flow=row),
-            interface=label,
-            display_filter=f"udp.port == {port} and {address_filter(far.address)}",
-            addresses=[source.address] if is_public(source.address) else [],
-            reasons=[
-                f"inside from {columns.near_endpoint(before)}",
-                f"outside from {source}",
-            ],
-        )
-
-
-def _socket_keys(columns: Columns, rows: Int64) -> UInt64:
-    """A hash of each flow's near port and far end, to find the few that meet."""
-    keys = columns.far[0][rows] * np.uint64(0x9E3779B97F4A7C15)
-    keys += columns.far[1][rows] * np.uint64(0xC2B2AE3D27D4EB4F)
-    ports = columns.far_port[rows].astype(np.uint64) << np.uint64(16) | columns.near_port[rows]
-    mixed: UInt64 = keys ^ ports * np.uint64(0x165667B19E3779F9)
-    return mixed
 
 
 def _mapped(scene: Scene) -> Iterator[Finding]:
