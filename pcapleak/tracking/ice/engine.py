@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pcapleak.document import Engine, Mode
+from pcapleak.model import IPAddress
 from pcapleak.protocols.ice_priority import read_priority
 from pcapleak.tracking.ice.agents import SECOND, Agent, Socket
 from pcapleak.tracking.ice.browsers import BrowserEvidence, Client
@@ -29,8 +30,18 @@ class EngineGuess(NamedTuple):
     reason: str
 
 
-def guess_engine(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> EngineGuess:
-    """The engine, by the strongest evidence there is."""
+def guess_only_browser(browsers: BrowserEvidence) -> EngineGuess | None:
+    """The engine of all clients of a capture, if they agree."""
+    everyone = _by_statements(browsers.clients.values())
+    if everyone is None:
+        return None
+    return EngineGuess(everyone.engine, f"the only browser in this capture; {everyone.reason}")
+
+
+def guess_engine(
+    agent: Agent, browsers: BrowserEvidence, hosts: Hosts, only: EngineGuess | None
+) -> EngineGuess:
+    """The engine, by the strongest evidence there is; `only` is the capture's only browser."""
     clients = _clients(agent, browsers, hosts)
     for guess in (_by_checks(agent), _by_requests(agent), _by_names(agent), _by_timer(agent)):
         if guess is not None:
@@ -38,10 +49,8 @@ def guess_engine(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> Engin
     said = _by_statements(clients)
     if said is not None:
         return said
-    everyone = _by_statements(browsers.clients.values())
-    if everyone is not None:
-        reason = f"the only browser in this capture; {everyone.reason}"
-        return EngineGuess(everyone.engine, reason)
+    if only is not None:
+        return only
     if agent.gathers:
         reason = "bare Binding requests, as both Chromium and Firefox send; nothing tells which"
         return EngineGuess("unknown", reason)
@@ -51,11 +60,13 @@ def guess_engine(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> Engin
 def _clients(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> list[Client]:
     mine = set(agent.addresses)
     mine.update(announcer for name in agent.names for announcer in name.announcers)
-    return [
-        client
-        for address, client in browsers.clients.items()
-        if address in mine or any(hosts.same(address, one) for one in mine)
-    ]
+    everywhere = {other for address in mine for other in hosts.addresses(address)}
+    found = (browsers.clients.get(address) for address in sorted(everywhere, key=_order))
+    return [client for client in found if client is not None]
+
+
+def _order(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
 
 
 def _refine(guess: EngineGuess, clients: list[Client]) -> EngineGuess:

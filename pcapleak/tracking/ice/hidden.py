@@ -7,6 +7,7 @@ within seconds. A page keeps its names: a later session of the page announces on
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -111,8 +112,8 @@ def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) ->
     if page.parents and first - page.first_ns <= QUEUE_NS:
         return page.parents
     found: list[Agent] = []
-    begun = [agent for agent in agents if agent.began_ns <= first + BEFORE_NS]
-    for agent in begun[: -MAX_LOOK_BACK - 1 : -1]:
+    end = bisect_right(agents, first + BEFORE_NS, key=lambda one: one.began_ns)
+    for agent in reversed(agents[max(0, end - MAX_LOOK_BACK) : end]):
         if agent.began_ns < first - BORN_NS:
             break
         if found and found[-1].began_ns - agent.began_ns > AT_ONCE_NS:

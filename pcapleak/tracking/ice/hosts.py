@@ -66,14 +66,17 @@ class Hosts:
             self.recorder.update(ip_interface(text).ip for text in interface.addresses)
         self._announced: dict[IPAddress, set[IPAddress]] = {}
         """Addresses announced by an address: the same host has them."""
+        self._announcers: dict[IPAddress, set[IPAddress]] = {}
+        """Who announced an address."""
         for name in names:
             if name.uuid is None:
                 continue
+            shown = [address for address in name.addresses if not address.is_unspecified]
             for announcer in name.announcers:
-                known = self._announced.setdefault(announcer, set())
-                known.update(address for address in name.addresses if not address.is_unspecified)
-                self.clients.add(announcer)
-                self.clients |= known
+                for address in (announcer, *shown):
+                    self._announced.setdefault(announcer, set()).add(address)
+                    self._announcers.setdefault(address, set()).add(announcer)
+                    self.clients.add(address)
         self._add_checkers(checks)
 
     def _add_checkers(self, checks: list[Link]) -> None:
@@ -92,6 +95,12 @@ class Hosts:
         """Whether the capture shows that both addresses are one host's."""
         if one == other or (one in self.recorder and other in self.recorder):
             return True
-        if other in self._announced.get(one, ()) or one in self._announced.get(other, ()):
-            return True
-        return any(one in known and other in known for known in self._announced.values())
+        announcers = self._announcers.get(one)
+        return announcers is not None and not announcers.isdisjoint(self._announcers.get(other, ()))
+
+    def addresses(self, one: IPAddress) -> set[IPAddress]:
+        """Every address known to be of the same host."""
+        found = {one} | (self.recorder if one in self.recorder else set())
+        for announcer in self._announcers.get(one, ()):
+            found |= self._announced[announcer]
+        return found

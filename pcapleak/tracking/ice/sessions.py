@@ -8,7 +8,7 @@ from pcapleak.document import Candidate, CandidateSetShape, IceSession, Time
 from pcapleak.model import Interface
 from pcapleak.tracking.ice.agents import Agent, collect_sockets, group_sockets
 from pcapleak.tracking.ice.candidates import CandidateBuilder
-from pcapleak.tracking.ice.engine import guess_engine, infer_mode
+from pcapleak.tracking.ice.engine import guess_engine, guess_only_browser, infer_mode
 from pcapleak.tracking.ice.hidden import attach_names
 from pcapleak.tracking.ice.hosts import Hosts
 from pcapleak.tracking.ice.shape import candidate_set_shape
@@ -31,9 +31,10 @@ def build_sessions(
     hosts = Hosts(tracker.links.values(), records, interfaces)
     agents = group_sockets(collect_sockets(tracker.links), hosts)
     agents = attach_names(agents, records, hosts)
+    only = guess_only_browser(tracker.browsers)
     sessions: list[IceSession] = []
     for agent in agents:
-        guess = guess_engine(agent, tracker.browsers, hosts)
+        guess = guess_engine(agent, tracker.browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
         mode = infer_mode(agent, guess, tracker.browsers, hosts)
