@@ -15,7 +15,9 @@ from pcapleak import __version__
 from pcapleak.cli.analyze import analyze
 from pcapleak.cli.candidate import candidate
 from pcapleak.cli.decode import decode
+from pcapleak.cli.diff import diff
 from pcapleak.cli.explain import explain
+from pcapleak.cli.interfaces import interfaces
 from pcapleak.cli.live import live
 from pcapleak.cli.policy import policy_app
 from pcapleak.cli.schema import schema
@@ -29,7 +31,9 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(live)
+app.command()(interfaces)
 app.command()(decode)
+app.command()(diff)
 app.command()(explain)
 app.command()(candidate)
 app.add_typer(policy_app, name="policy")

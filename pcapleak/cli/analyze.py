@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli import options
+from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, write_text
 from pcapleak.errors import CaptureError, PcapleakError
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
+    from pcapleak.document import Document, Finding
     from pcapleak.policy import Policy
 
 OUTPUT = "Output"
@@ -48,6 +49,15 @@ def analyze(
     strict: options.Strict = False,
     require: options.Requires = None,
     no_infer: options.NoInfer = False,
+    pages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="What the page read, held against the packets: a webrtc-internals dump,"
+            " about:webrtc text, getStats JSON, SDP or candidate lines.",
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Analyze the captures inside folders.")
     ] = False,
@@ -109,6 +119,15 @@ def analyze(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="PATH",
+            help="Write the findings as JUnit XML, as CI systems read it.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     all_flows: Annotated[
         bool,
         typer.Option(
@@ -133,6 +152,15 @@ def analyze(
             "--fail-on",
             metavar="SEVERITY",
             help="Exit 1 from this severity on (default: where the verdict is a leak).",
+            rich_help_panel=VERDICT,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="REPORT",
+            help="Exit 1 only for what is new or worse than in this report (written by --json).",
             rich_help_panel=VERDICT,
         ),
     ] = None,
@@ -168,6 +196,7 @@ def analyze(
         require,
         no_infer,
     )
+    accepted = None if baseline is None else read_reports(baseline)
     outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
     separate = (len(files) > 1 or recursive) and not merge
     if separate and outputs.any:
@@ -176,7 +205,7 @@ def analyze(
     documents: list[Document] = []
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
-    for document in _read(paths, judged_by, merge, listed, quiet, failures):
+    for document in _read(paths, judged_by, pages or (), merge, listed, quiet, failures):
         if json != "-":
             _print(document, quiet, verbose, first=not documents)
         documents.append(document)
@@ -186,23 +215,38 @@ def analyze(
         write_text(json, to_json(documents if separate else documents[0]))
     if documents and outputs.any:
         outputs.write(documents[0])
-    status = 0 if exit_zero else exit_status(documents, fail_on)
+    if junit is not None and documents:
+        from pcapleak.report.junit import SEVERITIES, to_junit
+
+        severity = SEVERITIES[list(Threshold).index(fail_on or Threshold.HIGH)]
+        write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
+    status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)
 
 
-def exit_status(documents: Sequence[Document], fail_on: Threshold | None) -> int:
-    """1 if any report leaks, else 3 if any is inconclusive, else 0."""
-    if any(_fails(document, fail_on) for document in documents):
+def exit_status(
+    documents: Sequence[Document],
+    fail_on: Threshold | None,
+    baseline: Sequence[Document] | None = None,
+) -> int:
+    """1 if any report leaks (beyond its baseline), else 3 if any is inconclusive, else 0."""
+    if baseline is not None:
+        from pcapleak.report.diff import new_findings
+
+        fails = _severe(new_findings(baseline, documents), fail_on or Threshold.HIGH)
+    elif fail_on is not None:
+        fails = any(_severe(document.findings, fail_on) for document in documents)
+    else:
+        fails = any(document.verdict.result == "leak" for document in documents)
+    if fails:
         return 1
     return 3 if any(each.verdict.result == "inconclusive" for each in documents) else 0
 
 
-def _fails(document: Document, fail_on: Threshold | None) -> bool:
-    if fail_on is None:
-        return document.verdict.result == "leak"
+def _severe(findings: Sequence[Finding], fail_on: Threshold) -> bool:
     order = [severity.value for severity in Threshold]
     failing = order[: order.index(fail_on.value) + 1]
-    return any(finding.severity in failing for finding in document.findings)
+    return any(finding.severity in failing for finding in findings)
 
 
 class Failures:
@@ -236,6 +280,7 @@ def _expand(files: list[str], recursive: bool, failures: Failures) -> Iterator[s
 def _read(
     paths: Sequence[str],
     policy: Policy,
+    pages: Sequence[str],
     merge: bool,
     all_flows: bool,
     quiet: bool,
@@ -251,7 +296,12 @@ def _read(
             try:
                 with progress_bar(group, quiet) as progress:
                     report = analyze_files(
-                        group, policy, merge=True, all_flows=all_flows, progress=progress
+                        group,
+                        policy,
+                        merge=True,
+                        pages=pages,
+                        all_flows=all_flows,
+                        progress=progress,
                     )
             except CaptureError as error:
                 failures.add(error)
