@@ -45,6 +45,8 @@ class Proxy:
     scheme: str
     endpoint: Endpoint
     exits: tuple[Network, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Which setting of the machine names it, where the user did not."""
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.endpoint}"
@@ -65,6 +67,8 @@ class Tunnel:
     exits: tuple[Network, ...] = ()
     routes: tuple[Network, ...] = ()
     """Destinations meant to go through it; none given means all (a full tunnel)."""
+    reasons: tuple[str, ...] = ()
+    """Why it is believed to be one, where the machine's settings told it and not the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pcapleak.analyzer import Analyzer
-from pcapleak.capture.live import LiveSource
+from pcapleak.capture.live.source import LiveSource
 from pcapleak.document import Document, Finding
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import CaptureFacts

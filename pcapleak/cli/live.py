@@ -75,7 +75,7 @@ def live(
         require,
         no_infer,
     )
-    from pcapleak.capture.live import LiveSource
+    from pcapleak.capture.live.source import LiveSource
     from pcapleak.watch import Watch
 
     with LiveSource(tuple(iface or ())) as source:

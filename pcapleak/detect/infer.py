@@ -48,11 +48,19 @@ def infer(state: State, policy: Policy) -> Scene:
             resolvers=list(tunnel.resolvers),
             exits=list(tunnel.exits),
             routes=list(tunnel.routes),
+            given=not tunnel.reasons,
+            reasons=list(tunnel.reasons),
         )
         for tunnel in policy.tunnels
     ]
     scene.proxies = [
-        SceneProxy(proxy.scheme, proxy.endpoint, exits=list(proxy.exits))
+        SceneProxy(
+            proxy.scheme,
+            proxy.endpoint,
+            given=not proxy.reasons,
+            exits=list(proxy.exits),
+            reasons=list(proxy.reasons),
+        )
         for proxy in policy.proxies
     ]
     if policy.is_empty and policy.infer:
@@ -123,7 +131,12 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
         fields["tunnels"] = _found(
             [(t.label, reason, t.confidence) for t in scene.tunnels for reason in t.reasons]
         )
-    asked = [rule.text for tunnel in scene.policy.tunnels for rule in tunnel.endpoints]
+    asked = [
+        rule.text
+        for tunnel in scene.policy.tunnels
+        if not tunnel.reasons
+        for rule in tunnel.endpoints
+    ]
     if asked:
         fields["vpn_endpoints"] = _given(asked)
     else:
@@ -134,8 +147,9 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 for rule in tunnel.endpoints
             ]
         )
-    if scene.policy.proxies or not scene.proxies:
-        fields["proxies"] = _given([str(proxy) for proxy in scene.policy.proxies])
+    named = [str(proxy) for proxy in scene.policy.proxies if not proxy.reasons]
+    if named or not scene.proxies:
+        fields["proxies"] = _given(named)
     else:
         fields["proxies"] = _found(
             [

@@ -1,7 +1,25 @@
 """Capture from the machine's own interfaces (Linux)."""
 
-from pcapleak.capture.live.devices import Device, DeviceChange, list_devices
-from pcapleak.capture.live.ring import CaptureRightsError
-from pcapleak.capture.live.source import LiveSource
+import sys
 
-__all__ = ["CaptureRightsError", "Device", "DeviceChange", "LiveSource", "list_devices"]
+from pcapleak.errors import PcapleakError
+
+
+def need_linux() -> None:
+    """Raise `PcapleakError` where the kernel's packet sockets are not Linux's."""
+    if not sys.platform.startswith("linux"):
+        raise PcapleakError(
+            "live: packet sockets are read on Linux only; pipe a capture in instead: "
+            "'dumpcap -i IFACE -w - | pcapleak live --via -', or use --via dumpcap"
+        )
+
+
+def may_capture() -> bool:
+    """Whether this process may open packet sockets."""
+    import socket
+
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except PermissionError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""`pcapleak interfaces`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pcapleak.capture.live.machine import Machine
+
+
+def interfaces() -> None:
+    """List this machine's interfaces: what each is, and what a watch would judge by.
+
+    It reads the kernel's tables, settings and files, and sends nothing.
+    """
+    from pcapleak.capture.live import may_capture, need_linux
+    from pcapleak.capture.live.machine import read_machine
+    from pcapleak.capture.live.ring import CaptureRightsError
+    from pcapleak.cli.console import page_console
+    from pcapleak.machine_policy import describe, infer_policy
+    from pcapleak.policy import Policy
+
+    need_linux()
+    machine = read_machine()
+    _print_table(machine)
+    result = infer_policy(machine, Policy())
+    console = page_console(sys.stdout)
+    console.print("\nA watch would judge by:", soft_wrap=True)
+    for line in describe(result, machine):
+        console.print(f"  {line}", soft_wrap=True)
+    ready = "ready" if may_capture() else str(CaptureRightsError()).removeprefix("live: ")
+    console.print(f"\nCapture: {ready}", soft_wrap=True)
+
+
+def _print_table(machine: Machine) -> None:
+    from rich.table import Table
+
+    from pcapleak.cli.console import page_console
+    from pcapleak.report.text import safe
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("interface", "kind", "state", "default route", "addresses", "why"):
+        table.add_column(title, overflow="fold")
+    for device in machine.devices:
+        table.add_row(
+            safe(device.name),
+            device.kind,
+            "up" if device.is_up else "down",
+            "yes" if machine.is_default(device) else "",
+            "\n".join(device.addresses),
+            device.reason,
+        )
+    page_console(sys.stdout).print(table)
