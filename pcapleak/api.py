@@ -8,8 +8,7 @@ from typing import Literal, overload
 
 from pcapleak.analyzer import analyze_captures
 from pcapleak.capture import CaptureSource
-from pcapleak.document import Document
-from pcapleak.inputs import open_timeline
+from pcapleak.inputs import open_timeline, read_pages
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
 from pcapleak.report.report import Report
@@ -24,6 +23,7 @@ def analyze(  # type: ignore[overload-overlap]  # a str is one path, though it i
     policy: Policy | None = None,
     *,
     merge: bool = False,
+    pages: Iterable[str | Path] = (),
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report: ...
@@ -33,6 +33,7 @@ def analyze(
     policy: Policy | None = None,
     *,
     merge: Literal[True],
+    pages: Iterable[str | Path] = (),
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report: ...
@@ -42,6 +43,7 @@ def analyze(
     policy: Policy | None = None,
     *,
     merge: Literal[False] = False,
+    pages: Iterable[str | Path] = (),
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> list[Report]: ...
@@ -50,6 +52,7 @@ def analyze(
     policy: Policy | None = None,
     *,
     merge: bool = False,
+    pages: Iterable[str | Path] = (),
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report | list[Report]:
@@ -57,29 +60,27 @@ def analyze(
 
     One path gives one `Report`. Several give a list with one report for each, or with `merge`
     a single report over one common timeline. Without a `policy` what should have held is
-    inferred from the capture. `all_flows=False` lists only the flows that matter, as the
-    command does.
+    inferred from the capture. `pages` are files with what the page itself read (a
+    webrtc-internals dump, SDP, ...), held against the packets. `all_flows=False` lists only the
+    flows that matter, as the command does.
 
     Raises `CaptureError` where a file cannot be read at all; a capture cut short is no error.
     """
+    told = read_pages(pages)
+
+    def report(files: Sequence[str | Path]) -> Report:
+        with open_timeline(files) as (sources, batches):
+            if progress is not None:
+                batches = _watched(batches, sources, progress)
+            return Report(
+                analyze_captures(sources, batches, policy, all_flows=all_flows, pages=told)
+            )
+
     if isinstance(paths, str | Path):
-        return Report(_analyze_one([paths], policy, all_flows, progress))
-    files = list(paths)
+        return report([paths])
     if merge:
-        return Report(_analyze_one(files, policy, all_flows, progress))
-    return [Report(_analyze_one([path], policy, all_flows, progress)) for path in files]
-
-
-def _analyze_one(
-    paths: Sequence[str | Path],
-    policy: Policy | None,
-    all_flows: bool,
-    progress: Progress | None,
-) -> Document:
-    with open_timeline(paths) as (sources, batches):
-        if progress is not None:
-            batches = _watched(batches, sources, progress)
-        return analyze_captures(sources, batches, policy, all_flows=all_flows)
+        return report(list(paths))
+    return [report([path]) for path in paths]
 
 
 def _watched(

@@ -167,8 +167,8 @@ def sample(text: str = "") -> Document:
             PageRow(
                 "both",
                 text or "page.json",
-                "srflx",
-                "udp",
+                f"srflx{text}",
+                f"udp{text}",
                 "203.0.113.7",
                 40150,
                 f"candidate:1 1 udp 1677729535 203.0.113.7 40150 typ srflx{text}",

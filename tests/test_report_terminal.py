@@ -52,7 +52,7 @@ def test_page_holds_what_a_reader_needs() -> None:
         "filter    stun && udp.port == 40150 && ip.addr == 198.51.100.10",
         "ipv6  no IPv6 traffic",
         "cut short",
-        "both          srflx 203.0.113.7:40150 in page.json udp",
+        "both          srflx 203.0.113.7:40150 udp in page.json",
         "packets only  relay 2001:db8::7 tcp; no page",
     ):
         assert expected in text

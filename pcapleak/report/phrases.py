@@ -62,10 +62,11 @@ SEEN_BY = {"both": "both", "page": "page only", "wire": "packets only"}
 def page_line(row: PageRow) -> str:
     """A candidate of page-side evidence."""
     address = safe(row.address or "?")
-    text = f"{row.type} {endpoint(address, row.port) if row.port is not None else address}"
+    text = f"{safe(row.type)} {endpoint(address, row.port) if row.port is not None else address}"
+    text += f" {safe(row.protocol)}"
     if row.path is not None:
         text += f" in {safe(row.path)}"
-    return "; ".join([f"{text} {row.protocol}", *map(safe, row.reasons)])
+    return "; ".join([text, *map(safe, row.reasons)])
 
 
 def name_addresses(name: MdnsName) -> str:
