@@ -379,3 +379,17 @@ def test_no_leak_exits_0_and_says_what_was_tested() -> None:
     result = run("analyze", ROOT / "captures" / "full-tunnel.pcapng", "--tunnel", "wg0")
     assert (result.stdout.split()[:2], result.returncode) == (["NO", "LEAK"], 0)
     assert "stun" in result.stdout.splitlines()[2]
+
+
+def test_page_is_held_against_the_packets(tmp_path: Path) -> None:
+    """`--page` tells, row by row, what page and packets agree on."""
+    page = tmp_path / "page.sdp"
+    page.write_text(json.loads(SOCKS.with_suffix(".json").read_text())["page"]["sdp"])
+    result = run("analyze", SOCKS, "--proxy", PROXY, "--page", page, "--json", "-")
+    rows = json.loads(result.stdout)["page_rows"]
+    assert [row["seen_by"] for row in rows if row["type"] == "srflx"] == ["both"]
+    text = run("analyze", SOCKS, "--proxy", PROXY, "--page", page, COLUMNS="200").stdout
+    assert "What pages told against what packets show" in text
+    page.write_text("nothing of the kind")
+    empty = run("analyze", SOCKS, "--page", page)
+    assert (empty.returncode, "holds no ICE candidate" in empty.stderr) == (2, True)
