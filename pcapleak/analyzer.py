@@ -34,6 +34,7 @@ from pcapleak.protocols.turn import ChannelData, decode_channel_data
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
 from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.hellos import QuicHellos
 from pcapleak.tracking.ice import IceTracker
 from pcapleak.tracking.ice.reconcile import reconcile
 from pcapleak.tracking.names import NameTracker
@@ -75,6 +76,7 @@ class Analyzer:
         self.policy = policy if policy is not None else Policy()
         self.dissector = Dissector(interfaces if interfaces is not None else [])
         self.streams = TcpStreams()
+        self.hellos = QuicHellos()
         self.pages: dict[str, list[PageCandidate]] = {}
         """Page-side evidence by the file that holds it."""
         self.state = State(
@@ -159,6 +161,8 @@ class Analyzer:
         elif isinstance(message, DhcpMessage | RouterAdvertisement):
             state.network.add(context, message)
         elif isinstance(message, ClientHello | QuicInitial):
+            if isinstance(message, QuicInitial):
+                message = self.hellos.join(context, message)
             state.ice.add(context, message)
             state.resolvers.add(context, message)
             if message.server_name and len(state.server_names) < MAX_SERVER_NAMES:

@@ -88,7 +88,7 @@ def decode_quic(data: bytes) -> QuicInitial:
 
 def join_fragments(fragments: tuple[CryptoFragment, ...]) -> ClientHello | None:
     """The ClientHello that the fragments hold, if they hold all of it."""
-    joined = b""
+    joined = bytearray()
     for offset, piece in sorted(fragments):
         if offset > len(joined) or len(joined) > MAX_CRYPTO:
             break
@@ -98,7 +98,7 @@ def join_fragments(fragments: tuple[CryptoFragment, ...]) -> ClientHello | None:
     needed = 4 + int.from_bytes(joined[1:4], "big")
     if len(joined) < needed:
         return None
-    return decode_client_hello(joined[4:needed])
+    return decode_client_hello(bytes(joined[4:needed]))
 
 
 def _connection_id(data: bytes, at: int) -> tuple[bytes, int]:

@@ -132,7 +132,11 @@ class _Pending:
         return found[0], found[1]
 
 
-_TunnelKey = tuple[str, int, frozenset[Endpoint] | bytes]
+_TunnelKey = tuple[str, int, frozenset[object]]
+
+
+def _endpoints(context: Context) -> frozenset[object]:
+    return frozenset((context.source, context.destination))
 
 
 class TunnelTracker:
@@ -185,15 +189,10 @@ class TunnelTracker:
         return list(self._proxies.values())
 
     def _tunnel(
-        self, context: Context, kind: TunnelKind, identity: bytes = b""
+        self, context: Context, kind: TunnelKind, ends: frozenset[object]
     ) -> tuple[Tunnel, _Pending] | None:
-        """The tunnel a message belongs to: by its endpoints, or by `identity` where the
-        protocol moves between ports."""
-        key = (
-            kind,
-            context.interface,
-            identity or frozenset((context.source, context.destination)),
-        )
+        """The tunnel between `ends`, whatever identifies them in its protocol."""
+        key = (kind, context.interface, ends)
         tunnel = self._tunnels.get(key)
         if tunnel is None:
             if len(self._tunnels) >= MAX_TUNNELS:
@@ -233,7 +232,7 @@ class TunnelTracker:
     def _add_wireguard(self, context: Context, message: WireGuardMessage) -> None:
         if message.kind == "data":
             return
-        found = self._tunnel(context, "wireguard")
+        found = self._tunnel(context, "wireguard", _endpoints(context))
         if found is None:
             return
         tunnel, pending = found
@@ -255,7 +254,7 @@ class TunnelTracker:
     def _add_openvpn(self, context: Context, message: OpenVpnMessage) -> None:
         if not message.kind.startswith("hard-reset"):
             return
-        found = self._tunnel(context, "openvpn")
+        found = self._tunnel(context, "openvpn", _endpoints(context))
         if found is None:
             return
         tunnel, pending = found
@@ -265,6 +264,8 @@ class TunnelTracker:
             self._attempt(tunnel, context)
             pending.put(session, context)
             return
+        if not tunnel.attempts:
+            tunnel.client, tunnel.server = context.destination, context.source
         if message.remote_session_id is not None:
             start = pending.take(message.remote_session_id, context)
             if start is not None:
@@ -282,33 +283,40 @@ class TunnelTracker:
         """Completed by the first answer that needs what the exchange agreed on: IKE_AUTH's in
         version 2, quick mode's second message in version 1. CREATE_CHILD_SA rekeys."""
         kind: TunnelKind = "ikev2" if message.version == 2 else "ikev1"
-        found = self._tunnel(context, kind, message.initiator_spi)
+        # After NAT detection both ends move to port 4500 (RFC 7296 section 2.23).
+        ends = frozenset((context.source.address, context.destination.address))
+        found = self._tunnel(context, kind, ends)
         if found is None:
             return
         tunnel, pending = found
+        spi = message.initiator_spi
         if not any(message.responder_spi):
-            if message.exchange in _IKE_OPENING:
-                tunnel.client, tunnel.server = context.source, context.destination
+            if message.exchange in _IKE_OPENING and not message.is_response:
+                if not tunnel.handshakes:
+                    tunnel.client, tunnel.server = context.source, context.destination
                 self._attempt(tunnel, context)
-                pending.put(b"open", context)
+                pending.put(spi, context)
             return
         if message.exchange not in _IKE_CLOSING:
             return
-        number = bytes((message.exchange,)) + message.message_id.to_bytes(4, "big")
+        number = spi + bytes((message.exchange,)) + message.message_id.to_bytes(4, "big")
         start = pending.take(number, context)
         if start is None:
             if not message.is_response:
                 pending.put(number, context)
             return
-        if message.exchange == IKE_AUTH and tunnel.handshakes:
-            return  # EAP takes several rounds; the first one counts.
-        opened = pending.started.pop(b"open", None)
+        opened = pending.started.pop(spi, None)
         if opened is not None:
             start = opened[:2]
-            # After NAT detection both ends move to port 4500 (RFC 7296 section 2.23).
             tunnel.client, tunnel.server = context.destination, context.source
-        proof = f"{message.exchange_name} answered for SPI {message.initiator_spi.hex()}"
-        self._completed(tunnel, context, start, proof, message.initiator_spi)
+        elif (
+            message.exchange == IKE_AUTH
+            and tunnel.handshakes
+            and tunnel.handshakes[-1].index == spi
+        ):
+            return  # EAP takes several rounds; the first one counts.
+        proof = f"{message.exchange_name} answered for SPI {spi.hex()}"
+        self._completed(tunnel, context, start, proof, spi)
 
     def _proxy(self, context: Context, kind: ProxyKind) -> Proxy | None:
         server = context.destination
