@@ -170,15 +170,13 @@ def write_csv(document: Document, folder: Path) -> None:
     for name, columns in TABLES.items():
         frame = table(document, name)
         for column in columns:
+            values = frame[column.name].tolist()
             if column.dtype == TIME:
-                integers = [
-                    None if moment is pd.NaT else moment.value for moment in frame[column.name]
+                frame[column.name] = [
+                    None if time is pd.NaT else iso_time(time.value) for time in values
                 ]
-                frame[column.name] = [None if ns is None else iso_time(ns) for ns in integers]
-        for column_name in frame.columns:
-            values = frame[column_name].tolist()
-            if any(isinstance(value, list) for value in values):
-                frame[column_name] = [json.dumps(value) for value in values]
+            elif any(isinstance(value, list) for value in values):
+                frame[column.name] = [json.dumps(value) for value in values]
         # A cell that starts like a formula would run in a spreadsheet.
         frame.map(_inert).to_csv(folder / f"{name}.csv", index=False)
 

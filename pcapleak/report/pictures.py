@@ -15,6 +15,9 @@ MAX_LINES = 6
 MAX_ROWS = 12
 """Rows of a timeline or arrows of a ladder: a picture that fits a page."""
 
+MAX_SPANS = 40
+"""Bars in a row: more could not be told apart on a phone, and each is 0.3 kB of SVG."""
+
 _SAFE_PATHS = ("tunnel", "proxy", "tunnel-transport", "inside-tunnel")
 
 
@@ -182,7 +185,7 @@ def _span(document: Document) -> tuple[int | None, int | None]:
 def _tunnel_rows(document: Document, last: int) -> Iterator[_Row]:
     for tunnel in document.tunnels:
         spans = []
-        for start in tunnel.up:
+        for start in tunnel.up[:MAX_SPANS]:
             end = min((time for time in tunnel.down if time >= start), default=last)
             spans.append((int(start), int(end)))
         name = f"{tunnel.kind} {tunnel.endpoint}"
