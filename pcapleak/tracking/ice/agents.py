@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pcapleak.model import Endpoint, IPAddress
 from pcapleak.tracking.ice.hosts import Hosts, is_private
@@ -22,6 +23,12 @@ MAX_SOCKETS = 64
 """Sockets that time alone gathers into one session; a browser opens a few for each address
 and media section."""
 
+PATH_CHANGE_NS = 60 * SECOND
+"""A socket that lost its way goes on after a keep-alive or two."""
+
+MAX_PATHS = 16
+"""Earlier addresses looked at for one port and server."""
+
 MAX_CONCURRENT = 64
 """Sessions looked at for a socket's burst: with the bound above, joining stays linear."""
 
@@ -30,9 +37,12 @@ AT_ONCE_NS = SECOND // 20
 14.2, and no two hosts load a page in the same instant)."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Socket:
-    """A local transport address that gathered or checked, on all interfaces it left by."""
+    """A local transport address that gathered or checked, on all interfaces it left by.
+
+    What is derived is computed once, so only when all links are in.
+    """
 
     transport: str
     layers: tuple[str, ...]
@@ -41,45 +51,50 @@ class Socket:
     back: dict[LinkKey, Link] = field(default_factory=dict)
     """What came back, by the key of the link that asked."""
 
-    @property
+    @cached_property
     def first_ns(self) -> int:
         """When it began."""
         return min(link.seen.first_ns for link in self.out)
 
-    @property
+    @cached_property
     def last_ns(self) -> int:
         """When it, or what answered it, was last seen."""
         links = [*self.out, *self.back.values()]
         return max(link.seen.last_ns for link in links)
 
-    @property
+    @cached_property
     def gathers(self) -> bool:
         """Whether it asked a STUN or TURN server."""
         return any(link.bare is not None or link.allocates is not None for link in self.out)
 
-    @property
+    @cached_property
+    def interfaces(self) -> set[int]:
+        """Interfaces it left by."""
+        return {link.key.interface for link in self.out}
+
+    @cached_property
     def destinations(self) -> set[Endpoint]:
         """Whom it asked or checked."""
         return {link.key.destination for link in self.out}
 
-    @property
+    @cached_property
     def mapped(self) -> set[Endpoint]:
         """What it was told of itself."""
         return {
             mapped for link in self.back.values() for mapped in (*link.answers, *link.check_answers)
         }
 
-    @property
+    @cached_property
     def relayed(self) -> set[Endpoint]:
         """What was allocated for it."""
         return {one.relayed for link in self.back.values() for one in link.allocations}
 
-    @property
+    @cached_property
     def tie_breakers(self) -> set[int]:
         """Tie-breakers it sent."""
         return {tie for link in self.out for tie in link.tie_breakers}
 
-    @property
+    @cached_property
     def fragments(self) -> dict[str, Sighting]:
         """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
         found: dict[str, Sighting] = {}
@@ -91,7 +106,7 @@ class Socket:
         return found
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Agent:
     """One ICE session's side: its sockets, and the names its addresses hide behind."""
 
@@ -107,6 +122,13 @@ class Agent:
     began_ns: int = 0
     """When its first socket, or its first name, was seen."""
 
+    def absorb(self, other: Agent) -> None:
+        """Take another part of the session."""
+        self.sockets += other.sockets
+        self.views += other.views
+        for derived in ("addresses", "address_set", "links", "tie_breakers", "gathers", "udp"):
+            self.__dict__.pop(derived, None)
+
     @property
     def first_ns(self) -> int:
         """When it began, by packets or by its own names."""
@@ -120,28 +142,33 @@ class Agent:
         times += [name.said.last_ns for name in self.names if name.said and not self.sockets]
         return max(times)
 
-    @property
+    @cached_property
     def addresses(self) -> list[IPAddress]:
         """The client's addresses that packets left from, in order of appearance."""
         ordered = sorted(self.sockets, key=lambda socket: socket.first_ns)
         return list(dict.fromkeys(socket.local.address for socket in ordered))
 
-    @property
+    @cached_property
+    def address_set(self) -> set[IPAddress]:
+        """The same, unordered."""
+        return set(self.addresses)
+
+    @cached_property
     def links(self) -> list[Link]:
         """Everything its sockets sent."""
         return [link for socket in self.sockets for link in socket.out]
 
-    @property
+    @cached_property
     def tie_breakers(self) -> set[int]:
         """Tie-breakers of its checks."""
         return {tie for socket in self.sockets for tie in socket.tie_breakers}
 
-    @property
+    @cached_property
     def gathers(self) -> bool:
         """Whether it asked a server."""
         return any(socket.gathers for socket in self.sockets)
 
-    @property
+    @cached_property
     def udp(self) -> list[Socket]:
         """Its own UDP sockets, not those behind a proxy."""
         return [socket for socket in self.sockets if socket.transport == "udp"]
@@ -184,24 +211,37 @@ def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     """Sockets of one session, in the order the sessions began."""
     union = _Union(len(sockets))
     first: dict[object, int] = {}
+    ports: dict[object, list[int]] = {}
     for i, socket in enumerate(sockets):
         marks: list[object] = [("tie", tie) for tie in socket.tie_breakers]
         marks += [("ufrag", fragment) for fragment in socket.fragments]
-        if "turn" not in socket.layers and hosts.is_local(socket.local.address):
-            # The same port towards the same server from another address of the host: a
-            # wildcard socket whose packets take another way now (RFC 8828 section 6.1).
-            version = socket.local.address.version
-            marks += [
-                ("port", socket.transport, socket.layers, version, socket.local.port, server)
-                for server in socket.destinations
-                if socket.transport == "udp"
-            ]
         for mark in marks:
             union.join(i, first.setdefault(mark, i))
+        if socket.transport != "udp" or not hosts.is_local(socket.local.address):
+            continue
+        for server in socket.destinations:
+            version = socket.local.address.version
+            place = (socket.layers, version, socket.local.port, server)
+            before = ports.setdefault(place, [])
+            for j in before[-MAX_PATHS:]:
+                if _continues(socket, sockets[j], hosts):
+                    union.join(i, j)
+            before.append(i)
     groups: dict[int, list[Socket]] = {}
     for i, socket in enumerate(sockets):
         groups.setdefault(union.find(i), []).append(socket)
     return _bursts([_agent(group, hosts) for group in groups.values()], hosts)
+
+
+def _continues(socket: Socket, earlier: Socket, hosts: Hosts) -> bool:
+    """Whether the same port towards the same server, from another address, is the same wildcard
+    socket, whose packets take another way now (RFC 8828 section 6.1); or the same packets
+    behind a NAT. Two hosts of a LAN may happen to use one port at one time."""
+    if hosts.same(socket.local.address, earlier.local.address):
+        return True
+    if socket.interfaces.isdisjoint(earlier.interfaces):
+        return True
+    return 0 <= socket.first_ns - earlier.last_ns <= PATH_CHANGE_NS
 
 
 def _agent(group: list[Socket], hosts: Hosts) -> Agent:
@@ -233,8 +273,7 @@ def _bursts(agents: list[Agent], hosts: Hosts) -> list[Agent]:
     done: list[Agent] = []
     for agent in sorted(agents, key=lambda one: one.began_ns):
         if agent.local and (target := _burst(agent, done, hosts)) is not None:
-            target.sockets += agent.sockets
-            target.views += agent.views
+            target.absorb(agent)
         else:
             done.append(agent)
     return done
@@ -282,5 +321,5 @@ def _one_host(agent: Agent, other: Agent, gap: int, hosts: Hosts) -> bool:
 
 def _elsewhere(agent: Agent, other: Agent) -> bool:
     """Whether both were recorded on different interfaces, so by one host that has both."""
-    mine = {link.key.interface for link in agent.links}
-    return mine.isdisjoint(link.key.interface for link in other.links)
+    mine = {number for socket in agent.sockets for number in socket.interfaces}
+    return mine.isdisjoint(number for socket in other.sockets for number in socket.interfaces)

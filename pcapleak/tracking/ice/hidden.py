@@ -98,12 +98,10 @@ def _pages(announced: list[NameRecord]) -> list[Page]:
 
 def _relevant(agent: Agent, name: NameRecord, hosts: Hosts) -> bool:
     """Whether the name may be the agent's host's."""
-    addresses = agent.addresses
-    if any(address in name.addresses or address in name.announcers for address in addresses):
+    mine = agent.address_set
+    if not mine.isdisjoint(name.addresses) or not mine.isdisjoint(name.announcers):
         return True
-    return any(
-        hosts.same(address, announcer) for address in addresses for announcer in name.announcers
-    )
+    return any(not mine.isdisjoint(hosts.addresses(announcer)) for announcer in name.announcers)
 
 
 def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) -> list[Agent]:
@@ -118,7 +116,7 @@ def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) ->
             break
         if found and found[-1].began_ns - agent.began_ns > AT_ONCE_NS:
             break
-        if not name.nsec and not any(one in name.addresses for one in agent.addresses):
+        if not name.nsec and agent.address_set.isdisjoint(name.addresses):
             continue
         if _relevant(agent, name, hosts):
             found.append(agent)
@@ -202,6 +200,6 @@ def _page_of(agent: Agent, pages: list[Page], hosts: Hosts) -> Page | None:
     for page in recent:
         if page.first_ns > agent.began_ns + QUEUE_NS:
             continue
-        if any(address in page.addresses for address in agent.addresses):
+        if not agent.address_set.isdisjoint(page.addresses):
             return page
     return None
