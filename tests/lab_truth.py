@@ -94,7 +94,9 @@ def _compare_candidates(
                 break
         else:
             compared.missing.append(one["line"])
-    compared.beyond = [candidate.line for candidate in left]
+    # What the page read is right also where packets were not thought to show it.
+    read = {(one["type"], one["address"]) for one in truth["candidates"]}
+    compared.beyond = [one.line for one in left if (one.type, one.mdns_name) not in read]
 
 
 def _matches(truth: dict[str, Any], candidate: Candidate) -> bool:

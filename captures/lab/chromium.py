@@ -49,6 +49,7 @@ class Chromium:
         self._replies, replies_in = _high_pipe()
         environment = {
             "HOME": str(scratch),
+            "TMPDIR": str(scratch),
             "XDG_CONFIG_HOME": str(profile),
             "LANG": "en_US.UTF-8",
         }

@@ -77,6 +77,7 @@ class Firefox:
         self._number = 0
         environment = {
             "HOME": str(scratch),
+            "TMPDIR": str(scratch),
             "LANG": "en_US.UTF-8",
             "MOZ_CRASHREPORTER_DISABLE": "1",
             # Without it a release build does not let a profile name its settings server.

@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from .processes import LabError, Process
@@ -33,8 +33,11 @@ PROXY = "198.51.100.30"
 VPN, VPN6 = "198.51.100.40", "2001:db8:ffff::40"
 RESOLVER = "198.51.100.53"
 PEER = "198.51.100.60"
+# A LAN that calls the STUN server's network its own (TunnelCrack's LocalNet).
+LOCAL_NET_CLIENT, LOCAL_NET_ROUTER = "198.51.100.14", "198.51.100.9"
 
 _FORWARD = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+_PREFIX = "pcapleak-lab"
 _NETNS_ETC = Path("/etc/netns")
 
 
@@ -97,6 +100,16 @@ class Host:
         (self.etc / "resolv.conf").write_text(f"nameserver {address}\n")
 
 
+def sweep() -> None:
+    """Take down what labs have left that were killed before they could."""
+    listed = _run(["ip", "netns", "list"])
+    for line in listed.splitlines():
+        namespace = line.split()[0]
+        pid, found, _ = namespace.removeprefix(_PREFIX).partition("-")
+        if namespace.startswith(_PREFIX) and found and not Path(f"/proc/{pid}").exists():
+            _remove(namespace)
+
+
 class Network:
     """The hosts of one lab."""
 
@@ -127,8 +140,9 @@ class Network:
 @contextmanager
 def network(scratch: Path) -> Iterator[Network]:
     """Build the lab's internet; whatever happens, take it down again."""
+    sweep()
     # The process id makes the names unique among labs that run at the same time.
-    built = Network(scratch, f"pcapleak{os.getpid()}")
+    built = Network(scratch, f"{_PREFIX}{os.getpid()}")
     with ExitStack() as stack:
         for host in built.hosts:
             stack.enter_context(_namespace(host))
@@ -145,24 +159,19 @@ def _namespace(host: Host) -> Iterator[None]:
         host.links("link set lo up")
         yield
     finally:
-        _remove(host)
+        _remove(host.namespace)
 
 
-def _remove(host: Host) -> None:
+def _remove(namespace: str) -> None:
     pids = subprocess.run(
-        ["ip", "netns", "pids", host.namespace],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["ip", "netns", "pids", namespace], capture_output=True, text=True, check=False
     )
-    # Nothing but this lab's children lives in its namespaces.
+    # Nothing but a lab's own children lives in its namespaces.
     for pid in pids.stdout.split():
-        try:
+        with suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    subprocess.run(["ip", "netns", "del", host.namespace], capture_output=True, check=False)
-    shutil.rmtree(host.etc, ignore_errors=True)
+    subprocess.run(["ip", "netns", "del", namespace], capture_output=True, check=False)
+    shutil.rmtree(_NETNS_ETC / namespace, ignore_errors=True)
 
 
 def _connect(net: Network) -> None:
@@ -194,6 +203,10 @@ def _connect(net: Network) -> None:
         f"link add peer0 type veth peer name eth0 netns {net.peer.namespace}",
         "link set peer0 master core up",
         f"route add 2001:db8:50::/64 via {PUBLIC6}",
+        # The rest of the internet takes packets and answers none.
+        "link add nowhere type bridge",
+        "link set nowhere arp off up",
+        "route add default dev nowhere",
     )
     vpn.links(
         f"addr add {VPN}/24 dev eth0",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .network import CLIENT, CLIENT6, network
+from .network import CLIENT, CLIENT6, LOCAL_NET_CLIENT, network
 from .session import Beside, Lab
 from .truth import judge, read_wire
 from .tunnels import TUNNEL
@@ -72,9 +72,18 @@ def record_scenario(scenario: Scenario, output: Path, beside: Beside | None = No
         lab.stop_beside()
         output.mkdir(parents=True, exist_ok=True)
         lab.recorder.merge(paths.capture, *lab.editing, key_log=lab.key_log)
-    truth = _truth(scenario, reading, paths.capture)
-    paths.truth.write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n")
+    write_truth(scenario, reading, paths)
     return paths
+
+
+def judge_again(scenario: Scenario, output: Path) -> None:
+    """Work out the answer key of a recording anew, from the capture and what its page read."""
+    paths = _paths(scenario, output)
+    write_truth(scenario, json.loads(paths.truth.read_text())["page"], paths)
+
+
+def _paths(scenario: Scenario, output: Path) -> Paths:
+    return Paths(output / f"{scenario.name}.pcapng", output / f"{scenario.name}.json")
 
 
 def _reading(lab: Lab) -> dict[str, Any]:
@@ -91,15 +100,18 @@ def _reading(lab: Lab) -> dict[str, Any]:
     return reading
 
 
-def _truth(scenario: Scenario, reading: dict[str, Any], capture: Path) -> dict[str, Any]:
-    wire = read_wire(capture, (CLIENT, CLIENT6, TUNNEL, "127.0.0.1", "::1"))
+def write_truth(scenario: Scenario, reading: dict[str, Any], paths: Paths) -> None:
+    """Write the answer key: the scenario, what its page read, and what packets show of that."""
+    clients = (CLIENT, CLIENT6, LOCAL_NET_CLIENT, TUNNEL, "127.0.0.1", "::1")
+    wire = read_wire(paths.capture, clients)
     engine = {"engine": scenario.browser} if reading["candidates"] else {}
-    return {
+    truth = {
         "scenario": scenario.name,
         "summary": scenario.summary,
         "policy": scenario.policy,
         "expect": {**engine, "findings": [], **scenario.expect},
-        "candidates": [judge(candidate, wire) for candidate in reading["candidates"]],
+        "candidates": judge(reading["candidates"], wire, scenario.browser),
         "page": reading,
         "client_udp_ports": sorted(wire.client_udp_ports),
     }
+    paths.truth.write_text(json.dumps(truth, indent=1, ensure_ascii=False) + "\n")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .network import CLIENT, FRAME, PROXY, STUN, STUN6, VPN, WEB, Host, Network
+from .network import FRAME, PROXY, STUN, STUN6, VPN, WEB, Host, Network
 from .processes import Process, wait_until
 
 TURN_USER, TURN_PASSWORD, REALM = "lab", "lab-secret", "turn.example"
@@ -127,11 +127,11 @@ def quic(net: Network, tls: Certificate, document_root: Path) -> Process:
     return process
 
 
-def dhcp(net: Network, scratch: Path, *options: str) -> Process:
-    """The router's DHCP server, which gives the client its usual address and these options."""
+def dhcp(net: Network, scratch: Path, address: str, *options: str) -> Process:
+    """The router's DHCP server, which gives the client ``address`` and these options."""
     process = net.router.start(
         "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--port=0",
-        "--interface=lan0", f"--dhcp-range={CLIENT},{CLIENT},255.255.255.0,10m",
+        "--interface=lan0", f"--dhcp-range={address},{address},10m",
         "--dhcp-authoritative", "--no-ping", f"--dhcp-leasefile={scratch / 'leases'}",
         f"--pid-file={scratch / 'dhcp.pid'}",
         *(f"--dhcp-option={option}" for option in options),

@@ -25,16 +25,6 @@ NAMED_URL = "http://www.example/"
 SOCKS_PROXY = f"socks5://{PROXY}:1080"
 HTTP_PROXY = f"http://{PROXY}:8080"
 
-# The option's list: network, router, network, router, ... (RFC 3442).
-_TAKE_ROUTES = """#!/bin/sh
-[ "$1" = bound ] || exit 0
-set -- $staticroutes
-while [ $# -ge 2 ]; do
-  [ "$1" = 0.0.0.0/0 ] || ip route replace "$1" via "$2" dev "$interface"
-  shift 2
-done
-"""
-
 _STUN_URL, _STUN6_URL = f"stun:{STUN}:3478", f"stun:[{STUN6}]:3478"
 
 
@@ -160,9 +150,9 @@ class Lab:
         root.mkdir()
         self._stack.enter_context(servers.quic(self.net, self.make_certificate(), root))
 
-    def dhcp(self, *options: str) -> None:
-        """Start the router's DHCP server."""
-        self._stack.enter_context(servers.dhcp(self.net, self.scratch, *options))
+    def dhcp(self, address: str, *options: str) -> None:
+        """Start the router's DHCP server, which gives the client ``address``."""
+        self._stack.enter_context(servers.dhcp(self.net, self.scratch, address, *options))
 
     def python(self, host: Host, module: str, *arguments: str) -> Process:
         """Run a module of the lab on a host."""
@@ -171,10 +161,10 @@ class Lab:
             environment={"PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
 
-    def renew_lease(self) -> None:
-        """Let the client ask for a lease and take the routes it is given."""
+    def renew_lease(self, take: str) -> None:
+        """Let the client ask for a lease, which the shell script ``take`` puts to use."""
         script = self.scratch / "lease.sh"
-        script.write_text(_TAKE_ROUTES)
+        script.write_text(take)
         script.chmod(0o700)
         self.net.client.run(
             "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-t", "3", "-O", "staticroutes",
@@ -260,8 +250,19 @@ def gather(page: Page, who: str = "a", configuration: dict[str, Any] = STUN_ONLY
     call(page, "gather", who, configuration)
 
 
-def connect(here: Page, there: Page, configuration: dict[str, Any] = STUN_ONLY) -> str:
+def connect(
+    here: Page,
+    there: Page,
+    configuration: dict[str, Any] = STUN_ONLY,
+    theirs: dict[str, Any] | None = None,
+) -> None:
     """Connect two pages; the descriptions are carried by the lab, not by any network."""
-    answer = call(there, "answer", "b", configuration, call(here, "offer", "a", configuration))
-    call(here, "accept", "a", answer)
-    return str(call(here, "connected", "a"))
+    offer = call(here, "offer", "a", configuration)
+    call(here, "accept", "a", call(there, "answer", "b", theirs or configuration, offer))
+    must_connect(call(here, "connected", "a"))
+
+
+def must_connect(state: str) -> None:
+    """Raise `LabError` unless this is the state of a connection that came about."""
+    if state != "connected":
+        raise LabError(f"the pages did not connect: {state}")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 
 from .firefox import DRIVING_FILTER
-from .network import CLIENT, FRAME, GATEWAY, STUN, WEB
+from .network import (
+    CLIENT,
+    FRAME,
+    GATEWAY,
+    LOCAL_NET_CLIENT,
+    LOCAL_NET_ROUTER,
+    STUN,
+    VPN,
+    WEB,
+    Host,
+)
 from .session import (
     DUAL_STACK,
     NAMED_URL,
@@ -17,6 +27,7 @@ from .session import (
     connect,
     gather,
     ice,
+    must_connect,
 )
 from .tunnels import Tunnel
 
@@ -35,6 +46,21 @@ _MICROPHONE_PREFERENCES: dict[str, bool | int | str] = {
     "media.devices.insecure.enabled": True,
     "media.getusermedia.insecure.enabled": True,
 }
+# The option's list: network, router, network, router, ... (RFC 3442).
+_TAKE_ROUTES = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+set -- $staticroutes
+while [ $# -ge 2 ]; do
+  [ "$1" = 0.0.0.0/0 ] || ip route replace "$1" via "$2" dev "$interface"
+  shift 2
+done
+"""
+_TAKE_ADDRESS = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip -4 addr flush dev "$interface"
+ip addr add "$ip/$mask" dev "$interface"
+ip route replace default via "$router"
+"""
 # The browser repeats its request to the STUN server every ten seconds.
 _KEEPALIVE_S = 11
 
@@ -124,19 +150,26 @@ def microphone_source_route(lab: Lab) -> None:
     gather(_with_microphone(lab))
 
 
-def _with_microphone(lab: Lab, proxy: str | None = None) -> Page:
-    page = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES)
+def _with_microphone(lab: Lab, proxy: str | None = None, host: Host | None = None) -> Page:
+    page = lab.open(
+        proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES, host=host
+    )
     call(page, "media", {"audio": True})
     return page
 
 
 def loop(lab: Lab) -> None:
-    """Two connections of one page, behind SOCKS5, the loopback recorded too."""
+    """Two connections of one page, behind a proxy, the loopback recorded too."""
     lab.start()
-    proxy = lab.socks()
+    proxy = _passed_proxy(lab)
     lab.record("eth0")
     lab.record("lo", options=("-f", DRIVING_FILTER))
-    call(lab.open(proxy=proxy), "loop", STUN_ONLY)
+    must_connect(call(lab.open(proxy=proxy), "loop", STUN_ONLY))
+
+
+def _passed_proxy(lab: Lab) -> str:
+    """A proxy that the browser's WebRTC goes past: Firefox stays behind SOCKS5."""
+    return lab.http_proxy() if lab.browser == "firefox" else lab.socks()
 
 
 def frame(lab: Lab) -> None:
@@ -173,12 +206,22 @@ def video_call(lab: Lab) -> None:
 
 
 def data_channel(lab: Lab) -> None:
-    """A DataChannel to a peer on the internet, past SOCKS5."""
+    """A DataChannel to a peer on the internet, past the proxy."""
+    lab.start()
+    proxy = _passed_proxy(lab)
+    lab.record("eth0")
+    here = lab.open(proxy=proxy)
+    connect(here, lab.open(host=lab.net.peer, browser="chromium"))
+
+
+def turn_call(lab: Lab) -> None:
+    """A DataChannel through a relay to a peer that shows its private address."""
     lab.start()
     proxy = lab.socks()
     lab.record("eth0")
     here = lab.open(proxy=proxy)
-    connect(here, lab.open(host=lab.net.peer, browser="chromium"))
+    there = _with_microphone(lab, host=lab.net.neighbour)
+    connect(here, there, ice(TURN_UDP, relay_only=True), STUN_ONLY)
 
 
 def signalling(lab: Lab, *, tls: bool) -> None:
@@ -190,7 +233,8 @@ def signalling(lab: Lab, *, tls: bool) -> None:
     lab.record("eth0")
     lab.record("lo", options=("-f", DRIVING_FILTER))
     page = lab.open(proxy=proxy, flags=lab.trust())
-    call(page, "signal", f"{'wss' if tls else 'ws'}://{WEB}/signal", STUN_ONLY)
+    url = f"{'wss' if tls else 'ws'}://{WEB}/signal"
+    must_connect(call(page, "signal", url, STUN_ONLY))
 
 
 def _enter(lab: Lab, tunnel: Tunnel, *destinations: str) -> None:
@@ -247,7 +291,10 @@ def split_tunnel_any(lab: Lab) -> None:
 def tunnel_drop(lab: Lab, *, restore: bool = False) -> None:
     """The tunnel vanishes between two gatherings; with ``restore`` it comes back first."""
     lab.start()
-    tunnel = lab.wireguard()
+    _drop_between(lab, lab.wireguard(), restore=restore)
+
+
+def _drop_between(lab: Lab, tunnel: Tunnel, *, restore: bool = False) -> None:
     _enter(lab, tunnel)
     page = lab.open()
     gather(page, "a")
@@ -258,6 +305,23 @@ def tunnel_drop(lab: Lab, *, restore: bool = False) -> None:
     if restore:
         _enter(lab, tunnel)
     gather(page, "c")
+
+
+def kill_switch(lab: Lab) -> None:
+    """The tunnel vanishes, and a firewall holds back what would go beside it."""
+    lab.start()
+    tunnel = lab.wireguard()
+    lab.net.client.run("nft", "add table inet lab")
+    lab.net.client.run(
+        "nft", "add chain inet lab out { type filter hook output priority 0; policy drop; }"
+    )
+    for allowed in (
+        "oifname { lo, wg0 }",
+        f"ip daddr {{ {VPN}, 192.168.50.0/24, 224.0.0.0/4 }}",
+        "ip6 daddr { fe80::/10, ff00::/8 }",
+    ):
+        lab.net.client.run("nft", f"add rule inet lab out {allowed} accept")
+    _drop_between(lab, tunnel)
 
 
 def openvpn(lab: Lab) -> None:
@@ -271,9 +335,23 @@ def openvpn(lab: Lab) -> None:
 def dhcp_route(lab: Lab) -> None:
     """A full tunnel, and a lease that routes the STUN server's network past it."""
     lab.start()
-    lab.dhcp("121,198.51.100.8/29,192.168.50.1,0.0.0.0/0,192.168.50.1")
+    lab.dhcp(CLIENT, "121,198.51.100.8/29,192.168.50.1,0.0.0.0/0,192.168.50.1")
     _enter(lab, lab.wireguard())
-    lab.renew_lease()
+    lab.renew_lease(_TAKE_ROUTES)
+    gather(lab.open())
+
+
+def local_net(lab: Lab) -> None:
+    """A full tunnel, on a LAN whose range is the STUN server's network."""
+    lab.start()
+    router = lab.net.router
+    router.links(f"addr add {LOCAL_NET_ROUTER}/29 dev lan0", f"route add {STUN} via 203.0.113.1")
+    # The router answers for the server's address and passes on what is sent to it.
+    router.sysctl("net.ipv4.conf.lan0.proxy_arp=1")
+    lab.dhcp(LOCAL_NET_CLIENT, f"3,{LOCAL_NET_ROUTER}")
+    lab.record("eth0")
+    lab.renew_lease(_TAKE_ADDRESS)
+    _enter(lab, lab.wireguard())
     gather(lab.open())
 
 

@@ -36,28 +36,35 @@ def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
     return Wire(capture.read_bytes(), frozenset(ports), frozenset(names))
 
 
-def judge(candidate: dict[str, Any], wire: Wire) -> dict[str, Any]:
-    """One candidate of the page with ``showable`` and ``why``."""
-    fields = candidate["line"].removeprefix("candidate:").split()
-    protocol, priority, address, port = (
-        fields[2].lower(),
-        int(fields[3]),
-        fields[4],
-        int(fields[5]),
-    )
-    kind = fields[7]
-    showable, why = _showable(kind, protocol, address, port, wire)
-    return {
-        "line": candidate["line"],
-        "type": kind,
-        "protocol": protocol,
-        "address": address,
-        "port": port,
-        "priority": priority,
-        "showable": showable,
-        "why": why,
-        "who": candidate["who"],
-    }
+def judge(candidates: list[dict[str, Any]], wire: Wire, browser: str) -> list[dict[str, Any]]:
+    """The page's candidates, each with ``showable`` and ``why``."""
+    # Chromium names an address once for all of a page's connections, Firefox for each of them:
+    # with several, nothing says whose an announced name is.
+    whose = browser == "chromium" or len({candidate["who"] for candidate in candidates}) == 1
+    judged: list[dict[str, Any]] = []
+    for candidate in candidates:
+        fields = candidate["line"].removeprefix("candidate:").split()
+        protocol, priority, address, port = fields[2].lower(), fields[3], fields[4], int(fields[5])
+        kind = fields[7]
+        showable, why = _showable(kind, protocol, address, port, wire)
+        if showable == "yes" and address.endswith(".local") and not whose:
+            showable, why = "port", "port only: announced names are not told apart"
+        elif showable == "name" and any(one["address"] == address for one in judged):
+            showable, why = "no", "no packet left this port; its name is an earlier connection's"
+        judged.append(
+            {
+                "line": candidate["line"],
+                "type": kind,
+                "protocol": protocol,
+                "address": address,
+                "port": port,
+                "priority": int(priority),
+                "showable": showable,
+                "why": why,
+                "who": candidate["who"],
+            }
+        )
+    return judged
 
 
 def _showable(

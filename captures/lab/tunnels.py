@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from .network import GATEWAY, VPN, Host, Network, masquerade
+from .network import VPN, Host, Network, masquerade
 from .processes import LabError, Process
 from .servers import Certificate
 
@@ -44,7 +45,9 @@ class Tunnel:
     def up(self) -> None:
         """Bring the client's end up, without routes."""
         # The tunnel's own packets must not be routed into it.
-        self._net.client.links(f"route add {VPN} via {GATEWAY}")
+        default = json.loads(self._net.client.run("ip", "-j", "route", "show", "default"))
+        self._carrier = f"{VPN} via {default[0]['gateway']}"
+        self._net.client.links(f"route add {self._carrier}")
         self._client = self._start_client()
 
     def route(self, *destinations: str) -> None:
@@ -59,7 +62,7 @@ class Tunnel:
         """Delete the client's device: its routes go with it."""
         if self._client is None:
             raise LabError("the tunnel is not up")
-        self._net.client.links(f"link del {self.device}", f"route del {VPN} via {GATEWAY}")
+        self._net.client.links(f"link del {self.device}", f"route del {self._carrier}")
         self._client.stop()
         self._client = None
 
