@@ -119,6 +119,8 @@ class Agent:
     local: bool = True
     late: bool = False
     """Its names are older than its first packet here: how it gathered was not recorded."""
+    signalled_name: bool = False
+    """A `.local` host candidate of its username fragment was signalled."""
     began_ns: int = 0
     """When its first socket, or its first name, was seen."""
 

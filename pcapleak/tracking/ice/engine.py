@@ -154,6 +154,8 @@ def infer_mode(agent: Agent, guess: EngineGuess, browsers: BrowserEvidence, host
     if proxied and not agent.udp and not own_names:
         return Mode(4, "high", ["TURN over TCP through the proxy, and no WebRTC UDP"])
     networks = {info for link in agent.links for info in link.networks}
+    if agent.signalled_name and guess.engine != "firefox":
+        return Mode(2, "high", ["signalled a host candidate behind a `.local` name"])
     if networks:
         return _by_networks(agent, {info.id for info in networks})
     if (several := _several(agent.udp)) is not None:

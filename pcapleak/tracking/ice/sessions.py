@@ -33,7 +33,15 @@ def build_sessions(
     agents = attach_names(agents, records, hosts)
     only = guess_only_browser(tracker.browsers)
     sessions: list[IceSession] = []
+    named = {
+        entry.username_fragment
+        for entry in signalling.lines()
+        if entry.line.type == "host" and entry.line.ip is None
+    }
     for agent in agents:
+        agent.signalled_name = any(
+            fragment in named for socket in agent.sockets for fragment in socket.fragments
+        )
         guess = guess_engine(agent, tracker.browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]

@@ -1,0 +1,287 @@
+"""Sessions joined from messages, whatever their order, and bounded whatever their number."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from itertools import permutations
+
+import pytest
+
+from pcapleak.document import IceSession
+from pcapleak.model import Context, Endpoint, Interface
+from pcapleak.protocols.dns import NSEC, A, DnsMessage, NsecData, Record
+from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.tracking.ice import IceTracker, tracker
+from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.signalling import SignallingTracker
+
+COOKIE = 0x2112A442
+SERVER = Endpoint(ip_address("198.51.100.10"), 3478)
+GROUP = Endpoint(ip_address("224.0.0.251"), 5353)
+NAME = "aa99610c-4edf-4aec-8295-901d08808126.local"
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
+
+
+def stun(kind: int, number: int, *attributes: tuple[int, bytes]) -> StunMessage:
+    body = b"".join(
+        struct.pack("!HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
+        for code, value in attributes
+    )
+    head = struct.pack("!HHI", kind, len(body), COOKIE) + number.to_bytes(12, "big")
+    return decode_stun(head + body)
+
+
+def bare(number: int) -> StunMessage:
+    return stun(0x0001, number)
+
+
+def mapped(number: int, address: str, port: int) -> StunMessage:
+    value = struct.pack("!BBHI", 0, 1, port ^ COOKIE >> 16, int(ip_address(address)) ^ COOKIE)
+    return stun(0x0101, number, (0x0020, value))
+
+
+def check(number: int, username: str, tie: int, network: tuple[int, int] | None) -> StunMessage:
+    attributes = [(0x0006, username.encode()), (0x802A, tie.to_bytes(8, "big"))]
+    attributes.append((0x0024, (1845501695).to_bytes(4, "big")))
+    if network is not None:
+        attributes.append((0xC057, struct.pack("!HH", *network)))
+    return stun(0x0001, number, *attributes)
+
+
+def end(text: str, port: int) -> Endpoint:
+    return Endpoint(ip_address(text), port)
+
+
+@dataclass
+class Scene:
+    """Trackers, and what sessions are joined from."""
+
+    ice: IceTracker = field(default_factory=IceTracker)
+    names: NameTracker = field(default_factory=NameTracker)
+    signalling: SignallingTracker = field(default_factory=SignallingTracker)
+    interfaces: list[Interface] = field(
+        default_factory=lambda: [Interface(0, 0, 1, "eth0"), Interface(1, 0, 101, "wg0")]
+    )
+    frame: int = 0
+
+    def context(
+        self,
+        at_s: float,
+        source: Endpoint,
+        destination: Endpoint,
+        interface: int = 0,
+        **more: object,
+    ) -> Context:
+        self.frame += 1
+        base = Context(
+            self.frame, int(at_s * 1e9), interface, 0, "udp", source, destination, 0, True
+        )
+        return base._replace(**more)
+
+    def gather(self, at_s: float, source: Endpoint, seen_as: Endpoint, interface: int = 0) -> None:
+        number = self.frame
+        self.ice.add(self.context(at_s, source, SERVER, interface), bare(number))
+        answer = mapped(number, str(seen_as.address), seen_as.port)
+        self.ice.add(self.context(at_s + 0.01, SERVER, source, interface), answer)
+
+    def announce(self, at_s: float, address: str, name: str = NAME) -> None:
+        sender = end("192.0.2.7", 5353)
+        record = Record(name, A, 1, True, 120, ip_address(address), b"")
+        nsec = Record(name, NSEC, 1, True, 120, NsecData(name, (A,)), b"")
+        message = DnsMessage(0, True, 0, True, False, False, 0, (), (record,), (), (nsec,))
+        self.names.add(self.context(at_s, sender, GROUP), message)
+
+    def sessions(self) -> list[IceSession]:
+        return self.ice.sessions(self)
+
+
+def shown(sessions: list[IceSession]) -> list[tuple[object, ...]]:
+    return sorted(
+        (session.ip_handling_mode.mode, one.type, one.mdns_name, one.address, one.port)
+        for session in sessions
+        for one in session.candidates
+    )
+
+
+def test_the_same_answer_whether_the_name_or_the_request_comes_first() -> None:
+    steps = (
+        lambda scene: scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000)),
+        lambda scene: scene.announce(1.001, "192.0.2.7"),
+        lambda scene: scene.announce(2.0, "192.0.2.7"),
+    )
+    answers = []
+    for order in permutations(steps):
+        scene = Scene()
+        for step in order:
+            step(scene)
+        answers.append(shown(scene.sessions()))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0] == [
+        (2, "host", NAME, "192.0.2.7", 5000),
+        (2, "srflx", None, "203.0.113.9", 6000),
+    ]
+
+
+def test_a_port_that_goes_on_over_another_interface_is_the_same_session() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("10.66.0.2", 5000), end("198.51.100.40", 5000), interface=1)
+    scene.gather(11.0, end("192.0.2.7", 5000), end("203.0.113.9", 5000))
+    (session,) = scene.sessions()
+    assert session.client_addresses == ["10.66.0.2", "192.0.2.7"]
+    srflx = [one.address for one in session.candidates if one.type == "srflx"]
+    assert srflx == ["198.51.100.40"]
+
+
+def test_two_hosts_of_a_lan_that_use_one_port_are_two_sessions() -> None:
+    scene = Scene()
+    for at in (1.0, 5.0):
+        scene.gather(at, end("192.168.1.2", 5000), end("203.0.113.9", 6000))
+        scene.gather(at + 1, end("192.168.1.3", 5000), end("203.0.113.9", 6001))
+    assert [session.client_addresses for session in scene.sessions()] == [
+        ["192.168.1.2"],
+        ["192.168.1.3"],
+    ]
+
+
+def test_both_families_of_a_gathering_are_one_session() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000))
+    six = end("2001:db8::7", 5001)
+    scene.ice.add(scene.context(1.4, six, end("2001:db8:ffff::10", 3478)), bare(77))
+    (session,) = scene.sessions()
+    assert session.client_addresses == ["192.0.2.7", "2001:db8::7"]
+
+
+def test_a_packet_recorded_before_and_behind_the_nat_is_one_candidate() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("192.168.1.2", 5000), end("203.0.113.9", 5000))
+    scene.gather(1.0, end("203.0.113.9", 5000), end("203.0.113.9", 5000), interface=1)
+    (session,) = scene.sessions()
+    hosts = [one.address for one in session.candidates if one.type == "host"]
+    assert hosts == ["192.168.1.2"]
+
+
+def test_tie_breakers_tell_two_sessions_of_one_instant_apart() -> None:
+    scene = Scene()
+    peer = end("203.0.113.50", 7000)
+    for port, fragment, tie in ((5000, "AAAA", 1), (5001, "BBBB", 2)):
+        scene.gather(1.0, end("192.0.2.7", port), end("203.0.113.9", port))
+        message = check(100 + port, f"PPPP:{fragment}", tie, (0, 999))
+        scene.ice.add(scene.context(1.2, end("192.0.2.7", port), peer), message)
+    sessions = scene.sessions()
+    assert [session.username_fragments for session in sessions] == [["AAAA"], ["BBBB"]]
+    assert {session.role for session in sessions} == {"controlling"}
+
+
+@pytest.mark.parametrize(
+    ("network", "announced", "mode"),
+    [((0, 999), True, 2), ((0, 999), False, 3), ((1, 10), False, 1)],
+)
+def test_checks_tell_the_mode(network: tuple[int, int], announced: bool, mode: int) -> None:
+    scene = Scene()
+    here = end("192.0.2.7", 5000)
+    scene.gather(1.0, here, end("203.0.113.9", 6000))
+    if announced:
+        scene.announce(1.1, "192.0.2.7")
+    message = check(9, "PPPP:AAAA", 5, network)
+    scene.ice.add(scene.context(1.5, here, end("203.0.113.50", 7000)), message)
+    (session,) = scene.sessions()
+    assert session.engine == "chromium"
+    assert session.ip_handling_mode.mode == mode
+    assert session.ip_handling_mode.reasons
+
+
+def test_without_evidence_neither_engine_nor_mode_is_claimed() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000))
+    (session,) = scene.sessions()
+    assert session.engine == "unknown"
+    assert session.ip_handling_mode.mode is None
+    assert session.ip_handling_mode.reasons
+
+
+@pytest.mark.parametrize(("wait_s", "engine"), [(0.1, "firefox"), (0.25, "chromium")])
+def test_retransmission_timers_tell_the_engine(wait_s: float, engine: str) -> None:
+    scene = Scene()
+    here = end("192.0.2.7", 5000)
+    for at in (1.0, 1.0 + wait_s):
+        scene.ice.add(scene.context(at, here, SERVER), bare(7))
+    (session,) = scene.sessions()
+    assert session.engine == engine
+
+
+def test_turn_over_tcp_through_the_proxy_alone_is_mode_4() -> None:
+    scene = Scene()
+    here, relay = end("192.0.2.7", 40000), end("198.51.100.10", 50000)
+    proxied = {"transport": "tcp", "layers": ("socks",)}
+    request = stun(0x0003, 1, (0x0019, b"\x11\0\0\0"))
+    scene.ice.add(scene.context(1.0, here, SERVER, **proxied), request)
+    xored = [
+        struct.pack("!BBHI", 0, 1, one.port ^ COOKIE >> 16, int(one.address) ^ COOKIE)
+        for one in (relay, end("198.51.100.30", 47495))
+    ]
+    answer = stun(0x0103, 1, (0x0016, xored[0]), (0x0020, xored[1]))
+    scene.ice.add(scene.context(1.1, SERVER, here, **proxied), answer)
+    page = HttpRequest("GET", "/", "1.1", (("User-Agent", CHROME),))
+    scene.ice.add(scene.context(0.5, here, SERVER, **proxied), page)
+    (session,) = scene.sessions()
+    assert session.ip_handling_mode.mode == 4
+    assert session.candidate_set_shape.shape == "relay-only"
+    (candidate,) = session.candidates
+    assert candidate.line == (
+        "candidate:? 1 udp 16785407 198.51.100.10 50000 typ relay raddr 198.51.100.30 "
+        "rport 47495 generation 0 ufrag ? network-cost 999"
+    )
+
+
+def test_a_name_without_packets_is_a_session_with_an_inferred_candidate() -> None:
+    scene = Scene()
+    scene.announce(1.0, "10.66.0.2")
+    (session,) = scene.sessions()
+    (candidate,) = session.candidates
+    assert (candidate.address, candidate.port, candidate.evidence) == (
+        "10.66.0.2",
+        None,
+        "inferred",
+    )
+    assert session.ip_handling_mode.mode == 2
+
+
+def test_an_icmp_quote_is_no_message_of_the_session() -> None:
+    scene = Scene()
+    quoted = scene.context(1.0, end("192.0.2.7", 5000), SERVER, layers=("icmp-quote",))
+    scene.ice.add(quoted, bare(1))
+    assert scene.sessions() == []
+
+
+def test_what_is_signalled_completes_what_packets_show() -> None:
+    scene = Scene()
+    here = end("192.0.2.7", 5000)
+    scene.gather(1.0, here, end("203.0.113.9", 6000))
+    message = check(9, "PPPP:AAAA", 5, (0, 999))
+    scene.ice.add(scene.context(1.5, here, end("203.0.113.50", 7000)), message)
+    line = f"candidate:1 1 udp 2113937151 {NAME} 5000 typ host ufrag AAAA"
+    post = HttpRequest("POST", "/", "1.1", (), line.encode())
+    scene.signalling.add(scene.context(2.0, here, SERVER), post)
+    (session,) = scene.sessions()
+    host = next(one for one in session.candidates if one.mdns_name == NAME)
+    assert (host.address, host.port, host.evidence) == ("192.0.2.7", 5000, "observed")
+    assert host.line == line
+    assert host.mdns_link is not None
+    assert host.mdns_link.confidence == "certain"
+
+
+def test_messages_are_counted_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracker, "MAX_LINKS", 3)
+    scene = Scene()
+    for number in range(50):
+        here = end("192.0.2.7", 5000 + number % 5)
+        scene.ice.add(scene.context(number, here, SERVER), bare(number))
+    assert len(scene.ice.links) == 3
+    assert scene.ice.forgotten == 20
+    link = next(iter(scene.ice.links.values()))
+    assert link.bare is not None
+    assert link.bare.count == 10
