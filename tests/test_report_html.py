@@ -38,7 +38,7 @@ def crowded() -> Document:
     report = sample(HOSTILE * 3)
     for name in (
         "findings", "mdns_names", "flows", "timeline", "observers", "malformed", "ice_sessions",
-        "captures", "page_rows", "tunnels", "coverage", "resolvers",
+        "captures", "page_rows", "tunnels", "resolvers",
     ):  # fmt: skip
         setattr(report, name, getattr(report, name) * 400)
     report.tunnels[0].up *= 10_000

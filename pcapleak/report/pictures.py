@@ -15,7 +15,7 @@ MAX_LINES = 6
 MAX_ROWS = 12
 """Rows of a timeline or arrows of a ladder: a picture that fits a page."""
 
-MAX_SPANS = 40
+MAX_SPANS = 20
 """Bars in a row: more could not be told apart on a phone, and each is 0.3 kB of SVG."""
 
 _SAFE_PATHS = ("tunnel", "proxy", "tunnel-transport", "inside-tunnel")
@@ -154,7 +154,8 @@ def timeline(document: Document) -> Drawing:
             x = min(place(start), WIDTH - 4)
             width = max(place(end) - place(start), 4)
             when = f"{clock_time(start)} to {clock_time(end)}, {duration(end - start)}"
-            title = f"{row.text}: {when if end > start else clock_time(start)}"
+            what = fit(row.text, WIDTH)
+            title = f"{what}: {when if end > start else clock_time(start)}"
             drawing.boxes.append(Box(x, y + 18, width, 12, row.kind, title=title))
         y += 42
     if len(rows) > MAX_ROWS:
