@@ -126,6 +126,7 @@ class Analyzer:
             facts = self.state.captures[interface.capture]
             facts.packets += len(times)
             facts.wire_bytes += int(batch.original_length[mine].sum())
+            facts.cut += int((batch.captured_length[mine] < batch.original_length[mine]).sum())
             first, last = int(times.min()), int(times.max())
             facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
             facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)

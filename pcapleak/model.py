@@ -86,6 +86,21 @@ class Interface:
         return self.name or f"#{self.id}"
 
 
+class DeviceChange(NamedTuple):
+    """A network device came or went while it was watched."""
+
+    since_ns: int
+    """It was still as before at this time."""
+    ts_ns: int
+    """When that was noticed."""
+    index: int
+    """The operating system's interface index."""
+    name: str
+    hardware_type: int
+    present: bool
+    """It exists and is up."""
+
+
 @dataclass(slots=True)
 class RecordBatch:
     """Some records in capture order: one byte buffer and a column for each fact.

@@ -20,9 +20,6 @@ from pcapleak.document import CoverageEntry, Finding
 from pcapleak.model import Bool, Service
 from pcapleak.policy import REQUIRE_KINDS, RequireKind
 
-FULL_SNAP = 1500
-"""A snap length below an Ethernet frame's payload cuts packets."""
-
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
 # WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
 _OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
@@ -64,11 +61,10 @@ def _limits(scene: Scene) -> Iterator[str]:
     for facts in state.captures:
         if facts.truncated:
             yield f"the file {facts.path} is cut off: what came after its last packet is unknown"
-    for interface in state.interfaces:
-        if 0 < interface.snap_length < FULL_SNAP:
+        if facts.cut:
             yield (
-                f"the snap length on {interface.label} was {interface.snap_length} bytes: "
-                "longer packets are incomplete"
+                f"packets of {facts.path} are incomplete: the recorder kept only the beginning of "
+                f"{facts.cut} of {facts.packets} (snap length)"
             )
     if scene.has_policy and not columns.on(scene.outside).any():
         yield "the physical interface was not recorded: what went beside is not to be seen"

@@ -86,7 +86,7 @@ def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
     return TunnelEntry(
         kind=_kind(scene, tunnel, carrier),
         endpoint=", ".join(rule.text for rule in tunnel.endpoints),
-        interface=", ".join(scene.label(number) for number in tunnel.interfaces) or None,
+        interface=", ".join(dict.fromkeys(map(scene.label, tunnel.interfaces))) or None,
         up=[Time(time) for time in life.up],
         down=[Time(time) for time in sorted(life.lost)],
         confirmed=any(seen.confirmed for seen in tunnel.seen),

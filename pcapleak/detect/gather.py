@@ -13,7 +13,7 @@ from pcapleak.document import MAX_FRAMES, Confidence, Finding, Severity, Time
 from pcapleak.model import Bool, Int64, IPAddress, UInt64
 from pcapleak.policy import Network
 
-MAX_SUBJECTS = 64
+MAX_SUBJECTS = 32
 """Findings of one kind. What is smaller is gathered into one more: a page stays readable."""
 
 MAX_REASONS = 8
@@ -108,9 +108,10 @@ def groups(rows: Int64, keys: Sequence[Column], weight: Int64) -> Iterator[Int64
     ranked = np.lexsort((rows[order][starts], -sums))
     for i in ranked[:MAX_SUBJECTS].tolist():
         yield np.sort(rows[order[starts[i] : ends[i]]])
-    rest = ranked[MAX_SUBJECTS:]
-    if len(rest):
-        yield np.sort(np.concatenate([rows[order[starts[i] : ends[i]]] for i in rest.tolist()]))
+    if len(ranked) > MAX_SUBJECTS:
+        small = np.ones(len(starts), np.bool_)
+        small[ranked[:MAX_SUBJECTS]] = False
+        yield np.sort(rows[order[small[np.cumsum(changed) - 1]]])
 
 
 def far_keys(scene: Scene, rows: Int64) -> tuple[UInt64, UInt64]:

@@ -30,6 +30,8 @@ from pcapleak.model import Bool, Service, UInt8
 from pcapleak.policy import Rule
 
 ICMP, IGMP, ICMPV6 = 1, 2, 58
+ECHO = (0, 8, 128, 129)
+"""Types of echo requests and replies of ICMP and ICMPv6."""
 
 
 class Baseline(NamedTuple):
@@ -67,6 +69,10 @@ def assign_paths(scene: Scene) -> UInt8:
     mine = columns.inside(columns.near, [*scene.clients, *scene.inner])
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
+    # ICMP errors answer what came in; only an echo is traffic of its own.
+    control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
+    echo = np.isin(columns.orig_port, ECHO)
+    path[outside & mine & control & ~echo] = UNASSESSED
     path[local_traffic(scene)] = LOCAL
     dns = columns.serving(Service.DNS | Service.DOT) & ~columns.serving(Service.MDNS)
     # A resolver on the local network hands the questions on: asking it is no local matter.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from pcapleak.detect.judgement import BYPASS, TUNNEL_TRANSPORT
 from pcapleak.detect.paths import matches
 from pcapleak.detect.scene import Scene, SceneTunnel
 from pcapleak.document import Finding, Time, TimelineEvent
-from pcapleak.model import Bool
+from pcapleak.model import Bool, DeviceChange
 
 SECOND = 1_000_000_000
 
@@ -20,7 +21,8 @@ SLOW_HANDSHAKE_NS = 1 * SECOND
 """A handshake takes a round trip; one that took longer than this was not answered at first."""
 
 SILENT_NS = 3 * SECOND
-"""Between the end of all flows of a tunnel and the next one's start: longer is a loss."""
+"""Between the end of a carrier's flows and the next one's start, where no handshake is seen:
+longer is a loss."""
 
 MAX_EVENTS = 400
 
@@ -68,10 +70,14 @@ def _life(scene: Scene, tunnel: SceneTunnel) -> TunnelLife:
         (handshake for seen in tunnel.seen for handshake in seen.handshakes),
         key=lambda handshake: handshake.completed_ns,
     )
-    if not alive.any() and not handshakes:
+    changes = _device_changes(scene, tunnel)
+    if not alive.any() and not handshakes and not changes:
         return life
     firsts = [int(columns.first_ns[alive].min())] if alive.any() else []
     lasts = [int(columns.last_ns[alive].max())] if alive.any() else []
+    if changes:
+        firsts.append(changes[0].ts_ns if changes[0].present else changes[0].since_ns)
+        lasts.append(firsts[-1])
     completed = [handshake.completed_ns for handshake in handshakes]
     life.first_ns = min([*firsts, *completed])
     life.last_ns = max([*lasts, *completed])
@@ -79,46 +85,84 @@ def _life(scene: Scene, tunnel: SceneTunnel) -> TunnelLife:
         not firsts or handshakes[0].started_ns <= firsts[0]
     )
     life.up.append(completed[0] if life.began_by_handshake else life.first_ns)
-    _silences(scene, alive, life)
+    _absences(life, changes)
+    _gaps(scene, tunnel, life, carrier, completed)
     for handshake in handshakes[1 if life.began_by_handshake else 0 :]:
         _handshake(tunnel, life, handshake.started_ns, handshake.completed_ns)
     life.down.sort()
-    life.lost = sorted({window.start for window in life.down})
+    life.lost = sorted({*life.lost, *(window.start for window in life.down)})
     life.up = sorted({*life.up, *(window.end for window in life.down)})
-    _vanished(scene, tunnel, life)
+    if not life.ended_early:
+        _vanished(scene, tunnel, life)
     return life
 
 
-def _silences(scene: Scene, alive: Bool, life: TunnelLife) -> None:
-    """Times that no flow of the tunnel spans."""
+def _device_changes(scene: Scene, tunnel: SceneTunnel) -> list[DeviceChange]:
+    """What a watch noticed of the tunnel's device."""
+    names = {tunnel.label, *(scene.label(number) for number in tunnel.interfaces)}
+    return [change for change in scene.state.device_changes if change.name in names]
+
+
+def _absences(life: TunnelLife, changes: list[DeviceChange]) -> None:
+    """Times in which the tunnel's device was gone; one that stays gone ends its life."""
+    gone: DeviceChange | None = None
+    for change in changes:
+        if not change.present:
+            gone = gone or change
+        elif gone is not None:
+            lasted = (change.ts_ns - gone.since_ns) / 1e9
+            reason = f"the device {gone.name} was gone, for {lasted:.1f} s at the most"
+            life.down.append(Down(gone.since_ns, change.ts_ns, reason))
+            gone = None
+    if gone is not None:
+        life.last_ns = gone.since_ns
+        life.ended_early = True
+        life.lost.append(gone.since_ns)
+
+
+def _gaps(
+    scene: Scene, tunnel: SceneTunnel, life: TunnelLife, carrier: Bool, completed: list[int]
+) -> None:
+    """Times that no flow of the carrier spans: it came back from another port or server.
+
+    The server may go on sending to a client whose tunnel is gone, so where the inside was
+    recorded its last packet is the last proof of life.
+    """
     columns = scene.columns
-    starts = columns.first_ns[alive]
+    starts = columns.first_ns[carrier]
     order = np.argsort(starts, kind="stable")
     starts = starts[order]
-    ends = np.maximum.accumulate(columns.last_ns[alive][order])
-    for i in np.flatnonzero(starts[1:] - ends[:-1] > SILENT_NS).tolist():
-        start, end = int(ends[i]), int(starts[i + 1])
-        life.down.append(
-            Down(start, end, f"no packet of {life.label} for {(end - start) / 1e9:.1f} s")
-        )
+    ends = np.maximum.accumulate(columns.last_ns[carrier][order])
+    inside = columns.last_ns[columns.on(tunnel.interfaces)]
+    for i in np.flatnonzero(starts[1:] > ends[:-1]).tolist():
+        last, start = int(ends[i]), int(starts[i + 1])
+        again = [time for time in completed if start <= time < start + SLOW_HANDSHAKE_NS]
+        if not again and start - last <= SILENT_NS:
+            continue
+        seen = inside[inside < start]
+        alive = min(last, int(seen.max())) if len(seen) else last
+        end = again[0] if again else start
+        how = "a new handshake" if again else "the next packet"
+        reason = f"{life.label} was lost {(end - alive) / 1e9:.1f} s before {how} at the most"
+        life.down.append(Down(alive, end, reason))
 
 
 def _handshake(tunnel: SceneTunnel, life: TunnelLife, started: int, completed: int) -> None:
     """A rekeying, or the return of a tunnel whose first attempts nobody answered."""
-    attempts = [
-        time
-        for seen in tunnel.seen
-        for time in seen.attempts
-        if started - 600 * SECOND <= time < completed
+    if any(window.end == completed for window in life.down):
+        return
+    since = max(
+        (
+            handshake.completed_ns
+            for seen in tunnel.seen
+            for handshake in seen.handshakes
+            if handshake.completed_ns < completed
+        ),
+        default=0,
+    )
+    unanswered = [
+        time for seen in tunnel.seen for time in seen.attempts if since < time < completed
     ]
-    previous = [
-        handshake.completed_ns
-        for seen in tunnel.seen
-        for handshake in seen.handshakes
-        if handshake.completed_ns < completed
-    ]
-    since = max(previous, default=0)
-    unanswered = [time for time in attempts if time > since]
     begun = min([*unanswered, started])
     if completed - begun > SLOW_HANDSHAKE_NS and len(unanswered) > 1:
         life.down.append(
@@ -139,7 +183,6 @@ def _vanished(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> None:
     columns = scene.columns
     beside = (scene.path == BYPASS) & (columns.sent_packets > 0)
     within = columns.on(tunnel.interfaces)
-    # The server may go on sending to a client whose tunnel is gone.
     last = int(columns.last_ns[within].max()) if within.any() else life.last_ns - SILENT_NS
     if not beside.any() or int(columns.first_ns[beside].min()) < last:
         return
@@ -168,6 +211,7 @@ def timeline(scene: Scene, lives: list[TunnelLife], findings: list[Finding]) -> 
     events: list[TimelineEvent] = []
     for life in lives:
         events += _states(life)
+    events += _devices(scene.state.device_changes)
     for finding in findings:
         if finding.severity not in ("critical", "high") or finding.first_time is None:
             continue
@@ -186,6 +230,14 @@ def timeline(scene: Scene, lives: list[TunnelLife], findings: list[Finding]) -> 
         )
     events.sort(key=lambda event: (event.time, event.kind, event.subject))
     return events[:MAX_EVENTS]
+
+
+def _devices(changes: list[DeviceChange]) -> Iterator[TimelineEvent]:
+    for change in changes[:MAX_EVENTS]:
+        kind, what = ("back", "is here") if change.present else ("gone", "is gone")
+        yield TimelineEvent(
+            Time(change.ts_ns), f"interface-{kind}", change.name, f"the device {change.name} {what}"
+        )
 
 
 def _states(life: TunnelLife) -> list[TimelineEvent]:

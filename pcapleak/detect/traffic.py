@@ -24,7 +24,6 @@ from pcapleak.detect.gather import (
 )
 from pcapleak.detect.grey import Grey, benign_name, grey_parts
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
-from pcapleak.detect.paths import ICMP, ICMPV6
 from pcapleak.detect.scene import Scene, single
 from pcapleak.detect.webrtc import webrtc_flows
 from pcapleak.document import Confidence, Finding, Severity
@@ -62,10 +61,6 @@ def traffic_findings(scene: Scene) -> Iterator[Finding]:
     yield from _dns_findings(scene, bypass & dns)
     yield from _other_resolvers(scene)
     rest = bypass & ~dns & ~webrtc & ~ipv6
-    control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
-    # Errors quote what came in; only an echo request is traffic of its own.
-    echo = control & np.isin(columns.orig_port, (8, 128)) & columns.orig_is_near
-    rest &= ~control | echo
     yield from _flows(scene, "PL201", rest & (columns.protocol != TCP))
     yield from _flows(scene, "PL204", rest & (columns.protocol == TCP))
 

@@ -23,6 +23,7 @@ from pcapleak.detect.gather import (
     rows_of,
 )
 from pcapleak.detect.judgement import BYPASS
+from pcapleak.detect.paths import local_traffic
 from pcapleak.detect.scene import Scene
 from pcapleak.detect.sockets import socket_findings
 from pcapleak.document import MAX_FRAMES, Finding
@@ -90,8 +91,9 @@ def _answers(link: Link) -> Iterator[tuple[Endpoint, Sighting]]:
 def _reflexive(scene: Scene, own: set[int]) -> Iterator[Finding]:
     """PL101. Only what was told to the client counts: XOR-MAPPED, never XOR-PEER or RELAYED."""
     found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link, Sighting]]] = {}
+    local = local_traffic(scene)
     for key, link in scene.state.ice.links.items():
-        if key.layers or link.flow in own:
+        if key.layers or link.flow in own or local[link.flow]:
             continue
         if scene.has_policy and (
             scene.path[link.flow] != BYPASS or not scene.is_client(key.destination.address)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pcapleak.document import IceSession, Malformed, MdnsName, PageRow
 from pcapleak.errors import DecodeError
-from pcapleak.model import Encapsulation, Interface
+from pcapleak.model import DeviceChange, Encapsulation, Interface
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.ice import IceTracker
 from pcapleak.tracking.names import NameTracker
@@ -29,6 +29,8 @@ class CaptureFacts:
     packets: int = 0
     wire_bytes: int = 0
     """Original lengths of all records."""
+    cut: int = 0
+    """Packets of which the recorder kept only the beginning."""
     first_ns: int | None = None
     last_ns: int | None = None
     truncated: bool = False
@@ -73,3 +75,7 @@ class State:
     sessions: list[IceSession] = field(default_factory=list)
     mdns_names: list[MdnsName] = field(default_factory=list)
     page_rows: list[PageRow] = field(default_factory=list)
+    device_changes: list[DeviceChange] = field(default_factory=list)
+    """Interfaces that vanished and returned, as a watch noticed; a file does not tell."""
+    processes: dict[int, str] = field(default_factory=dict)
+    """Who owned a flow's socket, by flow id, where a watch could ask."""
