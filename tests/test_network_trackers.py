@@ -1,0 +1,336 @@
+"""Tunnels, proxies, resolvers, leases and routers, from messages and from real captures."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_protocols import dhcp
+from test_streams import hello
+
+from pcapleak.analyzer import Analyzer
+from pcapleak.capture import open_capture
+from pcapleak.model import Context, Endpoint, Service
+from pcapleak.protocols.dhcp import decode_dhcp
+from pcapleak.protocols.dns import decode_dns
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ike import IkeMessage
+from pcapleak.protocols.ndp import decode_router_advertisement
+from pcapleak.protocols.openvpn import OpenVpnMessage
+from pcapleak.protocols.quic import CryptoFragment, QuicInitial
+from pcapleak.protocols.socks import SocksReply, SocksRequest
+from pcapleak.protocols.tls import ClientHello, parse_hello_records
+from pcapleak.protocols.wireguard import WireGuardMessage
+from pcapleak.tracking.hellos import QuicHellos
+from pcapleak.tracking.network import NetworkTracker
+from pcapleak.tracking.resolvers import ResolverTracker
+from pcapleak.tracking.state import CaptureFacts, State
+from pcapleak.tracking.tunnels import TunnelTracker
+
+CLIENT = Endpoint(ip_address("192.168.50.42"), 40000)
+SERVER = Endpoint(ip_address("198.51.100.40"), 51820)
+
+
+def at(
+    frame: int,
+    source: Endpoint = CLIENT,
+    destination: Endpoint = SERVER,
+    *,
+    flow: int = 0,
+    transport: str = "udp",
+    interface: int = 0,
+    layers: tuple[str, ...] = (),
+) -> Context:
+    return Context(
+        frame, frame * 1000, interface, 0, transport, source, destination, flow,
+        source == CLIENT, layers,
+    )  # fmt: skip
+
+
+def back(frame: int, **more: int) -> Context:
+    return at(frame, SERVER, CLIENT, **more)  # type: ignore[arg-type]
+
+
+def wireguard(
+    kind: str, sender: int | None = None, receiver: int | None = None
+) -> WireGuardMessage:
+    return WireGuardMessage(kind, sender, receiver, 148)  # type: ignore[arg-type]
+
+
+def test_a_wireguard_tunnel_is_confirmed_by_a_response_with_its_index() -> None:
+    tracker = TunnelTracker()
+    tracker.add(at(1), wireguard("initiation", 7))
+    tracker.add(back(2), wireguard("response", 9, 8))
+    (tunnel,) = tracker.tunnels()
+    assert not tunnel.confirmed and tunnel.attempts == [1000]
+    tracker.add(back(3), wireguard("response", 9, 7))
+    (handshake,) = tunnel.handshakes
+    assert (handshake.started_ns, handshake.completed_ns, handshake.frames) == (1000, 3000, (1, 3))
+    assert (tunnel.client, tunnel.server) == (CLIENT, SERVER)
+    tracker.add(back(4), wireguard("response", 9, 7))
+    tracker.add(at(5), wireguard("initiation", 11))
+    tracker.add(back(6), wireguard("response", 12, 11))
+    assert len(tunnel.handshakes) == 2
+
+
+def test_a_response_from_the_initiators_own_side_or_another_link_proves_nothing() -> None:
+    tracker = TunnelTracker()
+    tracker.add(at(1), wireguard("initiation", 7))
+    tracker.add(at(2), wireguard("response", 9, 7))
+    tracker.add(back(3, interface=1), wireguard("response", 9, 7))
+    assert [tunnel.confirmed for tunnel in tracker.tunnels()] == [False, False]
+
+
+def test_data_shaped_like_wireguard_makes_no_tunnel() -> None:
+    tracker = TunnelTracker()
+    for frame in range(20):
+        tracker.add(at(frame), wireguard("data", None, 5))
+    assert tracker.tunnels() == []
+
+
+def test_unanswered_initiations_are_bounded_and_the_newest_kept() -> None:
+    tracker = TunnelTracker()
+    for index in range(10_000):
+        tracker.add(at(index), wireguard("initiation", index))
+    tracker.add(back(20_000), wireguard("response", 1, 0))
+    tracker.add(back(20_001), wireguard("response", 1, 9_999))
+    (tunnel,) = tracker.tunnels()
+    assert len(tunnel.handshakes) == 1 and len(tunnel.attempts) <= 4096
+
+
+def test_openvpn_pairs_resets_by_session_or_where_hidden_by_order() -> None:
+    tracker = TunnelTracker()
+    ask = OpenVpnMessage("hard-reset-client", 7, 0, b"clientid", None, 14)
+    tracker.add(at(1), ask)
+    tracker.add(back(2), OpenVpnMessage("hard-reset-server", 8, 0, b"serverid", b"stranger", 26))
+    (tunnel,) = tracker.tunnels()
+    assert not tunnel.confirmed
+    tracker.add(back(3), OpenVpnMessage("hard-reset-server", 8, 0, b"serverid", b"clientid", 26))
+    tracker.add(at(4), ask)
+    tracker.add(back(5), OpenVpnMessage("hard-reset-server", 8, 0, b"serverid", None, 66))
+    assert [handshake.frames for handshake in tunnel.handshakes] == [(1, 3), (4, 5)]
+
+
+def ike(exchange: int, response: bool, message_id: int, responder: bytes = b"r" * 8) -> IkeMessage:
+    return IkeMessage(2, exchange, response, not response, message_id, b"i" * 8, responder, False)
+
+
+def test_ike_is_up_when_the_authentication_is_answered() -> None:
+    tracker = TunnelTracker()
+    tracker.add(at(1), ike(34, False, 0, bytes(8)))
+    tracker.add(back(2), ike(34, True, 0))
+    (tunnel,) = tracker.tunnels()
+    assert not tunnel.confirmed
+    tracker.add(at(3), ike(35, False, 1))
+    tracker.add(back(4), ike(35, True, 1))
+    tracker.add(at(5), ike(35, False, 2))  # EAP's next round
+    tracker.add(back(6), ike(35, True, 2))
+    assert [handshake.frames for handshake in tunnel.handshakes] == [(1, 4)]
+    tracker.add(back(7), ike(36, False, 0))
+    tracker.add(at(8), ike(36, True, 0))
+    assert [handshake.frames for handshake in tunnel.handshakes] == [(1, 4), (7, 8)]
+    assert (tunnel.client, tunnel.server) == (CLIENT, SERVER)
+
+
+def test_proxies_are_confirmed_by_what_they_grant() -> None:
+    tracker = TunnelTracker()
+    host = ip_address("203.0.113.9")
+    tracker.add(at(1, flow=1), SocksRequest(5, "connect", host, 443))
+    tracker.add(back(2, flow=1), SocksReply(5, 5, None))
+    (proxy,) = tracker.proxies()
+    assert (proxy.requests, proxy.granted, proxy.refused, proxy.confirmed) == (1, 0, 1, False)
+    unspecified = Endpoint(ip_address("0.0.0.0"), 9000)
+    tracker.add(at(3, flow=2), SocksRequest(5, "udp-associate", ip_address("0.0.0.0"), 0))
+    tracker.add(back(4, flow=2), SocksReply(5, 0, unspecified))
+    assert proxy.relays == [Endpoint(SERVER.address, 9000)] and proxy.bound == []
+    assert proxy.first_granted_ns == 4000 and proxy.destinations[("203.0.113.9", 443)] == 1
+    tracker.add(back(5, flow=2), SocksReply(5, 0, unspecified))
+    assert proxy.granted == 1
+
+
+def test_only_a_connect_makes_an_http_proxy() -> None:
+    tracker = TunnelTracker()
+    tracker.add(at(1), HttpRequest("GET", "/", "1.1", ()))
+    tracker.add(back(2), HttpResponse(200, "OK", "1.1", ()))
+    assert tracker.proxies() == []
+    tracker.add(at(3), HttpRequest("CONNECT", "example.org:443", "1.1", ()))
+    tracker.add(back(4), HttpResponse(407, "", "1.1", ()))
+    tracker.add(at(5), HttpRequest("CONNECT", "example.org:443", "1.1", ()))
+    tracker.add(back(6), HttpResponse(200, "", "1.1", ()))
+    (proxy,) = tracker.proxies()
+    assert (proxy.kind, proxy.requests, proxy.granted, proxy.refused) == ("http-connect", 2, 1, 1)
+    assert proxy.destinations == {("example.org", 443): 2}
+
+
+# Resolvers
+
+RESOLVER = Endpoint(ip_address("192.0.2.53"), 53)
+
+
+def query(name: bytes, tail: bytes = b"", additional: int = 0) -> bytes:
+    wire = struct.pack("!6H", 1, 0x100, 1, 0, 0, additional)
+    return wire + bytes([len(name)]) + name + b"\x03org\0\0\1\0\1" + tail
+
+
+def test_queries_are_counted_by_interface_client_resolver_and_transport() -> None:
+    tracker = ResolverTracker()
+    subnet = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 11) + b"\0\x08\0\x07\0\1\x18\0\xc0\0\2"
+    tracker.add(at(1, CLIENT, RESOLVER), decode_dns(query(b"Example", subnet, 1)))
+    tracker.add(at(2, CLIENT, RESOLVER), decode_dns(query(b"EXAMPLE")))
+    tracker.add(at(3, CLIENT, RESOLVER, interface=1), decode_dns(query(b"other")))
+    tracker.add(at(4, CLIENT, RESOLVER, transport="tcp"), decode_dns(query(b"other")))
+    one, two, three = tracker.resolvers()
+    assert (one.queries, one.names, one.frames) == (2, {"example.org": 2}, [1, 2])
+    assert one.client_subnets == ["192.0.2.0/24"]
+    assert (two.interface, three.transport) == (1, "tcp")
+
+
+def test_answers_name_addresses_through_aliases() -> None:
+    tracker = ResolverTracker()
+    alias = b"\x05alias\x03net\0"
+    wire = struct.pack("!6H", 1, 0x8180, 1, 3, 0, 0) + b"\x07example\x03org\0\0\1\0\1"
+    wire += b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, len(alias)) + alias
+    wire += alias + struct.pack("!HHIH", 1, 1, 60, 4) + ip_address("203.0.113.80").packed
+    wire += b"\x05other\0" + struct.pack("!HHIH", 1, 1, 60, 4) + ip_address("203.0.113.81").packed
+    tracker.add(at(5, RESOLVER, CLIENT), decode_dns(wire))
+    assert tracker.name_of(ip_address("203.0.113.80")) == "example.org"
+    assert tracker.name_of(ip_address("203.0.113.81")) is None
+    (entry,) = tracker.resolvers()
+    assert (entry.endpoint, entry.queries, entry.responses) == (RESOLVER, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("port", "message", "transport"),
+    [
+        (853, ClientHello(None, (), 0x304), "dot"),
+        (443, ClientHello("dns.example", ("dot",), 0x304), "dot"),
+        (443, ClientHello("Dns.Quad9.net", ("h2",), 0x304), "doh"),
+        (443, ClientHello("example.org", ("h2",), 0x304), None),
+        (784, QuicInitial(1, b"d", b"s", 0, (), ClientHello(None, ("doq-i00",), 0x304)), "doq"),
+        (443, QuicInitial(1, b"d", b"s", 0, (), ClientHello("a.example", ("h3",), 0x304)), None),
+    ],
+)
+def test_encrypted_resolvers_are_told_by_their_hello(
+    port: int, message: ClientHello | QuicInitial, transport: str | None
+) -> None:
+    tracker = ResolverTracker()
+    tracker.add(at(1, CLIENT, Endpoint(RESOLVER.address, port)), message)
+    assert [entry.transport for entry in tracker.resolvers()] == ([transport] if transport else [])
+
+
+def test_names_and_resolvers_are_bounded() -> None:
+    tracker = ResolverTracker()
+    for number in range(9000):
+        resolver = Endpoint(ip_address(0xC0000200 + number), 53)
+        tracker.add(at(number, CLIENT, resolver), decode_dns(query(b"n%d" % number)))
+    assert len(tracker.resolvers()) == 8192 and tracker.dropped == 9000 - 8192
+    for number in range(500):
+        tracker.add(
+            at(number, CLIENT, Endpoint(ip_address(0xC0000200), 53)),
+            decode_dns(query(b"m%d" % number)),
+        )
+    assert len(tracker.resolvers()[0].names) == 256
+
+
+# Networks
+
+
+def test_leases_and_routers_by_server_and_interface() -> None:
+    tracker = NetworkTracker()
+    server = Endpoint(ip_address("192.168.50.1"), 67)
+    offer = dhcp(b"\x35\1\2", b"\1\4\xff\xff\xff\0", b"\x36\4\xc0\xa8\x32\1")
+    route = b"\x79\x08\x18\xcb\x00\x71\xc0\xa8\x32\x42"
+    acknowledgement = dhcp(b"\x35\1\5", b"\1\4\xff\xff\xff\0", b"\x36\4\xc0\xa8\x32\1", route)
+    tracker.add(at(1, server, CLIENT), decode_dhcp(offer))
+    (lease,) = tracker.leases()
+    assert not lease.acknowledged and str(lease.network) == "192.168.50.0/24"
+    tracker.add(at(2, server, CLIENT), decode_dhcp(acknowledgement))
+    assert lease.acknowledged and lease.frames == [1, 2] and len(lease.classless_routes) == 1
+    prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 60, 60, 0) + ip_address("2001:db8::").packed
+    advertisement = decode_router_advertisement(
+        struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0) + prefix
+    )
+    router = Endpoint(ip_address("fe80::1"), 134)
+    tracker.add(at(3, router, CLIENT), advertisement)
+    tracker.add(at(4, router, CLIENT), advertisement)
+    (seen,) = tracker.routers()
+    assert [str(network) for network in seen.prefixes] == ["2001:db8::/64"]
+    assert seen.lifetime_s == 0 and seen.frames == [3, 4]
+
+
+def test_a_quic_hello_in_two_datagrams_is_joined_once() -> None:
+    found = parse_hello_records(hello())
+    handshake = hello()[5:]
+    tracker = QuicHellos()
+    first = QuicInitial(1, b"dcid", b"", 0, (CryptoFragment(60, handshake[60:]),))
+    second = first._replace(fragments=(CryptoFragment(0, handshake[:60]),))
+    assert tracker.join(at(1), first).hello is None
+    assert tracker.join(at(2, flow=1), second).hello is None  # another flow
+    joined = tracker.join(at(3), second)
+    assert found is not None and joined.hello == found[0]
+    assert tracker.join(at(4), second).hello is None
+
+
+# Real captures
+
+
+def analyzed(path: Path) -> State:
+    with open_capture(path) as source:
+        analyzer = Analyzer(interfaces=source.interfaces)
+        analyzer.state.captures.append(CaptureFacts(source.path, source.format))
+        for batch in source:
+            analyzer.add(batch)
+    return analyzer.state
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("name", "tunnels"),
+    [
+        ("wireshark__wireguard-ping-tcp.pcap", [("wireguard", 2)]),
+        ("wireshark__wireguard-psk.pcap", [("wireguard", 2)]),
+        ("arkime__openvpn_synthetic.pcap", [("openvpn", 1)] * 4),
+        ("mercury__openvpn_tcp_multi.pcap", [("openvpn", 1)] * 2),
+        ("ndpi__openvpn_nohmac.pcapng", [("openvpn", 1)]),
+        ("arkime__IKEv2.pcap", [("ikev2", 5)]),
+        ("wireshark__ikev2-decrypt-aes256cbc.pcapng", [("ikev2", 1)]),
+        ("libpcap__filter_isakmp4500.pcap", [("ikev1", 1)]),
+    ],
+)
+def test_handshakes_of_recorded_tunnels(
+    corpus: Path, name: str, tunnels: list[tuple[str, int]]
+) -> None:
+    found = analyzed(corpus / "public" / name).tunnels.tunnels()
+    assert [(tunnel.kind, len(tunnel.handshakes)) for tunnel in found] == tunnels
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["ndpi__zoom.pcap", "ndpi__zoom2.pcap"])
+def test_zoom_is_no_tunnel(corpus: Path, name: str) -> None:
+    state = analyzed(corpus / "public" / name)
+    assert state.tunnels.tunnels() == []
+    assert not np.any(state.flows.services & Service.WIREGUARD_HANDSHAKE.value)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["socks", "ffsocks", "mode4"])
+def test_the_recorded_browsers_proxy_is_confirmed(corpus: Path, name: str) -> None:
+    (proxy,) = analyzed(corpus / "browser" / f"{name}.pcapng").tunnels.proxies()
+    assert (proxy.kind, str(proxy.server)) == ("socks", "198.51.100.30:1080")
+    assert proxy.granted > 0 and proxy.granted + proxy.refused == proxy.requests
+
+
+@pytest.mark.corpus
+def test_encrypted_resolvers_of_the_corpus(corpus: Path) -> None:
+    found = {
+        name: [
+            entry.transport for entry in analyzed(corpus / "public" / name).resolvers.resolvers()
+        ]
+        for name in ("ndpi__dns_dot.pcap", "ndpi__doq.pcapng", "ndpi__dns_doh.pcap")
+    }
+    assert found == {
+        "ndpi__dns_dot.pcap": ["dot"], "ndpi__doq.pcapng": ["doq"], "ndpi__dns_doh.pcap": ["doh"]
+    }  # fmt: skip
