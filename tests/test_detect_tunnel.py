@@ -29,6 +29,7 @@ from builders import (
     router_advertisement,
     tcp_packet,
     udp_packet,
+    wireguard_data,
     wireguard_initiation,
     wireguard_response,
 )
@@ -250,3 +251,34 @@ def test_the_public_address_is_named_by_a_leak_after_a_loss(tmp_path: Path) -> N
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     leak = next(event for event in document.timeline if event.subject.startswith("PL101"))
     assert "after it was lost" in leak.text
+
+
+def restored() -> Recording:
+    """The device goes at 5 s; the server sends once more; at 8 s it is back on a new port."""
+    recording = Recording()
+    handshake(recording, 0, 1)
+    recording.tunnel(100)
+    recording.stun(200, WG0, INNER, 50000, VPN)
+    recording.udp(6_500, ETH0, VPN, 51820, CLIENT, 51820, wireguard_data())
+    recording.exchange(
+        8_000, ETH0, CLIENT, 51999, VPN, 51820, wireguard_initiation(5), wireguard_response(5)
+    )
+    return recording
+
+
+def test_a_device_that_is_made_anew_was_down_in_between(tmp_path: Path) -> None:
+    recording = restored()
+    recording.stun(6_000, ETH0, CLIENT, 50000, PUBLIC, transaction_id=b"u" * 12)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert {"PL104", "PL205"} <= ids(document)
+    kinds = [event.kind for event in document.timeline if "tunnel" in event.kind]
+    assert kinds == ["tunnel-up", "tunnel-lost", "tunnel-back"]
+
+
+def test_an_icmp_error_to_the_server_is_no_traffic_of_the_downtime(tmp_path: Path) -> None:
+    recording = restored()
+    error = b"\3\3" + bytes(6) + udp_packet(VPN, 51820, CLIENT, 51820, wireguard_data())
+    recording.ip(6_501, ETH0, ip_packet(CLIENT, VPN, 1, error))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "PL205" not in ids(document)
+    assert document.verdict.result == "no-leak"

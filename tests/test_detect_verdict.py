@@ -172,3 +172,18 @@ def test_display_filters_show_the_evidence(tmp_path: Path, tshark: str) -> None:
 
 
 NAME = "1a2b3c4d-1111-4222-8333-444455556666.local"
+
+
+def test_packets_cut_by_the_snap_length_are_counted(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    path = recording.write(tmp_path / "whole.pcapng")
+    assert "PL901" not in ids(judged(path, TUNNEL_POLICY, tmp_path))
+    file = Pcapng()
+    blocks = [file.section(), file.interface(1, 0, (9, b"\x09"), (2, b"eth0"))]
+    for ns, interface, data in recording.packets:
+        if interface == ETH0:
+            blocks.append(file.packet(data[:60], ns, original=len(data)))
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(b"".join(blocks))
+    found = of(judged(cut, TUNNEL_POLICY, tmp_path), "PL901")
+    assert any("8 of 8" in finding.message for finding in found)
