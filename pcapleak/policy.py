@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 
 class Rule(NamedTuple):
-    """Traffic to or from some addresses: `HOST[:PORT][/proto]`, `CIDR[:PORT][/proto]`, `*:PORT`."""
+    """Traffic to some addresses (`HOST[:PORT][/proto]`, `CIDR[:PORT][/proto]`, `*:PORT`), or of
+    a program (`process:NAME`) where the capture names programs."""
 
     network: Network | None
     """None: any address."""
@@ -36,6 +37,7 @@ class Rule(NamedTuple):
     protocol: TransportName | None = None
     text: str = ""
     """As it was written."""
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,8 @@ _BRACKETED = re.compile(r"^\[([^\]]+)\](?::(.*))?$")
 def parse_rule(text: str, where: str) -> Rule:
     """A rule: an address, a range, `*` or nothing; then `:PORT` and `/udp`, `/tcp`, `/icmp`."""
     body = text.strip()
+    if body.startswith("process:"):
+        return _process_rule(body, where)
     named = _PROTOCOL.search(body)
     protocol = None if named is None else _transport(named[1])
     place = body if named is None else body[: named.start()]
@@ -261,6 +265,15 @@ def parse_rule(text: str, where: str) -> Rule:
     if network is None and port is None and protocol is None:
         raise PolicyError(f"{where}: {text!r} says nothing to match; {RULE_HELP}")
     return Rule(network, port, protocol, body)
+
+
+def _process_rule(text: str, where: str) -> Rule:
+    name = text.removeprefix("process:").strip()
+    if not name:
+        raise PolicyError(f"{where}: {text!r} names no program; write process:chronyd")
+    if where != "--allow" and not where.startswith("allow"):
+        raise PolicyError(f"{where}: {text!r} is a program, not an address; {RULE_HELP}")
+    return Rule(None, None, None, text, name)
 
 
 RULE_HELP = (

@@ -169,7 +169,8 @@ TEMPLATE = """\
 #clients = ["192.168.50.42"]
 #lans = ["192.168.50.0/24"]
 
-# Resolvers that may be asked outside, and exceptions: HOST[:PORT][/proto], CIDR, *:PORT.
+# Resolvers that may be asked outside, and exceptions: HOST[:PORT][/proto], CIDR, *:PORT, or
+# process:NAME where the capture names programs (live, or pcapng with process information).
 #resolvers = []
 #allow = ["203.0.113.80:443/tcp", "*:123/udp"]
 

@@ -47,6 +47,15 @@ def test_wrong_rules_say_where_and_what_is_right(text: str) -> None:
     assert "198.51.100.40:51820/udp" in str(error.value) or "1 to 65535" in str(error.value)
 
 
+def test_a_program_may_be_an_exception_and_nothing_else() -> None:
+    (rule,) = Policy.from_options(allow=["process:chronyd"]).allow
+    assert rule.process == "chronyd"
+    with pytest.raises(PolicyError, match="--vpn-endpoint: "):
+        Policy.from_options(vpn_endpoint=["process:wg"])
+    with pytest.raises(PolicyError, match="names no program"):
+        Policy.from_options(allow=["process:"])
+
+
 def test_a_host_name_is_not_looked_up() -> None:
     with pytest.raises(PolicyError, match="looks no name up"):
         Policy.from_options(vpn_endpoint=["vpn.example:51820"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pcapleak.detect.causes import explain_causes
 from pcapleak.detect.completeness import coverage, incompleteness, recorded
 from pcapleak.detect.entries import resolver_entries, tunnel_entries
 from pcapleak.detect.infer import infer
@@ -39,6 +40,7 @@ def judge(state: State, policy: Policy) -> Judgement:
         ),
         key=rank,
     )
+    explain_causes(scene, lives, findings)
     ledger = coverage(scene)
     return Judgement(
         policy_entry=scene.entry,

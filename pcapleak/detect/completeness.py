@@ -48,6 +48,11 @@ def recorded(scene: Scene) -> Recorded:
         for interface in scene.state.interfaces
         if interface.drops
     ]
+    gaps += [
+        f"{facts.drops} packets came faster than the watch on {facts.path} could take them"
+        for facts in scene.state.captures
+        if facts.drops
+    ]
     return Recorded(
         outside=bool(columns.on(scene.outside).any()),
         carried=bool((both & ways).any()),

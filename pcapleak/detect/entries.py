@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 
 from pcapleak.detect.completeness import completeness
-from pcapleak.detect.judgement import PATHS, TUNNEL_TRANSPORT
+from pcapleak.detect.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
 from pcapleak.detect.paths import matches
 from pcapleak.detect.scene import Scene, SceneTunnel
+from pcapleak.detect.sockets import both_sides
 from pcapleak.detect.timeline import TunnelLife
 from pcapleak.document import ResolverEntry, Time, TunnelEntry
 from pcapleak.model import Bool, Service
@@ -83,6 +84,7 @@ def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
     share = completeness(scene, tunnel, carrier)
     if share is not None:
         reasons.append(f"the inside recorded explains {share:.1%} of the carrier's bytes")
+        reasons.append(_sides(scene, tunnel))
     return TunnelEntry(
         kind=_kind(scene, tunnel, carrier),
         endpoint=", ".join(rule.text for rule in tunnel.endpoints),
@@ -92,6 +94,17 @@ def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
         confirmed=any(seen.confirmed for seen in tunnel.seen),
         reasons=reasons,
         completeness=share,
+    )
+
+
+def _sides(scene: Scene, tunnel: SceneTunnel) -> str:
+    """How many flows were inside only, beside it only, and both."""
+    within = scene.columns.on(tunnel.interfaces)
+    beside = (scene.path == BYPASS) & (scene.columns.sent_packets > 0)
+    both = {outer for _, outer in both_sides(scene, np.ones(len(scene.columns), np.bool_))}
+    return (
+        f"{int(within.sum()) - len(both)} flows were inside only, "
+        f"{int(beside.sum()) - len(both)} beside it only, {len(both)} on both sides"
     )
 
 

@@ -20,7 +20,7 @@ from pcapleak.detect.discover import find_proxies, find_tunnels, fit_tunnel
 from pcapleak.detect.roles import interface_roles
 from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel, single
 from pcapleak.document import Confidence, PolicyEntry, PolicyField
-from pcapleak.model import Endpoint, IPAddress
+from pcapleak.model import IPAddress
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import State
 
@@ -287,20 +287,21 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
         *(network for proxy in scene.policy.proxies for network in proxy.exits),
     ]
     sources: list[Source] = []
-    known: list[Endpoint] = []
     tunnelled = set(scene.inside_ids)
+    shown: set[IPAddress] = set()
     for key, link in scene.state.ice.links.items():
+        if key.interface in tunnelled:
+            how = "STUN inside the tunnel"
+        elif {"socks", "http-connect"} & set(key.layers):
+            how = "TURN through the proxy"
+        else:
+            continue
         told = [*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)]
         for mapped in told:
-            if not is_public(mapped.address) or mapped in known:
-                continue
-            if key.interface in tunnelled:
-                reason = f"STUN inside the tunnel shows it (frame {link.seen.frames[0]})"
-            elif {"socks", "http-connect"} & set(key.layers):
-                reason = f"TURN through the proxy shows it (frame {link.seen.frames[0]})"
-            else:
-                continue
-            sources.append((str(mapped.address), reason, "certain"))
+            if is_public(mapped.address) and mapped.address not in shown:
+                shown.add(mapped.address)
+                reason = f"{how} shows it (frame {link.seen.frames[0]})"
+                sources.append((str(mapped.address), reason, "certain"))
     for proxy in scene.proxies:
         for seen in proxy.seen:
             for bound in seen.bound:

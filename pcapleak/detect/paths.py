@@ -81,7 +81,7 @@ def assign_paths(scene: Scene) -> UInt8:
         # A destination inside the tunnel, reached beside it.
         path[outside & mine & columns.inside(columns.far, [network])] = BYPASS
     for rule in scene.policy.allow:
-        path[(path == BYPASS) & matches(columns, rule)] = UNASSESSED
+        path[(path == BYPASS) & _allowed(scene, rule)] = UNASSESSED
     allowed = columns.inside(columns.far, [single(a) for a in scene.resolvers])
     path[(path == BYPASS) & dns & allowed] = UNASSESSED
     _split_tunnels(scene, path)
@@ -90,6 +90,15 @@ def assign_paths(scene: Scene) -> UInt8:
     _proxies(scene, path)
     _tunnels(scene, path)
     return path
+
+
+def _allowed(scene: Scene, rule: Rule) -> Bool:
+    """Flows that an exception of the policy names."""
+    if rule.process is None:
+        return matches(scene.columns, rule)
+    found = np.zeros(len(scene.columns), np.bool_)
+    found[[row for row, name in scene.state.processes.items() if rule.process in name]] = True
+    return found
 
 
 def matches(columns: Columns, rule: Rule) -> Bool:

@@ -19,7 +19,7 @@ from pcapleak.detect.gather import (
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.detect.scene import Scene
 from pcapleak.document import MAX_FRAMES, Finding, IceSession
-from pcapleak.model import Endpoint, Int64, Service, UInt64
+from pcapleak.model import Bool, Endpoint, Int64, Service, UInt64
 
 GATHER_NS = 5_000_000_000
 """Gathering on several interfaces begins together; a check list is gathered in seconds."""
@@ -128,25 +128,36 @@ def _moves(scene: Scene) -> Iterator[tuple[int, int]]:
     """Flows inside, each with one outside that goes on where it ended."""
     columns = scene.columns
     udp = (columns.protocol == UDP) & ~columns.serving(Service.DNS | Service.MDNS)
-    inner = rows_of(udp & np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)))
-    outer = rows_of(udp & (scene.path == BYPASS) & (columns.sent_packets > 0))
+    for before, row in both_sides(scene, udp):
+        if (
+            columns.first_ns[row] >= columns.first_ns[before]
+            and columns.last_ns[row] > columns.last_ns[before]
+        ):
+            yield before, row
+
+
+def both_sides(scene: Scene, among: Bool) -> Iterator[tuple[int, int]]:
+    """Flows inside with flows outside of the same port towards the same far end."""
+    columns = scene.columns
+    inner = rows_of(among & np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)))
+    outer = rows_of(among & (scene.path == BYPASS) & (columns.sent_packets > 0))
     if not len(inner) or not len(outer):
         return
     inner_keys, outer_keys = _socket_keys(columns, inner), _socket_keys(columns, outer)
     shared = np.intersect1d(inner_keys, outer_keys)
-    inside_by: dict[tuple[int, Endpoint], int] = {}
+    inside_by: dict[tuple[int, int, Endpoint], int] = {}
     for row in inner[np.isin(inner_keys, shared)].tolist():
-        key = int(columns.near_port[row]), columns.far_endpoint(row)
+        key = _socket(columns, row)
         if key not in inside_by or columns.first_ns[row] < columns.first_ns[inside_by[key]]:
             inside_by[key] = row
     for row in outer[np.isin(outer_keys, shared)].tolist():
-        before = inside_by.get((int(columns.near_port[row]), columns.far_endpoint(row)))
-        if (
-            before is not None
-            and columns.first_ns[row] >= columns.first_ns[before]
-            and columns.last_ns[row] > columns.last_ns[before]
-        ):
+        before = inside_by.get(_socket(columns, row))
+        if before is not None:
             yield before, row
+
+
+def _socket(columns: Columns, row: int) -> tuple[int, int, Endpoint]:
+    return int(columns.protocol[row]), int(columns.near_port[row]), columns.far_endpoint(row)
 
 
 def _socket_keys(columns: Columns, rows: Int64) -> UInt64:
