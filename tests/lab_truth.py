@@ -14,6 +14,11 @@ CLIENT = {"192.168.50.42", "2001:db8:50::42", "10.66.0.2", "127.0.0.1", "::1"}
 """Every address the client of the lab has."""
 
 
+ROOT = Path(__file__).resolve().parent.parent
+CAPTURES = ROOT / "captures"
+RESULTS = ROOT / "docs" / "lab-results.md"
+
+
 @dataclass
 class Comparison:
     """What the report of one recording has, lacks and has beyond the truth."""
@@ -26,6 +31,8 @@ class Comparison:
     engines: list[str] = field(default_factory=list)
     modes: list[int | None] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
+    verdict: str = ""
     wrong: list[str] = field(default_factory=list)
     """Verdict, addresses, engine, mode and findings that are not the truth's."""
 
@@ -74,6 +81,8 @@ def compare_document(document: Document, truth: dict[str, Any]) -> Comparison:
         {session.ip_handling_mode.mode for session in sessions}, key=lambda mode: mode or 0
     )
     compared.findings = sorted({finding.id for finding in document.findings})
+    compared.expected = {*truth["expect"]["findings"]}
+    compared.verdict = document.verdict.result
     _compare_candidates(compared, truth, sessions)
     _compare_expected(compared, truth["expect"], document)
     return compared
@@ -104,7 +113,9 @@ def _matches(truth: dict[str, Any], candidate: Candidate) -> bool:
     if (candidate.type, candidate.protocol) != (truth["type"], truth["protocol"]):
         return False
     if truth["showable"] == "port":
-        return candidate.port == truth["port"] and candidate.mdns_name is None
+        link = candidate.mdns_link
+        guess = candidate.mdns_name is None or (link is not None and link.confidence == "low")
+        return candidate.port == truth["port"] and guess
     if (candidate.mdns_name or candidate.address) != truth["address"]:
         return False
     if candidate.priority not in (None, truth["priority"]):
@@ -128,17 +139,37 @@ def _compare_expected(compared: Comparison, expect: dict[str, Any], document: Do
         compared.wrong.append(f"mode {compared.modes}, not {expect['mode']}")
 
 
+HEADING = """# Reports against the truth
+
+Every recording of the lab, its report held against what the page read in that run. *Showable* are
+the candidates packets can show, *listed* those in the report; recall and precision compare them.
+*Findings* counts those found of those expected. Written by `python tests/lab_truth.py`.
+
+"""
+
+
 def table(rows: list[Comparison]) -> str:
     """The comparisons as a Markdown table."""
-    lines = [
-        "| scenario | showable | listed | recall | precision | engine | mode | findings |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    titles = "scenario verdict showable listed recall precision engine mode findings".split()
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for one in rows:
         modes = ", ".join("?" if mode is None else str(mode) for mode in one.modes) or "-"
+        found = one.expected & {*one.findings}
         lines.append(
-            f"| {one.scenario} | {one.showable} | {one.listed} | {one.recall:.2f} | "
-            f"{one.precision:.2f} | {', '.join(one.engines) or '-'} | {modes} | "
-            f"{', '.join(one.findings) or '-'} |"
+            f"| {one.scenario} | {one.verdict} | {one.showable} | {one.listed} | {one.recall:.2f} "
+            f"| {one.precision:.2f} | {', '.join(one.engines) or '-'} | {modes} "
+            f"| {len(found)}/{len(one.expected)} |"
         )
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
+
+
+def compare_all() -> list[Comparison]:
+    """Every committed recording, compared."""
+    return [
+        compare(path, read_truth(path.with_suffix(".json")))
+        for path in sorted(CAPTURES.glob("*.pcapng"))
+    ]
+
+
+if __name__ == "__main__":
+    RESULTS.write_text(HEADING + table(compare_all()))
