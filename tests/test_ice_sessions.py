@@ -250,6 +250,22 @@ def test_a_name_without_packets_is_a_session_with_an_inferred_candidate() -> Non
     assert session.ip_handling_mode.mode == 2
 
 
+def test_a_name_that_was_only_answered_for_is_one_sessions_alone() -> None:
+    scene = Scene()
+    for port, fragment, tie in ((5000, "aaaaaaaa", 1), (5001, "bbbbbbbb", 2)):
+        here = end("192.0.2.7", port)
+        scene.gather(1.0, here, end("203.0.113.9", port))
+        message = check(100 + port, f"cccccccc:{fragment}", tie, None)
+        scene.ice.add(scene.context(1.2, here, end("203.0.113.50", 7000)), message)
+    record = Record(NAME, A, 1, True, 120, ip_address("192.0.2.7"), b"")
+    answer = DnsMessage(7, True, 0, True, False, False, 0, (), (record,), (), ())
+    scene.names.add(scene.context(1.3, end("192.0.2.7", 5353), GROUP), answer)
+    sessions = scene.sessions()
+    assert {session.engine for session in sessions} == {"firefox"}
+    links = [one.mdns_link for session in sessions for one in session.candidates if one.mdns_name]
+    assert [link.confidence for link in links if link is not None] == ["low"]
+
+
 def test_an_icmp_quote_is_no_message_of_the_session() -> None:
     scene = Scene()
     quoted = scene.context(1.0, end("192.0.2.7", 5000), SERVER, layers=("icmp-quote",))

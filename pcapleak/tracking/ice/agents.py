@@ -116,6 +116,8 @@ class Agent:
     names: list[NameRecord] = field(default_factory=list)
     inherited: set[str] = field(default_factory=set)
     """Which of `names` an earlier session had announced."""
+    unsure: set[str] = field(default_factory=set)
+    """Which of `names` may as well be another session's."""
     local: bool = True
     late: bool = False
     """Its names are older than its first packet here: how it gathered was not recorded."""

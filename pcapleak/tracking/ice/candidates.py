@@ -90,6 +90,8 @@ class CandidateBuilder:
         if len(base.names) > 1:
             others = len(base.names) - 1
             return Inference("low", [f"announced for this address, as {others} other names were"])
+        if name.name in self.agent.unsure:
+            return Inference("low", ["another session of the same host may have this name"])
         if base.local.address in name.addresses:
             seen = "announced for this address"
             if name.name in self.agent.inherited:

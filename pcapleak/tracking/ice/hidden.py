@@ -120,6 +120,11 @@ def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) ->
             continue
         if _relevant(agent, name, hosts):
             found.append(agent)
+    if not name.nsec and len(found) > 1:
+        # Firefox makes names for each session, and nothing on the wire tells whose this is:
+        # a session that began later has more of its questions still to come.
+        found[0].unsure.add(name.name)
+        return found[:1]
     return found
 
 
@@ -172,7 +177,8 @@ def _inherit(agent: Agent, pages: list[Page], hosts: Hosts) -> None:
         known = [
             name
             for name in page.names
-            if _alive(name, agent.began_ns)
+            if name.nsec
+            and _alive(name, agent.began_ns)
             and any(address.version == version for address in _shown(name))
             and (not mine or mine.intersection(name.addresses))
         ]
