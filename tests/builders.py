@@ -150,6 +150,9 @@ class Recording:
         if self.link_types[interface] == 1:
             kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
             packet = b"\2\0\0\0\0\1\2\0\0\0\0\2" + kind + packet
+        elif self.link_types[interface] == 113:
+            kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
+            packet = bytes((0, 4, 0, 1, 0, 6)) + bytes(8) + kind + packet
         self.packets.append((START_NS + int(ms * MS), interface, packet))
 
     def udp(

@@ -230,3 +230,20 @@ def test_without_endpoint_and_inside_a_carrier_is_a_guess_and_the_verdict_says_s
     document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path, (ETH0,))
     assert document.verdict.result == "inconclusive"
     assert "--vpn-endpoint" in document.verdict.reason
+
+
+def mixed() -> Recording:
+    """The first cooked format: all interfaces in one, without telling which."""
+    recording = Recording(names=("any", "any", "any"), link_types=(113, 113, 113))
+    recording.tunnel()
+    return recording
+
+
+def test_a_recording_that_mixes_interfaces_is_judged_by_address(tmp_path: Path) -> None:
+    recording = mixed()
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.policy.fields["tunnel_addresses"].value == [INNER]
+    assert document.verdict.result == "no-leak"
+    assert any("tell interfaces apart" in finding.message for finding in document.findings)
+    recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.exposed_addresses == [PUBLIC]

@@ -56,18 +56,20 @@ def interface_addresses(interfaces: list[Interface], ids: list[int]) -> list[IPA
     return [ip_interface(text).ip for number in ids for text in interfaces[number].addresses]
 
 
-def complete_clients(known: Known, columns: Columns, ids: list[int]) -> list[IPAddress]:
+def complete_clients(
+    known: Known, columns: Columns, ids: list[int], *, own: bool = False
+) -> list[IPAddress]:
     """Add to `known` what the traffic of the physical interfaces `ids` shows.
 
-    Returns private addresses that the same host sends from beside its known ones: on a
-    physical interface these may be a tunnel's.
+    `own` says that the recorder was the host itself. Returns private addresses that the same
+    host sends from beside its known ones: on a physical interface these may be a tunnel's.
     """
     plain = columns.on(ids) & (columns.encapsulation == 0)
     plain &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
     for version in (4, 6):
         if not any(network.version == version for network in known.networks):
             _most_common(known, columns, plain & (columns.version == version), version)
-    return _further(known, columns, plain)
+    return _further(known, columns, plain, own)
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
@@ -102,7 +104,7 @@ def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> No
     )
 
 
-def _further(known: Known, columns: Columns, rows: Bool) -> list[IPAddress]:
+def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAddress]:
     mine = columns.inside(columns.orig, known.networks)
     mine |= columns.inside(columns.resp, known.networks)
     links = [
@@ -112,7 +114,7 @@ def _further(known: Known, columns: Columns, rows: Bool) -> list[IPAddress]:
     ]
     beside = columns.inside(columns.orig, links)
     total = int(columns.packets[rows].sum())
-    if not total or columns.packets[rows & (mine | beside)].sum() < HOST_SHARE * total:
+    if not own and columns.packets[rows & (mine | beside)].sum() < HOST_SHARE * total:
         return []
     strangers = rows & ~mine & columns.public(columns.resp)
     others: list[IPAddress] = []

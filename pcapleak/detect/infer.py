@@ -185,7 +185,9 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
             for client in used.clients:
                 if used.interface in outside:
                     known.add(client.address, "speaks to the proxy", "high")
-    scene.suspected = complete_clients(known, columns, outside)
+    # Only a host itself records its `any` device.
+    own = bool(outside) and set(outside) <= {*scene.ids("any"), *scene.sub_interfaces}
+    scene.suspected = complete_clients(known, columns, outside, own=own)
     scene.clients = known.networks
     fields["clients"] = _found(
         [(value, reason, known.confidence) for value, reason in known.reasons.items()]

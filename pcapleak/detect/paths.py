@@ -169,6 +169,11 @@ def _proxies(scene: Scene, path: UInt8) -> None:
 
 def _tunnels(scene: Scene, path: UInt8) -> None:
     columns = scene.columns
+    # A recording that tells no interfaces apart shows the inside among the rest: whatever has
+    # the tunnel's address is taken for it, for want of anything to tell it by.
+    mixed = columns.on(scene.ids("any")) & columns.inside(columns.near, scene.inner)
+    path[mixed] = INSIDE_TUNNEL
+    path[mixed & columns.public(columns.far)] = TUNNEL
     outside = columns.on(scene.outside)
     for tunnel in scene.tunnels:
         carrier = np.zeros(len(columns), np.bool_)

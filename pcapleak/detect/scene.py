@@ -107,6 +107,11 @@ class Scene:
         """Recorded interfaces of the policy's tunnels."""
         return [number for tunnel in self.tunnels for number in tunnel.interfaces]
 
+    @property
+    def sub_interfaces(self) -> list[int]:
+        """Interfaces told apart inside an `any` recording."""
+        return [one.id for one in self.state.interfaces if one.parent is not None]
+
     def label(self, interface: int) -> str:
         """The interface's name, or `#id`."""
         return self.state.interfaces[interface].label
