@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 
 from pcapleak.errors import DecodeError
-from pcapleak.model import IPAddress
+from pcapleak.model import IPAddress, address_of
+from pcapleak.protocols.dns_names import Names, read_name
 
 DnsProtocol = Literal["dns", "mdns", "llmnr"]
 
@@ -29,13 +29,14 @@ TYPE_NAMES = {
 }  # fmt: skip
 
 _HEADER = struct.Struct("!6H")
-_QUESTION_TAIL = struct.Struct("!HH")
 _RECORD_TAIL = struct.Struct("!HHIH")
 _SRV_HEAD = struct.Struct("!HHH")
 _U16_PAIR = struct.Struct("!HH")
+_ADDRESS4 = struct.Struct("!I")
+_ADDRESS6 = struct.Struct("!QQ")
 
-_PLAIN_LABELS = re.compile(rb"[ -\-/-\[\]-~]*")
-"""Printable ASCII but for the dot and the backslash, which stand for themselves in a name."""
+_BITS = tuple(tuple(bit for bit in range(8) if byte & 0x80 >> bit) for byte in range(256))
+"""Which bits of a byte are set, the first being the highest."""
 
 _NAME_TYPES = frozenset((NS, CNAME, PTR, DNAME))
 
@@ -182,56 +183,30 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     if end < 12:
         raise DecodeError(protocol, "header", end, f"{end} bytes, a header has 12")
     ident, flags, qd, an, ns, ar = _HEADER.unpack_from(data)
-    multicast = protocol == "mdns"
     problems: list[str] = []
-    names: dict[int, tuple[tuple[bytes, ...], int]] = {}
+    names: Names = {}
     questions: list[Question] = []
-    sections: tuple[list[Record], list[Record], list[Record]] = ([], [], [])
-    offset = 12
-    place = "question"
+    answers: list[Record] = []
+    authorities: list[Record] = []
+    additionals: list[Record] = []
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
         # after at most 13104 rounds whatever its counts say.
-        for _ in range(qd):
-            name, offset = _name(data, offset, end, names, protocol, place)
-            if offset + 4 > end:
-                raise DecodeError(protocol, place, offset, "ends in the type or class")
-            rtype, rclass = _QUESTION_TAIL.unpack_from(data, offset)
-            offset += 4
-            if multicast:
-                questions.append(Question(name, rtype, rclass & 0x7FFF, rclass >= 0x8000))
-            else:
-                questions.append(Question(name, rtype, rclass, False))
-        for place, count, records in zip(
-            ("answer", "authority", "additional"), (an, ns, ar), sections, strict=True
-        ):
-            for _ in range(count):
-                name, offset = _name(data, offset, end, names, protocol, place)
-                if offset + 10 > end:
-                    raise DecodeError(protocol, place, offset, "ends before the record's data")
-                rtype, rclass, ttl, size = _RECORD_TAIL.unpack_from(data, offset)
-                start = offset + 10
-                offset = start + size
-                if offset > end:
-                    raise DecodeError(
-                        protocol, place, start, f"{size} bytes of data, {end - start} left"
-                    )
-                raw = data[start:offset]
-                value: RecordData
-                try:
-                    value = _record_data(data, start, offset, rtype, rclass, ttl, names, protocol)
-                except DecodeError as error:
-                    problems.append(str(error))
-                    value = raw
-                flush = multicast and rclass >= 0x8000 and rtype != OPT
-                if flush:
-                    rclass &= 0x7FFF
-                records.append(Record(name, rtype, rclass, flush, ttl, value, raw))
-    except DecodeError as error:
-        problems.append(str(error))
-    else:
+        offset = _read_questions(data, 12, qd, names, protocol, questions)
+        if an:
+            offset = _read_records(data, offset, an, names, protocol, "answer", answers, problems)
+        if ns:
+            offset = _read_records(
+                data, offset, ns, names, protocol, "authority", authorities, problems
+            )
+        if ar:
+            offset = _read_records(
+                data, offset, ar, names, protocol, "additional", additionals, problems
+            )
         if offset < end:
             problems.append(f"{protocol}: {end - offset} bytes after the message")
+    except DecodeError as error:
+        problems.append(str(error))
     return DnsMessage(
         ident,
         flags >= 0x8000,
@@ -241,99 +216,77 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
         bool(flags & 0x0100),
         flags & 15,
         tuple(questions),
-        tuple(sections[0]),
-        tuple(sections[1]),
-        tuple(sections[2]),
+        tuple(answers),
+        tuple(authorities),
+        tuple(additionals),
         tuple(problems),
         bool(flags & 0x0080),
         protocol,
     )
 
 
-def _name(
+def _read_questions(
     data: bytes,
     offset: int,
-    end: int,
-    names: dict[int, tuple[tuple[bytes, ...], int]],
+    count: int,
+    names: Names,
+    protocol: DnsProtocol,
+    questions: list[Question],
+) -> int:
+    """Add `count` questions; gives where they end."""
+    end = len(data)
+    for _ in range(count):
+        name, offset = read_name(data, offset, end, names, protocol, "question")
+        if offset + 4 > end:
+            raise DecodeError(protocol, "question", offset, "ends in the type or class")
+        rtype, rclass = _U16_PAIR.unpack_from(data, offset)
+        offset += 4
+        if protocol == "mdns":
+            questions.append(Question(name, rtype, rclass & 0x7FFF, rclass >= 0x8000))
+        else:
+            questions.append(Question(name, rtype, rclass, False))
+    return offset
+
+
+def _read_records(
+    data: bytes,
+    offset: int,
+    count: int,
+    names: Names,
     protocol: DnsProtocol,
     place: str,
-) -> tuple[str, int]:
-    """The name at `offset` and where it ends (RFC 1035 section 4.1.4).
-
-    `end` bounds the part that stands at `offset`; what a pointer leads to is bounded by the
-    message. Each pointer must lead further back than the last, so there are no loops, and
-    `names` remembers the labels behind each pointer, so a message costs linear time.
-    """
-    labels: list[bytes] = []
-    length = 0
-    after = -1
-    lowest = offset
-    targets: list[tuple[int, int, int]] = []
-    while True:
-        if offset >= end:
-            raise DecodeError(protocol, f"{place} name", offset, "no end")
-        size = data[offset]
-        if size == 0:
-            offset += 1
-            break
-        if size < 64:
-            stop = offset + 1 + size
-            if stop > end:
-                raise DecodeError(protocol, f"{place} name", offset, "label past the end")
-            labels.append(data[offset + 1 : stop])
-            length += size + 1
-            if length > 254:
-                raise DecodeError(protocol, f"{place} name", offset, "longer than 255 bytes")
-            offset = stop
-            continue
-        if size < 192:
-            raise DecodeError(protocol, f"{place} name", offset, f"label type {size >> 6}")
-        if offset + 2 > end:
-            raise DecodeError(protocol, f"{place} name", offset, "ends in a pointer")
-        target = (size & 0x3F) << 8 | data[offset + 1]
-        if after < 0:
-            after = offset + 2
-            end = len(data)
-        if target >= lowest:
-            raise DecodeError(protocol, f"{place} name", offset, f"pointer to {target}, not back")
-        if target < 12:
-            raise DecodeError(protocol, f"{place} name", offset, "pointer into the header")
-        lowest = target
-        known = names.get(target)
-        if known is not None:
-            labels.extend(known[0])
-            length += known[1]
-            if length > 254:
-                raise DecodeError(protocol, f"{place} name", offset, "longer than 255 bytes")
-            break
-        targets.append((target, len(labels), length))
-        offset = target
-    for target, index, before in targets:
-        names[target] = tuple(labels[index:]), length - before
-    return _text(labels), offset if after < 0 else after
-
-
-def _text(labels: list[bytes]) -> str:
-    if not labels:
-        return "."
-    if _PLAIN_LABELS.fullmatch(b"".join(labels)):
-        return b".".join(labels).decode("ascii")
-    return ".".join(map(_label_text, labels))
-
-
-def _label_text(label: bytes) -> str:
-    """UTF-8 as it stands, all else escaped, so that no two labels have one text."""
-    if _PLAIN_LABELS.fullmatch(label):
-        return label.decode("ascii")
-    out = []
-    for character in label.decode("utf-8", "surrogateescape"):
-        if character in ".\\":
-            out.append("\\" + character)
-        elif character.isprintable():
-            out.append(character)
-        else:
-            out.extend(f"\\{byte:03d}" for byte in character.encode("utf-8", "surrogateescape"))
-    return "".join(out)
+    records: list[Record],
+    problems: list[str],
+) -> int:
+    """Add `count` records; gives where they end."""
+    end = len(data)
+    multicast = protocol == "mdns"
+    for _ in range(count):
+        name, offset = read_name(data, offset, end, names, protocol, place)
+        if offset + 10 > end:
+            raise DecodeError(protocol, place, offset, "ends before the record's data")
+        rtype, rclass, ttl, size = _RECORD_TAIL.unpack_from(data, offset)
+        start = offset + 10
+        offset = start + size
+        if offset > end:
+            raise DecodeError(protocol, place, start, f"{size} bytes of data, {end - start} left")
+        raw = data[start:offset]
+        value: RecordData
+        try:
+            if rtype == A and size == 4:
+                value = address_of(4, 0, *_ADDRESS4.unpack(raw))
+            elif rtype == AAAA and size == 16:
+                value = address_of(6, *_ADDRESS6.unpack(raw))
+            else:
+                value = _record_data(data, start, offset, rtype, rclass, ttl, names, protocol)
+        except DecodeError as error:
+            problems.append(str(error))
+            value = raw
+        flush = multicast and rclass >= 0x8000 and rtype != OPT
+        if flush:
+            rclass &= 0x7FFF
+        records.append(Record(name, rtype, rclass, flush, ttl, value, raw))
+    return offset
 
 
 def _record_data(
@@ -343,19 +296,16 @@ def _record_data(
     rtype: int,
     rclass: int,
     ttl: int,
-    names: dict[int, tuple[tuple[bytes, ...], int]],
+    names: Names,
     protocol: DnsProtocol,
 ) -> RecordData:
-    if rtype == A:
-        if end - start != 4:
-            raise DecodeError(protocol, "A", start, f"{end - start} bytes, an address has 4")
-        return IPv4Address(data[start:end])
-    if rtype == AAAA:
-        if end - start != 16:
-            raise DecodeError(protocol, "AAAA", start, f"{end - start} bytes, an address has 16")
-        return IPv6Address(data[start:end])
+    if rtype in (A, AAAA):
+        size = 4 if rtype == A else 16
+        raise DecodeError(
+            protocol, type_name(rtype), start, f"{end - start} bytes, an address has {size}"
+        )
     if rtype in _NAME_TYPES:
-        name, after = _name(data, start, end, names, protocol, type_name(rtype))
+        name, after = read_name(data, start, end, names, protocol, type_name(rtype))
         if after != end:
             raise DecodeError(protocol, type_name(rtype), after, "bytes after the name")
         return name
@@ -364,13 +314,13 @@ def _record_data(
     if rtype == SRV:
         if end - start < 7:
             raise DecodeError(protocol, "SRV", start, "too short")
-        target, after = _name(data, start + 6, end, names, protocol, "SRV")
+        target, after = read_name(data, start + 6, end, names, protocol, "SRV")
         if after != end:
             raise DecodeError(protocol, "SRV", after, "bytes after the target")
         priority, weight, port = _SRV_HEAD.unpack_from(data, start)
         return SrvData(priority, weight, port, target)
     if rtype == NSEC:
-        next_name, after = _name(data, start, end, names, protocol, "NSEC")
+        next_name, after = read_name(data, start, end, names, protocol, "NSEC")
         return NsecData(next_name, tuple(_bitmap(data, after, end, protocol)))
     if rtype == OPT:
         options = tuple(_options(data, start, end, protocol))
@@ -402,10 +352,8 @@ def _bitmap(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[in
         last = window
         start += 2
         for i in range(size):
-            byte = data[start + i]
-            for bit in range(8):
-                if byte & 0x80 >> bit:
-                    types.append(window << 8 | i << 3 | bit)
+            base = window << 8 | i << 3
+            types += [base | bit for bit in _BITS[data[start + i]]]
         start += size
     return types
 
