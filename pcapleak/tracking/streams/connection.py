@@ -69,8 +69,9 @@ class Connection:
     """Both directions of one flow. `way` is 0 for what orig sent, 1 for resp."""
 
     __slots__ = (
-        "_inner",
+        "_ends",
         "_opening",
+        "_outer",
         "_packets",
         "_row",
         "_way",
@@ -94,7 +95,10 @@ class Connection:
         self.services = 0
         """`Service` bits found since they were last collected."""
         self._opening = opening
-        self._inner: tuple[int, Endpoint] | None = None
+        self._outer: tuple[Endpoint, ...] = ()
+        """The flow's orig and resp."""
+        self._ends: tuple[Endpoint, ...] = ()
+        """The same, or where known those of the connection inside a proxy's."""
         self._packets: Packets | None = None
         self._row = 0
         self._way = 0
@@ -105,22 +109,19 @@ class Connection:
         return self.halves[0].size + self.halves[1].size
 
     def ports(self) -> tuple[int, int]:
-        """The inner ports of the message at hand, source first."""
-        assert self._packets is not None
-        source = int(self._packets.source_port[self._row])
-        destination = int(self._packets.destination_port[self._row])
-        if self._inner is not None:
-            if self._inner[0] == self._way:
-                destination = self._inner[1].port
-            else:
-                source = self._inner[1].port
-        return source, destination
+        """The ports of the message at hand, source first; inside a proxy the inner ones."""
+        way = self._way
+        return self._ends[way].port, self._ends[1 - way].port
 
     def segment(
         self, packets: Packets, row: int, way: int, seq: int, data: bytes, missing: int
     ) -> None:
         """Take the TCP segment in `row`."""
         self._packets, self._row, self._way = packets, row, way
+        if not self._ends:
+            source, destination = packets.source(row), packets.destination(row)
+            self._outer = (source, destination) if way == 0 else (destination, source)
+            self._ends = self._outer
         for piece in self.halves[way].push(seq, data, missing, int(packets.ts_ns[row])):
             if isinstance(piece, int):
                 self._gap(way, piece)
@@ -163,7 +164,8 @@ class Connection:
         `way` to `destination` (None where the proxy alone knows the address)."""
         self.layers += (layer,)
         if destination is not None:
-            self._inner = (way, destination)
+            client = self._ends[way]
+            self._ends = (client, destination) if way == 0 else (destination, client)
         self.closed[:] = (False, False)
         self.reader = self._opening()
 
@@ -231,27 +233,19 @@ class Connection:
     def _context(self, way: int) -> Context:
         packets, row = self._packets, self._row
         assert packets is not None
-        source, destination = packets.source(row), packets.destination(row)
         direction = int(packets.direction[row])
-        if way != self._way:
+        if way != self._way and direction:
             # Bytes of the other direction that waited for what this packet brought.
-            source, destination = destination, source
-            if direction:
-                direction = Direction.INBOUND + Direction.OUTBOUND - direction
-        outer = (source, destination) if self.layers else None
-        if self._inner is not None:
-            if self._inner[0] == way:
-                destination = self._inner[1]
-            else:
-                source = self._inner[1]
+            direction = Direction.INBOUND + Direction.OUTBOUND - direction
+        outer = (self._outer[way], self._outer[1 - way]) if self.layers else None
         return Context(
             int(packets.frame[row]),
             int(packets.ts_ns[row]),
             int(packets.interface[row]),
             direction,
             "tcp",
-            source,
-            destination,
+            self._ends[way],
+            self._ends[1 - way],
             self.flow,
             way == 0,
             self.layers,
