@@ -9,6 +9,7 @@ import pytest
 from builders import (
     ACK,
     CLIENT,
+    CLIENT6,
     ETH0,
     INNER,
     MS,
@@ -19,6 +20,7 @@ from builders import (
     TUNNEL_POLICY,
     VPN,
     WEB,
+    WEB6,
     WG0,
     Recording,
     dhcp_ack,
@@ -282,3 +284,33 @@ def test_an_icmp_error_to_the_server_is_no_traffic_of_the_downtime(tmp_path: Pat
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert "PL205" not in ids(document)
     assert document.verdict.result == "no-leak"
+
+
+@pytest.mark.parametrize(("address", "mask"), [(CLIENT, "00000000"), (CLIENT, "c0000000")])
+def test_a_lease_that_calls_the_world_local_is_not_believed(
+    tmp_path: Path, address: str, mask: str
+) -> None:
+    recording = behind_tunnel()
+    ack = dhcp_ack(address, b"\1\4" + bytes.fromhex(mask))
+    recording.ip(1, ETH0, udp_packet(ROUTER, 67, "255.255.255.255", 68, ack))
+    recording.tcp(50, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert {"PL204", "PL209"} <= ids(document)
+
+
+def test_a_prefix_that_calls_the_world_local_is_not_believed(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    advertisement = router_advertisement("2001:db8::", 32)
+    recording.ip(1, ETH0, ip_packet("fe80::1", "ff02::1", 58, advertisement))
+    recording.tcp(50, ETH0, CLIENT6, 45000, WEB6, 443, b"\x16\3\1" + bytes(40))
+    assert {"PL202", "PL209"} <= ids(judged(recording, TUNNEL_POLICY, tmp_path))
+
+
+@pytest.mark.parametrize(("port", "severity"), [(443, "info"), (80, "high")])
+def test_the_vpn_clients_calls_to_its_server_are_information(
+    tmp_path: Path, port: int, severity: str
+) -> None:
+    recording = behind_tunnel()
+    recording.tcp(50, ETH0, CLIENT, 45000, VPN, port, b"\x16\3\1" + bytes(40), bytes(40))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL204")] == [severity]

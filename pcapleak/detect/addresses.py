@@ -64,6 +64,14 @@ def is_public(address: IPAddress) -> bool:
     return classify(address) in ("public IPv4", "global IPv6")
 
 
+def holds_public(network: Network) -> bool:
+    """Whether a range has public addresses in it: it is not all of one special range."""
+    return not any(
+        network.version == special.version and network.subnet_of(special)  # type: ignore[arg-type]
+        for special, _ in _NETWORKS
+    )
+
+
 def is_stable(address: IPAddress) -> bool:
     """Whether an IPv6 address is made from a hardware address (RFC 4291 appendix A)."""
     return isinstance(address, IPv6Address) and int(address) >> 24 & 0xFFFF == 0xFFFE

@@ -130,10 +130,10 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
     return others
 
 
-def lan_guess(known: Known) -> list[tuple[Network, str, Confidence]]:
+def lan_guess(clients: list[Network]) -> list[tuple[Network, str, Confidence]]:
     """The networks around the client's addresses, where nothing tells them better."""
     found: list[tuple[Network, str, Confidence]] = []
-    for network in known.networks:
+    for network in clients:
         address = network.network_address
         if network.num_addresses > 1:
             continue

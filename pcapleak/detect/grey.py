@@ -37,6 +37,7 @@ CONNECTIVITY_CHECKS = frozenset(
 )
 """Hosts that operating systems and browsers ask to find captive portals."""
 
+HTTPS = 443
 _FIN, _SYN, _RST = 1, 2, 4
 TAIL_BYTES = 120
 """Mean frame length up to which packets carry hardly more than their headers."""
@@ -102,6 +103,19 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
             "over before the tunnel's first handshake; a leak if the tunnel should have been up",
             columns.last_ns < begun,
         )
+    servers = [
+        rule.network
+        for tunnel in scene.tunnels
+        for rule in tunnel.endpoints
+        if rule.network is not None
+    ]
+    yield (
+        "VPN server",
+        "the VPN client speaks to its own server",
+        columns.inside(columns.far, servers)
+        & (columns.protocol == TCP)
+        & (columns.far_port == HTTPS),
+    )
     yield (
         "answered",
         "the far end began it; this host only answered",

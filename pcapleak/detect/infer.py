@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import ip_interface, ip_network
+from typing import Literal
 
 import numpy as np
 
-from pcapleak.detect.addresses import inside, is_public
+from pcapleak.detect.addresses import holds_public, inside, is_public
 from pcapleak.detect.clients import (
     CONFIDENCES,
     Known,
@@ -82,18 +83,14 @@ def infer(state: State, policy: Policy) -> Scene:
     fields["strict"] = PolicyField(
         ["yes" if policy.strict else "no"], "given" if policy.strict else "default"
     )
-    kind = ("tunnel" if scene.tunnels else "") + ("+" if scene.tunnels and scene.proxies else "")
-    scene.entry = PolicyEntry(
-        "none"
-        if not scene.has_policy
-        else "tunnel+proxy"
-        if kind.endswith("+")
-        else "tunnel"
-        if scene.tunnels
-        else "proxy",
-        fields,
-    )
+    scene.entry = PolicyEntry(_kind(scene), fields)
     return scene
+
+
+def _kind(scene: Scene) -> Literal["none", "tunnel", "proxy", "tunnel+proxy"]:
+    if scene.tunnels:
+        return "tunnel+proxy" if scene.proxies else "tunnel"
+    return "proxy" if scene.proxies else "none"
 
 
 def _given(values: list[str]) -> PolicyField:
@@ -259,15 +256,15 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
         for prefix in router.prefixes.values():
             if prefix.on_link:
                 known.add(prefix.network, f"announced on-link by {router.address}", "high")
-    clients = Known(networks=scene.clients)
-    for guess, reason, confidence in lan_guess(clients):
+    for guess, reason, confidence in lan_guess(scene.clients):
         if not any(guess.version == network.version for network in known.networks):
             known.add(guess, reason, confidence)
-    # A network that declares the public internet its own is judged by PL209, not believed.
+    # A network that declares the public internet its own is judged by PL209, not believed. An
+    # IPv6 link of 64 bits is ordinary.
     scene.lans = [
         network
         for network in known.networks
-        if not (network.version == 4 and is_public(network.network_address))
+        if not holds_public(network) or (network.version == 6 and network.prefixlen >= 64)
     ]
     fields["lans"] = _found(
         [(value, reason, known.confidence) for value, reason in known.reasons.items()]
@@ -318,8 +315,7 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 sources.append((str(address), f"the endpoint of {tunnel.label}", "medium"))
     for proxy in scene.proxies:
         sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
-    found = [network for value, _, _ in sources for network in [ip_network(value)]]
-    scene.exits = list(dict.fromkeys([*given, *found]))
+    scene.exits = list(dict.fromkeys([*given, *(ip_network(value) for value, _, _ in sources)]))
     fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.detect.addresses import classify, inside, is_public
+from pcapleak.detect.addresses import holds_public, inside, is_public
 from pcapleak.detect.gather import (
     Column,
     Evidence,
@@ -138,15 +138,6 @@ def _lan_address_inside(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _covers_public(network: Network) -> bool:
-    """Whether a range holds public addresses; the default route is no range of its own."""
-    if network.prefixlen == 0:
-        return False
-    if network.version == 4 and network.prefixlen < 8:
-        return True
-    return is_public(network.network_address)
-
-
 def _injected_routes(scene: Scene) -> Iterator[Finding]:
     """PL208."""
     columns = scene.columns
@@ -160,7 +151,8 @@ def _injected_routes(scene: Scene) -> Iterator[Finding]:
         diverted = [
             network
             for network, _ in lease.classless_routes
-            if _covers_public(network) and network not in endpoints
+            # The default route is no range of its own.
+            if network.prefixlen and holds_public(network) and network not in endpoints
         ]
         if not diverted:
             continue
@@ -193,7 +185,7 @@ def _public_lans(scene: Scene) -> Iterator[Finding]:
     """PL209."""
     declared: list[tuple[Network, str, int, Evidence]] = []
     for lease in scene.state.network.leases():
-        if lease.network is not None and _public_range(lease.network):
+        if lease.network is not None and holds_public(lease.network):
             declared.append(
                 (
                     lease.network,
@@ -204,7 +196,7 @@ def _public_lans(scene: Scene) -> Iterator[Finding]:
             )
     for router in scene.state.network.routers():
         for prefix in router.prefixes.values():
-            if prefix.on_link and prefix.network.prefixlen < 64 and _public_range(prefix.network):
+            if prefix.on_link and prefix.network.prefixlen < 64 and holds_public(prefix.network):
                 declared.append(
                     (
                         prefix.network,
@@ -236,9 +228,3 @@ def _public_lans(scene: Scene) -> Iterator[Finding]:
                 if rule.network is not None and inside(rule.network.network_address, [network])
             ],
         )
-
-
-def _public_range(network: Network) -> bool:
-    if network.version == 6:
-        return classify(network.network_address) == "global IPv6"
-    return _covers_public(network) or network.prefixlen == 0
