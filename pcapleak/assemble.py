@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -15,13 +16,14 @@ from pcapleak.document import (
     FlowEntry,
     Generator,
     InterfaceEntry,
+    Malformed,
     Statistics,
     Time,
 )
 from pcapleak.model import Int64, Interface, Service
 from pcapleak.numbers import LINK_TYPE_NAMES, PROTOCOL_NAMES
 from pcapleak.packets import Dissector
-from pcapleak.tracking.state import CaptureFacts, State
+from pcapleak.tracking.state import MAX_MALFORMED, CaptureFacts, State
 
 MAX_FLOWS = 200
 """Flows listed unless all are asked for: a page a person can read, about 100 kB of JSON."""
@@ -46,7 +48,7 @@ def assemble(
     listed = _rows_that_matter(state, judgement, None if all_flows else MAX_FLOWS)
     return Document(
         schema_version=SCHEMA_VERSION,
-        generator=Generator("pcapleak", version("pcapleak")),
+        generator=Generator("pcapleak", _version()),
         captures=[
             _capture(number, facts, state.interfaces, judgement)
             for number, facts in enumerate(state.captures)
@@ -63,9 +65,14 @@ def assemble(
         timeline=judgement.timeline,
         coverage=judgement.coverage,
         observers=judgement.observers,
-        malformed=state.malformed.entries,
+        malformed=_malformed(state, dissector),
         statistics=_statistics(state, dissector, judgement, len(listed)),
     )
+
+
+@cache
+def _version() -> str:
+    return version("pcapleak")
 
 
 def _capture(
@@ -130,8 +137,19 @@ def _flow(state: State, judgement: Judgement, row: int) -> FlowEntry:
         first_time=Time(int(flows.first_ns[row])),
         last_time=Time(int(flows.last_ns[row])),
         path=PATHS[int(judgement.path[row])],
+        process=state.processes.get(row),
         server_name=state.server_names.get(row),
     )
+
+
+def _malformed(state: State, dissector: Dissector) -> list[Malformed]:
+    """Headers and messages that contradict themselves, in the order of their frames."""
+    headers = [
+        Malformed(frame, error.protocol, error.place, error.offset, error.reason)
+        for frame, error in dissector.malformed
+    ]
+    both = sorted([*headers, *state.malformed.entries], key=lambda entry: entry.frame)
+    return both[:MAX_MALFORMED]
 
 
 def _statistics(
@@ -148,6 +166,6 @@ def _statistics(
         paths={name: int(packets[code]) for code, name in enumerate(PATHS) if packets[code]},
         path_bytes={name: int(size[code]) for code, name in enumerate(PATHS) if packets[code]},
         skipped=dict(sorted(dissector.skipped.items())),
-        malformed=state.malformed.total,
+        malformed=state.malformed.total + dissector.malformed_total,
         flows_listed=listed,
     )

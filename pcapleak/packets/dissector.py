@@ -71,6 +71,7 @@ class Dissector:
         """Frames without a row in any `Packets`, by reason."""
         self.malformed: list[tuple[int, DecodeError]] = []
         """The first malformed headers, by frame."""
+        self.malformed_total = 0
         self.interfaces = interfaces
         self._frames = FrameReader(interfaces, self.skipped)
         self._encapsulations = Encapsulations()
@@ -187,6 +188,7 @@ class Dissector:
                 self.skipped[f"ipv{version} header cut by the snap length"] += 1
                 continue
             self.skipped[f"malformed ipv{version} header"] += 1
+            self.malformed_total += 1
             reason = "the frame ends inside it" if short else "wrong version or header length"
             self._note(int(batch.frame[row]), f"ipv{version}", reason)
 
@@ -201,6 +203,7 @@ class Dissector:
         for number in np.flatnonzero(counts).tolist():
             self.counters[f"protocol {number}"] += int(counts[number])
         wrong = np.flatnonzero(packets.flags & PacketFlag.MALFORMED.value)
+        self.malformed_total += len(wrong)
         for row in wrong[: _MALFORMED_KEPT - len(self.malformed)].tolist():
             name = f"ipv{packets.version[row]}"
             protocol = _PROTOCOL_NAMES.get(int(packets.protocol[row]), name)
