@@ -27,6 +27,7 @@ from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisem
 from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
 from pcapleak.protocols.page import PageCandidate
 from pcapleak.protocols.quic import QuicInitial, decode_quic
+from pcapleak.protocols.relayed import relayed_message
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
 from pcapleak.protocols.tls import ClientHello
@@ -203,7 +204,7 @@ def datagrams(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> I
     for i in np.flatnonzero(decoder).tolist():
         code = Decoder(int(decoder[i]))
         decode = DECODE.get(code)
-        if decode is None:
+        if decode is None and code is not Decoder.SOCKS_UDP:
             continue
         context = Context(
             frame=int(packets.frame[i]),
@@ -216,6 +217,11 @@ def datagrams(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> I
             flow=int(flow[i]),
             forward=bool(forward[i]),
         )
+        if decode is None:
+            inner = relayed_message(context, packets.payload(i))
+            if inner is not None:
+                yield inner
+            continue
         try:
             yield context, decode(packets.payload(i))
         except DecodeError as error:

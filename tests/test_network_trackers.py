@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_protocols import dhcp
-from test_streams import hello
+from test_streams import ALLOCATE, ALLOCATED, hello
 
 from pcapleak.analyzer import Analyzer
 from pcapleak.capture import open_capture
 from pcapleak.model import Context, Endpoint, Service
 from pcapleak.protocols.dhcp import decode_dhcp
-from pcapleak.protocols.dns import decode_dns
+from pcapleak.protocols.dns import DnsMessage, decode_dns
 from pcapleak.protocols.http import HttpRequest, HttpResponse
 from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import decode_router_advertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.quic import CryptoFragment, QuicInitial
+from pcapleak.protocols.relayed import relayed_message
 from pcapleak.protocols.socks import SocksReply, SocksRequest
+from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.tls import ClientHello, parse_hello_records
 from pcapleak.protocols.wireguard import WireGuardMessage
 from pcapleak.tracking.hellos import QuicHellos
@@ -272,6 +274,23 @@ def test_a_quic_hello_in_two_datagrams_is_joined_once() -> None:
     joined = tracker.join(at(3), second)
     assert found is not None and joined.hello == found[0]
     assert tracker.join(at(4), second).hello is None
+
+
+def test_messages_in_a_socks_relays_datagrams_name_the_far_end() -> None:
+    far = Endpoint(ip_address("203.0.113.9"), 3478)
+    header = b"\0\0\0\1" + far.address.packed + struct.pack("!H", far.port)
+    found = relayed_message(at(1), header + ALLOCATE)
+    assert found is not None
+    context, message = found
+    assert isinstance(message, StunMessage) and context.layers == ("socks",)
+    assert (context.source, context.destination) == (CLIENT, far)
+    assert context.outer == (CLIENT, SERVER)
+    answer = relayed_message(back(2), header + ALLOCATED)
+    assert answer is not None and answer[0].source == far
+    dns = relayed_message(at(3), header[:-2] + b"\0\x35" + query(b"example"))
+    assert dns is not None and isinstance(dns[1], DnsMessage)
+    for other in (header + bytes(40), header[:2] + b"\1" + header[3:] + ALLOCATE, b"\0\0\0\2"):
+        assert relayed_message(at(4), other) is None
 
 
 # Real captures
