@@ -53,8 +53,7 @@ ENTRIES: tuple[Entry, ...] = (
         "is the client's own address and not the exit's.",
         _BROWSER_REMEDY,
         ("RFC 8489 section 14.2", "RFC 8828 section 5.2", "RFC 8445 section 5.1.1.2"),
-        "That the answer was received does not prove that a page asked or read it. An address "
-        "within a known exit range is taken for the exit; give --exit-ip where it is not known.",
+        "An answer does not prove that a page asked. Give --exit-ip where the exit is unknown.",
     ),
     Entry(
         "PL102",
@@ -67,8 +66,7 @@ ENTRIES: tuple[Entry, ...] = (
         "the VPN server or proxy.",
         _BROWSER_REMEDY,
         ("RFC 8828 section 5.2", "RFC 8656", "RFC 8445 section 7"),
-        "Which program sent it is not in the packets. VPN clients themselves send STUN (mesh "
-        "VPNs do so by design): those that name themselves are reported as information.",
+        "The program is not in the packets. VPN clients' own STUN is known by its name only.",
     ),
     Entry(
         "PL103",
@@ -84,8 +82,7 @@ ENTRIES: tuple[Entry, ...] = (
         "camera and microphone permissions back, and let the kill switch drop UDP that is bound "
         "to the physical interface.",
         ("RFC 8828 section 5.2", "RFC 8828 section 6"),
-        "Two programs that gather at the same moment look alike where no connectivity check "
-        "gives a tie-breaker; confidence is then medium.",
+        "Without a tie-breaker two programs that gather at one moment look alike.",
     ),
     Entry(
         "PL104",
@@ -99,8 +96,7 @@ ENTRIES: tuple[Entry, ...] = (
         "first, then on the physical interface with the physical address.",
         _FIREWALL_REMEDY,
         ("RFC 8445 section 11", "RFC 8489 section 6.2.1"),
-        "It needs both interfaces recorded. A recorder that listens to several interfaces in "
-        "one process may stop the moment one of them vanishes.",
+        "It needs both sides recorded; a recorder may stop when one interface vanishes.",
     ),
     Entry(
         "PL105",
@@ -140,8 +136,7 @@ ENTRIES: tuple[Entry, ...] = (
         "media.peerconnection.ice.obfuscate_host_addresses true in Firefox) and take camera "
         "and microphone permissions back.",
         ("draft-ietf-mmusic-mdns-ice-candidates section 3.1", "RFC 8828 section 5.2"),
-        "Only signalling in clear can be read. A page with camera or microphone permission is "
-        "meant to get raw addresses.",
+        "Only clear signalling is read. With camera permission raw addresses are expected.",
     ),
     Entry(
         "PL201",
@@ -155,8 +150,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Behind a proxy turn QUIC off in the browser (Chromium: QuicAllowed false; Firefox: "
         "network.http.http3.enable false). Behind a VPN: " + _FIREWALL_REMEDY,
         ("RFC 9000", "RFC 9298 section 1"),
-        "The program is unknown unless the capture names it. A service meant to go beside the "
-        "tunnel belongs into the policy (allow).",
+        "The program is mostly unknown. What is meant to go outside belongs into the policy.",
     ),
     Entry(
         "PL202",
@@ -186,8 +180,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Firefox behind a SOCKS proxy set network.proxy.socks_remote_dns to true; give "
         "Chromium a socks5:// proxy, which resolves there.",
         ("RFC 7858", "RFC 9076 section 5"),
-        "DNS over HTTPS looks like any HTTPS and is not told apart, unless its server's name is "
-        "in clear and known.",
+        "DNS over HTTPS is told from other HTTPS only where its server's name is known.",
     ),
     Entry(
         "PL204",
@@ -229,8 +222,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Drop packets with the tunnel's source address on other interfaces: nft add rule inet "
         "filter output oifname != wg0 ip saddr TUNNEL_ADDRESS drop.",
         ("RFC 8828 section 6.1", "CVE-2019-14899"),
-        "Without a recording of the tunnel and without its address in the policy, a second "
-        "private address of the same host is only taken for the tunnel's.",
+        "Without the tunnel recorded or its address given, a second private address is a guess.",
     ),
     Entry(
         "PL207",
@@ -255,8 +247,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Ignore the option on untrusted networks (systemd-networkd: UseRoutes=false), or keep "
         "the VPN in its own network namespace or with firewall rules instead of routes alone.",
         ("CVE-2024-3661 (TunnelVision)", "RFC 3442"),
-        "Networks that need static routes send the option too; private ranges and the default "
-        "route are not reported.",
+        "Networks that need static routes send it too; private ranges are not reported.",
     ),
     Entry(
         "PL209",
@@ -283,8 +274,7 @@ ENTRIES: tuple[Entry, ...] = (
         "It is how multicast DNS candidates work within a network. Mode 3 or 4 of RFC 8828 "
         "(WebRtcIPHandling) gathers no such candidates.",
         ("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 8.3"),
-        "Only the local network sees it. Firefox answers only when asked, so the absence of "
-        "announcements does not prove that no name was used.",
+        "Firefox answers only when asked: no announcement does not prove that no name was used.",
     ),
     Entry(
         "PL302",
@@ -297,8 +287,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Drop multicast DNS (UDP 5353) on the physical interface, or use WebRtcIPHandling "
         "default_public_interface_only.",
         ("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
-        "Where the tunnel was not recorded nor its address given, an address of another network "
-        "than the sender's is taken for it, with lower confidence.",
+        "Without the tunnel recorded or its address given, a strange address is taken for it.",
     ),
     Entry(
         "PL303",
@@ -332,8 +321,7 @@ ENTRIES: tuple[Entry, ...] = (
         "coherence-country",
         "medium",
         "The countries that the observed vectors point to disagree with the exit's.",
-        "Services compare the country of the exit with other signs; a disagreement marks the "
-        "user as behind a VPN or proxy, and hints at where they are.",
+        "A disagreement marks the user as behind a VPN or proxy, and hints at where they are.",
         "Compare the report's coherence table with the addresses it names.",
         "Choose an exit in the country that the other signs show, or align those.",
         ("docs/coherence.md",),
@@ -388,8 +376,7 @@ ENTRIES: tuple[Entry, ...] = (
         "candidate-set-shape",
         "low",
         "The candidate set is not what a consumer browser produces.",
-        "Which candidates a page gets depends on browser and settings; a set without host "
-        "candidates, or with relay ones only, marks a hardened or unusual client.",
+        "A set without host candidates, or with relay ones only, marks an unusual client.",
         "Read the candidates of the session in the report.",
         "None needed: it is the price of hiding addresses.",
         ("RFC 8828 section 7",),
@@ -402,8 +389,7 @@ ENTRIES: tuple[Entry, ...] = (
         "Snap length, drops, a missing interface or a cut file limit what can be said.",
         "What was not recorded cannot be judged: the verdict holds only for what is there.",
         "Statistics > Capture File Properties shows drops, snap lengths and interfaces.",
-        "Record the physical interface and the tunnel, with full packets, from before the "
-        "tunnel comes up: tcpdump -i any -s 0 -w capture.pcap.",
+        "Record all of it from before the tunnel comes up: tcpdump -i any -s 0 -w capture.pcap.",
         ("pcapng section 4.6", "tcpdump(1), -s"),
         "Drops are known only where the recorder wrote them down.",
     ),
