@@ -48,12 +48,14 @@ def read_until(process: subprocess.Popen[str], text: str, timeout_s: float) -> f
     """Seconds until a line of standard error holds `text`."""
     assert process.stderr is not None
     start = time.monotonic()
+    lines = []
     for line in process.stderr:
+        lines.append(line)
         if text in line:
             return time.monotonic() - start
         if time.monotonic() - start > timeout_s:
             break
-    raise AssertionError(f"no {text!r} within {timeout_s} s")
+    raise AssertionError(f"no {text!r} within {timeout_s} s: {''.join(lines)}")
 
 
 def test_a_leak_is_told_while_it_happens_and_reported_at_the_end(client: Host) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+import numpy as np
+
 from pcapleak.capture.blocks import (
     INTERFACE,
     NAMES,
@@ -17,7 +19,7 @@ from pcapleak.capture.blocks import (
     TLS_KEY_LOG,
 )
 from pcapleak.capture.packet_options import COMMENT, FLAGS
-from pcapleak.model import Direction, Interface
+from pcapleak.model import Direction, Interface, RecordBatch, UInt32
 
 _BYTE_ORDER: Final = 0x1A2B_3C4D
 _NANOSECONDS: Final = 9
@@ -86,6 +88,16 @@ class PcapngWriter:
         )
         self._block(PACKET, head + _padded(data) + _options(options))
 
+    def write_batch(self, batch: RecordBatch, interfaces: list[Interface]) -> int:
+        """Write all packets of a batch, without comments, in one go; gives the bytes written."""
+        ids, place = np.unique(batch.interface, return_inverse=True)
+        for number in ids.tolist():
+            self.add_interface(interfaces[number])
+        numbers = np.array([self._numbers[number] for number in ids.tolist()], np.uint32)[place]
+        blocks = _packet_blocks(batch, numbers)
+        self._file.write(blocks)
+        return len(blocks)
+
     def add_secrets(self, key_log: bytes) -> None:
         """Keep a TLS key log, before the packets it decrypts."""
         head = struct.pack("<II", TLS_KEY_LOG, len(key_log))
@@ -122,6 +134,42 @@ class PcapngWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _packet_blocks(batch: RecordBatch, numbers: UInt32) -> memoryview:
+    """Enhanced packet blocks with a flags option each: 28 bytes, packet, 12 of options, length."""
+    captured = batch.captured_length
+    padded = captured + 3 & ~3
+    total = padded + 44
+    stop = np.cumsum(total)
+    start = stop - total
+    out = np.zeros(int(stop[-1]) if len(stop) else 0, np.uint8)
+    words = out.view("<u4")
+    head = start >> 2
+    for place, column in enumerate(
+        (
+            np.full(len(start), PACKET),
+            total,
+            numbers,
+            batch.ts_ns >> 32 & 0xFFFF_FFFF,
+            batch.ts_ns & 0xFFFF_FFFF,
+            captured,
+            batch.original_length,
+        )
+    ):
+        words[head + place] = column
+    tail = head + 7 + (padded >> 2)
+    words[tail] = FLAGS | 4 << 16
+    if batch.direction is not None:
+        words[tail + 1] = batch.direction
+    words[tail + 3] = total
+    target, source = out.data, batch.data.data
+    begin = start + 28
+    for to, size, place in zip(
+        begin.tolist(), captured.tolist(), batch.offset.tolist(), strict=True
+    ):
+        target[to : to + size] = source[place : place + size]
+    return target
 
 
 def _padded(data: bytes) -> bytes:

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import time
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+import shlex
+from typing import Annotated
 
 import typer
 
-from pcapleak.cli import options
-from pcapleak.cli.analyze import OUTPUT, VERDICT, Threshold, exit_status
-from pcapleak.cli.outputs import write_text
-
-if TYPE_CHECKING:
-    from pcapleak.watch import Update, Watch
+from pcapleak.cli import live_options as options
+from pcapleak.cli import options as policy_options
+from pcapleak.cli.analyze import VERDICT, Threshold
 
 
 def live(
-    iface: Annotated[
-        list[str] | None,
-        typer.Option("--iface", "-i", metavar="IFACE", help="Watch this interface (default: all)."),
-    ] = None,
-    policy: options.PolicyFile = None,
-    proxy: options.Proxies = None,
-    tunnel: options.Tunnels = None,
-    vpn_endpoint: options.VpnEndpoints = None,
-    exit_ip: options.Exits = None,
-    client: options.Clients = None,
-    lan: options.Lans = None,
-    resolver: options.Resolvers = None,
-    allow: options.Allows = None,
-    strict: options.Strict = False,
-    require: options.Requires = None,
-    no_infer: options.NoInfer = False,
+    iface: options.Ifaces = None,
+    policy: policy_options.PolicyFile = None,
+    proxy: policy_options.Proxies = None,
+    tunnel: policy_options.Tunnels = None,
+    vpn_endpoint: policy_options.VpnEndpoints = None,
+    exit_ip: policy_options.Exits = None,
+    client: policy_options.Clients = None,
+    lan: policy_options.Lans = None,
+    resolver: policy_options.Resolvers = None,
+    allow: policy_options.Allows = None,
+    strict: policy_options.Strict = False,
+    require: policy_options.Requires = None,
+    no_infer: policy_options.NoInfer = False,
+    via: options.ViaOption = options.Via.RING,
+    filter_: options.Filter = None,
+    keep_root_for_processes: options.KeepRoot = False,
+    json: options.Json = None,
+    jsonl: options.Jsonl = None,
+    plain: options.Plain = False,
+    record: options.Record = None,
+    record_megabytes: options.RecordMegabytes = 1024,
+    evidence: options.Evidence = None,
+    pre: options.Pre = 10.0,
+    post: options.Post = 5.0,
     duration: Annotated[
-        float | None, typer.Option("--duration", metavar="SECONDS", help="Stop after this long.")
-    ] = None,
-    json: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            "--json",
-            metavar="PATH",
-            help="Write the report as JSON at the end (- is standard output).",
-            rich_help_panel=OUTPUT,
+            "--duration",
+            metavar="SECONDS",
+            help="Stop after this long.",
+            rich_help_panel=options.AUTOMATION,
         ),
     ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            metavar="PACKETS",
+            help="Stop after so many packets.",
+            rich_help_panel=options.AUTOMATION,
+        ),
+    ] = None,
+    until_leak: Annotated[
+        bool,
+        typer.Option(
+            "--until-leak",
+            help="Stop as soon as the verdict is a leak.",
+            rich_help_panel=options.AUTOMATION,
+        ),
+    ] = False,
+    exec_: options.Exec = None,
     fail_on: Annotated[
         Threshold | None,
         typer.Option(
@@ -59,9 +76,11 @@ def live(
 ) -> None:
     """Watch this machine's interfaces; findings appear as they come, the report at the end.
 
-    Ctrl-C, SIGTERM or --duration ends it. It needs the right to capture, and sends nothing.
+    What should hold is learned from the machine's settings, and shown before the watch starts.
+    Ctrl-C, SIGTERM, --duration or --count ends it. It needs the right to capture, gives up
+    every other right at once, and sends nothing. Exit status: as `pcapleak analyze` has it.
     """
-    judged_by = options.read_policy(
+    judged_by = policy_options.read_policy(
         policy,
         proxy,
         tunnel,
@@ -75,46 +94,26 @@ def live(
         require,
         no_infer,
     )
-    from pcapleak.capture.live.source import LiveSource
-    from pcapleak.watch import Watch
+    from pcapleak.cli.running import Plan, run
 
-    with LiveSource(tuple(iface or ())) as source:
-        running = Watch(source, judged_by)
-        _run(running, duration)
-        document = running.document()
-    if json is not None:
-        from pcapleak.report.json import to_json
-
-        write_text(json, to_json(document))
-    if json != "-":
-        from pcapleak.cli.console import page_console
-        from pcapleak.report.terminal import print_report
-
-        print_report(document, page_console(sys.stdout))
-    raise typer.Exit(exit_status([document], fail_on))
-
-
-def _run(running: Watch, duration: float | None) -> None:
-    stopped = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    end_s = None if duration is None else time.monotonic() + duration
-    typer.echo(f"pcapleak: watching {running.source.path.removeprefix('live:')}", err=True)
-    while not stopped and (end_s is None or time.monotonic() < end_s):
-        update = running.step()
-        if update is not None:
-            _print_update(update)
-
-
-def _print_update(update: Update) -> None:
-    from pcapleak.report.text import safe
-
-    if update.verdict is not None:
-        typer.echo(f"verdict: {update.verdict}", err=True)
-    for finding in update.findings:
-        typer.echo(safe(f"{finding.severity} {finding.id} {finding.message}", 2000), err=True)
+    plan = Plan(
+        judged_by,
+        ifaces=iface or (),
+        via=via,
+        filter=filter_,
+        keep_root=keep_root_for_processes,
+        json=json,
+        jsonl=jsonl,
+        plain=plain,
+        record=record,
+        record_bytes=record_megabytes * 1_000_000,
+        evidence=evidence,
+        pre_s=pre,
+        post_s=post,
+        duration=duration,
+        count=count,
+        until_leak=until_leak,
+        fail_on=fail_on,
+        exec=shlex.split(exec_ or ""),
+    )
+    raise typer.Exit(run(plan))

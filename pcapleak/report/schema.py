@@ -21,7 +21,7 @@ def schema() -> dict[str, Any]:
     It stays open: later versions may add properties, never rename or remove them.
     """
     definitions: dict[str, Any] = {}
-    _define(document.Document, definitions)
+    define(document.Document, definitions)
     root = definitions.pop("Document")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -31,7 +31,8 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _define(cls: type, definitions: dict[str, Any]) -> None:
+def define(cls: type, definitions: dict[str, Any]) -> None:
+    """Add the schema of a dataclass of the report, and of those it holds, to `definitions`."""
     if cls.__name__ in definitions:
         return
     definitions[cls.__name__] = {}
@@ -59,7 +60,7 @@ def _property(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     if kind.is_time:
         return _wrap(kind, {"type": "string", "pattern": _TIME_PATTERN})
     if isinstance(item, type) and is_dataclass(item):
-        _define(item, definitions)
+        define(item, definitions)
         return _wrap(kind, {"$ref": f"#/$defs/{item.__name__}"})
     if get_origin(item) is Literal:
         return _wrap(kind, {"enum": list(get_args(item))})

@@ -34,6 +34,8 @@ class CaptureFacts:
     first_ns: int | None = None
     last_ns: int | None = None
     truncated: bool = False
+    drops: int = 0
+    """Packets that a watch could not take in time."""
     problems: list[str] = field(default_factory=list)
 
 

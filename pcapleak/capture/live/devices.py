@@ -11,7 +11,9 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from pcapleak.model import DeviceChange
 
 Kind = Literal["physical", "tunnel", "loopback"]
 
@@ -108,18 +110,6 @@ def _prefix_length(netmask: str | None) -> int:
     return int.from_bytes(socket.inet_pton(family, netmask), "big").bit_count()
 
 
-class DeviceChange(NamedTuple):
-    """A device came or went."""
-
-    ts_ns: int
-    number: int
-    """The interface index."""
-    name: str
-    hardware_type: int
-    present: bool
-    """It exists and is up."""
-
-
 class DeviceMonitor:
     """Notices of the kernel about devices that come, go, or change state (rtnetlink(7))."""
 
@@ -133,6 +123,9 @@ class DeviceMonitor:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         self._socket.bind((0, self.RTMGRP_LINK))
+        self._since_ns = time.time_ns()
+        self.lost = False
+        """Some notices were lost: `list_devices` tells what there is."""
 
     def fileno(self) -> int:
         """For `select`."""
@@ -141,11 +134,17 @@ class DeviceMonitor:
     def read(self) -> list[DeviceChange]:
         """What has changed since the last call."""
         changes: list[DeviceChange] = []
+        now_ns = time.time_ns()
         while True:
             try:
                 data = self._socket.recv(65536)
             except BlockingIOError:
+                self._since_ns = now_ns
                 return changes
+            except OSError:
+                # More changed than the socket holds (ENOBUFS): look at what there is now.
+                self.lost = True
+                continue
             at = 0
             while at + self.HEADER.size <= len(data):
                 length, kind, _, _, _ = self.HEADER.unpack_from(data, at)
@@ -167,4 +166,4 @@ class DeviceMonitor:
                 break
             at += max(4, length + 3 & ~3)
         present = kind == self.RTM_NEWLINK and bool(flags & IFF_UP)
-        return DeviceChange(time.time_ns(), number, name, hardware_type, present)
+        return DeviceChange(self._since_ns, time.time_ns(), number, name, hardware_type, present)

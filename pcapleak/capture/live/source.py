@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -13,14 +14,13 @@ from pcapleak.capture.live.devices import (
     ARPHRD_ETHER,
     ARPHRD_LOOPBACK,
     Device,
-    DeviceChange,
     DeviceMonitor,
     kind_of,
     list_devices,
 )
 from pcapleak.capture.live.ring import Block, PacketRing
 from pcapleak.errors import PcapleakError
-from pcapleak.model import Direction, Interface, RecordBatch
+from pcapleak.model import DeviceChange, Direction, Interface, RecordBatch
 
 LINK_TYPE_ETHERNET = 1
 LINK_TYPE_RAW = 101
@@ -36,7 +36,7 @@ class LiveSource:
     """
 
     format = "live"
-    truncated = False
+    ended = False
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
         devices = list_devices()
@@ -54,6 +54,7 @@ class LiveSource:
         self.changes: list[DeviceChange] = []
         self._frames = 0
         self._devices = {device.index: device for device in devices}
+        self._present = {device.name: device.is_up for device in devices}
         self._ids: dict[int, int] = {}
         self._ring = PacketRing()
         self._monitor = DeviceMonitor()
@@ -70,6 +71,9 @@ class LiveSource:
     def dropped(self) -> int:
         """Packets the kernel could not hand over so far."""
         return self._ring.dropped
+
+    def start(self) -> None:
+        """Nothing more is to be done: the ring has been filling since it was made."""
 
     def read(self, timeout_s: float) -> RecordBatch | None:
         """What has arrived, waiting at most this long; None when nothing has."""
@@ -104,21 +108,36 @@ class LiveSource:
         self.close()
 
     def _note_changes(self) -> None:
-        for change in self._monitor.read():
-            if not self.names or change.name in self.names:
+        for change in [*self._monitor.read(), *self._missed_changes()]:
+            watched = not self.names or change.name in self.names
+            # The kernel repeats itself: only coming and going counts.
+            if watched and self._present.get(change.name, False) != change.present:
+                self._present[change.name] = change.present
                 self.changes.append(change)
             # Named here, because it may be gone again before its first packet is read.
-            self._devices.setdefault(
-                change.number,
-                Device(
-                    change.number,
-                    change.name,
-                    *kind_of(change.name, change.hardware_type),
-                    change.hardware_type,
-                    change.present,
-                    (),
-                ),
+            self._devices[change.index] = Device(
+                change.index,
+                change.name,
+                *kind_of(change.name, change.hardware_type),
+                change.hardware_type,
+                change.present,
+                (),
             )
+
+    def _missed_changes(self) -> Iterator[DeviceChange]:
+        """What there is now, where notices were lost."""
+        if not self._monitor.lost:
+            return
+        self._monitor.lost = False
+        now_ns = time.time_ns()
+        here = {device.name: device for device in list_devices()}
+        for device in here.values():
+            yield DeviceChange(
+                now_ns, now_ns, device.index, device.name, device.hardware_type, device.is_up
+            )
+        for index, device in self._devices.items():
+            if device.name not in here:
+                yield DeviceChange(now_ns, now_ns, index, device.name, device.hardware_type, False)
 
     def _learn(self) -> None:
         self._devices |= {device.index: device for device in list_devices()}

@@ -1,0 +1,147 @@
+"""The options that `live` and `guard` share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SOURCE = "Source"
+EVIDENCE = "Evidence"
+AUTOMATION = "Automation"
+
+
+class Via(StrEnum):
+    """What packets are captured with."""
+
+    RING = "ring"
+    SCAPY = "scapy"
+    DUMPCAP = "dumpcap"
+    TCPDUMP = "tcpdump"
+    STDIN = "-"
+
+
+Ifaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--iface",
+        "-i",
+        metavar="IFACE",
+        help="Watch this interface (default: all, also those that come later).",
+        rich_help_panel=SOURCE,
+    ),
+]
+ViaOption = Annotated[
+    Via,
+    typer.Option(
+        "--via",
+        help="Capture with the kernel's ring, with scapy's socket, with dumpcap or tcpdump,"
+        " or read a capture from standard input.",
+        rich_help_panel=SOURCE,
+    ),
+]
+Filter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        metavar="EXPRESSION",
+        help="A libpcap filter attached in the kernel; the verdict says that it saw no more.",
+        rich_help_panel=SOURCE,
+    ),
+]
+KeepRoot = Annotated[
+    bool,
+    typer.Option(
+        "--keep-root-for-processes",
+        help="Let a helper that sees no packet keep root, to name other users' programs.",
+        rich_help_panel=SOURCE,
+    ),
+]
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="PATH",
+        help="Write the report as JSON, every few seconds and at the end"
+        " (- is standard output, at the end).",
+        rich_help_panel="Output",
+    ),
+]
+Jsonl = Annotated[
+    Path | None,
+    typer.Option(
+        "--jsonl",
+        metavar="PATH",
+        help="Write what happens as it happens, one JSON object a line (- is standard output).",
+        rich_help_panel="Output",
+    ),
+]
+Plain = Annotated[
+    bool,
+    typer.Option(
+        "--plain",
+        help="One line for each new thing instead of a page that is redrawn"
+        " (as where standard error is no terminal).",
+        rich_help_panel="Output",
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="DIR",
+        help="Write all packets to rotated pcapng files in this folder.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+RecordMegabytes = Annotated[
+    int,
+    typer.Option(
+        "--record-megabytes",
+        metavar="MB",
+        min=8,
+        help="What those files may take together; the oldest goes first.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence",
+        metavar="PATH",
+        help="Write the packets around each finding as a pcapng with the reasons in comments.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Pre = Annotated[
+    float,
+    typer.Option(
+        "--pre",
+        metavar="SECONDS",
+        min=0,
+        help="How much from before a finding.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Post = Annotated[
+    float,
+    typer.Option(
+        "--post",
+        metavar="SECONDS",
+        min=0,
+        help="How much from after a finding.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Exec = Annotated[
+    str | None,
+    typer.Option(
+        "--exec",
+        metavar="CMD",
+        help="Run this for each finding of --fail-on's severity (default: high), with its id,"
+        " severity and message as arguments; no shell is involved.",
+        rich_help_panel=AUTOMATION,
+    ),
+]

@@ -1,0 +1,155 @@
+"""What a watch shows while it runs: a page on a terminal, lines elsewhere, JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+import typer
+
+from pcapleak.document import Time
+from pcapleak.report.events import (
+    EndEvent,
+    StartEvent,
+    StatusEvent,
+    event_line,
+    update_events,
+)
+from pcapleak.report.live import Status, live_page
+from pcapleak.report.text import clock_time, flow_ends, safe
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from pcapleak.document import Document
+    from pcapleak.watch import Source, Update, Watch
+
+DRAW_EVERY_S = 0.5
+"""Counters move this often; anything new is drawn at once."""
+MAX_FINDINGS = 1000
+
+
+class Screen:
+    """Tells of a watch: on standard error, and to `jsonl`."""
+
+    def __init__(
+        self, source: Source, policy_lines: list[str], *, plain: bool, jsonl: BinaryIO | None
+    ) -> None:
+        self._source = source
+        self._policy_lines = policy_lines
+        self._plain = plain
+        self._jsonl = jsonl
+        self._status = Status(source.path.removeprefix("live:"))
+        self._document: Document | None = None
+        self._live: Live | None = None
+        self._started_s = time.monotonic()
+        self._drawn_s = 0.0
+        self._drawn_packets = 0
+
+    def start(self) -> None:
+        """The watch has begun."""
+        self._event(
+            StartEvent(
+                Time(time.time_ns()),
+                self._source.path,
+                [interface.label for interface in self._source.interfaces],
+                self._policy_lines,
+            )
+        )
+        for line in self._policy_lines:
+            typer.echo(safe(f"pcapleak: {line}", 2000), err=True)
+        typer.echo(f"pcapleak: watching {safe(self._status.source)}", err=True)
+        if not self._plain:
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+
+    def update(self, watch: Watch, update: Update) -> None:
+        """A judgement brought something, or nothing."""
+        self._document = update.document
+        for event in update_events(update, time.time_ns()):
+            self._event(event)
+        self._status.findings += update.findings
+        del self._status.findings[:-MAX_FINDINGS]
+        if self._plain:
+            self._lines(update)
+        elif update.findings or update.verdict_changed or update.events:
+            self._draw(watch)
+
+    def status(self, watch: Watch) -> None:
+        """It is time for the counters."""
+        self._event(
+            StatusEvent(
+                Time(time.time_ns()),
+                watch.packets,
+                watch.source.dropped,
+                watch.flows,
+                len(self._document.findings) if self._document else 0,
+            )
+        )
+
+    def tick(self, watch: Watch) -> None:
+        """Draw the page anew, now and then."""
+        if self._live is not None and time.monotonic() - self._drawn_s > DRAW_EVERY_S:
+            self._draw(watch)
+
+    def end(self, watch: Watch, update: Update, reason: str) -> None:
+        """The watch is over."""
+        verdict = update.document.verdict
+        self._event(
+            EndEvent(Time(time.time_ns()), reason, watch.packets, watch.source.dropped, verdict)
+        )
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+        if self._jsonl is not None and self._jsonl is not sys.stdout.buffer:
+            self._jsonl.close()
+
+    def _draw(self, watch: Watch) -> None:
+        if self._live is None:
+            return
+        now_s = time.monotonic()
+        status = self._status
+        status.rate = (watch.packets - self._drawn_packets) / max(now_s - self._drawn_s, 0.001)
+        self._drawn_s, self._drawn_packets = now_s, watch.packets
+        status.elapsed_s = now_s - self._started_s
+        status.packets, status.dropped = watch.packets, watch.source.dropped
+        status.flows = watch.flows
+        self._live.update(live_page(self._document, status), refresh=True)
+
+    def _event(self, event: object) -> None:
+        if self._jsonl is not None:
+            self._jsonl.write(event_line(event).encode())
+            self._jsonl.flush()
+
+    def _lines(self, update: Update) -> None:
+        lines = [f"{clock_time(event.time)} {event.text}" for event in update.events]
+        lines += [
+            f"{clock_time(flow.first_time)} past the tunnel or proxy: {flow.protocol} "
+            f"{flow_ends(flow)}" + (f", {flow.process}" if flow.process else "")
+            for flow in update.flows
+        ]
+        lines += [
+            f"{clock_time(session.first_time)} WebRTC session {session.id} ({session.engine})"
+            for session in update.sessions
+        ]
+        lines += [
+            f"{clock_time(name.first_time)} name {name.name} = {', '.join(name.addresses) or '?'}"
+            for name in update.names
+        ]
+        lines += [
+            f"{clock_time(finding.first_time)} {finding.severity} {finding.id} {finding.message}"
+            for finding in update.findings
+        ]
+        if update.verdict_changed:
+            verdict = update.document.verdict
+            exposed = ", ".join(verdict.exposed_addresses[:4])
+            lines.append(f"verdict: {verdict.result}" + (f", exposed {exposed}" if exposed else ""))
+        for line in lines:
+            typer.echo(safe(line, 2000), err=True)

@@ -1,0 +1,335 @@
+"""One watch from its start to its report: what `live` and `guard` do once options are read."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import typer
+
+from pcapleak.cli.analyze import Threshold, exit_status
+from pcapleak.cli.live_options import Via
+from pcapleak.errors import PcapleakError
+
+if TYPE_CHECKING:
+    from pcapleak.capture.live.evidence import EvidenceFile
+    from pcapleak.capture.live.recorder import Recorder
+    from pcapleak.cli.live_files import ReportFile
+    from pcapleak.cli.live_screen import Screen
+    from pcapleak.document import Document, Finding
+    from pcapleak.policy import Policy
+    from pcapleak.watch import Source, Update, Watch
+
+REPORT_EVERY_S = 5.0
+"""A crash loses so much of the report at most."""
+STATUS_EVERY_S = 5.0
+SETTLE_S = 1.0
+"""How long a guarded command's last packets are waited for."""
+MAX_CHILDREN = 8
+"""Commands of --exec running at a time; findings beyond it wait."""
+MAX_WAITING = 1000
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that was asked for."""
+
+    policy: Policy
+    ifaces: Sequence[str] = ()
+    via: Via = Via.RING
+    filter: str | None = None
+    keep_root: bool = False
+    json: Path | None = None
+    jsonl: Path | None = None
+    plain: bool = False
+    record: Path | None = None
+    record_bytes: int = 1 << 30
+    evidence: Path | None = None
+    pre_s: float = 10.0
+    post_s: float = 5.0
+    duration: float | None = None
+    count: int | None = None
+    until_leak: bool = False
+    fail_on: Threshold | None = None
+    exec: Sequence[str] = ()
+    command: Sequence[str] = ()
+    """What `guard` runs."""
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What a watch writes to; opened while there is root."""
+
+    screen: Screen
+    report: ReportFile | None = None
+    recorder: Recorder | None = None
+    evidence: EvidenceFile | None = None
+
+    def close(self) -> None:
+        """End them all."""
+        self.screen.close()
+        for one in (self.recorder, self.evidence):
+            if one is not None:
+                one.close()
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Runs a command for findings: arguments are passed, no shell reads them."""
+
+    command: Sequence[str]
+    severities: Sequence[str]
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    waiting: list[Finding] = field(default_factory=list)
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Findings that are new."""
+        if self.command:
+            wanted = [finding for finding in findings if finding.severity in self.severities]
+            self.waiting += wanted[: MAX_WAITING - len(self.waiting)]
+
+    def turn(self) -> None:
+        """Start what waits, as far as there is room."""
+        from pcapleak.report.text import safe
+
+        self.running = [child for child in self.running if child.poll() is None]
+        while self.waiting and len(self.running) < MAX_CHILDREN:
+            finding = self.waiting.pop(0)
+            arguments = [finding.id, finding.severity, safe(finding.message, 2000)]
+            try:
+                child = subprocess.Popen([*self.command, *arguments], stdin=subprocess.DEVNULL)
+            except OSError as error:
+                typer.echo(f"pcapleak: --exec {self.command[0]}: {error.strerror}", err=True)
+                self.waiting.clear()
+                return
+            self.running.append(child)
+
+
+def run(plan: Plan) -> int:
+    """Watch until told to stop; gives the exit status.
+
+    Raises `PcapleakError` where the watch cannot begin.
+    """
+    from pcapleak.capture.live.opening import open_source
+    from pcapleak.capture.live.owners import Owners, RootOwners
+    from pcapleak.capture.live.privileges import drop_privileges, ordinary_user
+    from pcapleak.capture.live.processes import Processes
+    from pcapleak.watch import Watch
+
+    policy, lines = _policy(plan)
+    source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
+    try:
+        outputs = _open_outputs(plan, source, lines)
+        helper = RootOwners() if plan.keep_root and ordinary_user() is not None else None
+        _load_the_rest(source)
+        drop_privileges()
+        source.start()
+        processes = None
+        if plan.via in (Via.RING, Via.SCAPY):
+            processes = Processes(helper or Owners(), hidden=helper is None)
+        watch = Watch(source, policy, processes=processes, evidence=outputs.evidence)
+        try:
+            document, reason = _Run(plan, watch, outputs).until_the_end()
+        finally:
+            outputs.close()
+            if helper is not None:
+                helper.close()
+    finally:
+        source.close()
+    status = exit_status([document], plan.fail_on)
+    _finish(plan, document, reason)
+    return status
+
+
+def _policy(plan: Plan) -> tuple[Policy, list[str]]:
+    """The policy completed from the machine, and what is said of it."""
+    if plan.via is Via.STDIN or not sys.platform.startswith("linux"):
+        return plan.policy, []
+    from pcapleak.capture.live.machine import read_machine
+    from pcapleak.machine_policy import describe, infer_policy
+
+    machine = read_machine()
+    result = infer_policy(machine, plan.policy)
+    return result.policy, describe(result, machine)
+
+
+def _open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
+    from pcapleak.cli.live_files import ReportFile, make_folder, open_output
+    from pcapleak.cli.live_screen import Screen
+
+    outputs = Outputs(
+        Screen(
+            source,
+            lines,
+            plain=plan.plain or not sys.stderr.isatty(),
+            jsonl=None if plan.jsonl is None else open_output(plan.jsonl),
+        )
+    )
+    if plan.json is not None and str(plan.json) != "-":
+        outputs.report = ReportFile(plan.json)
+    if plan.record is not None:
+        from pcapleak.capture.live.recorder import Recorder
+
+        make_folder(plan.record)
+        outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
+    if plan.evidence is not None:
+        from pcapleak.capture.live.evidence import EvidenceFile
+
+        outputs.evidence = EvidenceFile(
+            open_output(plan.evidence),
+            source.interfaces,
+            int(plan.pre_s * 1e9),
+            int(plan.post_s * 1e9),
+        )
+    return outputs
+
+
+def _load_the_rest(source: Source) -> None:
+    """Load what is loaded late elsewhere: an ordinary user may not be able to read it.
+
+    A virtual environment under /root is the usual case. Judging and printing a watch without
+    packets loads most of it.
+    """
+    from io import StringIO
+
+    import cryptography.hazmat.primitives.ciphers.aead
+    import cryptography.hazmat.primitives.ciphers.algorithms
+    import cryptography.hazmat.primitives.ciphers.modes  # noqa: F401
+
+    import pcapleak.tracking.ice.sessions  # noqa: F401
+    from pcapleak.analyzer import Analyzer
+    from pcapleak.cli.console import page_console
+    from pcapleak.report.json import to_json
+    from pcapleak.report.live import Status, live_page
+    from pcapleak.report.terminal import print_report
+
+    document = Analyzer().document()
+    to_json(document)
+    console = page_console(StringIO())
+    print_report(document, console, verbose=True)
+    console.print(live_page(document, Status(source.path)))
+
+
+class _Run:
+    """The loop of a watch."""
+
+    def __init__(self, plan: Plan, watch: Watch, outputs: Outputs) -> None:
+        self.plan = plan
+        self.watch = watch
+        self.outputs = outputs
+        self.reason: str | None = None
+        self.hooks = Hooks(plan.exec, _severities(plan.fail_on or Threshold.HIGH))
+        self._reported_s = time.monotonic()
+        self._told_s = time.monotonic()
+
+    def until_the_end(self) -> tuple[Document, str]:
+        """The final report, and why it ended."""
+        before = {
+            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        child = None
+        try:
+            self.outputs.screen.start()
+            if self.plan.command:
+                child = _start(self.plan.command)
+            self._loop(child)
+            update = self.watch.judge()
+            self._tell(update)
+            self.outputs.screen.end(self.watch, update, self.reason or "")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if child is not None and child.poll() is None:
+                child.terminate()
+        self._report(update.document)
+        return update.document, self.reason or ""
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.reason = signal.Signals(number).name
+
+    def _loop(self, child: subprocess.Popen[bytes] | None) -> None:
+        end_s = None if self.plan.duration is None else time.monotonic() + self.plan.duration
+        settled_s: float | None = None
+        while self.reason is None:
+            update = self.watch.step()
+            self._record()
+            if update is not None:
+                self._tell(update)
+            self.hooks.turn()
+            now_s = time.monotonic()
+            if now_s - self._told_s > STATUS_EVERY_S:
+                self._told_s = now_s
+                self.outputs.screen.status(self.watch)
+            self.outputs.screen.tick(self.watch)
+            if end_s is not None and now_s >= end_s:
+                self.reason = "duration"
+            elif self.plan.count is not None and self.watch.packets >= self.plan.count:
+                self.reason = "count"
+            elif self.watch.source.ended:
+                self.reason = "the source ended"
+            elif child is not None and child.poll() is not None:
+                settled_s = settled_s or now_s + SETTLE_S
+                if now_s >= settled_s:
+                    self.reason = f"the command ended with status {child.returncode}"
+
+    def _record(self) -> None:
+        recorder, batch = self.outputs.recorder, self.watch.last_batch
+        if recorder is None or batch is None:
+            return
+        try:
+            recorder.write(batch)
+        except OSError as error:
+            self.outputs.recorder = None
+            text = f"--record stopped: {error.strerror}"
+            self.watch.source.problems.append(text)
+            typer.echo(f"pcapleak: {text}", err=True)
+
+    def _tell(self, update: Update) -> None:
+        self.outputs.screen.update(self.watch, update)
+        self.hooks.add(update.findings)
+        if self.plan.until_leak and update.document.verdict.result == "leak":
+            self.reason = self.reason or "a leak"
+        now_s = time.monotonic()
+        if now_s - self._reported_s > REPORT_EVERY_S:
+            self._reported_s = now_s
+            self._report(update.document)
+
+    def _report(self, document: Document) -> None:
+        if self.outputs.report is not None:
+            from pcapleak.report.json import to_json
+
+            self.outputs.report.replace(to_json(document))
+
+
+def _severities(threshold: Threshold) -> list[str]:
+    order = [severity.value for severity in Threshold]
+    return order[: order.index(threshold.value) + 1]
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command)
+    except OSError as error:
+        raise PcapleakError(
+            f"guard: {command[0]} cannot be started ({error.strerror}); check its name"
+        ) from error
+
+
+def _finish(plan: Plan, document: Document, reason: str) -> None:
+    """The report on standard output, unless that is for something else."""
+    if plan.json is not None and str(plan.json) == "-":
+        from pcapleak.report.json import to_json
+
+        typer.echo(to_json(document), nl=False)
+    elif plan.jsonl is None or str(plan.jsonl) != "-":
+        from pcapleak.cli.console import page_console
+        from pcapleak.report.terminal import print_report
+
+        print_report(document, page_console(sys.stdout))
