@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from pcapleak.capture import CaptureSource
 from pcapleak.detect import judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
+from pcapleak.inputs import decrypt_signalling
 from pcapleak.model import Bool, Context, Decoder, Int64, Interface, Packets, RecordBatch, UInt8
 from pcapleak.packets import Dissector, recognise
 from pcapleak.policy import Policy
@@ -235,10 +237,12 @@ def analyze_captures(
     *,
     all_flows: bool = False,
     pages: Mapping[str, list[PageCandidate]] | None = None,
+    key_log: Path | None = None,
 ) -> Document:
     """Judge one timeline: the batches of one source, or of several merged.
 
-    `pages` are what browsers' own tools told of candidates, by file.
+    `pages` are what browsers' own tools told of candidates, by file. Signalling inside TLS is
+    read by `key_log`, or by the secrets that the captures hold.
     """
     analyzer = Analyzer(policy, sources[0].interfaces)
     analyzer.pages.update(pages or {})
@@ -250,4 +254,9 @@ def analyze_captures(
         fact.bytes = source.bytes_read
         fact.truncated = source.truncated
         fact.problems = list(source.problems)
+    texts, hindrances = decrypt_signalling(sources, key_log)
+    for context, channel, text in texts:
+        analyzer.state.signalling.text(context, channel, text)
+    for number, hindrance in hindrances.items():
+        facts[number].problems.append(hindrance)
     return analyzer.document(all_flows=all_flows)

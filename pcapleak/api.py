@@ -8,7 +8,7 @@ from typing import Literal, overload
 
 from pcapleak.analyzer import analyze_captures
 from pcapleak.capture import CaptureSource
-from pcapleak.inputs import open_timeline, read_pages
+from pcapleak.inputs import check_key_log, open_timeline, read_pages
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
 from pcapleak.report.report import Report
@@ -24,6 +24,7 @@ def analyze(  # type: ignore[overload-overlap]  # a str is one path, though it i
     *,
     merge: bool = False,
     pages: Iterable[str | Path] = (),
+    key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report: ...
@@ -34,6 +35,7 @@ def analyze(
     *,
     merge: Literal[True],
     pages: Iterable[str | Path] = (),
+    key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report: ...
@@ -44,6 +46,7 @@ def analyze(
     *,
     merge: Literal[False] = False,
     pages: Iterable[str | Path] = (),
+    key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> list[Report]: ...
@@ -53,6 +56,7 @@ def analyze(
     *,
     merge: bool = False,
     pages: Iterable[str | Path] = (),
+    key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | None = None,
 ) -> Report | list[Report]:
@@ -61,19 +65,23 @@ def analyze(
     One path gives one `Report`. Several give a list with one report for each, or with `merge`
     a single report over one common timeline. Without a `policy` what should have held is
     inferred from the capture. `pages` are files with what the page itself read (a
-    webrtc-internals dump, SDP, ...), held against the packets. `all_flows=False` lists only the
-    flows that matter, as the command does.
+    webrtc-internals dump, SDP, ...), held against the packets. `key_log` is a TLS key log
+    (SSLKEYLOGFILE) that opens the signalling inside; tshark reads it. `all_flows=False` lists
+    only the flows that matter, as the command does.
 
     Raises `CaptureError` where a file cannot be read at all; a capture cut short is no error.
     """
     told = read_pages(pages)
 
     def report(files: Sequence[str | Path]) -> Report:
+        keys = check_key_log(files, key_log)
         with open_timeline(files) as (sources, batches):
             if progress is not None:
                 batches = _watched(batches, sources, progress)
             return Report(
-                analyze_captures(sources, batches, policy, all_flows=all_flows, pages=told)
+                analyze_captures(
+                    sources, batches, policy, all_flows=all_flows, pages=told, key_log=keys
+                )
             )
 
     if isinstance(paths, str | Path):

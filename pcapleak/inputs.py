@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from pcapleak.capture import CaptureSource, merge_captures, open_capture
+from pcapleak.capture.decrypted import DecryptedText, read_decrypted, tshark_missing
 from pcapleak.errors import PcapleakError
-from pcapleak.model import RecordBatch
+from pcapleak.model import Context, Direction, RecordBatch
 from pcapleak.protocols.page import PageCandidate, read_page
 
 Timeline = tuple[list[CaptureSource], Iterator[RecordBatch]]
@@ -47,3 +50,95 @@ def read_pages(paths: Iterable[str | Path]) -> dict[str, list[PageCandidate]]:
                 f"{path}: holds no ICE candidate; give a webrtc-internals dump, SDP, or lines"
             )
     return pages
+
+
+def check_key_log(paths: Sequence[str | Path], key_log: str | Path | None) -> Path | None:
+    """The key log, if it and what reads it are there.
+
+    Raises `PcapleakError` where the file, or tshark, is missing, or a capture is a stream.
+    """
+    if key_log is None:
+        return None
+    if not Path(key_log).is_file():
+        raise PcapleakError(f"{key_log}: no such key log; give the file SSLKEYLOGFILE named")
+    if tshark_missing():
+        raise PcapleakError("--keylog needs tshark, which is not installed; install it")
+    if "-" in map(str, paths):
+        raise PcapleakError("--keylog needs a second reading; give a file instead of -")
+    return Path(key_log)
+
+
+Decrypted = tuple[Context, str, bytes]
+"""Where a message was, the protocol that carried it inside TLS, and its text."""
+
+
+def decrypt_signalling(
+    sources: Sequence[CaptureSource], key_log: Path | None
+) -> tuple[list[Decrypted], dict[int, str]]:
+    """What `sources`, read to their ends, signalled inside TLS, and by source what hindered it.
+
+    Captures without secrets of their own are left alone unless there is a key log.
+    """
+    found: list[tuple[int, DecryptedText]] = []
+    problems: dict[int, str] = {}
+    for number, source in enumerate(sources):
+        if key_log is None and not source.secrets:
+            continue
+        if source.path == "-" or tshark_missing():
+            needed = "a file instead of a stream" if source.path == "-" else "tshark"
+            problems[number] = f"TLS secrets are in the capture; to read signalling needs {needed}"
+            continue
+        decrypted = read_decrypted(source.path, key_log)
+        found += [(number, text) for text in decrypted.texts]
+        if decrypted.problem is not None:
+            problems[number] = decrypted.problem
+    frames = _merged_frames(sources, found) if len(sources) > 1 else {}
+    return [
+        (_context(sources, number, text, frames), text.channel, text.text) for number, text in found
+    ], problems
+
+
+def _context(
+    sources: Sequence[CaptureSource],
+    number: int,
+    text: DecryptedText,
+    frames: dict[tuple[int, int], int],
+) -> Context:
+    own = [
+        each.id for each in sources[0].interfaces if each.capture == number and each.parent is None
+    ]
+    return Context(
+        frame=frames.get((number, text.frame), text.frame),
+        ts_ns=text.ts_ns,
+        interface=own[min(text.interface, len(own) - 1)],
+        direction=Direction.UNKNOWN,
+        transport=text.transport,
+        source=text.source,
+        destination=text.destination,
+        flow=-1,
+        forward=True,
+        layers=("tls",),
+    )
+
+
+def _merged_frames(
+    sources: Sequence[CaptureSource], found: Sequence[tuple[int, DecryptedText]]
+) -> dict[tuple[int, int], int]:
+    """The numbers on the common timeline of frames known by source and their number in it."""
+    wanted = {
+        number: sorted({text.frame for at, text in found if at == number}) for number, _ in found
+    }
+    frames: dict[tuple[int, int], int] = {}
+    if not wanted:
+        return frames
+    with open_timeline([source.path for source in sources]) as (again, batches):
+        seen = dict.fromkeys(wanted, 0)
+        for batch in batches:
+            capture = np.array([each.capture for each in again[0].interfaces])[batch.interface]
+            for number, own in wanted.items():
+                merged = batch.frame[capture == number]
+                first, seen[number] = seen[number], seen[number] + len(merged)
+                for frame in own:
+                    if first < frame <= seen[number]:
+                        frames[number, frame] = int(merged[frame - first - 1])
+    return frames

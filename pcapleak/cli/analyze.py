@@ -58,6 +58,15 @@ def analyze(
             " about:webrtc text, getStats JSON, SDP or candidate lines.",
         ),
     ] = None,
+    keylog: Annotated[
+        Path | None,
+        typer.Option(
+            "--keylog",
+            metavar="FILE",
+            help="A TLS key log (SSLKEYLOGFILE): candidates signalled inside TLS are read too,"
+            " through tshark.",
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Analyze the captures inside folders.")
     ] = False,
@@ -205,7 +214,7 @@ def analyze(
     documents: list[Document] = []
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
-    for document in _read(paths, judged_by, pages or (), merge, listed, quiet, failures):
+    for document in _read(paths, judged_by, pages or (), keylog, merge, listed, quiet, failures):
         if json != "-":
             _print(document, quiet, verbose, first=not documents)
         documents.append(document)
@@ -281,6 +290,7 @@ def _read(
     paths: Sequence[str],
     policy: Policy,
     pages: Sequence[str],
+    keylog: Path | None,
     merge: bool,
     all_flows: bool,
     quiet: bool,
@@ -300,6 +310,7 @@ def _read(
                         policy,
                         merge=True,
                         pages=pages,
+                        key_log=keylog,
                         all_flows=all_flows,
                         progress=progress,
                     )

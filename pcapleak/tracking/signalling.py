@@ -1,4 +1,4 @@
-"""Candidate lines that signalling carried in clear: HTTP, WebSocket, SIP and XMPP."""
+"""Candidate lines that signalling carried: in clear, or decrypted by keys given."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ MAX_LINES = 10_000
 MAX_TEXT = 1 << 20
 """Bytes of one message that are searched; descriptions have up to 100 kB."""
 
-_UFRAG = re.compile(r"ice-ufrag:([A-Za-z0-9+/]{4,256})")
+_UFRAG = re.compile(
+    r"(?:ice-ufrag:|\busername_?fragment\\{0,3}\"\s*:\s*\\{0,3}\")([A-Za-z0-9+/]{4,256})", re.I
+)
+"""In SDP (RFC 8839 section 5.4), or beside a line in RTCIceCandidateInit, quoted once or twice."""
 
 _MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a")
 
@@ -63,7 +66,7 @@ class SignallingTracker:
             text = unquote_plus(text)
         fragments = set(_UFRAG.findall(text))
         description = fragments.pop() if len(fragments) == 1 else None
-        for line in find_candidates(text):
+        for line in dict.fromkeys(find_candidates(text)):
             known = self._lines.get(line)
             if known is not None:
                 known.seen.add(context)

@@ -1,0 +1,143 @@
+"""What TLS and QUIC hid, where key logs open it: tshark's reading, by way of pyshark.
+
+pyshark runs an event loop of its own, which breaks the loop of a caller that has one (a
+notebook), so it runs in a thread of its own; in XML mode, since its JSON loses the repeated
+parts of HTTP/2.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pcapleak.model import Endpoint
+
+if TYPE_CHECKING:
+    from pyshark.packet.packet import Packet
+
+MAX_TEXTS = 10_000
+MAX_BYTES = 64 << 20
+"""Texts kept: a call has some dozens, of 1 to 20 kB."""
+
+_CHANNELS = ("websocket", "http2", "http3", "http", "sip", "xmpp")
+_FILTER = f"(tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
+_PREFERENCES = {"tcp.reassemble_out_of_order": "TRUE"}
+
+_MARK = b"candidate".hex()
+
+
+class DecryptedText(NamedTuple):
+    """A message that speaks of candidates, as it was before encryption."""
+
+    frame: int
+    """Number in its file, from 1."""
+    ts_ns: int
+    interface: int
+    """Number of the interface in its file, from 0."""
+    transport: str
+    source: Endpoint
+    destination: Endpoint
+    channel: str
+    """websocket, http2, http3, http, sip or xmpp"""
+    text: bytes
+
+
+class Decrypted(NamedTuple):
+    """The texts of one file, and why there may be more."""
+
+    texts: list[DecryptedText]
+    problem: str | None
+
+
+def tshark_missing() -> bool:
+    """Whether there is no tshark to decrypt by."""
+    return shutil.which("tshark") is None
+
+
+def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
+    """The decrypted messages of the capture at `path` that speak of candidates.
+
+    `key_log` is a file in the format of SSLKEYLOGFILE; secrets inside a pcapng are used anyway.
+    tshark must be there.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="tshark") as worker:
+        return worker.submit(_read, path, key_log).result()
+
+
+def _read(path: str, key_log: Path | None) -> Decrypted:
+    import asyncio
+
+    import pyshark
+    from pyshark.capture.capture import TSharkCrashException
+
+    preferences = dict(_PREFERENCES)
+    if key_log is not None:
+        preferences["tls.keylog_file"] = str(key_log.resolve())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    capture = pyshark.FileCapture(
+        str(Path(path).resolve()),
+        display_filter=_FILTER,
+        keep_packets=False,
+        override_prefs=preferences,
+        custom_parameters=["-n"],
+        eventloop=loop,
+    )
+    texts: list[DecryptedText] = []
+    size = 0
+    try:
+        for packet in capture:
+            for text in _texts(packet):
+                size += len(text)
+                if len(texts) >= MAX_TEXTS or size > MAX_BYTES:
+                    return Decrypted(texts, "decrypted signalling was read in part: too much of it")
+                texts.append(_message(packet, text))
+    except TSharkCrashException:
+        return Decrypted(texts, "tshark ended before the capture's end while decrypting")
+    finally:
+        capture.close()
+        loop.close()
+    return Decrypted(texts, None)
+
+
+def _texts(packet: Packet) -> Iterator[bytes]:
+    """What of a packet speaks of candidates; parts of another such part are left out.
+
+    tshark shows a message again and again, whole and in its parts, as hexadecimal.
+    """
+    found = {
+        bytes.fromhex(value)
+        for layer in packet.layers
+        for field in layer._get_all_fields_with_alternates()
+        if (value := field.raw_value) and _MARK in value.lower() and len(value) % 2 == 0
+    }
+    kept: list[bytes] = []
+    for text in sorted(found, key=lambda text: (-len(text), text)):
+        if not any(text in longer for longer in kept):
+            kept.append(text)
+            yield text
+
+
+def _message(packet: Packet, text: bytes) -> DecryptedText:
+    names = [layer.layer_name for layer in packet.layers]
+    network = next(each for each in reversed(packet.layers) if each.layer_name in ("ip", "ipv6"))
+    transport = next(each for each in reversed(packet.layers) if each.layer_name in ("tcp", "udp"))
+    seconds, _, fraction = str(packet.sniff_timestamp).partition(".")
+    return DecryptedText(
+        frame=int(packet.number),
+        ts_ns=int(seconds) * 1_000_000_000 + int(f"{fraction:0<9}"[:9]),
+        interface=int(packet.frame_info.get_field_value("interface_id") or 0),
+        transport=transport.layer_name,
+        source=Endpoint(ip_address(network.src), int(transport.srcport)),
+        destination=Endpoint(ip_address(network.dst), int(transport.dstport)),
+        channel=_channel(names),
+        text=text,
+    )
+
+
+def _channel(layers: Iterable[str]) -> str:
+    return next((name for name in _CHANNELS if name in layers), "http")
