@@ -4,110 +4,148 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
-
 from conftest import need_tool
-from netns import Host, hosts, join
+from live_support import CLIENT, PROXY, Watching, analyze, counter, machine, requests
+from netns import Host, hosts
 
-CLIENT = "192.168.50.42"
-STUN_SERVER = "198.51.100.10"
-PROXY = "socks5://198.51.100.30:1080"
+from pcapleak.report.events import EVENTS, events_schema
 
-BINDING_REQUEST = f"""
-import os, socket, time
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("{CLIENT}", 40000))
-for _ in range(3):
-    sock.sendto(bytes.fromhex("000100002112a442") + os.urandom(12), ("{STUN_SERVER}", 3478))
-    sock.recv(2000)
-    time.sleep(0.2)
-"""
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 @pytest.fixture
 def client(root_network: None) -> Iterator[Host]:
-    """A host with a real STUN server (coturn) at the other end of eth0."""
-    turnserver = need_tool("turnserver")
-    with hosts(2) as (client, server):
-        join(client, "eth0", f"{CLIENT}/24", server, "eth0", "192.168.50.1/24")
-        server.run("ip", "addr", "add", f"{STUN_SERVER}/32", "dev", "lo")
-        client.run("ip", "route", "add", "default", "via", "192.168.50.1")
-        server.start(turnserver, "-n", "--no-auth", "-L", STUN_SERVER, "-p", "3478",
-                     "--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout")  # fmt: skip
-        time.sleep(1)
+    with machine() as (client, _):
         yield client
 
 
-def read_until(process: subprocess.Popen[str], text: str, timeout_s: float) -> float:
-    """Seconds until a line of standard error holds `text`."""
-    assert process.stderr is not None
-    start = time.monotonic()
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if text in line:
-            return time.monotonic() - start
-        if time.monotonic() - start > timeout_s:
-            break
-    raise AssertionError(f"no {text!r} within {timeout_s} s: {''.join(lines)}")
+def events(path: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    schema = jsonschema.Draft202012Validator(events_schema())
+    for line in lines:
+        schema.validate(line)
+    return lines
 
 
-def test_a_leak_is_told_while_it_happens_and_reported_at_the_end(client: Host) -> None:
-    """A STUN answer past the proxy is on screen as it comes, and in the final report."""
-    watching = client.python(
-        "-m", "pcapleak", "live", "--iface", "eth0", "--proxy", PROXY, "--json", "-"
-    )
-    read_until(watching, "watching eth0", 20)
-    client.run(sys.executable, "-c", BINDING_REQUEST)
-    read_until(watching, "PL10", 10)
-    watching.send_signal(signal.SIGINT)
-    output, _ = watching.communicate(timeout=20)
+def test_a_leak_is_told_within_a_second_and_reported_at_the_end(
+    client: Host, tmp_path: Path
+) -> None:
+    """From the kernel's time of the packet to the event on disk."""
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-",
+                        "--jsonl", str(tmp_path / "events.jsonl"))  # fmt: skip
+    requests(client, 3).wait(20)
+    watching.read_until("PL10", 10)
+    output, _ = watching.stop(signal.SIGINT)
     report = json.loads(output)
-    assert watching.returncode == 1
+    assert watching.process.returncode == 1
     assert report["verdict"]["result"] == "leak"
-    assert {finding["id"] for finding in report["findings"]} & {"PL101", "PL102"}
     assert report["captures"][0]["packets"] >= 6
+    lines = events(tmp_path / "events.jsonl")
+    found = [line for line in lines if line["event"] == "finding"]
+    assert {line["finding"]["id"] for line in found} & {"PL101", "PL102"}
+    for line in found:
+        assert line["time_ns"] - line["finding"]["first_time_ns"] < 1_000_000_000
+    assert [line["event"] for line in lines if line["event"] in ("start", "end")] == [
+        "start",
+        "end",
+    ]
+    assert lines[-1]["reason"] == "SIGINT"
+    assert lines[-1]["verdict"] == report["verdict"]
 
 
 def test_live_and_file_give_the_same_report(client: Host, tmp_path: Path) -> None:
-    """What dumpcap recorded beside the watch is judged as the watch judged it."""
-    dumpcap = need_tool("dumpcap")
-    recorded = tmp_path / "eth0.pcapng"
-    recorder = client.start(dumpcap, "-q", "-i", "eth0", "-w", str(recorded))
-    watching = client.python(
-        "-m", "pcapleak", "live", "--iface", "eth0", "--proxy", PROXY, "--json", "-"
-    )
-    read_until(watching, "watching eth0", 20)
-    client.run(sys.executable, "-c", BINDING_REQUEST)
-    time.sleep(1)
-    watching.send_signal(signal.SIGTERM)
-    live = json.loads(watching.communicate(timeout=20)[0])
-    recorder.send_signal(signal.SIGINT)
-    recorder.communicate(timeout=10)
-    done = subprocess.run(
-        [sys.executable, "-m", "pcapleak", "analyze", str(recorded), "--proxy", PROXY,
-         "--json", "-"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    offline = json.loads(done.stdout)
-    assert live["verdict"] == offline["verdict"]
-    assert [f["id"] for f in live["findings"]] == [f["id"] for f in offline["findings"]]
+    """What the watch recorded is judged as the watch judged it, field by field."""
+    folder = tmp_path / "recorded"
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-",
+                        "--record", str(folder))  # fmt: skip
+    requests(client, 20).wait(20)
+    time.sleep(0.5)
+    live = json.loads(watching.stop(signal.SIGTERM)[0])
+    (recorded,) = folder.iterdir()
+    offline = analyze(str(recorded), "--proxy", PROXY)
+    for report in (live, offline):
+        for capture in report["captures"]:
+            for name in ("path", "format", "bytes"):
+                del capture[name]
+        for flow in report["flows"]:
+            del flow["process"]  # only a watch can ask the system
+    assert live == offline
     assert live["ice_sessions"][0]["candidates"][0]["port"] == 40000
 
 
-def test_an_idle_watch_ends_at_once_on_sigterm(root_network: None) -> None:
+def test_live_agrees_with_dumpcap_beside_it(client: Host, tmp_path: Path) -> None:
+    """Another recorder of the same packets leads to the same findings."""
+    dumpcap = need_tool("dumpcap")
+    recorded = tmp_path / "eth0.pcapng"
+    recorder = client.start(dumpcap, "-q", "-i", "eth0", "-w", str(recorded))
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-")
+    time.sleep(0.5)
+    requests(client, 5).wait(20)
+    time.sleep(1)
+    live = json.loads(watching.stop(signal.SIGTERM)[0])
+    recorder.send_signal(signal.SIGINT)
+    recorder.communicate(timeout=10)
+    offline = analyze(str(recorded), "--proxy", PROXY)
+    assert live["verdict"] == offline["verdict"]
+    assert [f["id"] for f in live["findings"]] == [f["id"] for f in offline["findings"]]
+
+
+def test_the_program_behind_a_leak_is_named(client: Host) -> None:
+    """By a helper that keeps root; without it, another user's program stays unknown."""
+    for options, words in (
+        (("--keep-root-for-processes",), "python"),
+        ((), "unknown (user root; without root other users' programs are hidden"),
+    ):
+        watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-", *options)
+        sending = requests(client, 20)
+        sending.wait(20)
+        report = json.loads(watching.stop(signal.SIGTERM)[0])
+        (flow,) = [flow for flow in report["flows"] if flow["path"] == "bypass"]
+        assert flow["process"].startswith(words)
+        if options:
+            # `ip netns exec` becomes the program it runs.
+            assert f"(pid {sending.pid}, user root)" in flow["process"]
+
+
+def test_nothing_is_sent_while_watching(root_network: None) -> None:
+    """The namespace's counters stand still through the watch, all interfaces and all options."""
+    with hosts(2) as (host, other):
+        from netns import join
+
+        join(host, "eth0", f"{CLIENT}/24", other, "eth0", "192.168.50.1/24")
+        before = [counter(host, device, "tx_packets") for device in ("lo", "eth0")]
+        sockets = host.run("cat", "/proc/net/snmp")
+        watching = Watching(host, "--duration", "3", "--keep-root-for-processes")
+        watching.process.communicate(timeout=20)
+        assert [counter(host, device, "tx_packets") for device in ("lo", "eth0")] == before
+        assert host.run("cat", "/proc/net/snmp") == sockets
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_watch_ends_at_once(number: int, root_network: None) -> None:
     with hosts(1) as (host,):
-        watching = host.python("-m", "pcapleak", "live", "--iface", "lo")
-        read_until(watching, "watching lo", 20)
-        watching.send_signal(signal.SIGTERM)
-        watching.communicate(timeout=5)
-        assert watching.returncode == 0
+        watching = Watching(host, "--iface", "lo")
+        time.sleep(0.3)
+        watching.stop(number)
+        assert watching.process.returncode == 0
+
+
+def test_count_and_duration_end_a_watch(client: Host) -> None:
+    watching = Watching(client, "--iface", "eth0", "--count", "4", "--jsonl", "-")
+    requests(client, 10)
+    output, _ = watching.process.communicate(timeout=20)
+    assert json.loads(output.splitlines()[-1])["reason"] == "count"
+    watching = Watching(client, "--iface", "eth0", "--duration", "1", "--jsonl", "-")
+    output, _ = watching.process.communicate(timeout=20)
+    assert json.loads(output.splitlines()[-1])["reason"] == "duration"
 
 
 def test_a_wrong_interface_is_one_line_and_status_2(root_network: None) -> None:
@@ -121,9 +159,21 @@ def test_a_wrong_interface_is_one_line_and_status_2(root_network: None) -> None:
 def test_without_the_right_to_capture_one_message_says_how_to_get_it(root_network: None) -> None:
     need_tool("setpriv")
     with hosts(1) as (host,):
-        watching = host.start("setpriv", "--bounding-set=-net_raw", "--inh-caps=-all", "--reuid=65534",
-                              "--clear-groups", sys.executable, "-m", "pcapleak", "live")  # fmt: skip
+        watching = host.start("setpriv", "--bounding-set=-net_raw", "--inh-caps=-all",
+                              "--reuid=65534", "--clear-groups",
+                              sys.executable, "-m", "pcapleak", "live")  # fmt: skip
         _, error = watching.communicate(timeout=20)
         assert watching.returncode == 2
         assert len(error.splitlines()) == 1
-        assert "setcap" in error and "sudo" in error
+        assert "setcap" in error
+        assert "sudo" in error
+
+
+def test_every_event_and_field_is_documented() -> None:
+    """The page of events names what the schema has."""
+    page = (DOCS / "events.md").read_text(encoding="utf-8")
+    schema = events_schema()
+    for name, kind in EVENTS.items():
+        assert f"`{name}`" in page
+        for field in schema["$defs"][kind.__name__]["properties"]:
+            assert f"`{field}`" in page, (name, field)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +10,12 @@ import typer
 
 def decode(
     source: Annotated[
-        str, typer.Argument(metavar="FILE|HEX", help="A capture, or one message pasted in hex.")
-    ],
+        str | None, typer.Argument(metavar="FILE", help="A capture, - for standard input.")
+    ] = None,
+    hex_text: Annotated[
+        str | None,
+        typer.Option("--hex", metavar="HEX", help="One message pasted in hexadecimal."),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -23,29 +26,47 @@ def decode(
         str | None,
         typer.Option("--as", metavar="PROTOCOL", help="What the pasted message is, if not told."),
     ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Check MESSAGE-INTEGRITY: an ICE agent's or TURN user's password."
+        ),
+    ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The TURN user, where messages do not name it."),
+    ] = None,
+    realm: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="The TURN realm, where messages do not name it."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a message, with every field.")
     ] = False,
 ) -> None:
-    """Print every message that can be decoded, one a line."""
-    from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
+    """Print every message that can be decoded, one a line.
+
+    Spaces, colons and 0x in --hex are ignored. Without --password, integrity is checked where
+    signalling showed the ICE agents' passwords.
+    """
+    from pcapleak.decoding import PROTOCOLS, Credential, decode_capture, decode_hex
     from pcapleak.errors import DecodeError, PcapleakError
     from pcapleak.report.text import safe
 
+    if (source is None) == (hex_text is None):
+        raise PcapleakError("give a capture, or one message with --hex")
+    if password is None and (username or realm):
+        raise PcapleakError("--username and --realm serve to check --password; give that too")
     wanted = frozenset(word for text in only or () for word in text.split(","))
     for word in {*wanted, *([protocol] if protocol else [])} - set(PROTOCOLS):
         raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(PROTOCOLS)}")
-    if source == "-" or Path(source).exists() or not _looks_like_hex(source):
-        messages = decode_capture(source, wanted)
+    credential = None if password is None else Credential(password, username, realm)
+    if source is not None:
+        messages = decode_capture(source, wanted, credential=credential)
     else:
         try:
-            messages = iter([decode_hex(source, protocol)])
+            messages = iter([decode_hex(hex_text or "", protocol, credential=credential)])
         except DecodeError as error:
             raise PcapleakError(f"{error}; give one whole message") from error
     for message in messages:
         typer.echo(json_text.dumps(message.to_json()) if json else safe(message.line(), 2000))
-
-
-def _looks_like_hex(text: str) -> bool:
-    digits = text.replace("0x", "")
-    return all(character in "0123456789abcdefABCDEF:, \n\t" for character in digits)

@@ -104,7 +104,10 @@ class Hooks:
             finding = self.waiting.pop(0)
             arguments = [finding.id, finding.severity, safe(finding.message, 2000)]
             try:
-                child = subprocess.Popen([*self.command, *arguments], stdin=subprocess.DEVNULL)
+                # Standard output is the report's.
+                child = subprocess.Popen(
+                    [*self.command, *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr
+                )
             except OSError as error:
                 typer.echo(f"pcapleak: --exec {self.command[0]}: {error.strerror}", err=True)
                 self.waiting.clear()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
 
-def schema() -> None:
+def schema(
+    events: Annotated[
+        bool, typer.Option("--events", help="Of a line of `pcapleak live --jsonl` instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of the report."""
+    from pcapleak.report.events import events_schema
     from pcapleak.report.schema import schema as report_schema
 
-    typer.echo(json.dumps(report_schema(), indent=2))
+    typer.echo(json.dumps(events_schema() if events else report_schema(), indent=2))

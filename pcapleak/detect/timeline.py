@@ -77,19 +77,23 @@ def _life(scene: Scene, tunnel: SceneTunnel) -> TunnelLife:
     lasts = [int(columns.last_ns[alive].max())] if alive.any() else []
     if changes:
         firsts.append(changes[0].ts_ns if changes[0].present else changes[0].since_ns)
-        lasts.append(firsts[-1])
+        lasts.append(changes[-1].ts_ns if changes[-1].present else firsts[-1])
     completed = [handshake.completed_ns for handshake in handshakes]
     life.first_ns = min([*firsts, *completed])
     life.last_ns = max([*lasts, *completed])
     life.began_by_handshake = bool(handshakes) and (
         not firsts or handshakes[0].started_ns <= firsts[0]
     )
-    life.up.append(completed[0] if life.began_by_handshake else life.first_ns)
-    _absences(life, changes)
+    if alive.any() or handshakes:
+        life.up.append(completed[0] if life.began_by_handshake else life.first_ns)
+    _absences(scene, tunnel, life, changes)
+    gone = list(life.down)
     _gaps(scene, tunnel, life, carrier, completed)
     for handshake in handshakes[1 if life.began_by_handshake else 0 :]:
         _handshake(tunnel, life, handshake.started_ns, handshake.completed_ns)
-    life.down.sort()
+    # That its device was gone is surer, and sharper, than what a tunnel's silence tells.
+    silent = life.down[len(gone) :]
+    life.down = sorted([*gone, *(w for w in silent if not any(_overlap(w, g) for g in gone))])
     life.lost = sorted({*life.lost, *(window.start for window in life.down)})
     life.up = sorted({*life.up, *(window.end for window in life.down)})
     if not life.ended_early:
@@ -103,21 +107,32 @@ def _device_changes(scene: Scene, tunnel: SceneTunnel) -> list[DeviceChange]:
     return [change for change in scene.state.device_changes if change.name in names]
 
 
-def _absences(life: TunnelLife, changes: list[DeviceChange]) -> None:
-    """Times in which the tunnel's device was gone; one that stays gone ends its life."""
-    gone: DeviceChange | None = None
+def _absences(
+    scene: Scene, tunnel: SceneTunnel, life: TunnelLife, changes: list[DeviceChange]
+) -> None:
+    """Times in which the tunnel's device was gone; one that stays gone ends its life.
+
+    It went between two looks at the machine: after its last packet, if that came between them.
+    """
+    lasts = scene.columns.last_ns[scene.columns.on(tunnel.interfaces)]
+    start: int | None = None
     for change in changes:
         if not change.present:
-            gone = gone or change
-        elif gone is not None:
-            lasted = (change.ts_ns - gone.since_ns) / 1e9
-            reason = f"the device {gone.name} was gone, for {lasted:.1f} s at the most"
-            life.down.append(Down(gone.since_ns, change.ts_ns, reason))
-            gone = None
-    if gone is not None:
-        life.last_ns = gone.since_ns
+            seen = lasts[lasts <= change.ts_ns]
+            start = start or max(change.since_ns, int(seen.max(initial=0)))
+        elif start is not None:
+            lasted = (change.ts_ns - start) / 1e9
+            reason = f"the device {change.name} was gone, for {lasted:.1f} s at the most"
+            life.down.append(Down(start, change.ts_ns, reason))
+            start = None
+    if start is not None:
+        life.last_ns = start
         life.ended_early = True
-        life.lost.append(gone.since_ns)
+        life.lost.append(start)
+
+
+def _overlap(one: Down, other: Down) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _gaps(
@@ -244,8 +259,9 @@ def _states(life: TunnelLife) -> list[TimelineEvent]:
     events = []
     if life.first_ns is None:
         return []
-    for position, time in enumerate(life.up):
-        back = position > 0
+    returns = {window.end for window in life.down}
+    for time in life.up:
+        back = time in returns
         text = (
             f"{life.label} is back"
             if back
