@@ -34,6 +34,7 @@ from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData, decode_channel_data
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.tracking.credentials import Credential, Credentials
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.relays import RelayTable
 from pcapleak.tracking.streams import TcpStreams
@@ -64,12 +65,6 @@ PROTOCOLS = tuple(
     dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
 )
 """The words that choose messages."""
-
-
-_BINDING = 1
-
-MAX_USERS = 10_000
-"""Flows whose TURN user is remembered: two texts each, some 5 MB at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,45 +133,26 @@ def _clock(ts_ns: int) -> str:
 
 
 def decode_capture(
-    path: str | Path, wanted: frozenset[str] = frozenset(), *, password: str | None = None
+    path: str | Path,
+    wanted: frozenset[str] = frozenset(),
+    *,
+    credential: Credential | None = None,
 ) -> Iterator[DecodedMessage]:
     """The messages of a capture in capture order; those of `wanted` protocols, or all.
 
     What TURN carries follows its carrier, with its own endpoints; messages that ICMP errors
-    quote have the layer `icmp-quote`. With `password`, each STUN message that has an
-    integrity attribute notes whether that was made with it.
+    quote have the layer `icmp-quote`. Each STUN message that has an integrity attribute notes
+    whether that was made with the `credential`'s password or, without one, with the passwords
+    that signalling showed.
 
     Raises:
         CaptureError: as `open_capture`.
     """
-    transactions, users = TransactionTable(), _Users(password)
+    transactions, credentials = TransactionTable(), Credentials(credential)
     for context, message in read_messages(path):
-        described = _describe(context, message, transactions, users)
+        described = _describe(context, message, transactions, credentials)
         if not wanted or described.protocol in wanted:
             yield described
-
-
-class _Users:
-    """Checks integrity, remembering for each flow whose long-term credential it uses."""
-
-    def __init__(self, password: str | None) -> None:
-        self.password = password
-        self._known: dict[int, tuple[str, str]] = {}
-
-    def prove(self, context: Context, message: StunMessage) -> str | None:
-        if self.password is None or "icmp-quote" in context.layers:
-            return None
-        # Checks that TURN carries have the peers' short-term credential, not the relay's.
-        if message.method == _BINDING:
-            return prove(message, self.password)
-        if message.username and message.realm:
-            if len(self._known) >= MAX_USERS:
-                self._known.clear()
-            self._known[context.flow] = message.username, message.realm
-        if context.flow not in self._known:
-            return None  # an answer whose request was not seen
-        username, realm = self._known[context.flow]
-        return prove(message, self.password, username=username, realm=realm)
 
 
 def read_messages(path: str | Path) -> Iterator[Event]:
@@ -213,15 +189,16 @@ def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[E
 
 
 def _describe(
-    context: Context, message: object, transactions: TransactionTable, users: _Users
+    context: Context, message: object, transactions: TransactionTable, credentials: Credentials
 ) -> DecodedMessage:
     if isinstance(message, bytes):
         return _describe_bytes(context, message)
     notes: dict[str, JsonValue] = {}
+    credentials.learn(message)
     if isinstance(message, StunMessage) and "icmp-quote" not in context.layers:
         notes = _notes(context, transactions.add(context, message))
-    if isinstance(message, StunMessage) and (proof := users.prove(context, message)):
-        notes["integrity"] = proof
+        if proof := credentials.prove(context, message):
+            notes["integrity"] = proof
     return DecodedMessage(
         _protocol(context, message),
         summarise(message),
@@ -336,11 +313,11 @@ _GUESSED = ("stun", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn"
 
 
 def decode_hex(
-    text: str, protocol: str | None = None, *, password: str | None = None
+    text: str, protocol: str | None = None, *, credential: Credential | None = None
 ) -> DecodedMessage:
     """Decode one message pasted as hexadecimal: spaces, colons and `0x` are ignored.
 
-    Without `protocol` the decoders are tried, the strictest first. `password` proves a STUN
+    Without `protocol` the decoders are tried, the strictest first. `credential` proves a STUN
     message's integrity.
 
     Raises:
@@ -357,20 +334,22 @@ def decode_hex(
     if protocol is not None:
         if protocol not in _BY_NAME:
             raise DecodeError("hex", "protocol", 0, f"one of {', '.join(_BY_NAME)} is needed")
-        return _alone(protocol, _BY_NAME[protocol](data), password)
+        return _alone(protocol, _BY_NAME[protocol](data), credential)
     refusals = []
     for name in _GUESSED:
         try:
-            return _alone(name, _BY_NAME[name](data), password)
+            return _alone(name, _BY_NAME[name](data), credential)
         except DecodeError as error:
             refusals.append(error)
     raise refusals[0]
 
 
-def _alone(protocol: str, message: object, password: str | None) -> DecodedMessage:
+def _alone(protocol: str, message: object, credential: Credential | None) -> DecodedMessage:
     notes: dict[str, JsonValue] = {}
-    if isinstance(message, StunMessage) and password is not None:
-        notes = {"integrity": prove(message, password) or "absent"}
+    if isinstance(message, StunMessage) and credential is not None:
+        password, username, realm = credential
+        proof = prove(message, password, username=username, realm=realm)
+        notes = {"integrity": proof or "absent"}
     problems: tuple[str, ...] = getattr(message, "problems", ())
     fields = message_fields(message)
     return DecodedMessage(protocol, summarise(message), fields, problems, notes=notes)

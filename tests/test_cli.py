@@ -309,12 +309,21 @@ def test_decode() -> None:
     assert [json.loads(message)["frame"] for message in messages] == [
         int(line.split()[0]) for line in lines
     ]
-    pasted = run("decode", "0001 0000 2112a442 000102030405060708090a0b")
+    pasted = run("decode", "--hex", "0001 0000 2112a442 000102030405060708090a0b")
     assert pasted.stdout == "stun  Binding Request\n"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["0001"], ["nothing.pcap"], [str(SOCKS), "--filter", "nonsense"], ["zz"]]
+    "arguments",
+    [
+        ["--hex", "0001"],
+        ["--hex", "zz"],
+        ["nothing.pcap"],
+        [],
+        [str(SOCKS), "--hex", "00"],
+        [str(SOCKS), "--filter", "nonsense"],
+        [str(SOCKS), "--username", "u"],
+    ],
 )
 def test_decode_refuses_what_it_cannot_read(arguments: list[str]) -> None:
     """A message, file or protocol that is none is one line and status 2."""

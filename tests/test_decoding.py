@@ -13,6 +13,7 @@ from stun_encoder import attribute, check, message, xor_address
 from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
 from pcapleak.errors import CaptureError, DecodeError
 from pcapleak.protocols.stun import decode_stun
+from pcapleak.tracking.credentials import Credential
 from pcapleak.wording import MAX_PARTS, message_fields, summarise, to_json
 
 BINDING = message(0x0001)
@@ -104,9 +105,11 @@ def test_hexadecimal_as_people_paste_it(text: str) -> None:
 
 def test_a_pasted_message_is_proved_by_its_password() -> None:
     text = check(password="secret").hex()
-    assert decode_hex(text, password="secret").notes == {"integrity": "ok"}
-    assert decode_hex(text, password="guess").line().endswith("[integrity bad]")
-    assert decode_hex(BINDING.hex(), password="guess").notes == {"integrity": "absent"}
+    assert decode_hex(text, credential=Credential("secret")).notes == {"integrity": "ok"}
+    assert decode_hex(text, credential=Credential("guess")).line().endswith("[integrity bad]")
+    assert decode_hex(BINDING.hex(), credential=Credential("guess")).notes == {
+        "integrity": "absent"
+    }
     assert decode_hex(text).notes == {}
 
 
@@ -208,7 +211,9 @@ def test_the_turn_password_proves_a_recorded_allocation(corpus: Path) -> None:
     for password, proof in (("p", "ok"), ("q", "bad")):
         proofs = [
             (message.summary.split(",")[0], message.notes["integrity"])
-            for message in decode_capture(path, frozenset({"stun"}), password=password)
+            for message in decode_capture(
+                path, frozenset({"stun"}), credential=Credential(password)
+            )
             if "integrity" in message.notes
         ]
         assert proofs == [

@@ -1,0 +1,103 @@
+"""Who knows which password: proof of STUN messages by what the user or signalling told."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple, TypeVar
+
+from pcapleak.model import Context
+from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.stun import StunMessage
+from pcapleak.protocols.stun_proof import prove
+from pcapleak.protocols.websocket import WebSocketMessage
+
+MAX_KNOWN = 10_000
+"""Users, agents and open checks remembered, of each: two texts of up to 512 bytes, 10 MB."""
+
+MAX_TEXT = 1 << 20
+"""Bytes of one message that are searched; descriptions have up to 100 kB."""
+
+_BINDING = 1
+
+_ICE = re.compile(rb"ice-(ufrag|pwd):([A-Za-z0-9+/]{4,256})")
+
+Proof = Literal["ok", "bad"]
+
+_Key = TypeVar("_Key")
+_Known = TypeVar("_Known")
+
+
+class Credential(NamedTuple):
+    """A password, and whose it is where messages do not say so themselves."""
+
+    password: str
+    username: str | None = None
+    realm: str | None = None
+
+
+class Credentials:
+    """Checks the integrity of STUN messages, in capture order.
+
+    With a credential of the user's that one counts. Without, ICE's checks are proved by the
+    passwords of descriptions seen in clear (RFC 8839 section 5.4).
+    """
+
+    def __init__(self, given: Credential | None = None) -> None:
+        self._given = given
+        self._users: dict[int, tuple[str, str]] = {}
+        """TURN user and realm by flow: a server's answers name neither."""
+        self._agents: dict[str, str] = {}
+        """Passwords that signalling showed, by username fragment."""
+        self._checks: dict[tuple[int, bytes], str] = {}
+        """The password of a check by flow and transaction: answers have no USERNAME."""
+
+    def learn(self, message: object) -> None:
+        """Take the passwords out of a message of signalling."""
+        if isinstance(message, HttpRequest | HttpResponse):
+            text = message.body
+        elif isinstance(message, WebSocketMessage):
+            text = message.payload
+        else:
+            return
+        found: dict[bytes, list[bytes]] = {b"ufrag": [], b"pwd": []}
+        for name, value in _ICE.findall(text[:MAX_TEXT]):
+            found[name].append(value)
+        # One pair for each media section; of half a description nothing can be told.
+        if len(found[b"ufrag"]) == len(found[b"pwd"]):
+            for fragment, password in zip(found[b"ufrag"], found[b"pwd"], strict=True):
+                _remember(self._agents, fragment.decode(), password.decode())
+
+    def prove(self, context: Context, message: StunMessage) -> Proof | None:
+        """Whether the message was made with the password; None where that cannot be told."""
+        if self._given is None:
+            return self._prove_signalled(context, message)
+        password = self._given.password
+        # Checks that TURN carries have the peers' short-term credential, not the relay's.
+        if message.method == _BINDING:
+            return prove(message, password)
+        if message.username and message.realm:
+            _remember(self._users, context.flow, (message.username, message.realm))
+        given = self._given.username, self._given.realm
+        username, realm = self._users.get(context.flow, given)
+        if username is None or realm is None:
+            return None  # an answer whose request was not seen
+        return prove(message, password, username=username, realm=realm)
+
+    def _prove_signalled(self, context: Context, message: StunMessage) -> Proof | None:
+        if message.method != _BINDING or not self._agents:
+            return None
+        key = context.flow, message.transaction_id
+        if message.message_class == "request":
+            # The receiver's password makes the request and its answer (RFC 8445 section 7.2.2).
+            receiver = (message.username or "").partition(":")[0]
+            if receiver not in self._agents:
+                return None
+            _remember(self._checks, key, self._agents[receiver])
+        return prove(message, self._checks[key]) if key in self._checks else None
+
+
+def _remember(known: dict[_Key, _Known], key: _Key, value: _Known) -> None:
+    """Remember within bounds; the oldest is forgotten."""
+    if key not in known and len(known) >= MAX_KNOWN:
+        del known[next(iter(known))]
+    known[key] = value
