@@ -1,0 +1,77 @@
+"""Time zones and countries, as the time zone database pairs them (its package, no system's)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+
+@cache
+def _zones() -> dict[str, tuple[str, ...]]:
+    """Zones by country code, and the other way round under the zone's name."""
+    table: dict[str, list[str]] = {}
+    for line in _read("zone.tab"):
+        code, _, name, *_ = line.split("\t")
+        table.setdefault(name, []).append(code)
+        table.setdefault(code, []).append(name)
+    return {key: tuple(values) for key, values in table.items()}
+
+
+@cache
+def _links() -> dict[str, str]:
+    """Other names of zones (`L TARGET NAME` in tzdata.zi)."""
+    lines = (line.split() for line in _read("tzdata.zi") if line.startswith("L "))
+    return {name: target for _, target, name in lines}
+
+
+@cache
+def country_names() -> dict[str, str]:
+    """ISO 3166 codes and English short names."""
+    return dict(line.split("\t")[:2] for line in _read("iso3166.tab"))  # type: ignore[misc]
+
+
+def _read(name: str) -> list[str]:
+    text = (files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@cache
+def is_zone(name: str) -> bool:
+    """Whether the time zone database has a zone of this name."""
+    return _load(name) is not None
+
+
+@cache
+def _load(name: str) -> ZoneInfo | None:
+    parts = name.split("/")
+    if not name or any(not part or part.startswith(".") for part in parts) or "\0" in name:
+        return None
+    path = files("tzdata") / "zoneinfo"
+    for part in parts:
+        path = path / part
+    try:
+        with path.open("rb") as file:
+            return ZoneInfo.from_file(file, key=name)
+    except (OSError, ValueError):
+        return None
+
+
+def zone_countries(name: str) -> tuple[str, ...]:
+    """Countries whose zone this is; none for a zone such as UTC that is nobody's."""
+    known = _zones().get(name) if "/" in name else None
+    if known is None and name in _links():
+        known = _zones().get(_links()[name])
+    return known or ()
+
+
+def same_clock(name: str, country: str, ts_ns: int) -> bool:
+    """Whether some zone of the country shows the time that `name` shows at `ts_ns`."""
+    zone = _load(name)
+    if zone is None:
+        return False
+    when = datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC)
+    shown = when.astimezone(zone).utcoffset()
+    others = map(_load, _zones().get(country, ()))
+    return any(other and when.astimezone(other).utcoffset() == shown for other in others)
