@@ -21,15 +21,14 @@ STUN_SERVER = "198.51.100.10"
 VPN_SERVER = "198.51.100.40"
 PROXY = "socks5://198.51.100.30:1080"
 
-BINDING_REQUESTS = (
-    """
+BINDING_REQUESTS = """
 import os, socket, sys, time
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind(("0.0.0.0", 40000))
 sock.setblocking(False)
-for _ in range(int(sys.argv[1])):
+for _ in range(int(sys.argv[2])):
     try:
-        sock.sendto(bytes.fromhex("000100002112a442") + os.urandom(12), ("%s", 3478))
+        sock.sendto(bytes.fromhex("000100002112a442") + os.urandom(12), (sys.argv[1], 3478))
     except OSError:
         pass  # the route or the device is gone
     time.sleep(0.05)
@@ -38,8 +37,6 @@ for _ in range(int(sys.argv[1])):
     except OSError:
         pass
 """
-    % STUN_SERVER
-)
 
 # The control socket of wireguard-go lies in a folder of the whole machine.
 WIREGUARD = """
@@ -69,7 +66,7 @@ def machine() -> Iterator[tuple[Host, Host]]:
 
 def requests(host: Host, count: int) -> subprocess.Popen[str]:
     """Send so many STUN requests from one socket, 20 a second."""
-    return host.python("-c", BINDING_REQUESTS, str(count))
+    return host.python("-c", BINDING_REQUESTS, STUN_SERVER, str(count))
 
 
 @dataclass

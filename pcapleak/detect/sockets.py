@@ -100,7 +100,12 @@ def _path_change(scene: Scene) -> Iterator[Finding]:
         label = scene.label(interface)
         before, after = moves[0]
         ports = sorted({int(columns.near_port[row]) for _, row in moves})
-        gap_ns = max(0, int(columns.first_ns[after] - columns.last_ns[before]))
+        gap_ns = int(columns.first_ns[after] - columns.last_ns[before])
+        when = (
+            f"{gap_ns / 1e6:.0f} ms after its last packet inside"
+            if gap_ns >= 0
+            else "and came back inside later"
+        )
         sources = near_addresses(scene, np.array([row for _, row in moves], np.int64))
         evidence = flow_evidence(scene, np.array([row for _, row in moves], np.int64))
         inside_frames = {int(columns.sent_frame[row]) for row, _ in moves} - {-1}
@@ -110,7 +115,7 @@ def _path_change(scene: Scene) -> Iterator[Finding]:
             subject=f"udp {far} from {scene.label(int(columns.interface[before]))} to {label}",
             message=f"UDP port {ports[0]} spoke to {far} inside "
             f"{scene.label(int(columns.interface[before]))} and went on outside on {label}, from "
-            f"{sources[0]}, {gap_ns / 1e6:.0f} ms after its last packet inside"
+            f"{sources[0]}, {when}"
             + (f"; so did {plural(len(ports) - 1, 'more port')}." if len(ports) > 1 else "."),
             evidence=evidence._replace(frames=frames),
             interface=label,
@@ -128,12 +133,27 @@ def _moves(scene: Scene) -> Iterator[tuple[int, int]]:
     """Flows inside, each with one outside that goes on where it ended."""
     columns = scene.columns
     udp = (columns.protocol == UDP) & ~columns.serving(Service.DNS | Service.MDNS)
+    gone = list(_times_without_device(scene))
     for before, row in both_sides(scene, udp):
-        if (
-            columns.first_ns[row] >= columns.first_ns[before]
-            and columns.last_ns[row] > columns.last_ns[before]
+        begun = int(columns.first_ns[row])
+        if begun >= columns.first_ns[before] and (
+            columns.last_ns[row] > columns.last_ns[before]
+            or any(start <= begun < end for start, end in gone)
         ):
             yield before, row
+
+
+def _times_without_device(scene: Scene) -> Iterator[tuple[int, int]]:
+    """When a tunnel's device was gone, up to its return: its sockets go outside and come back."""
+    names = {scene.label(number) for number in scene.inside_ids}
+    gone: dict[str, int] = {}
+    for change in scene.state.device_changes:
+        if change.name not in names:
+            continue
+        if not change.present:
+            gone.setdefault(change.name, change.since_ns)
+        elif change.name in gone:
+            yield gone.pop(change.name), change.ts_ns
 
 
 def both_sides(scene: Scene, among: Bool) -> Iterator[tuple[int, int]]:
