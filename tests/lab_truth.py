@@ -150,8 +150,11 @@ the candidates packets can show, *listed* those in the report; recall and precis
 
 def table(rows: list[Comparison]) -> str:
     """The comparisons as a Markdown table."""
-    titles = "scenario verdict showable listed recall precision engine mode findings".split()
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    lines = [
+        "| scenario | verdict | showable | listed | recall | precision "
+        "| engine | mode | findings |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for one in rows:
         modes = ", ".join("?" if mode is None else str(mode) for mode in one.modes) or "-"
         found = one.expected & {*one.findings}

@@ -16,6 +16,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -83,6 +84,14 @@ class Host:
             environment=environment,
             stop_signal=stop_signal,
         )
+
+    def python(self, module: str, *arguments: str) -> Process:
+        """Start a module of the lab."""
+        root = Path(__file__).parents[2]
+        return self.start(
+            sys.executable, "-m", f"captures.lab.{module}", *arguments,
+            environment={"PYTHONPATH": str(root)},
+        )  # fmt: skip
 
     @property
     def etc(self) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,14 +30,8 @@ class Certificate:
     def fingerprint(self, host: Host) -> str:
         """The SHA-256 of the certificate, as hexadecimal pairs."""
         printed = host.run(
-            "openssl",
-            "x509",
-            "-noout",
-            "-fingerprint",
-            "-sha256",
-            "-in",
-            str(self.certificate),
-        )
+            "openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(self.certificate)
+        )  # fmt: skip
         return printed.strip().partition("=")[2]
 
     def key_hash(self, host: Host) -> str:
@@ -69,10 +62,7 @@ class Web:
         self._log = scratch / "access.log"
         self._log.touch()
         files = [] if tls is None else [str(tls.certificate), str(tls.key)]
-        self.process = net.internet.start(
-            sys.executable, "-m", "captures.lab.web", str(self._log), *files,
-            environment={"PYTHONPATH": str(Path(__file__).parents[2])},
-        )  # fmt: skip
+        self.process = net.internet.python("web", str(self._log), *files)
         self.process.wait_for("ready")
 
     def requests(self) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from .firefox import Firefox
 from .network import GATEWAY, PROXY, RESOLVER, STUN, STUN6, WEB, Host, Network
 from .processes import LabError, Process
 from .recorder import Recorder
-from .tunnels import OpenVpn, WireGuard
+from .tunnels import TUNNEL_GATEWAY, OpenVpn, WireGuard
 
 Page = Chromium | Firefox
 
@@ -154,13 +153,6 @@ class Lab:
         """Start the router's DHCP server, which gives the client ``address``."""
         self._stack.enter_context(servers.dhcp(self.net, self.scratch, address, *options))
 
-    def python(self, host: Host, module: str, *arguments: str) -> Process:
-        """Run a module of the lab on a host."""
-        return host.start(
-            sys.executable, "-m", f"captures.lab.{module}", *arguments,
-            environment={"PYTHONPATH": str(Path(__file__).parents[2])},
-        )  # fmt: skip
-
     def renew_lease(self, take: str) -> None:
         """Let the client ask for a lease, which the shell script ``take`` puts to use."""
         script = self.scratch / "lease.sh"
@@ -185,24 +177,21 @@ class Lab:
 
     def use_tunnel_resolver(self) -> None:
         """Let the client ask a resolver inside the tunnel from now on."""
-        self._stack.enter_context(
-            servers.resolver(self.net.vpn, "10.66.0.1", self.scratch),
-        )
-        self.net.client.use_resolver("10.66.0.1")
+        self._stack.enter_context(servers.resolver(self.net.vpn, TUNNEL_GATEWAY, self.scratch))
+        self.net.client.use_resolver(TUNNEL_GATEWAY)
 
     def open(
         self,
         *,
         proxy: str | None = None,
         flags: tuple[str, ...] = (),
-        preferences: dict[str, bool | int | str] | None = None,
         url: str = PAGE_URL,
         host: Host | None = None,
         browser: str | None = None,
     ) -> Page:
         """Open the page in a browser on the client, unless another host is given.
 
-        ``flags`` are Chromium's, ``preferences`` are Firefox's.
+        ``flags`` are Chromium's; Firefox takes none.
         """
         place = host or self.net.client
         page: Page
@@ -210,8 +199,7 @@ class Lab:
             arguments = (*flags, *([f"--proxy-server={proxy}"] if proxy else []))
             page = Chromium(place, self.scratch, arguments, self.key_log)
         else:
-            settings = {**(preferences or {}), **_firefox_proxy(proxy)}
-            page = Firefox(place, self.scratch, settings, self.key_log)
+            page = Firefox(place, self.scratch, _firefox_proxy(proxy), self.key_log)
         self._stack.callback(page.close)
         page.open(url)
         self.pages.append(page)

@@ -40,12 +40,6 @@ _MICROPHONE_FLAGS = (
     "--use-fake-device-for-media-stream",
     f"--unsafely-treat-insecure-origin-as-secure=http://{WEB}",
 )
-_MICROPHONE_PREFERENCES: dict[str, bool | int | str] = {
-    "media.navigator.streams.fake": True,
-    "media.navigator.permission.disabled": True,
-    "media.devices.insecure.enabled": True,
-    "media.getusermedia.insecure.enabled": True,
-}
 # The option's list: network, router, network, router, ... (RFC 3442).
 _TAKE_ROUTES = """#!/bin/sh
 [ "$1" = bound ] || exit 0
@@ -151,9 +145,7 @@ def microphone_source_route(lab: Lab) -> None:
 
 
 def _with_microphone(lab: Lab, proxy: str | None = None, host: Host | None = None) -> Page:
-    page = lab.open(
-        proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES, host=host
-    )
+    page = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, host=host)
     call(page, "media", {"audio": True})
     return page
 
@@ -196,7 +188,7 @@ def video_call(lab: Lab) -> None:
     lab.start()
     proxy = lab.socks()
     lab.record("eth0")
-    here = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES)
+    here = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS)
     there = lab.open(host=lab.net.peer, browser="chromium")
     call(here, "media", {"video": {"width": 64, "height": 48, "frameRate": 5}})
     here.run("window.sending = true")
@@ -378,9 +370,9 @@ def mapped(lab: Lab) -> None:
     proxy = lab.socks()
     lab.record("eth0")
     lab.open(proxy=proxy)
-    with lab.python(lab.net.peer, "v4mapped", "answer") as peer:
+    with lab.net.peer.python("v4mapped", "answer") as peer:
         peer.wait_for("ready")
-        with lab.python(lab.net.client, "v4mapped", "check") as check:
+        with lab.net.client.python("v4mapped", "check") as check:
             check.wait_for("mapped ::ffff:")
 
 
