@@ -116,7 +116,8 @@ def _context(
         source=text.source,
         destination=text.destination,
         flow=-1,
-        forward=True,
+        # What TLS hides here goes between a client's passing port and a server's.
+        forward=text.source.port >= text.destination.port,
         layers=("tls",),
     )
 

@@ -7,9 +7,11 @@ parts of HTTP/2.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +28,8 @@ MAX_BYTES = 64 << 20
 _CHANNELS = ("websocket", "http2", "http3", "http", "sip", "xmpp")
 _FILTER = f"(tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
 _PREFERENCES = {"tcp.reassemble_out_of_order": "TRUE"}
+
+_COMPLAINT = re.compile(r"tshark: [^\n]{1,200}")
 
 _MARK = b"candidate".hex()
 
@@ -89,6 +93,7 @@ def _read(path: str, key_log: Path | None) -> Decrypted:
     )
     texts: list[DecryptedText] = []
     size = 0
+    problem = None
     try:
         for packet in capture:
             for text in _texts(packet):
@@ -96,12 +101,23 @@ def _read(path: str, key_log: Path | None) -> Decrypted:
                 if len(texts) >= MAX_TEXTS or size > MAX_BYTES:
                     return Decrypted(texts, "decrypted signalling was read in part: too much of it")
                 texts.append(_message(packet, text))
-    except TSharkCrashException:
-        return Decrypted(texts, "tshark ended before the capture's end while decrypting")
+    except TSharkCrashException as error:
+        problem = _complaint(str(error))
     finally:
-        capture.close()
+        with suppress(TSharkCrashException):
+            capture.close()
+        capture._running_processes.clear()  # or its finaliser wants the closed loop
         loop.close()
-    return Decrypted(texts, None)
+    return Decrypted(texts, problem)
+
+
+def _complaint(error: str) -> str | None:
+    """What tshark itself said. pyshark takes it for crashed also where it ended by itself just
+    before it was to be stopped, and where the capture is cut short, which its reader tells."""
+    said = _COMPLAINT.search(error)
+    if said is None or "cut short" in said[0]:
+        return None
+    return f"decryption ended early: {said[0]}"
 
 
 def _texts(packet: Packet) -> Iterator[bytes]:

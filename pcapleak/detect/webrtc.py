@@ -274,7 +274,9 @@ def _raw_hosts(scene: Scene) -> Iterator[Finding]:
     """PL107. Lines that this host sent; those it received are the peer's."""
     found: dict[IPAddress, list[SignalledLine]] = {}
     for entry in scene.state.signalling.lines():
-        if entry.line.type != "host" or not scene.is_client(entry.sender.address):
+        if entry.line.type != "host" or entry.encrypted:
+            continue
+        if not scene.is_client(entry.sender.address):
             continue
         try:
             address = ip_address(entry.line.address)

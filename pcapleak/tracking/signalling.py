@@ -33,9 +33,13 @@ class SignalledLine:
     sender: Endpoint
     receiver: Endpoint
     channel: str
-    """http, websocket, or a protocol's name"""
+    """http, http2, http3, websocket, sip or xmpp"""
     username_fragment: str | None
     """The line's own, or that of the description it stands in."""
+    own: bool
+    """A client sent it: it tells of the client, not of a peer."""
+    encrypted: bool
+    """Keys were given for what carried it; nobody on the way could read it."""
     seen: Sighting
 
 
@@ -73,8 +77,16 @@ class SignallingTracker:
             elif len(self._lines) < MAX_LINES:
                 sender, receiver = context.source, context.destination
                 fragment = line.username_fragment or description
+                encrypted = "tls" in context.layers
                 self._lines[line] = SignalledLine(
-                    line, sender, receiver, channel, fragment, Sighting(context)
+                    line,
+                    sender,
+                    receiver,
+                    channel,
+                    fragment,
+                    context.forward,
+                    encrypted,
+                    Sighting(context),
                 )
             else:
                 self.forgotten += 1

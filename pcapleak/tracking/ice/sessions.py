@@ -12,7 +12,7 @@ from pcapleak.tracking.ice.engine import guess_engine, guess_only_browser, infer
 from pcapleak.tracking.ice.hidden import attach_names
 from pcapleak.tracking.ice.hosts import Hosts
 from pcapleak.tracking.ice.shape import candidate_set_shape
-from pcapleak.tracking.ice.signalled import join_signalled
+from pcapleak.tracking.ice.signalled import join_signalled, signalled_only
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.signalling import SignallingTracker
 
@@ -74,6 +74,9 @@ def build_sessions(
             )
         )
     join_signalled(sessions, signalling.lines())
+    for session in signalled_only(sessions, signalling.lines()):
+        session.id = f"ice-{len(sessions) + 1}"
+        sessions.append(session)
     return sessions
 
 

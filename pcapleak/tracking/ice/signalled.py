@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from pcapleak.document import Candidate, IceSession, Inference
+from pcapleak.document import Candidate, IceSession, Inference, Mode, Time
+from pcapleak.model import IPAddress
 from pcapleak.protocols.candidate import CandidateLine, format_candidate
 from pcapleak.tracking.ice.foundations import bases_of_line
+from pcapleak.tracking.ice.shape import candidate_set_shape
 from pcapleak.tracking.signalling import SignalledLine
 
 _TYPES = frozenset({"host", "srflx", "prflx", "relay"})
@@ -33,6 +35,40 @@ def join_signalled(sessions: Iterable[IceSession], lines: Iterable[SignalledLine
                 if candidate.type == "host" and candidate.mdns_name and proven < MAX_PROVEN:
                     proven += 1
                     _prove(session, candidate, entry.line)
+
+
+def signalled_only(
+    sessions: Iterable[IceSession], lines: Iterable[SignalledLine]
+) -> list[IceSession]:
+    """Sessions of which nothing but a client's own lines was seen: recorded where the signalling
+    passes and WebRTC does not, or never begun. Those with packets are `sessions`."""
+    known = {fragment for session in sessions for fragment in session.username_fragments}
+    found: dict[tuple[str | None, IPAddress], list[SignalledLine]] = {}
+    for entry in lines:
+        if entry.own and entry.line.type in _TYPES and entry.username_fragment not in known:
+            found.setdefault((entry.username_fragment, entry.sender.address), []).append(entry)
+    return [_unseen(fragment, sender, own) for (fragment, sender), own in found.items()]
+
+
+def _unseen(fragment: str | None, sender: IPAddress, entries: list[SignalledLine]) -> IceSession:
+    session = IceSession(
+        id="",
+        client_addresses=[str(sender)],
+        engine="unknown",
+        engine_reason="nothing but its signalling was seen",
+        username_fragments=[] if fragment is None else [fragment],
+        first_time=Time(min(entry.seen.first_ns for entry in entries)),
+        last_time=Time(max(entry.seen.last_ns for entry in entries)),
+    )
+    for entry in entries:
+        candidate = _join(session, entry)
+        if candidate.type == "host" and candidate.mdns_name and len(entries) <= MAX_PROVEN:
+            _prove(session, candidate, entry.line)
+    session.candidate_set_shape = candidate_set_shape(session.candidates)
+    if any(candidate.mdns_name for candidate in session.candidates):
+        reason = "signalled a host candidate behind a `.local` name"
+        session.ip_handling_mode = Mode(2, "high", [reason])
+    return session
 
 
 def _join(session: IceSession, entry: SignalledLine) -> Candidate:
