@@ -17,6 +17,7 @@ from pcapleak.cli.candidate import candidate
 from pcapleak.cli.decode import decode
 from pcapleak.cli.diff import diff
 from pcapleak.cli.explain import explain
+from pcapleak.cli.guard import guard
 from pcapleak.cli.interfaces import interfaces
 from pcapleak.cli.live import live
 from pcapleak.cli.policy import policy_app
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(analyze)
 app.command()(live)
+app.command()(guard)
 app.command()(interfaces)
 app.command()(decode)
 app.command()(diff)
