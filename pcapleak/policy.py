@@ -92,6 +92,14 @@ class Policy:
     """Kinds of traffic that must have been seen for a verdict of `no-leak`."""
     infer: bool = True
     """Whether tunnels and proxies may be learned from the capture where none is given."""
+    timezone: str | None = None
+    """The client's time zone (Europe/Berlin), where a page would read it."""
+    languages: tuple[str, ...] = ()
+    """The client's languages, most wanted first."""
+    geo_databases: tuple[str, ...] = ()
+    """MaxMind-format files that tell where addresses are, before the embedded tables."""
+    geo_maps: tuple[str, ...] = ()
+    """TOML files that give places to ranges, before any database."""
 
     @property
     def is_empty(self) -> bool:
@@ -104,10 +112,12 @@ class Policy:
             tunnels=_merge_tunnels(self.tunnels, other.tunnels),
             strict=self.strict or other.strict,
             infer=self.infer and other.infer,
+            timezone=other.timezone or self.timezone,
+            languages=other.languages or self.languages,
             **{
                 field.name: _unique((*getattr(self, field.name), *getattr(other, field.name)))
                 for field in fields(self)
-                if field.name not in ("tunnels", "strict", "infer")
+                if field.name not in ("tunnels", "strict", "infer", "timezone", "languages")
             },
         )
 
@@ -126,6 +136,10 @@ class Policy:
         strict: bool = False,
         require: Sequence[str] = (),
         infer: bool = True,
+        timezone: str | None = None,
+        language: Sequence[str] = (),
+        geo_db: Sequence[str] = (),
+        geo_map: Sequence[str] = (),
     ) -> Policy:
         """The policy behind command-line options.
 
@@ -144,6 +158,10 @@ class Policy:
                 parse_kind(kind, "--require") for text in require for kind in text.split(",")
             ),
             infer=infer,
+            timezone=timezone,
+            languages=_unique(tag for text in language for tag in text.split(",")),
+            geo_databases=_unique(geo_db),
+            geo_maps=_unique(geo_map),
         )
 
     @classmethod

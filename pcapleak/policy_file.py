@@ -57,6 +57,10 @@ class _PolicyTable(_Table):
     strict: bool = False
     require: list[RequireKind] = Field(default_factory=list)
     infer: bool = True
+    timezone: str | None = None
+    languages: list[str] = Field(default_factory=list)
+    geo_databases: list[str] = Field(default_factory=list)
+    geo_maps: list[str] = Field(default_factory=list)
 
 
 def read_policy(path: Path) -> Policy:
@@ -77,12 +81,12 @@ def read_policy(path: Path) -> Policy:
     except ValidationError as error:
         raise PolicyError("\n".join(f"{path}: {line}" for line in _explain(error))) from error
     try:
-        return _policy(table)
+        return _policy(table, path.parent)
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error
 
 
-def _policy(table: _PolicyTable) -> Policy:
+def _policy(table: _PolicyTable, folder: Path) -> Policy:
     return Policy(
         tunnels=tuple(_tunnel(entry, f"tunnel[{i}]") for i, entry in enumerate(table.tunnel)),
         proxies=tuple(
@@ -101,6 +105,10 @@ def _policy(table: _PolicyTable) -> Policy:
         strict=table.strict,
         require=tuple(dict.fromkeys(table.require)),
         infer=table.infer,
+        timezone=table.timezone,
+        languages=tuple(dict.fromkeys(table.languages)),
+        geo_databases=tuple(str(folder / name) for name in table.geo_databases),
+        geo_maps=tuple(str(folder / name) for name in table.geo_maps),
     )
 
 
@@ -183,6 +191,13 @@ require = []
 
 # Whether tunnels and proxies may be learned from the capture where no table below gives one.
 infer = true
+
+# What a page would read of this client, and files that tell where addresses are (paths from
+# this file's folder): held against exit, WebRTC address and resolver (docs/coherence.md).
+#timezone = "Europe/Berlin"
+#languages = ["de-DE", "de", "en"]
+#geo_databases = ["GeoLite2-Country.mmdb", "GeoLite2-ASN.mmdb"]
+#geo_maps = ["places.toml"]
 
 # A tunnel (VPN). Give a table for each. Traffic belongs inside; only its carrier may go beside it.
 #[[tunnel]]

@@ -49,6 +49,10 @@ def analyze(
     strict: options.Strict = False,
     require: options.Requires = None,
     no_infer: options.NoInfer = False,
+    timezone: options.Timezone = None,
+    language: options.Languages = None,
+    geo_db: options.GeoDatabases = None,
+    geo_map: options.GeoMaps = None,
     pages: Annotated[
         list[str] | None,
         typer.Option(
@@ -204,6 +208,10 @@ def analyze(
         strict,
         require,
         no_infer,
+        timezone,
+        language,
+        geo_db,
+        geo_map,
     )
     accepted = None if baseline is None else read_reports(baseline)
     outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)

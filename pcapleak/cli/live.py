@@ -26,6 +26,10 @@ def live(
     strict: policy_options.Strict = False,
     require: policy_options.Requires = None,
     no_infer: policy_options.NoInfer = False,
+    timezone: policy_options.Timezone = None,
+    language: policy_options.Languages = None,
+    geo_db: policy_options.GeoDatabases = None,
+    geo_map: policy_options.GeoMaps = None,
     via: options.ViaOption = options.Via.RING,
     filter_: options.Filter = None,
     keep_root_for_processes: options.KeepRoot = False,
@@ -93,6 +97,10 @@ def live(
         strict,
         require,
         no_infer,
+        timezone,
+        language,
+        geo_db,
+        geo_map,
     )
     from pcapleak.cli.running import Plan, run
 

@@ -100,6 +100,45 @@ NoInfer = Annotated[
     ),
 ]
 
+COHERENCE = "Coherence (does the address fit the rest of the story?)"
+
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        "--timezone",
+        metavar="ZONE",
+        help="The client's time zone as pages read it, Europe/Berlin say.",
+        rich_help_panel=COHERENCE,
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language",
+        metavar="TAG",
+        help="A language the browser asks for, de-DE say, most wanted first.",
+        rich_help_panel=COHERENCE,
+    ),
+]
+GeoDatabases = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--geo-db",
+        metavar="FILE",
+        help="A MaxMind-format database, asked before the system's and the embedded tables.",
+        rich_help_panel=COHERENCE,
+    ),
+]
+GeoMaps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--geo-map",
+        metavar="FILE",
+        help="A TOML file that gives ranges a place, for laboratories and teaching.",
+        rich_help_panel=COHERENCE,
+    ),
+]
+
 
 def read_policy(
     policy: Path | None,
@@ -114,6 +153,10 @@ def read_policy(
     strict: bool,
     require: list[str] | None,
     no_infer: bool,
+    timezone: str | None = None,
+    language: list[str] | None = None,
+    geo_db: list[str] | None = None,
+    geo_map: list[str] | None = None,
 ) -> Policy:
     """The file's policy with the options' added to it.
 
@@ -133,5 +176,28 @@ def read_policy(
         strict=strict,
         require=require or (),
         infer=not no_infer,
+        timezone=timezone,
+        language=language or (),
+        geo_db=geo_db or (),
+        geo_map=geo_map or (),
     )
-    return options if policy is None else Policy.from_toml(policy).merged(options)
+    whole = options if policy is None else Policy.from_toml(policy).merged(options)
+    return _with_places(whole)
+
+
+def _with_places(policy: Policy) -> Policy:
+    """The policy with the system's databases after its own, and all of them tried."""
+    from dataclasses import replace
+
+    from pcapleak.coherence.databases import system_databases
+
+    system = [path for path in system_databases() if path not in policy.geo_databases]
+    if policy.geo_databases or policy.geo_maps:
+        from pcapleak.coherence.places import atlas
+
+        atlas(policy.geo_databases, policy.geo_maps)
+    if policy.timezone is not None or policy.languages:
+        from pcapleak.coherence.stated import check_stated
+
+        check_stated(policy)
+    return replace(policy, geo_databases=(*policy.geo_databases, *system))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -201,11 +201,19 @@ def _is_code(value: object) -> bool:
 
 
 def system_databases() -> tuple[str, ...]:
-    """Databases in the user's data folder and the system's, in the order they are asked."""
+    """Usable databases in the user's data folder and the system's, in the order asked."""
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    folders: Iterable[str] = (f"{home}/pcapleak/geo", *SYSTEM_FOLDERS)
-    found: list[str] = []
-    for folder in folders:
-        if Path(folder).is_dir():
-            found += sorted(str(path) for path in Path(folder).glob("*.mmdb"))
-    return tuple(found)
+    found = [
+        path
+        for folder in (f"{home}/pcapleak/geo", *SYSTEM_FOLDERS)
+        for path in sorted(Path(folder).glob("*.mmdb"))
+    ]
+    return tuple(str(path) for path in found if _opens(path))
+
+
+def _opens(path: Path) -> bool:
+    try:
+        Database(path)
+    except PolicyError:
+        return False
+    return True

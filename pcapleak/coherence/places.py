@@ -135,7 +135,7 @@ class Atlas:
             or kind.kind == "relay"
             or any(inner in network for network in _ANYCAST)
         )
-        agree = len({codes for codes in sources.values()}) == 1
+        agree = len(set(sources.values())) == 1
         confidence: Confidence | None = None
         if sources:
             alone = "high" if theirs else "medium"
