@@ -39,6 +39,16 @@ def test_a_recording_is_small_and_holds_no_path_of_the_machine(name: str) -> Non
     assert b"/root" not in data
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "signalling-clear"])
+def test_no_answer_stands_in_clear(name: str) -> None:
+    """What the page read is nowhere in the packets as text: it has to be worked out."""
+    data = (CAPTURES / f"{name}.pcapng").read_bytes()
+    for candidate in read_truth(CAPTURES / f"{name}.json")["candidates"]:
+        assert candidate["line"].encode() not in data
+        if candidate["type"] != "relay":
+            assert candidate["address"].encode() not in data
+
+
 def test_every_scenario_is_recorded_and_described() -> None:
     assert {scenario.name for scenario in SCENARIOS} == {*NAMES}
     command = [sys.executable, "-m", "captures.lab", "--list"]

@@ -178,7 +178,7 @@ SCENARIOS = (
         "the same signalling inside TLS, the keys in the capture",
         lambda lab: stories.signalling(lab, tls=True),
         _PROXY,
-        {**_LEAK, **_found("PL101", "PL102")},
+        {**_LEAK, **_found("PL101", "PL102", "PL304")},
     ),
     Scenario(
         "full-tunnel",
