@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 
@@ -321,7 +322,9 @@ def _record_data(
         return SrvData(priority, weight, port, target)
     if rtype == NSEC:
         next_name, after = read_name(data, start, end, names, protocol, "NSEC")
-        return NsecData(next_name, tuple(_bitmap(data, after, end, protocol)))
+        bitmap = data[after:end]
+        read = _usual_bitmap if len(bitmap) <= 64 else _bitmap
+        return NsecData(next_name, read(bitmap, after, protocol))
     if rtype == OPT:
         options = tuple(_options(data, start, end, protocol))
         return OptData(rclass, ttl >> 24, ttl >> 16 & 0xFF, bool(ttl & 0x8000), options)
@@ -339,23 +342,28 @@ def _strings(data: bytes, start: int, end: int, protocol: DnsProtocol, place: st
     return strings
 
 
-def _bitmap(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[int]:
-    """RFC 4034 section 4.1.2. Windows must rise, so there are at most 256 of 256 types."""
-    types = []
-    last = -1
+def _bitmap(data: bytes, place: int, protocol: DnsProtocol) -> tuple[int, ...]:
+    """RFC 4034 section 4.1.2. Windows must rise, so there are at most 256 of 256 types.
+    `place` is where `data` stood."""
+    types: list[int] = []
+    last, start, end = -1, 0, len(data)
     while start < end:
         if start + 2 > end or start + 2 + data[start + 1] > end:
-            raise DecodeError(protocol, "NSEC", start, "window past the end")
+            raise DecodeError(protocol, "NSEC", place + start, "window past the end")
         window, size = data[start], data[start + 1]
         if window <= last or not 1 <= size <= 32:
-            raise DecodeError(protocol, "NSEC", start, f"window {window} of {size} bytes")
+            raise DecodeError(protocol, "NSEC", place + start, f"window {window} of {size} bytes")
         last = window
         start += 2
         for i in range(size):
             base = window << 8 | i << 3
             types += [base | bit for bit in _BITS[data[start + i]]]
         start += size
-    return types
+    return tuple(types)
+
+
+_usual_bitmap = lru_cache(maxsize=512)(_bitmap)
+"""Of 64 bytes at most, 512 types: 10 MB where all are strangers' finest, 100 kB else."""
 
 
 def _options(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[tuple[int, bytes]]:

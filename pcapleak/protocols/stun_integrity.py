@@ -24,7 +24,8 @@ def fingerprint_state(data: bytes, at: int) -> Literal["ok", "bad"]:
     """Whether the FINGERPRINT whose value begins at `at` matches (RFC 8489 section 14.7)."""
     if at + 4 > len(data) or data[at - 2 : at] != b"\0\4":
         return "bad"
-    crc = zlib.crc32(_covered(data, at - 4, at + 4)) ^ _FINGERPRINT_XOR
+    covered = data[: at - 4] if at + 4 == len(data) else _covered(data, at - 4, at + 4)
+    crc = zlib.crc32(covered) ^ _FINGERPRINT_XOR
     return "ok" if crc == int.from_bytes(data[at : at + 4], "big") else "bad"
 
 

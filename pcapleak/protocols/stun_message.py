@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -39,20 +39,23 @@ class RawAttribute(NamedTuple):
         return attribute_name(self.type)
 
 
-@dataclass(frozen=True)
-class StunMessage:
-    """A STUN message. Views of an attribute speak of its first occurrence, as RFC 8489
-    section 14 has it, and are None where it is absent or cannot be read."""
+class _Walked(NamedTuple):
+    """What `decode_stun` learns of a message: a tuple, because it is made for every one."""
 
     wire: bytes
     """The message from its header to its last byte."""
     message_type: int
     offsets: tuple[int, ...]
     """Where the value of each attribute begins, in wire order."""
-    first: dict[int, int] = field(compare=False, repr=False)
+    first: Mapping[int, int]
     """The same of the first attribute of each type."""
     structure_problems: tuple[str, ...] = ()
     """What the walk found wrong; `problems` has the values' too."""
+
+
+class StunMessage(_Walked):
+    """A STUN message. Views of an attribute speak of its first occurrence, as RFC 8489
+    section 14 has it, and are None where it is absent or cannot be read."""
 
     # Header
 
@@ -150,11 +153,12 @@ class StunMessage:
         at = self.first.get(type_)
         if at is None:
             return None
-        kind = self.kind(type_)
+        kind, wire = self.kind(type_), self.wire
+        value = wire[at : at + (wire[at - 2] << 8 | wire[at - 1])]
         if kind is None:
-            return self._value_at(at)
+            return value
         try:
-            return kind.decode(self._value_at(at), self.wire[4:20])
+            return kind.decode(value, wire[4:20])
         except ValueError:
             return None
 
@@ -207,9 +211,10 @@ class StunMessage:
 
         In [MS-TURN] MAPPED-ADDRESS is the relayed address, so only the XORed one counts.
         """
-        if self.is_ms_turn:
-            return self.xor_mapped_address
-        return self.xor_mapped_address or self.plain_mapped_address
+        for type_ in _MAPPED:
+            if type_ in self.first and (address := self._endpoint(type_)):
+                return None if type_ == attr.MAPPED_ADDRESS and self.is_ms_turn else address
+        return None
 
     @property
     def relayed_address(self) -> Endpoint | None:
@@ -330,8 +335,9 @@ class StunMessage:
     @property
     def tie_breaker(self) -> int | None:
         """The tie-breaker, whatever the role."""
-        value = self.ice_controlling
-        return self.ice_controlled if value is None else value
+        return self._int(
+            attr.ICE_CONTROLLING if attr.ICE_CONTROLLING in self.first else attr.ICE_CONTROLLED
+        )
 
     @property
     def use_candidate(self) -> bool:
@@ -362,4 +368,5 @@ class StunMessage:
         return None if at is None else fingerprint_state(self.wire, at)
 
 
+_MAPPED = (attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS, attr.MAPPED_ADDRESS)
 _AFTER_INTEGRITY = frozenset({attr.MESSAGE_INTEGRITY_SHA256, attr.FINGERPRINT})
