@@ -240,9 +240,9 @@ def parse_network(text: str, where: str) -> Network:
 
 
 def parse_interface(text: str, where: str) -> str:
-    """An interface's name."""
+    """An interface's name. Windows' have spaces: Local Area Connection 2."""
     name = text.strip()
-    if not name or any(character.isspace() for character in name):
+    if not name or not name.isprintable() or "://" in name:
         raise PolicyError(
             f"{where}: {text!r} is not an interface's name; write it as `ip link` or `ifconfig` "
             "lists it, such as wg0, tun0 or utun4"

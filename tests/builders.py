@@ -144,6 +144,8 @@ class Recording:
 
     names: tuple[str, ...] = ("eth0", "wg0", "lo")
     link_types: tuple[int, ...] = (1, 101, 1)
+    hardware: tuple[int, ...] = (1, 1, 1)
+    """Hardware types in cooked headers."""
     packets: list[tuple[int, int, bytes]] = field(default_factory=list)
 
     def ip(self, ms: float, interface: int, packet: bytes) -> None:
@@ -152,7 +154,8 @@ class Recording:
             packet = b"\2\0\0\0\0\1\2\0\0\0\0\2" + kind + packet
         elif self.link_types[interface] == 113:
             kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
-            packet = bytes((0, 4, 0, 1, 0, 6)) + bytes(8) + kind + packet
+            head = struct.pack("!HHH8s", 4, self.hardware[interface], 6, bytes(8))
+            packet = head + kind + packet
         self.packets.append((START_NS + int(ms * MS), interface, packet))
 
     def udp(

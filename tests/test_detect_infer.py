@@ -239,6 +239,19 @@ def mixed() -> Recording:
     return recording
 
 
+def test_a_cooked_recording_tells_the_tunnel_by_its_kind_of_hardware(tmp_path: Path) -> None:
+    """So that what leaves the Ethernet with the tunnel's address is outside."""
+    recording = mixed()
+    recording.packets.clear()
+    recording.hardware = (1, 65534, 772)
+    recording.tunnel()
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "no-leak"
+    recording.udp(60, ETH0, INNER, 50000, WEB, 9999, b"hello")
+    for policy in (TUNNEL_POLICY, Policy()):
+        document = judged(recording, policy, tmp_path)
+        assert {"PL201", "PL206"} <= ids(document)
+
+
 def test_a_recording_that_mixes_interfaces_is_judged_by_address(tmp_path: Path) -> None:
     recording = mixed()
     document = judged(recording, TUNNEL_POLICY, tmp_path)

@@ -193,6 +193,25 @@ def test_another_port_outside_did_not_move(tmp_path: Path) -> None:
     assert "PL104" not in ids(judged(recording, TUNNEL_POLICY, tmp_path))
 
 
+def test_a_port_that_was_outside_for_a_while_moved_and_came_back(tmp_path: Path) -> None:
+    """The tunnel's device stays, only the route went another way."""
+    recording = behind_tunnel()
+    recording.stun(50, WG0, INNER, 50000, VPN)
+    recording.stun(10_050, ETH0, CLIENT, 50000, PUBLIC, transaction_id=b"u" * 12)
+    recording.stun(20_050, WG0, INNER, 50000, VPN, transaction_id=b"v" * 12)
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL104")
+    assert "came back inside later" in finding.message
+
+
+def test_one_port_on_both_sides_from_the_beginning_did_not_move(tmp_path: Path) -> None:
+    """Some agents bind one port on every interface."""
+    recording = behind_tunnel()
+    for at, transaction in ((50, b"t"), (20_050, b"u")):
+        recording.stun(at, WG0, INNER, 50000, VPN, transaction_id=transaction * 12)
+        recording.stun(at + 1, ETH0, CLIENT, 50000, PUBLIC, transaction_id=transaction * 12)
+    assert "PL104" not in ids(judged(recording, TUNNEL_POLICY, tmp_path))
+
+
 def test_a_port_that_comes_back_into_the_tunnel_did_not_leave_it(tmp_path: Path) -> None:
     """Outside first, inside afterwards: the tunnel came up, it did not fail."""
     recording = Recording()

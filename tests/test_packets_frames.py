@@ -154,7 +154,17 @@ def test_cooked_captures_tell_direction_and_hardware_type() -> None:
     packets = Dissector(interfaces).dissect(batch_of(frames, 113))
     inward, outward = Direction.INBOUND, Direction.OUTBOUND
     assert packets.direction.tolist() == [inward, inward, inward, 0, outward, 0]
-    assert interfaces[0].hardware_type == 772
+    assert [(one.parent, one.hardware_type) for one in interfaces] == [(None, None), (0, 772)]
+
+
+def test_a_cooked_recording_without_numbers_is_split_by_kind_of_hardware() -> None:
+    interfaces = [Interface(0, 0, 113)]
+    kinds = (1, 65534, 1, 772)
+    frames = [struct.pack("!HH", 0, kind) + SLL_HEAD[4:] + PACKET for kind in kinds]
+    packets = Dissector(interfaces).dissect(batch_of(frames, 113))
+    assert packets.interface.tolist() == [1, 2, 1, 3]
+    assert [one.hardware_type for one in interfaces[1:]] == [1, 65534, 772]
+    assert [one.packets for one in interfaces[1:]] == [2, 1, 1]
 
 
 def sll2(index: int, hardware_type: int, kind: int) -> bytes:

@@ -92,10 +92,15 @@ def test_wrong_proxies_are_named(text: str) -> None:
         parse_proxy(text, "--proxy")
 
 
+@pytest.mark.parametrize("name", ["Local Area Connection 2", r"\Device\NPF_{9A}", "wg-mullvad"])
+def test_interfaces_are_called_what_systems_call_them(name: str) -> None:
+    assert Policy.from_options(tunnel=[name]).tunnels[0].interface == name
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("exit_ip", "exit"), ("client", "me"), ("lan", "192.168.1.0/33"), ("resolver", "1.1.1"),
-     ("tunnel", ""), ("require", "everything"), ("tunnel", "my tunnel")],
+     ("tunnel", ""), ("require", "everything"), ("tunnel", "socks5://wg0")],
 )  # fmt: skip
 def test_every_option_names_itself(option: str, value: str) -> None:
     with pytest.raises(PolicyError, match=f"--{option.replace('_', '-')}: "):

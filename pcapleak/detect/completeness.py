@@ -86,8 +86,10 @@ def _limits(scene: Scene) -> Iterator[str]:
     if len(columns) and not (columns.packets > columns.sent_packets).any():
         yield "only one direction of the traffic was recorded"
     if any(
-        scene.roles[number].role == "any" and state.interfaces[number].link_type == 113
-        for number in range(len(state.interfaces))
+        scene.roles[interface.id].role == "any"
+        and interface.link_type == 113
+        and interface.parent is not None
+        for interface in state.interfaces
     ):
         yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
     for tracker, what in (

@@ -37,6 +37,7 @@ NO_LINK_LAYER = (12, 14, 101, 228, 229)
 """Raw IP. Tunnels look like this, but so do modems and exports."""
 NULL_LINK_TYPES = (0, 108)
 """BSD's loopback and tunnel devices."""
+_MIXED = "a cooked recording without interface numbers: interfaces are not told apart"
 
 # ARPHRD numbers of Linux's if_arp.h.
 _HARDWARE: dict[int, tuple[str, str]] = {
@@ -64,10 +65,26 @@ def interface_roles(
     named = {tunnel.interface for tunnel in policy.tunnels if tunnel.interface is not None}
     parents = {interface.parent for interface in interfaces if interface.parent is not None}
     looped = _loopback_only(len(interfaces), flows)
+    # Where only kinds of hardware are told apart, a tunnel's kind among them tells the tunnel.
+    told = {
+        interface.capture
+        for interface in interfaces
+        if interface.parent is not None
+        and (interface.index is not None or _kind(interface)[0] == "tunnel")
+    }
     return [
-        _role(interface, policy, named, interface.id in parents, looped[interface.id])
+        InterfaceRole("any", _MIXED)
+        if interface.parent is not None
+        and interface.capture not in told
+        and _kind(interface)[0] == "physical"
+        else _role(interface, policy, named, interface.id in parents, looped[interface.id])
         for interface in interfaces
     ]
+
+
+def _kind(interface: Interface) -> tuple[str, str]:
+    """What the hardware type says an interface is, and in words."""
+    return _HARDWARE.get(interface.hardware_type or 0, ("unknown", "of unknown hardware"))
 
 
 def _role(
@@ -80,7 +97,8 @@ def _role(
         return InterfaceRole("any", "a recording of all interfaces; each is judged apart")
     if interface.parent is not None and interface.hardware_type in _HARDWARE:
         role, what = _HARDWARE[interface.hardware_type]
-        return _literal(role, f"interface {interface.index} is {what} (by its hardware type)")
+        which = "it" if interface.index is None else f"interface {interface.index}"
+        return _literal(role, f"{which} is {what} (by its hardware type)")
     if name is not None:
         if _LOOPBACK.match(name):
             return InterfaceRole("loopback", f"it is called {name}")
@@ -96,9 +114,7 @@ def _role(
         role, what = _HARDWARE[interface.hardware_type]
         return _literal(role, f"it is {what} (by its hardware type)")
     if interface.link_type in ANY_LINK_TYPES:
-        return InterfaceRole(
-            "any", "a cooked recording without interface numbers: interfaces are not told apart"
-        )
+        return InterfaceRole("any", _MIXED)
     if interface.link_type in (*NO_LINK_LAYER, *NULL_LINK_TYPES):
         if policy.tunnels:
             return InterfaceRole(

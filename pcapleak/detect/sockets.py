@@ -130,15 +130,22 @@ def _path_change(scene: Scene) -> Iterator[Finding]:
 
 
 def _moves(scene: Scene) -> Iterator[tuple[int, int]]:
-    """Flows inside, each with one outside that goes on where it ended."""
+    """Flows inside, each with one outside that went on for it.
+
+    Sockets of one port on each side that begin together are two sockets, not one that moves.
+    """
     columns = scene.columns
     udp = (columns.protocol == UDP) & ~columns.serving(Service.DNS | Service.MDNS)
     gone = list(_times_without_device(scene))
     for before, row in both_sides(scene, udp):
         begun = int(columns.first_ns[row])
-        if begun >= columns.first_ns[before] and (
-            columns.last_ns[row] > columns.last_ns[before]
-            or any(start <= begun < end for start, end in gone)
+        if (
+            begun > columns.last_ns[before]
+            or begun - columns.first_ns[before] > GATHER_NS
+            or (
+                begun >= columns.first_ns[before]
+                and any(start <= begun < end for start, end in gone)
+            )
         ):
             yield before, row
 

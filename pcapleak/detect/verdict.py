@@ -21,12 +21,15 @@ def rank(finding: Finding) -> tuple[int, str, str]:
 def exposed_addresses(scene: Scene, findings: list[Finding]) -> list[str]:
     """The client's public addresses that findings show reaching someone outside.
 
-    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects.
+    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects, and
+    what entered the tunnel (PL207) stayed inside.
     """
     found = {
         text
         for finding in findings
-        if finding.id.startswith(_OUTSIDE) and (finding.severity != "info" or not scene.has_policy)
+        if finding.id.startswith(_OUTSIDE)
+        and finding.id != "PL207"
+        and (finding.severity != "info" or not scene.has_policy)
         for text in finding.addresses
         if is_public(ip_address(text)) and not scene.is_exit(ip_address(text))
     }

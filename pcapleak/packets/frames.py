@@ -106,14 +106,12 @@ class FrameReader:
                 frames.start[row] = start + found[1]
 
     def _interface(self, parents: Int32, index: UInt32 | None, hardware_type: UInt16) -> Int32:
-        """The interface of each row of a Linux cooked recording."""
-        if index is None:
-            for number in np.unique(parents).tolist():
-                interface = self._interfaces[number]
-                if interface.hardware_type is None:
-                    interface.hardware_type = int(hardware_type[parents == number][0])
-            return parents
-        key = (parents.astype(np.uint64) << np.uint64(32)) | index
+        """The interface of each row of a Linux cooked recording.
+
+        Version 2 numbers interfaces; version 1 tells them apart by their kind of hardware alone.
+        """
+        told = hardware_type.astype(np.uint32) if index is None else index
+        key = (parents.astype(np.uint64) << np.uint64(32)) | told
         _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
         counts = np.bincount(inverse)
         ids = np.empty(len(first), np.int32)
@@ -121,24 +119,27 @@ class FrameReader:
         for group in np.argsort(first).tolist():
             row = int(first[group])
             interface = self._sub_interface(
-                int(parents[row]), int(index[row]), int(hardware_type[row])
+                int(parents[row]),
+                None if index is None else int(index[row]),
+                int(hardware_type[row]),
             )
             if interface.parent is not None:
                 interface.packets += int(counts[group])
             ids[group] = interface.id
         return ids[inverse]
 
-    def _sub_interface(self, parent: int, index: int, hardware_type: int) -> Interface:
-        number = self._sub_interfaces.get((parent, index))
+    def _sub_interface(self, parent: int, index: int | None, hardware_type: int) -> Interface:
+        key = (parent, hardware_type if index is None else index)
+        number = self._sub_interfaces.get(key)
         if number is not None:
             return self._interfaces[number]
         if len(self._sub_interfaces) >= _SUB_INTERFACES:
             return self._interfaces[parent]
-        number = self._sub_interfaces[parent, index] = len(self._interfaces)
+        number = self._sub_interfaces[key] = len(self._interfaces)
         interface = Interface(
             id=number,
             capture=self._interfaces[parent].capture,
-            link_type=link.SLL2,
+            link_type=link.SLL if index is None else link.SLL2,
             hardware_type=hardware_type,
             index=index,
             parent=parent,
