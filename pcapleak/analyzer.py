@@ -17,7 +17,17 @@ from pcapleak.detect import judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
 from pcapleak.inputs import decrypt_signalling
-from pcapleak.model import Bool, Context, Decoder, Int64, Interface, Packets, RecordBatch, UInt8
+from pcapleak.model import (
+    Bool,
+    Context,
+    Decoder,
+    Int64,
+    Interface,
+    Packets,
+    RecordBatch,
+    Service,
+    UInt8,
+)
 from pcapleak.packets import Dissector, recognise
 from pcapleak.policy import Policy
 from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
@@ -30,12 +40,14 @@ from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
 from pcapleak.protocols.page import PageCandidate
 from pcapleak.protocols.quic import QuicInitial, decode_quic
 from pcapleak.protocols.relayed import relayed_message
+from pcapleak.protocols.sip import SipMessage, decode_sip
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData, decode_channel_data
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.hellos import QuicHellos
 from pcapleak.tracking.ice import IceTracker
@@ -67,6 +79,7 @@ DECODE: dict[Decoder, Callable[[bytes], object]] = {
     Decoder.QUIC: decode_quic,
     Decoder.DTLS: decode_dtls,
     Decoder.ROUTER_ADVERTISEMENT: decode_router_advertisement,
+    Decoder.SIP: decode_sip,
 }
 
 Event = tuple[Context, object]
@@ -110,6 +123,14 @@ class Analyzer:
         events.sort(key=_frame)
         for context, message in events:
             self._dispatch(context, message)
+        ice = np.unique(
+            [
+                context.flow
+                for context, message in events
+                if isinstance(message, StunMessage) and message.is_ice
+            ]
+        )
+        self.state.flows.mark(ice.astype(np.int64), np.full(len(ice), Service.ICE.value, np.uint32))
 
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far."""
@@ -160,7 +181,11 @@ class Analyzer:
             state.signalling.add(context, message)
             if isinstance(message, HttpRequest | SocksRequest):
                 state.ice.add(context, message)
-        elif isinstance(message, WebSocketMessage):
+            if isinstance(message, SocksRequest):
+                self._name(context, str(message.destination))
+            elif isinstance(message, HttpRequest) and message.authority is not None:
+                self._name(context, str(message.authority[0]))
+        elif isinstance(message, WebSocketMessage | SipMessage | XmppStanza):
             state.signalling.add(context, message)
         elif isinstance(message, DhcpMessage | RouterAdvertisement):
             state.network.add(context, message)
@@ -169,9 +194,15 @@ class Analyzer:
                 message = self.hellos.join(context, message)
             state.ice.add(context, message)
             state.resolvers.add(context, message)
-            if message.server_name and len(state.server_names) < MAX_SERVER_NAMES:
-                state.server_names.setdefault(context.flow, message.server_name)
+            if message.server_name:
+                self._name(context, message.server_name)
         state.messages[kind] = state.messages.get(kind, 0) + 1
+
+    def _name(self, context: Context, name: str) -> None:
+        """The server a flow is for: as its client first asked a proxy for it, or TLS said it."""
+        names = self.state.server_names
+        if len(names) < MAX_SERVER_NAMES:
+            names.setdefault(context.flow, name)
 
 
 _KINDS = {
@@ -187,6 +218,8 @@ _KINDS = {
     HttpRequest: "http",
     HttpResponse: "http",
     WebSocketMessage: "websocket",
+    SipMessage: "sip",
+    XmppStanza: "xmpp",
     DhcpMessage: "dhcp",
     RouterAdvertisement: "router-advertisement",
     ClientHello: "tls-hello",

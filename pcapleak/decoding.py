@@ -27,6 +27,7 @@ from pcapleak.protocols.ike import IkeMessage, decode_ike
 from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
 from pcapleak.protocols.quic import QuicInitial, decode_quic
+from pcapleak.protocols.sip import SipMessage, decode_sip
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
 from pcapleak.protocols.stun_proof import prove
@@ -34,6 +35,7 @@ from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData, decode_channel_data
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.credentials import Credential, Credentials
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.relays import RelayTable
@@ -59,6 +61,8 @@ _PROTOCOL_OF: dict[type, str] = {
     HttpRequest: "http",
     HttpResponse: "http",
     WebSocketMessage: "websocket",
+    SipMessage: "sip",
+    XmppStanza: "xmpp",
 }
 
 PROTOCOLS = tuple(
@@ -307,8 +311,9 @@ _BY_NAME: dict[str, Callable[[bytes], object]] = {
     "mdns": partial(decode_dns, protocol="mdns"),
     "dns": decode_dns,
     "ndp": decode_router_advertisement,
+    "sip": decode_sip,
 }
-_GUESSED = ("stun", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")
+_GUESSED = ("stun", "sip", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")
 """Surest first: a decoder that refuses most of what is not its own goes before the others."""
 
 

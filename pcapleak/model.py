@@ -245,6 +245,7 @@ class Service(IntFlag):
     L2TP = 1 << 28
     WS_DISCOVERY = 1 << 29
     SIP = 1 << 30
+    XMPP = 1 << 31
 
 
 class Context(NamedTuple):
@@ -293,3 +294,4 @@ class Decoder(IntEnum):
     SOCKS_UDP = 12
     ROUTER_ADVERTISEMENT = 13
     ICMP_ERROR = 14
+    SIP = 15

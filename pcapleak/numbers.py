@@ -49,3 +49,16 @@ PROTOCOL_NAMES = {
     132: "sctp",
 }
 """IP protocols of the IANA registry."""
+
+SIP_STARTS: tuple[bytes, ...] = (
+    *(
+        method + b" " + scheme
+        for method in (
+            b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"REGISTER", b"SUBSCRIBE",
+            b"NOTIFY", b"UPDATE", b"INFO", b"PRACK", b"MESSAGE", b"REFER", b"PUBLISH",
+        )
+        for scheme in (b"sip", b"tel", b"urn")
+    ),
+    b"SIP/2.0 ",
+)  # fmt: skip
+"""What SIP messages begin with: a method and the scheme of a URI, or a response's version."""

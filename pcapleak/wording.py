@@ -18,6 +18,7 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import RouterAdvertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.quic import QuicInitial
+from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import RawAttribute, StunMessage
 from pcapleak.protocols.stun_attributes import ErrorCode, NetworkInfo, comprehension_required
@@ -26,6 +27,7 @@ from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.wireguard import WireGuardMessage
+from pcapleak.protocols.xmpp import XmppStanza
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -159,6 +161,10 @@ def summarise(message: object) -> str:
             return f"HTTP {message.method} {message.target}"
         case HttpResponse():
             return f"HTTP {message.status} {message.reason}"
+        case SipMessage():
+            return f"SIP {message.method or message.status} {message.target}"
+        case XmppStanza():
+            return f"XMPP, {len(message.payload)} bytes"
         case WebSocketMessage():
             return f"WebSocket {message.kind}, {len(message.payload)} bytes"
         case DecodeError():

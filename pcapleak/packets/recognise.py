@@ -21,6 +21,7 @@ from pcapleak.model import (
     UInt16,
     UInt32,
 )
+from pcapleak.numbers import SIP_STARTS
 
 from .gather import pick, take, take_u32
 from .transport import ICMP, ICMPV6, UDP
@@ -59,6 +60,7 @@ _DTLS_VERSIONS = (0xFEFF, 0xFEFD, 0xFEFC, 0x0100)
 _RTP_SAMPLES = np.zeros(128, np.int64)
 _RTP_SAMPLES[[0, 3, 8, 9, 18]] = [80, 33, 80, 80, 10]
 """Bytes of a frame by static payload type (RFC 3551 section 4.5): G.711, GSM, G.722, G.729."""
+_SIP_WORDS = sorted({int.from_bytes(start[:4], "big") for start in SIP_STARTS})
 _RESETS = (0x38, 0x40, 0x50)
 """OpenVPN hard resets (client and server version 2, client version 3), all with key 0."""
 
@@ -270,6 +272,22 @@ def _channel_data(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     services[chosen] |= Service.CHANNEL_DATA.value
     decoder[chosen] = Decoder.CHANNEL_DATA.value
     _openvpn(heads, services, decoder)
+    _sip(heads, services, decoder)
+
+
+def _sip(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
+    """Start lines of RFC 3261 section 7: a method and a URI, or a status."""
+    near = np.isin(heads.u32(0), _SIP_WORDS) & (decoder[heads.rows] == Decoder.NONE.value)
+    if not near.any():
+        return
+    heads = heads.select(near)
+    found = np.zeros(len(heads.rows), np.bool_)
+    for start in SIP_STARTS:
+        size = len(start)
+        found |= (heads.bytes[:, :size] == np.frombuffer(start, np.uint8)).all(axis=1)
+    chosen = heads.rows[found]
+    services[chosen] |= Service.SIP.value
+    decoder[chosen] = Decoder.SIP.value
 
 
 def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:

@@ -26,7 +26,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 Headers = tuple[tuple[str, str], ...]
 
 
-def _find(headers: Headers, name: str) -> str | None:
+def find_field(headers: Headers, name: str) -> str | None:
     """The first value of a field, whatever its case."""
     name = name.lower()
     for key, value in headers:
@@ -46,7 +46,7 @@ class HttpRequest(NamedTuple):
 
     def header(self, name: str) -> str | None:
         """The first value of a field."""
-        return _find(self.headers, name)
+        return find_field(self.headers, name)
 
     @property
     def authority(self) -> tuple[IPAddress | str, int] | None:
@@ -70,7 +70,7 @@ class HttpResponse(NamedTuple):
 
     def header(self, name: str) -> str | None:
         """The first value of a field."""
-        return _find(self.headers, name)
+        return find_field(self.headers, name)
 
 
 def looks_like_http(data: bytes) -> bool:
@@ -93,7 +93,7 @@ def parse_head(data: bytes) -> tuple[HttpRequest | HttpResponse, int] | None:
     status = None if request else _STATUS_LINE.match(first)
     if request is None and status is None:
         raise DecodeError("http", "start line", 0, "neither a request nor a status")
-    headers = tuple(_headers(lines))
+    headers = tuple(parse_fields(lines))
     if request:
         method, target, version = (part.decode("latin-1") for part in request.groups())
         return HttpRequest(method, target, version, headers), match.end()
@@ -102,8 +102,8 @@ def parse_head(data: bytes) -> tuple[HttpRequest | HttpResponse, int] | None:
     return HttpResponse(int(status[2]), reason, status[1].decode(), headers), match.end()
 
 
-def _headers(lines: list[bytes]) -> list[tuple[str, str]]:
-    """Fields by line; what has no colon, or continues a field (obsolete), is passed over."""
+def parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    """Header fields by line; what has no colon, or continues a field (obsolete), is passed over."""
     headers = []
     for line in lines:
         name, colon, value = line.partition(b":")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pcapleak.model import Context, Endpoint
 from pcapleak.protocols.candidate import CandidateLine, find_candidates
 from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.protocols.xmpp import XmppStanza, find_jingle_candidates
 from pcapleak.tracking.sightings import Sighting
 
 MAX_LINES = 10_000
@@ -22,7 +24,7 @@ _UFRAG = re.compile(
 )
 """In SDP (RFC 8839 section 5.4), or beside a line in RTCIceCandidateInit, quoted once or twice."""
 
-_MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a")
+_MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a", b"<candidate ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class SignallingTracker:
             self.text(context, "http", message.body)
         elif isinstance(message, WebSocketMessage):
             self.text(context, "websocket", message.payload)
+        elif isinstance(message, SipMessage):
+            self.text(context, "sip", message.body)
+        elif isinstance(message, XmppStanza):
+            self.text(context, "xmpp", message.payload)
 
     def text(self, context: Context, channel: str, data: bytes) -> None:
         """Search the text of a message."""
@@ -70,7 +76,7 @@ class SignallingTracker:
             text = unquote_plus(text)
         fragments = set(_UFRAG.findall(text))
         description = fragments.pop() if len(fragments) == 1 else None
-        for line in dict.fromkeys(find_candidates(text)):
+        for line in dict.fromkeys((*find_candidates(text), *find_jingle_candidates(text))):
             known = self._lines.get(line)
             if known is not None:
                 known.seen.add(context)

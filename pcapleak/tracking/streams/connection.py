@@ -11,11 +11,13 @@ from pcapleak.protocols.dns import DnsMessage
 from pcapleak.protocols.dtls import DtlsHello
 from pcapleak.protocols.http import HttpRequest, HttpResponse
 from pcapleak.protocols.openvpn import OpenVpnMessage
+from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData
 from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.streams.reassembly import Half
 
 StreamMessage = (
@@ -28,6 +30,8 @@ StreamMessage = (
     | HttpRequest
     | HttpResponse
     | WebSocketMessage
+    | SipMessage
+    | XmppStanza
     | ClientHello
     | OpenVpnMessage
 )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pcapleak.errors import DecodeError
+from pcapleak.numbers import SIP_STARTS
 from pcapleak.protocols.dns import decode_dns
 from pcapleak.protocols.http import METHODS, RESPONSE, looks_like_http
 from pcapleak.protocols.openvpn import decode_openvpn
+from pcapleak.protocols.sip import looks_like_sip
 from pcapleak.protocols.socks import parse_methods, parse_request
 from pcapleak.protocols.tls import looks_like_tls
+from pcapleak.protocols.xmpp import opens_xmpp
 from pcapleak.tracking.streams.connection import Connection, Reader
 from pcapleak.tracking.streams.readers import DnsReader, OpenVpnReader, TlsReader
+from pcapleak.tracking.streams.signalling import SipReader, XmppReader
 from pcapleak.tracking.streams.socks import SocksReader
 from pcapleak.tracking.streams.stun import StunReader, begins_framed, begins_stun
 from pcapleak.tracking.streams.web import HttpReader
@@ -54,6 +58,10 @@ def recognise_opening(data: bytes, ports: tuple[int, int]) -> Reader | None:
         return StunReader(framed=False)
     if begins_framed(data):
         return StunReader(framed=True)
+    if looks_like_sip(data):
+        return SipReader()
+    if (xmpp := opens_xmpp(data)) is not False:
+        return XmppReader() if xmpp else MORE
     if looks_like_http(data):
         return HttpReader()
     if DNS_PORT in ports:
@@ -63,7 +71,8 @@ def recognise_opening(data: bytes, ports: tuple[int, int]) -> Reader | None:
     if first in (4, 5):
         return _socks(data)
     if len(data) < ENOUGH:
-        possible = first < 0x40 or any(known.startswith(data) for known in (*METHODS, RESPONSE))
+        texts = (*METHODS, RESPONSE, *SIP_STARTS)
+        possible = first < 0x40 or any(known.startswith(data) for known in texts)
         return MORE if possible else None
     if first == 0 and int.from_bytes(data[:2], "big") == len(data) - 2:
         return _prefixed(data)

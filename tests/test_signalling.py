@@ -1,0 +1,174 @@
+"""Candidates that SIP and XMPP carry in clear."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from builders import CLIENT, ETH0, WEB, Recording, judged, of
+from hypothesis import given
+from hypothesis import strategies as st
+from stream_support import Talk, read
+
+from pcapleak.decoding import decode_capture
+from pcapleak.document import Candidate, Document
+from pcapleak.errors import DecodeError
+from pcapleak.model import Service
+from pcapleak.policy import Policy
+from pcapleak.protocols.candidate import format_candidate
+from pcapleak.protocols.sip import SipMessage, decode_sip, looks_like_sip
+from pcapleak.protocols.xmpp import XmppStanza, find_jingle_candidates
+
+LINES = (
+    "candidate:1 1 UDP 2130706431 192.0.2.9 50000 typ host",
+    "candidate:2 1 UDP 1694498815 203.0.113.7 50000 typ srflx raddr 192.0.2.9 rport 50000",
+)
+SDP = "v=0\r\nc=IN IP4 192.0.2.9\r\na=ice-ufrag:aB3d\r\n" + "".join(f"a={x}\r\n" for x in LINES)
+INVITE = (
+    "INVITE sip:bob@example.com SIP/2.0\r\n"
+    "Via: SIP/2.0/UDP 192.0.2.9:5060\r\n"
+    "Content-Type: application/sdp\r\n"
+    f"l: {len(SDP)}\r\n\r\n{SDP}"
+).encode()
+RINGING = b"SIP/2.0 180 Ringing\r\nContent-Length: 0\r\n\r\n"
+
+STREAM = b"<?xml version='1.0'?><stream:stream to='example.com' xmlns='jabber:client'>"
+JINGLE = (
+    b"<iq type='set' to='juliet@example.com'><jingle xmlns='urn:xmpp:jingle:1'>"
+    b'<transport xmlns="urn:xmpp:jingle:transports:ice-udp:1" pwd="asd88fgpdd777uzjYhagZg"'
+    b' ufrag="aB3d">'
+    b"<candidate component='1' foundation='1' generation='0' id='el0747fg11' ip='192.0.2.9'"
+    b" network='1' port='8998' priority='2130706431' protocol='udp' type='host'/>"
+    b"<candidate component='1' foundation='2' generation='0' id='y3s2b30v3r' ip='203.0.113.7'"
+    b" network='1' port='45664' priority='1694498815' protocol='udp' rel-addr='192.0.2.9'"
+    b" rel-port='8998' type='srflx'/>"
+    b"<candidate component='1' ip='192.0.2.9' port='10000' id='no foundation'/>"
+    b"</transport></jingle></iq>"
+)
+JINGLE_LINES = (
+    "candidate:1 1 udp 2130706431 192.0.2.9 8998 typ host generation 0 network-id 1 ufrag aB3d",
+    "candidate:2 1 udp 1694498815 203.0.113.7 45664 typ srflx raddr 192.0.2.9 rport 8998"
+    " generation 0 network-id 1 ufrag aB3d",
+)
+
+
+def candidates(document: Document) -> list[Candidate]:
+    return [one for session in document.ice_sessions for one in session.candidates]
+
+
+def test_sip_over_udp_gives_a_session_of_its_own(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.exchange(0, ETH0, CLIENT, 5060, WEB, 5060, INVITE, RINGING)
+    document = judged(recording, Policy(), tmp_path)
+    assert [one.line for one in candidates(document)] == list(LINES)
+    assert [one.reasons[-1] for one in candidates(document)] == [
+        "signalled over sip in frame 1"
+    ] * 2
+    assert document.ice_sessions[0].username_fragments == ["aB3d"]
+    assert document.ice_sessions[0].client_addresses == [CLIENT]
+    assert document.flows[0].services == ["sip"]
+
+
+@pytest.mark.parametrize("cuts", [(), (40,), (1, 400)])
+def test_sip_over_tcp_follows_its_lengths(cuts: tuple[int, ...]) -> None:
+    talk = Talk().open()
+    stream = INVITE + b"\r\n\r\n" + INVITE
+    for start, end in zip((0, *cuts), (*cuts, len(stream)), strict=True):
+        talk.say(0, stream[start:end])
+    reading = read(talk.say(1, RINGING))
+    assert reading.kinds == ["SipMessage"] * 3
+    assert isinstance(reading.messages[0], SipMessage)
+    assert reading.messages[0].body == SDP.encode()
+    assert reading.services & Service.SIP
+
+
+def test_a_body_beyond_all_measure_ends_no_run() -> None:
+    huge = INVITE.replace(f"l: {len(SDP)}".encode(), b"l: 99999999")
+    reading = read(Talk().open().say(0, huge).say(0, INVITE))
+    assert reading.kinds == ["DecodeError", "SipMessage"]
+
+
+def test_jingle_in_an_xmpp_stream_gives_candidates(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 40000, WEB, 5222, STREAM, b"<stream:stream from='x'>", JINGLE)
+    document = judged(recording, Policy(), tmp_path)
+    assert [one.line for one in candidates(document)] == list(JINGLE_LINES)
+    assert all("signalled over xmpp in frame 5" in one.reasons for one in candidates(document))
+    assert document.flows[0].services == ["xmpp"]
+
+
+def test_starttls_hands_the_stream_to_tls() -> None:
+    hello = (
+        bytes.fromhex("16030100310100002d0303") + bytes(32) + bytes.fromhex("000002130101000000")
+    )
+    talk = Talk().open().say(0, STREAM + b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    talk.say(1, b"<stream:stream a='b'><proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    reading = read(talk.say(0, hello))
+    assert reading.services & Service.XMPP
+    assert "DecodeError" not in reading.kinds
+
+
+def test_xml_that_is_no_xmpp_is_nobodys() -> None:
+    assert (
+        read(Talk().open().say(0, b"<?xml version='1.0'?><soap:Envelope>" + b"x" * 400)).events
+        == []
+    )
+
+
+def test_a_line_read_twice_in_one_message_counts_once(tmp_path: Path) -> None:
+    recording = Recording()
+    twice = SDP + SDP
+    invite = INVITE.split(b"\r\n\r\n")[0] + b"\r\n\r\n" + twice.encode()
+    recording.exchange(0, ETH0, CLIENT, 5060, WEB, 5060, invite)
+    document = judged(recording, Policy(), tmp_path)
+    assert [one.frame_count for one in candidates(document)] == [1, 1]
+
+
+def test_a_raw_host_address_in_clear_signalling_is_told(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    private = INVITE.replace(b"192.0.2.9 50000 typ", b"10.1.2.3 50000 typ")
+    recording.exchange(100, ETH0, CLIENT, 5060, WEB, 5060, private)
+    document = judged(recording, Policy.from_options(client=[CLIENT]), tmp_path)
+    assert of(document, "PL107")
+
+
+@pytest.mark.parametrize(
+    "name", ["ndpi__sip.pcap", "wireshark__sip.pcapng", "wireshark__sip-rtp.pcapng"]
+)
+def test_sip_messages_are_those_that_tshark_sees(name: str, corpus: Path, tshark: str) -> None:
+    path = corpus / "public" / name
+    fields = ("frame.number", "sip.Method", "sip.Status-Code")
+    command = [tshark, "-n", "-r", str(path), "-Y", "sip.Request-Line || sip.Status-Line"]
+    command += ["-T", "fields", *(part for field in fields for part in ("-e", field))]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    want = [tuple(line.split("\t")) for line in told.splitlines()]
+    assert want
+    got = [
+        (str(one.frame), one.fields["method"] or "", str(one.fields["status"] or ""))
+        for one in decode_capture(path, frozenset({"sip"}))
+    ]
+    assert got == want
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda data: INVITE[:60] + data))
+def test_any_datagram_is_sip_or_a_decode_error(data: bytes) -> None:
+    try:
+        message = decode_sip(data)
+    except DecodeError as error:
+        assert error.protocol == "sip"
+    else:
+        assert (message.method is None) != (message.status is None)
+        assert looks_like_sip(data) or message.method not in ("INVITE", "REGISTER")
+
+
+@given(st.text(alphabet="<>='\" transportcandidate1ufrag/-ip", max_size=400))
+def test_any_text_may_be_searched_for_jingle(text: str) -> None:
+    for line in find_jingle_candidates("<transport ufrag='a'>" + text):
+        assert format_candidate(line)
+
+
+def test_what_xmpp_says_is_kept_as_written() -> None:
+    reading = read(Talk().open().say(0, STREAM).say(0, JINGLE))
+    assert reading.messages == [XmppStanza(STREAM + JINGLE)]
