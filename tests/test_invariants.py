@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ SCENARIOS = {
 def cut(batch: RecordBatch, bounds: list[int]) -> Iterator[RecordBatch]:
     """The same records in several batches, cut before each row of `bounds`."""
     edges = [0, *sorted(set(bounds)), len(batch)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         rows = slice(start, stop)
         yield replace(
             batch,
@@ -51,12 +51,16 @@ def cut(batch: RecordBatch, bounds: list[int]) -> Iterator[RecordBatch]:
         )
 
 
+def within(texts: dict[int, str], start: int, stop: int) -> dict[int, str]:
+    """The texts of some rows, by their new numbers."""
+    return {row - start: text for row, text in texts.items() if start <= row < stop}
+
+
 def analyze(path: Path, policy: Policy, places: list[float]) -> Document:
     """The report of a capture whose batches are cut at these fractions of their length."""
     with open_capture(path) as source:
         batches = chain.from_iterable(
-            cut(batch, [int(place * len(batch)) for place in places if 0 < int(place * len(batch))])
-            for batch in source
+            cut(batch, [max(1, int(place * len(batch))) for place in places]) for batch in source
         )
         return analyze_captures([source], batches, policy)
 
