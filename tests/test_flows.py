@@ -61,10 +61,10 @@ def captures(draw: st.DrawFn) -> RecordBatch:
 
 
 def analyze(
-    batches: list[RecordBatch], limit: int | None = None
+    batches: list[RecordBatch], single: int = 1000, limit: int = 2000
 ) -> tuple[FlowTable, list[int], list[bool], Dissector]:
     dissector = Dissector([Interface(0, 0, 1), Interface(1, 0, 1)])
-    flows = FlowTable(limit)
+    flows = FlowTable(single, limit)
     ids: list[int] = []
     ways: list[bool] = []
     for batch in batches:
@@ -140,62 +140,47 @@ def test_flows_are_those_of_a_table_by_the_book(batch: RecordBatch, sizes: list[
     assert columns_of(flows) == table
 
 
-@settings(deadline=None, max_examples=100)
-@given(captures(), st.lists(st.integers(0, 8), max_size=8), st.integers(4, 9))
-def test_expiry_does_not_depend_on_batches(
-    batch: RecordBatch, sizes: list[int], limit: int
+@settings(deadline=None, max_examples=150)
+@given(captures(), st.lists(st.integers(0, 8), max_size=8), st.integers(1, 6), st.integers(0, 3))
+def test_a_full_table_does_not_depend_on_batches(
+    batch: RecordBatch, sizes: list[int], single: int, more: int
 ) -> None:
-    one, ids, ways, _ = analyze([batch], limit)
-    many, other_ids, other_ways, _ = analyze(cut(batch, sizes), limit)
+    one, ids, ways, _ = analyze([batch], single, single + more)
+    many, other_ids, other_ways, _ = analyze(cut(batch, sizes), single, single + more)
     assert other_ids == ids
     assert other_ways == ways
-    # Services are marked after a batch, when the flow may have expired already.
-    assert {**columns_of(one), "services": 0} == {**columns_of(many), "services": 0}
-    assert one.ids.tolist() == many.ids.tolist()
-    assert one.expired == many.expired
-    assert len(one) <= limit
-    assert len(one) + one.expired == max(ids) + 1
+    assert columns_of(one) == columns_of(many)
+    assert (one.single, one.merged) == (many.single, many.merged)
+    # Nothing is lost, and the flows beyond the bound are one for each kind of packet.
+    assert (one.orig_packets + one.resp_packets).sum() == len(ids)
+    kinds = np.unique(np.stack([one.interface, one.version, one.protocol]), axis=1).shape[1]
+    assert len(one) <= single + more + kinds
 
 
-def test_the_flows_idle_longest_expire_and_ids_go_on() -> None:
-    flows = FlowTable(limit=4)
-    frames = [ethernet(ipv4(udp(source=port))) for port in (1, 2, 3, 4, 1, 5, 2)]
-    flow, _ = flows.update(dissect(frames))
-    assert flow.tolist() == [0, 1, 2, 3, 0, 4, 5]
-    assert flows.expired == 2
-    assert flows.ids.tolist() == [0, 3, 4, 5]
-    assert flows.orig_packets.tolist() == [2, 1, 1, 1]
-    assert flows.position(np.array([1, 3, 5])).tolist() == [-1, 1, 3]
-    assert flows.orig(5).port == 2
-    with pytest.raises(KeyError):
-        flows.orig(1)
-    flows.mark(np.array([1, 3]), np.array([1, 2], np.uint32))
-    assert flows.services.tolist() == [0, 2, 0, 0]
-
-
-@settings(deadline=None, max_examples=100)
-@given(captures(), st.integers(0, 40))
-def test_merged_tables_equal_one(batch: RecordBatch, split: int) -> None:
-    whole, ids, ways, _ = analyze([batch])
-    first, second = cut(batch, [min(split, len(batch))])
-    left, left_ids, left_ways, left_dissector = analyze([first])
-    right, right_ids, right_ways, right_dissector = analyze([second])
-    # Each half numbers tunnels for itself; the one that merges knows both.
-    known = {
-        (e.kind, frozenset((e.source.address, e.destination.address))): number
-        for number, e in enumerate(left_dissector.encapsulations)
-        if e
-    }
-    numbers = [0]
-    for outer in right_dissector.encapsulations[1:]:
-        assert outer
-        key = (outer.kind, frozenset((outer.source.address, outer.destination.address)))
-        numbers.append(known.setdefault(key, len(known) + 1))
-    flow, same = left.merge(right, encapsulations=np.array(numbers))
-    assert left_ids + [int(flow[i]) for i in right_ids] == ids
-    merged_ways = [way == same[i] for way, i in zip(right_ways, right_ids, strict=True)]
-    assert left_ways + merged_ways == ways
-    assert columns_of(left) == columns_of(whole)
+def test_conversations_beyond_the_bound_are_told_apart_by_hosts_and_then_not() -> None:
+    flows = FlowTable(single=2, limit=3)
+    first, second, third = HOSTS
+    frames = [
+        ethernet(ipv4(udp(source=port, destination=9), 17, sender, receiver))
+        for port, sender, receiver in (
+            (1, first, second),
+            (2, first, second),
+            (3, first, second),
+            (1, first, second),
+            (4, first, second),
+            (5, third, second),
+            (6, first, third),
+        )
+    ]
+    frames.append(ethernet(ipv4(udp(source=9, destination=3), 17, second, first)))
+    flow, forward = flows.update(dissect(frames))
+    assert flow.tolist() == [0, 1, 2, 0, 2, 3, 3, 2]
+    assert forward.tolist() == [True] * 7 + [False]
+    assert (flows.single, flows.merged) == (2, 5)
+    assert str(flows.orig(1)) == f"{first}:2"
+    assert (str(flows.orig(2)), str(flows.resp(2))) == (f"{first}:0", f"{second}:0")
+    assert str(flows.orig(3)) == "0.0.0.0:0"
+    assert flows.orig_packets.tolist() == [2, 1, 2, 2]
 
 
 def test_two_flows_of_one_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:

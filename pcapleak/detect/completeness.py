@@ -101,6 +101,11 @@ def _limits(scene: Scene) -> Iterator[str]:
     ):
         if tracker:
             yield f"{tracker} {what} were beyond what is kept in memory"
+    if state.flows.merged:
+        yield (
+            f"{state.flows.merged} packets belong to conversations beyond the first "
+            f"{state.flows.single}, which are told apart by their hosts only"
+        )
 
 
 def incompleteness(scene: Scene, seen: Recorded) -> Iterator[Finding]:

@@ -22,32 +22,17 @@ class FlowColumns:
     """The reading side of the flow table: columns over flows, and single flows by id."""
 
     def __init__(self) -> None:
-        self.expired = 0
-        """Flows forgotten so far."""
+        self.single: int | None = None
+        """Ids from here on may be several conversations of two hosts; None while all are one."""
+        self.merged = 0
+        """Packets counted for such flows."""
         self._index = FlowIndex()
-        self._ids: Int64 = np.empty(0, np.int64)
         self._counts: Int64 = np.zeros((1 << 12, 8), np.int64)
         self._services: UInt32 = np.zeros(1 << 12, np.uint32)
         self._tcp_flags: UInt8 = np.zeros(1 << 12, np.uint8)
 
     def __len__(self) -> int:
         return self._index.size
-
-    def _id_of(self, position: Int64) -> Int64:
-        return self._ids[position] if self.expired else position
-
-    def position(self, flow: Int64) -> Int64:
-        """Where flows stand in the columns; -1 for those that have expired."""
-        if not self.expired:
-            return flow
-        at = np.searchsorted(self._ids, flow)
-        found = self._ids.take(at, mode="clip") == flow
-        return np.where(found, at, -1)
-
-    @property
-    def ids(self) -> Int64:
-        """The flow ids the columns hold, ascending: 0, 1, 2, ... unless some expired."""
-        return self._ids if self.expired else np.arange(len(self))
 
     @property
     def interface(self) -> Int64:
@@ -157,11 +142,11 @@ class FlowColumns:
         return self._tcp_flags[: len(self)]
 
     def orig(self, flow: int) -> Endpoint:
-        """The endpoint that sent first. Raises KeyError for a flow that has expired."""
+        """The endpoint that sent first."""
         return self._endpoint(flow, ORIG_HI, 16)
 
     def resp(self, flow: int) -> Endpoint:
-        """The endpoint that was sent to first. Raises KeyError for a flow that has expired."""
+        """The endpoint that was sent to first."""
         return self._endpoint(flow, RESP_HI, 0)
 
     def _endpoint(self, flow: int, column: int, shift: int) -> Endpoint:
@@ -170,10 +155,7 @@ class FlowColumns:
         return Endpoint(address, key[PORTS] >> shift & 0xFFFF)
 
     def _key(self, flow: int) -> list[int]:
-        at = int(self.position(np.array([flow]))[0]) if self.expired else flow
-        if at < 0:
-            raise KeyError(flow)
-        key: list[int] = self._index.stored[at].tolist()
+        key: list[int] = self._index.stored[flow].tolist()
         return key
 
     def community_id(self, flow: int) -> str:

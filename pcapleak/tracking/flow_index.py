@@ -133,15 +133,6 @@ class FlowIndex:
             self._place(start)
         return np.arange(start, stop)
 
-    def keep(self, rows: Int64) -> None:
-        """Forget all keys but `rows`, which are numbered anew in their order."""
-        size = len(rows)
-        self._stored[:size] = self._stored[rows]
-        self._hashes[:size] = self._hashes[rows]
-        self.size = size
-        self._slots[:] = 0
-        self._place(0)
-
     def _place(self, start: int) -> None:
         """Enter keys into the slots; of several that want one, the last written stays."""
         mask = len(self._slots) - 1

@@ -54,6 +54,8 @@ class TcpStreams:
             & ((packets.payload_length > 0) | syn)
             & (packets.flags & (PacketFlag.FRAGMENT.value | PacketFlag.MALFORMED.value) == 0)
         )
+        if flows.single is not None:
+            rows = rows[flow[rows] < flows.single]  # Beyond, a flow may be several connections.
         if not len(rows):
             return []
         rows, stun = self._choose(packets, rows, flow, forward, syn)
