@@ -105,6 +105,7 @@ def planes(numbers: NDArray[np.uint64], width: int) -> bytes:
 
 
 def write(name: str, header: Record, parts: list[bytes]) -> None:
+    """A table's file: header line and planes, packed."""
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     path = DATA / name
     path.write_bytes(zlib.compress(text + b"".join(parts), 9))
@@ -118,6 +119,7 @@ def table(
     labels: Callable[[], list[object]],
     about: Record,
 ) -> None:
+    """Write one database's ranges as a table."""
     with tempfile.NamedTemporaryFile(suffix=".mmdb") as file:
         file.write(data)
         file.flush()
@@ -147,13 +149,16 @@ class Labels:
         self.numbers: dict[object, int] = {None: 0}
 
     def __call__(self, label: object) -> int:
+        """The number of a label, a new one where it has none."""
         return self.numbers.setdefault(label, len(self.numbers))
 
     def all(self) -> list[object]:
+        """Every label, by number."""
         return list(self.numbers)
 
 
 def main() -> None:
+    """Check the wheel and write every table."""
     path = Path(sys.argv[1])
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != WHEEL_SHA256:
