@@ -23,6 +23,7 @@ from builders import (
     dhcp_ack,
     ids,
     judged,
+    mdns_query,
     udp_packet,
     wireguard_data,
     wireguard_initiation,
@@ -230,6 +231,49 @@ def test_without_endpoint_and_inside_a_carrier_is_a_guess_and_the_verdict_says_s
     document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path, (ETH0,))
     assert document.verdict.result == "inconclusive"
     assert "--vpn-endpoint" in document.verdict.reason
+
+
+def test_multicast_that_stays_in_the_tunnels_device_is_not_missed_on_its_carrier(
+    tmp_path: Path,
+) -> None:
+    recording = Recording()
+    recording.tunnel()
+    for i in range(30):
+        recording.udp(60 + i, WG0, INNER, 5353, "224.0.0.251", 5353, mdns_query("a.local"))
+    document = judged(recording, Policy(), tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert document.policy.fields["vpn_endpoints"].value == [f"{VPN}:51820/udp"]
+
+
+@pytest.mark.parametrize("packets", [20, 100])
+def test_a_carrier_of_no_known_shape_is_a_guess_where_its_packets_are_the_insides(
+    tmp_path: Path, packets: int
+) -> None:
+    """OpenVPN's data after the handshake, say; a game's packets are other ones."""
+    recording = Recording()
+    for i in range(20):
+        recording.ip(10 * i, WG0, udp_packet(INNER, 40000, WEB, 9999, bytes(60)))
+        recording.ip(10 * i + 2, WG0, udp_packet(WEB, 9999, INNER, 40000, bytes(60)))
+    for i in range(packets):
+        for data in (udp_packet(CLIENT, 4000, VPN, 443, b"\x99" * 99 + bytes((i,))),
+                     udp_packet(VPN, 443, CLIENT, 4000, b"\x98" * 99 + bytes((i,)))):  # fmt: skip
+            recording.ip(200 * i / packets, ETH0, data)
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    if packets == 20:
+        assert document.verdict.result == "inconclusive"
+        assert "--vpn-endpoint" in document.verdict.reason
+    else:
+        assert "PL201" in ids(document)
+
+
+def test_an_unnamed_interface_without_link_layer_beside_a_carrier_is_a_tunnel(
+    tmp_path: Path,
+) -> None:
+    recording = Recording(names=("", "", "lo"))
+    recording.tunnel()
+    document = judged(recording, Policy(), tmp_path)
+    assert [one.role for one in document.captures[0].interfaces][:2] == ["physical", "tunnel"]
+    assert document.verdict.result == "no-leak"
 
 
 def mixed() -> Recording:

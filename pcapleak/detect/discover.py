@@ -7,13 +7,16 @@ recorded. Packets that merely look like a tunnel's are a guess that is said to b
 from __future__ import annotations
 
 from ipaddress import ip_network
+from typing import NamedTuple
 
 import numpy as np
 
 from pcapleak.detect.addresses import is_public
+from pcapleak.detect.clients import CONFIDENCES
 from pcapleak.detect.columns import TCP, UDP, Columns
-from pcapleak.detect.roles import NO_LINK_LAYER, NULL_LINK_TYPES
+from pcapleak.detect.roles import CARRIERS
 from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel
+from pcapleak.document import Confidence
 from pcapleak.model import Bool, Endpoint, IPAddress, Service
 from pcapleak.policy import Rule, TransportName
 from pcapleak.tracking.tunnels import Proxy as SeenProxy
@@ -23,7 +26,23 @@ MAIN_SHARE = 0.5
 """Share of a host's traffic to public addresses that a tunnel or proxy must carry before it is
 taken for the way all of it was meant to go. Mesh VPNs and work VPNs carry less."""
 
-_SHAPES = Service.WIREGUARD | Service.OPENVPN | Service.ESP | Service.IKE | Service.L2TP
+LOW: Confidence = "low"
+MEDIUM: Confidence = "medium"
+
+
+class Kept(NamedTuple):
+    """How many packets of a tunnel's inside its carrier must have, and may have."""
+
+    least: float
+    most: float
+    more: int
+    """Keepalives and handshakes."""
+
+
+LOOSE = Kept(0.45, 1.5, 50)
+"""Where the shape is a tunnel's. A recording that began late lacks packets of either."""
+TIGHT = Kept(0.8, 1.2, 10)
+
 _NOT_CARRIER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
 
 
@@ -42,8 +61,6 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
     found = []
     for number in scene.ids("tunnel"):
         interface = scene.state.interfaces[number]
-        if interface.name is None and interface.link_type in (*NO_LINK_LAYER, *NULL_LINK_TYPES):
-            continue
         rows = columns.on([number])
         used = rows & (columns.public(columns.resp) | columns.public(columns.orig))
         if not used.any():
@@ -229,31 +246,35 @@ def _matches(rule: Rule, server: Endpoint) -> bool:
 
 
 def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
-    """Without endpoint or handshake: the one flow that carries what the tunnel holds.
+    """Without endpoint or handshake: the one server that what the tunnel holds goes to.
 
-    A carrier has a packet for each one inside, and more bytes. Where the inside was not
-    recorded, only a flow of nothing but a tunnel's shape that is most of the traffic counts,
-    and the report says that it is unconfirmed.
+    A carrier has a packet for each one inside, and more bytes. Where its shape is no known
+    tunnel's, or the inside was not recorded and it is most of the traffic, it is a guess that
+    the report says to be one.
     """
     columns = scene.columns
-    rows = columns.on(outside) & columns.serving(_SHAPES) & ~columns.serving(_NOT_CARRIER)
-    rows &= (columns.protocol == UDP) | (columns.protocol == 50)
-    if not rows.any():
-        return
-    number = int(np.flatnonzero(rows)[np.argmax(columns.bytes[rows])])
-    if tunnel.interfaces:
-        kept = _conserves(columns, columns.on(tunnel.interfaces), number)
-        reason = "its flow has a packet for each one inside the tunnel"
-    else:
-        beside = columns.on(outside) & (columns.public(columns.resp) | columns.public(columns.orig))
-        kept = bool(columns.bytes[number] >= MAIN_SHARE * columns.bytes[beside].sum())
+    rows = columns.on(outside) & ((columns.protocol == UDP) | (columns.protocol == 50))
+    rows &= ~columns.serving(_NOT_CARRIER) & (columns.encapsulation == 0)
+    beside = columns.on(outside) & (columns.public(columns.resp) | columns.public(columns.orig))
+    shaped = rows & columns.serving(CARRIERS)
+    found = _largest(columns, shaped)
+    if found is not None and tunnel.interfaces:
+        kept = _conserves(scene, tunnel, found[1], LOOSE)
+        reason, confidence = "its flow has a packet for each one inside the tunnel", MEDIUM
+    elif found is not None:
+        kept = bool(columns.bytes[found[1]].sum() >= MAIN_SHARE * columns.bytes[beside].sum())
         reason = "looks like a tunnel's carrier and is most of the traffic; unconfirmed"
-    if not kept:
+        confidence = LOW
+    else:
+        found = _largest(columns, rows & beside)
+        kept = found is not None and bool(tunnel.interfaces)
+        kept = kept and found is not None and _conserves(scene, tunnel, found[1], TIGHT)
+        reason = "has a packet for each one inside the tunnel both ways, in no known shape"
+        confidence = LOW
+    if found is None or not kept:
         return
-    server = columns.flows.resp(number)
-    if is_public(columns.flows.orig(number).address) and not is_public(server.address):
-        server = columns.flows.orig(number)
-    protocol: TransportName | None = "udp" if columns.protocol[number] == UDP else None
+    server, flows = found
+    protocol: TransportName | None = "udp" if columns.protocol[flows][0] == UDP else None
     rule = Rule(
         ip_network(server.address),
         server.port if protocol else None,
@@ -262,16 +283,38 @@ def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -
     )
     tunnel.endpoints.append(rule)
     tunnel.reasons.append(reason)
-    if tunnel.confidence in ("certain", "high"):
-        tunnel.confidence = "medium" if tunnel.interfaces else "low"
+    if CONFIDENCES.index(tunnel.confidence) < CONFIDENCES.index(confidence):
+        tunnel.confidence = confidence
 
 
-def _conserves(columns: Columns, inside: Bool, carrier: int) -> bool:
-    """Whether a flow can carry the packets of an interface: as many, and larger."""
-    packets, size = int(columns.packets[inside].sum()), int(columns.bytes[inside].sum())
-    carried = int(columns.packets[carrier])
+def _largest(columns: Columns, rows: Bool) -> tuple[Endpoint, Bool] | None:
+    """The server to which most bytes of these flows go, and all of them that go there."""
+    if not rows.any():
+        return None
+    number = int(np.flatnonzero(rows)[np.argmax(columns.bytes[rows])])
+    orig, resp = columns.flows.orig(number), columns.flows.resp(number)
+    turned = is_public(orig.address) and not is_public(resp.address)
+    server = orig if turned else resp
+    there = [ip_network(server.address)]
+    flows = columns.inside(columns.resp, there) & (columns.resp_port == server.port)
+    flows |= columns.inside(columns.orig, there) & (columns.orig_port == server.port)
+    return server, rows & flows
+
+
+def _conserves(scene: Scene, tunnel: SceneTunnel, carrier: Bool, kept: Kept) -> bool:
+    """Whether flows can carry the packets of a tunnel's interfaces: as many, and larger.
+
+    Multicast may stay in the tunnel's device, and segments be joined there.
+    """
+    columns = scene.columns
+    inside = columns.on(tunnel.interfaces)
+    single = inside & ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    wanted, most = int(columns.packets[single].sum()), int(columns.packets[inside].sum())
+    carried = int(columns.packets[carrier].sum())
+    both = (columns.flows.resp_packets[carrier] > 0).any()
     return (
-        packets > 0
-        and 0.7 * packets <= carried <= 1.5 * packets + 50
-        and int(columns.bytes[carrier]) >= 0.7 * size
+        wanted > 0
+        and kept.least * wanted <= carried <= kept.most * most + kept.more
+        and int(columns.bytes[carrier].sum()) >= kept.least * int(columns.bytes[single].sum())
+        and (kept is LOOSE or bool(both))
     )

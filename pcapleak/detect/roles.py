@@ -8,7 +8,7 @@ import numpy as np
 
 from pcapleak.detect.addresses import column_class
 from pcapleak.detect.judgement import InterfaceRole
-from pcapleak.model import Interface
+from pcapleak.model import Interface, Service
 from pcapleak.policy import Policy
 from pcapleak.tracking.flows import FlowTable
 
@@ -20,7 +20,7 @@ _TUNNEL = re.compile(
     r"cscotun|gpd|ivpn|expressvpn|lightway|surfshark|hs\d)",
     re.IGNORECASE,
 )
-_TUNNEL_WORDS = re.compile(
+TUNNEL_WORDS = re.compile(
     r"wireguard|openvpn|wintun|tap-windows|vpn|tunnel|tailscale|nordlynx", re.IGNORECASE
 )
 _LOOPBACK = re.compile(r"^(lo\d*|loopback.*|.*npf_loopback)$", re.IGNORECASE)
@@ -38,6 +38,9 @@ NO_LINK_LAYER = (12, 14, 101, 228, 229)
 NULL_LINK_TYPES = (0, 108)
 """BSD's loopback and tunnel devices."""
 _MIXED = "a cooked recording without interface numbers: interfaces are not told apart"
+
+CARRIERS = Service.WIREGUARD | Service.OPENVPN | Service.ESP | Service.IKE | Service.L2TP
+"""What tunnels' carriers are shaped like; other traffic may be too."""
 
 # ARPHRD numbers of Linux's if_arp.h.
 _HARDWARE: dict[int, tuple[str, str]] = {
@@ -72,12 +75,13 @@ def interface_roles(
         if interface.parent is not None
         and (interface.index is not None or _kind(interface)[0] == "tunnel")
     }
+    carried = _carrier_recorded(interfaces, flows)
     return [
         InterfaceRole("any", _MIXED)
         if interface.parent is not None
         and interface.capture not in told
         and _kind(interface)[0] == "physical"
-        else _role(interface, policy, named, interface.id in parents, looped[interface.id])
+        else _role(interface, policy, named, interface.id in parents, looped[interface.id], carried)
         for interface in interfaces
     ]
 
@@ -87,8 +91,22 @@ def _kind(interface: Interface) -> tuple[str, str]:
     return _HARDWARE.get(interface.hardware_type or 0, ("unknown", "of unknown hardware"))
 
 
+def _carrier_recorded(interfaces: list[Interface], flows: FlowTable) -> bool:
+    """Whether something of a tunnel's shape was recorded on a link layer."""
+    linked = [
+        one.id for one in interfaces if one.link_type not in (*NO_LINK_LAYER, *NULL_LINK_TYPES)
+    ]
+    shaped = (flows.services & np.uint32(CARRIERS)) != 0
+    return bool(np.isin(flows.interface[shaped], np.asarray(linked, np.int64)).any())
+
+
 def _role(
-    interface: Interface, policy: Policy, named: set[str], is_parent: bool, looped: bool
+    interface: Interface,
+    policy: Policy,
+    named: set[str],
+    is_parent: bool,
+    looped: bool,
+    carried: bool,
 ) -> InterfaceRole:
     name = interface.name
     if name is not None and name in named:
@@ -104,7 +122,7 @@ def _role(
             return InterfaceRole("loopback", f"it is called {name}")
         if _TUNNEL.match(name):
             return InterfaceRole("tunnel", f"tunnels are called like {name}")
-        if _TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
+        if TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
             return InterfaceRole("tunnel", "its name or description speaks of a tunnel")
         if _PHYSICAL.match(name):
             return InterfaceRole("physical", f"physical interfaces are called like {name}")
@@ -119,6 +137,11 @@ def _role(
         if policy.tunnels:
             return InterfaceRole(
                 "tunnel", "it has no link layer, as tunnels have none, and the policy has a tunnel"
+            )
+        if carried:
+            return InterfaceRole(
+                "tunnel",
+                "it has no link layer, as tunnels have none, and a carrier was recorded beside it",
             )
         return InterfaceRole(
             "unknown", "it has no name and no link layer: a tunnel, a modem or an export"
