@@ -5,48 +5,42 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pcapleak.assemble import assemble
 from pcapleak.capture import CaptureSource
+from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
 from pcapleak.detect import judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
 from pcapleak.inputs import decrypt_signalling
 from pcapleak.model import (
-    Bool,
     Context,
-    Decoder,
-    Int64,
     Interface,
-    Packets,
     RecordBatch,
     Service,
-    UInt8,
 )
 from pcapleak.packets import Dissector, recognise
 from pcapleak.policy import Policy
-from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
-from pcapleak.protocols.dns import DnsMessage, decode_dns
-from pcapleak.protocols.dtls import DtlsHello, decode_dtls
+from pcapleak.protocols.dhcp import DhcpMessage
+from pcapleak.protocols.dns import DnsMessage
+from pcapleak.protocols.dtls import DtlsHello
 from pcapleak.protocols.http import HttpRequest, HttpResponse
-from pcapleak.protocols.ike import IkeMessage, decode_ike
-from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
-from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
+from pcapleak.protocols.ike import IkeMessage
+from pcapleak.protocols.ndp import RouterAdvertisement
+from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.page import PageCandidate
-from pcapleak.protocols.quic import QuicInitial, decode_quic
-from pcapleak.protocols.relayed import relayed_message
-from pcapleak.protocols.sip import SipMessage, decode_sip
+from pcapleak.protocols.quic import QuicInitial
+from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
-from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.tls import ClientHello
-from pcapleak.protocols.turn import ChannelData, decode_channel_data
+from pcapleak.protocols.turn import ChannelData
 from pcapleak.protocols.websocket import WebSocketMessage
-from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.protocols.wireguard import WireGuardMessage
 from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.hellos import QuicHellos
@@ -65,24 +59,6 @@ MAX_SERVER_NAMES = 100_000
 
 MDNS_PORT = 5353
 LLMNR_PORT = 5355
-
-DECODE: dict[Decoder, Callable[[bytes], object]] = {
-    Decoder.STUN: decode_stun,
-    Decoder.CHANNEL_DATA: decode_channel_data,
-    Decoder.DNS: decode_dns,
-    Decoder.MDNS: partial(decode_dns, protocol="mdns"),
-    Decoder.LLMNR: partial(decode_dns, protocol="llmnr"),
-    Decoder.DHCP: decode_dhcp,
-    Decoder.WIREGUARD: decode_wireguard,
-    Decoder.OPENVPN: decode_openvpn,
-    Decoder.IKE: decode_ike,
-    Decoder.QUIC: decode_quic,
-    Decoder.DTLS: decode_dtls,
-    Decoder.ROUTER_ADVERTISEMENT: decode_router_advertisement,
-    Decoder.SIP: decode_sip,
-}
-
-Event = tuple[Context, object]
 
 
 class Analyzer:
@@ -127,7 +103,9 @@ class Analyzer:
             [
                 context.flow
                 for context, message in events
-                if isinstance(message, StunMessage) and message.is_ice
+                if isinstance(message, StunMessage)
+                and message.is_ice
+                and ICMP_QUOTE not in context.layers
             ]
         )
         self.state.flows.mark(ice.astype(np.int64), np.full(len(ice), Service.ICE.value, np.uint32))
@@ -160,6 +138,9 @@ class Analyzer:
         state = self.state
         if isinstance(message, DecodeError):
             state.malformed.add(context.frame, message)
+            return
+        if ICMP_QUOTE in context.layers:
+            state.messages[ICMP_QUOTE] = state.messages.get(ICMP_QUOTE, 0) + 1
             return
         kind = _KINDS[type(message)]
         if isinstance(message, StunMessage | ChannelData | DtlsHello):
@@ -229,38 +210,6 @@ _KINDS = {
 
 def _frame(event: Event) -> int:
     return event[0].frame
-
-
-def datagrams(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> Iterator[Event]:
-    """The messages of the datagrams some decoder wants, in capture order.
-
-    This is the one place where a decode error of a datagram becomes data.
-    """
-    for i in np.flatnonzero(decoder).tolist():
-        code = Decoder(int(decoder[i]))
-        decode = DECODE.get(code)
-        if decode is None and code is not Decoder.SOCKS_UDP:
-            continue
-        context = Context(
-            frame=int(packets.frame[i]),
-            ts_ns=int(packets.ts_ns[i]),
-            interface=int(packets.interface[i]),
-            direction=int(packets.direction[i]),
-            transport="udp",
-            source=packets.source(i),
-            destination=packets.destination(i),
-            flow=int(flow[i]),
-            forward=bool(forward[i]),
-        )
-        if decode is None:
-            inner = relayed_message(context, packets.payload(i))
-            if inner is not None:
-                yield inner
-            continue
-        try:
-            yield context, decode(packets.payload(i))
-        except DecodeError as error:
-            yield context, error
 
 
 def analyze_captures(

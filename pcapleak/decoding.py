@@ -10,14 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
-
-from pcapleak.analyzer import Event, datagrams
 from pcapleak.capture import open_capture
+from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
 from pcapleak.errors import DecodeError
-from pcapleak.model import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8
+from pcapleak.model import Context, Endpoint
 from pcapleak.packets import Dissector, recognise
-from pcapleak.packets.icmp import decode_icmp_quote
 from pcapleak.protocols.demux import Protocol, demultiplex
 from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
 from pcapleak.protocols.dns import DnsMessage, decode_dns
@@ -175,7 +172,6 @@ def read_messages(path: str | Path) -> Iterator[Event]:
             flows.mark(flow, services)
             events: list[Event] = [
                 *datagrams(packets, flow, forward, decoder),
-                *_quotes(packets, flow, forward, decoder),
                 *streams.update(packets, flow, forward, flows),
             ]
             events.sort(key=lambda event: event[0].frame)
@@ -188,7 +184,7 @@ def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[E
     if isinstance(message, ChannelData) and not relays.carries(context, message):
         return
     yield context, message
-    if isinstance(message, StunMessage | ChannelData) and "icmp-quote" not in context.layers:
+    if isinstance(message, StunMessage | ChannelData) and ICMP_QUOTE not in context.layers:
         yield from relays.unpack(context, message)
 
 
@@ -199,7 +195,7 @@ def _describe(
         return _describe_bytes(context, message)
     notes: dict[str, JsonValue] = {}
     credentials.learn(message)
-    if isinstance(message, StunMessage) and "icmp-quote" not in context.layers:
+    if isinstance(message, StunMessage) and ICMP_QUOTE not in context.layers:
         notes = _notes(context, transactions.add(context, message))
         if proof := credentials.prove(context, message):
             notes["integrity"] = proof
@@ -269,34 +265,6 @@ def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonV
             notes["round_trip_ms"] = round(transaction.round_trip_ns / 1e6, 3)
         return notes
     return {"retransmits_frame": first} if first != context.frame else {}
-
-
-def _quotes(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> Iterator[Event]:
-    """STUN messages that ICMP errors quote: sent before, and refused."""
-    for i in np.flatnonzero(decoder == Decoder.ICMP_ERROR).tolist():
-        try:
-            quote = decode_icmp_quote(packets.payload(i))
-            if quote.protocol != 17 or len(quote.payload) < 20:
-                continue
-            message = decode_stun(quote.payload)
-        except DecodeError:
-            continue  # quotes are cut, and of any protocol
-        yield (
-            Context(
-                frame=int(packets.frame[i]),
-                ts_ns=int(packets.ts_ns[i]),
-                interface=int(packets.interface[i]),
-                direction=int(packets.direction[i]),
-                transport="udp",
-                source=quote.source,
-                destination=quote.destination,
-                flow=int(flow[i]),
-                forward=bool(forward[i]),
-                layers=("icmp-quote",),
-                outer=(packets.source(i), packets.destination(i)),
-            ),
-            message,
-        )
 
 
 _BY_NAME: dict[str, Callable[[bytes], object]] = {

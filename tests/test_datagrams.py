@@ -1,0 +1,79 @@
+"""Datagrams cut by the snap length, and messages that ICMP errors quote."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from packet_bytes import batch_of, dissect, ipv4, udp
+from stun_encoder import check
+
+from pcapleak.analyzer import analyze_captures
+from pcapleak.capture import PcapngWriter, open_capture
+from pcapleak.datagrams import ICMP_QUOTE, datagrams
+from pcapleak.errors import DecodeError
+from pcapleak.model import Interface
+from pcapleak.packets import Dissector, recognise
+from pcapleak.protocols.ike import IkeMessage
+from pcapleak.protocols.stun import StunMessage
+from pcapleak.protocols.wireguard import WireGuardMessage
+from pcapleak.tracking.flows import FlowTable
+
+RAW_IP = 101
+CLIENT, SERVER, ROUTER = "192.0.2.1", "198.51.100.2", "192.0.2.254"
+INITIATION = bytes([1, 0, 0, 0]) + struct.pack("<I", 7) + bytes(140)
+IKE_INIT = b"i" * 8 + bytes(8) + bytes([33, 0x20, 34, 8]) + bytes(4) + struct.pack("!I", 228)
+REQUEST = check()
+QUOTED = ipv4(udp(REQUEST, 40000, 3478), 17, CLIENT, SERVER)
+UNREACHABLE = ipv4(bytes([3, 3, 0, 0]) + bytes(4) + QUOTED, 1, ROUTER, CLIENT)
+
+
+def messages(frame: bytes, captured: int) -> list[object]:
+    batch = batch_of([frame[:captured]], RAW_IP, original=[len(frame)])
+    packets = Dissector([Interface(0, 0, RAW_IP)]).dissect(batch)
+    flow, forward = FlowTable().update(packets)
+    _, decoder = recognise(packets)
+    return [message for _, message in datagrams(packets, flow, forward, decoder)]
+
+
+@pytest.mark.parametrize("captured", [28 + 64, 28 + 148])
+def test_a_wireguard_handshake_that_the_snap_length_cut_is_one(captured: int) -> None:
+    (message,) = messages(ipv4(udp(INITIATION, 5000, 51820), 17, CLIENT, SERVER), captured)
+    assert isinstance(message, WireGuardMessage)
+    assert (message.kind, message.sender_index) == ("initiation", 7)
+
+
+def test_an_ike_exchange_that_the_snap_length_cut_is_one() -> None:
+    frame = ipv4(udp(IKE_INIT + bytes(200), 500, 500), 17, CLIENT, SERVER)
+    (message,) = messages(frame, 28 + 40)
+    assert isinstance(message, IkeMessage)
+
+
+def test_an_ike_message_shorter_than_it_says_is_malformed_where_nothing_was_cut() -> None:
+    frame = ipv4(udp(IKE_INIT + bytes(100), 500, 500), 17, CLIENT, SERVER)
+    (message,) = messages(frame, len(frame))
+    assert isinstance(message, DecodeError)
+
+
+def test_a_quoted_check_is_told_apart() -> None:
+    """It has the endpoints it was sent between, and the error's as the outer ones."""
+    packets = dissect([UNREACHABLE], RAW_IP)
+    flow, forward = FlowTable().update(packets)
+    ((context, message),) = datagrams(packets, flow, forward, recognise(packets)[1])
+    assert isinstance(message, StunMessage)
+    assert context.layers == (ICMP_QUOTE,)
+    assert (str(context.source), str(context.destination)) == (f"{CLIENT}:40000", f"{SERVER}:3478")
+    assert context.outer is not None
+    assert [str(end.address) for end in context.outer] == [ROUTER, CLIENT]
+
+
+def test_a_quoted_check_is_counted_and_believed_by_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "quote.pcapng"
+    with PcapngWriter(path) as writer:
+        writer.write_batch(batch_of([UNREACHABLE], RAW_IP), [Interface(0, 0, RAW_IP)])
+    with open_capture(path) as source:
+        document = analyze_captures([source], source)
+    assert document.statistics.protocols[ICMP_QUOTE] == 1
+    assert "stun" not in document.statistics.protocols
+    assert document.ice_sessions == []
