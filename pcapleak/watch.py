@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple, Protocol
 
 from pcapleak.analyzer import Analyzer
+from pcapleak.background import Background
 from pcapleak.capture.live.evidence import EvidenceFile
 from pcapleak.capture.live.processes import Processes
 from pcapleak.document import Document, Finding, FlowEntry, IceSession, MdnsName, TimelineEvent
@@ -15,15 +16,19 @@ from pcapleak.tracking.state import CaptureFacts
 
 JUDGE_AFTER_S = 0.1
 """Judging anew no sooner than this after the last time."""
-MAX_SHARE = 0.2
-"""Of the time is for judging, as long as a leak is still told within `JUDGE_WITHIN_S`."""
-JUDGE_WITHIN_S = 0.6
-"""From what may be a leak to its judgement; beyond it half of the time may go to judging."""
 JUDGE_TOTALS_S = 2.0
 """Judging anew after this long where only counts have grown."""
+MAX_SHARE = 0.2
+"""Of the time is for judging between two batches."""
+INLINE_S = 0.03
+"""A judgement that takes longer is made by a child process: no packet waits for it."""
+CHILD_REST = 0.5
+"""Between two such children, as a share of their time: a leak is told within 2.5 times it."""
+CHILD_POLL_S = 0.02
+"""How often a child is looked for while nothing comes."""
 MAX_PROCESSES = 100_000
 """Flows whose process is remembered: about 150 bytes each, 15 MB."""
-ASKED_A_BATCH = 256
+ASKED_A_BATCH = 100
 """New flows of one batch whose processes are asked for."""
 EVIDENT = ("critical", "high", "medium", "low")
 """Severities of findings whose packets are evidence."""
@@ -102,8 +107,10 @@ class Watch:
         self._known: set[tuple[str, ...]] = set()
         self._verdict: tuple[str, list[str]] | None = None
         self._seen = (0, 0, 0)
-        self._pending_s: float | None = None
+        self._child: Background[Document] | None = None
+        self._pending = False
         self._news = False
+        self._begun_s = 0.0
         self._judged_s = 0.0
         self._cost_s = 0.0
 
@@ -119,21 +126,46 @@ class Watch:
 
     def step(self, timeout_s: float = JUDGE_AFTER_S) -> Update | None:
         """Take what arrives within `timeout_s`; an update when it was judged anew."""
-        batch = self.source.read(max(0.0, min(timeout_s, self._wait_s())))
+        wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
+        batch = self.source.read(max(0.0, min(timeout_s, wait_s)))
         self.last_batch = batch
         if batch is not None:
             self._take(batch)
         self._note_news(batch is not None)
-        return self.judge() if self._wait_s() <= 0 else None
+        if self._child is not None:
+            return self._judged_beside(self._child) if self._child.poll() else None
+        if self._wait_s() > 0:
+            return None
+        if self._cost_s <= INLINE_S:
+            return self.judge()
+        self._begin()
+        self._child = Background(self.document)
+        return None
 
     def judge(self) -> Update:
         """Judge all that has come so far."""
-        started_s = time.monotonic()
-        document = self.document()
-        self._judged_s = time.monotonic()
-        self._cost_s = self._judged_s - started_s
-        self._pending_s = None
+        self.close()
+        self._begin()
+        return self._judged(self.document())
+
+    def close(self) -> None:
+        """End a judgement that still goes on."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _begin(self) -> None:
+        self._begun_s = time.monotonic()
+        self._pending = False
         self._news = False
+
+    def _judged_beside(self, child: Background[Document]) -> Update:
+        self._child = None
+        return self.judge() if child.result is None else self._judged(child.result)
+
+    def _judged(self, document: Document) -> Update:
+        self._judged_s = time.monotonic()
+        self._cost_s = self._judged_s - self._begun_s
         if self._evidence is not None:
             self._evidence.mark(self._comments(document))
         return self._update(document)
@@ -150,7 +182,7 @@ class Watch:
         self._analyzer.add(batch)
         if self._evidence is not None:
             self._evidence.add(batch)
-        if self._processes is not None and self.flows > before:
+        if self._processes is not None and self._processes.ready and self.flows > before:
             self._ask(self._processes, before)
 
     def _ask(self, processes: Processes, first: int) -> None:
@@ -159,7 +191,11 @@ class Watch:
         room = min(ASKED_A_BATCH, MAX_PROCESSES - len(state.processes))
         rows = range(first, min(self.flows, first + max(0, room)))
         flows = state.flows
-        asked = [(int(flows.protocol[row]), flows.orig(row), flows.resp(row)) for row in rows]
+        protocols = flows.protocol[rows.start : rows.stop].tolist()
+        asked = [
+            (protocol, flows.orig(row), flows.resp(row))
+            for row, protocol in zip(rows, protocols, strict=True)
+        ]
         for row, text in zip(rows, processes.describe(asked), strict=True):
             if text is not None:
                 state.processes[row] = text
@@ -168,26 +204,17 @@ class Watch:
         """Tell totals that grew from what may make a new finding."""
         state = self._analyzer.state
         seen = (self.flows, sum(state.messages.values()), len(state.device_changes))
-        if not any_packets and seen == self._seen:
-            return
-        if self._pending_s is None:
-            self._pending_s = time.monotonic()
-        if seen != self._seen and not self._news:
-            self._news = True
-            self._pending_s = time.monotonic()
+        self._news |= seen != self._seen
+        self._pending |= any_packets or self._news
         self._seen = seen
 
     def _wait_s(self) -> float:
         """Seconds until it is time to judge."""
-        if self._pending_s is None:
+        if not self._pending:
             return JUDGE_TOTALS_S
-        now_s = time.monotonic()
-        rest_s = self._cost_s * (1 / MAX_SHARE - 1)
-        if not self._news:
-            return self._judged_s + max(JUDGE_TOTALS_S, rest_s) - now_s
-        share_s = self._judged_s + max(JUDGE_AFTER_S, rest_s)
-        latest_s = self._pending_s + max(0.0, JUDGE_WITHIN_S - self._cost_s)
-        return max(min(share_s, latest_s), self._judged_s + self._cost_s) - now_s
+        share = 1 / MAX_SHARE - 1 if self._cost_s <= INLINE_S else CHILD_REST
+        rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, self._cost_s * share)
+        return self._judged_s + rest_s - time.monotonic()
 
     def _comments(self, document: Document) -> dict[int, str]:
         """What each frame of evidence is evidence for, and whose it is."""

@@ -157,7 +157,7 @@ def test_root_is_gone_before_the_first_packet(client: Host, tmp_path: Path) -> N
     watching = Watching(client, "--iface", "eth0", "--json", str(tmp_path / "report.json"))
     text = Path(f"/proc/{watching.process.pid}/status").read_text()
     status = {
-        name: value.split() for name, _, value in (l.partition(":") for l in text.splitlines())
+        name: value.split() for name, _, value in (line.partition(":") for line in text.splitlines())
     }
     assert status["Uid"] == ["65534"] * 4
     assert status["Gid"] == ["65534"] * 4

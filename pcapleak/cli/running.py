@@ -131,7 +131,7 @@ def run(plan: Plan) -> int:
     try:
         outputs = _open_outputs(plan, source, lines)
         helper = RootOwners() if plan.keep_root and ordinary_user() is not None else None
-        _load_the_rest(source)
+        _load_the_rest(source, policy)
         drop_privileges()
         source.start()
         processes = None
@@ -194,7 +194,7 @@ def _open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
     return outputs
 
 
-def _load_the_rest(source: Source) -> None:
+def _load_the_rest(source: Source, policy: Policy) -> None:
     """Load what is loaded late elsewhere: an ordinary user may not be able to read it.
 
     A virtual environment under /root is the usual case. Judging and printing a watch without
@@ -213,7 +213,7 @@ def _load_the_rest(source: Source) -> None:
     from pcapleak.report.live import Status, live_page
     from pcapleak.report.terminal import print_report
 
-    document = Analyzer().document()
+    document = Analyzer(policy).document()
     to_json(document)
     console = page_console(StringIO())
     print_report(document, console, verbose=True)
@@ -247,6 +247,7 @@ class _Run:
             self._tell(update)
             self.outputs.screen.end(self.watch, update, self.reason or "")
         finally:
+            self.watch.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
             if child is not None and child.poll() is None:

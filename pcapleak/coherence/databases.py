@@ -206,6 +206,7 @@ def system_databases() -> tuple[str, ...]:
     found = [
         path
         for folder in (f"{home}/pcapleak/geo", *SYSTEM_FOLDERS)
+        if os.access(folder, os.R_OK | os.X_OK)
         for path in sorted(Path(folder).glob("*.mmdb"))
     ]
     return tuple(str(path) for path in found if _opens(path))

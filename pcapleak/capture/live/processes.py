@@ -40,15 +40,17 @@ class Processes:
         self._hidden = hidden
         self._not_before_s = 0.0
 
+    @property
+    def ready(self) -> bool:
+        """Whether asking has not yet taken its share of time."""
+        return time.monotonic() >= self._not_before_s
+
     def describe(self, flows: list[tuple[int, Endpoint, Endpoint]]) -> list[str | None]:
         """For each (IP protocol, one end, other end) whose socket it is, in words.
 
-        None where nothing can be said: not this machine's, or not asked because asking has
-        taken its share of time.
+        None where nothing can be said: the flow is not this machine's.
         """
         started_s = time.monotonic()
-        if started_s < self._not_before_s:
-            return [None] * len(flows)
         tables = {protocol: _read(protocol) for protocol in {flow[0] for flow in flows}}
         sockets = [_match(tables[protocol], a, b) for protocol, a, b in flows]
         wanted = sorted({found.inode for found in sockets if found is not None and found.inode})
