@@ -33,6 +33,7 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import RouterAdvertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.page import PageCandidate
+from pcapleak.protocols.page_facts import PageFacts
 from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
@@ -117,7 +118,8 @@ class Analyzer:
         state.sessions = state.ice.sessions(state)
         if self.pages:
             state.page_rows = reconcile(state.sessions, self.pages)
-        return assemble(state, self.dissector, judge(state, self.policy), all_flows=all_flows)
+        judgement = judge(state, self.policy)
+        return assemble(state, self.dissector, judgement, self.policy, all_flows=all_flows)
 
     def _count(self, batch: RecordBatch) -> None:
         for number in np.unique(batch.interface).tolist():
@@ -160,6 +162,7 @@ class Analyzer:
         elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
             state.tunnels.add(context, message)
             state.signalling.add(context, message)
+            state.claims.add(context, message)
             if isinstance(message, HttpRequest | SocksRequest):
                 state.ice.add(context, message)
             if isinstance(message, SocksRequest):
@@ -168,6 +171,7 @@ class Analyzer:
                 self._name(context, str(message.authority[0]))
         elif isinstance(message, WebSocketMessage | SipMessage | XmppStanza):
             state.signalling.add(context, message)
+            state.claims.add(context, message)
         elif isinstance(message, DhcpMessage | RouterAdvertisement):
             state.network.add(context, message)
         elif isinstance(message, ClientHello | QuicInitial):
@@ -219,15 +223,18 @@ def analyze_captures(
     *,
     all_flows: bool = False,
     pages: Mapping[str, list[PageCandidate]] | None = None,
+    page_facts: Mapping[str, PageFacts] | None = None,
     key_log: Path | None = None,
 ) -> Document:
     """Judge one timeline: the batches of one source, or of several merged.
 
-    `pages` are what browsers' own tools told of candidates, by file. Signalling inside TLS is
-    read by `key_log`, or by the secrets that the captures hold.
+    `pages` are what browsers' own tools told of candidates, by file, and `page_facts` what they
+    told of time zone and languages. Signalling inside TLS is read by `key_log`, or by the
+    secrets that the captures hold.
     """
     analyzer = Analyzer(policy, sources[0].interfaces)
     analyzer.pages.update(pages or {})
+    analyzer.state.page_facts.update(page_facts or {})
     facts = [CaptureFacts(source.path, source.format) for source in sources]
     analyzer.state.captures.extend(facts)
     for batch in batches:

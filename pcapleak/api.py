@@ -80,7 +80,13 @@ def analyze(
                 batches = _watched(batches, sources, progress)
             return Report(
                 analyze_captures(
-                    sources, batches, policy, all_flows=all_flows, pages=told, key_log=keys
+                    sources,
+                    batches,
+                    policy,
+                    all_flows=all_flows,
+                    pages=told.candidates,
+                    page_facts=told.facts,
+                    key_log=keys,
                 )
             )
 

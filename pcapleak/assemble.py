@@ -7,7 +7,9 @@ from importlib.metadata import version
 
 import numpy as np
 
+from pcapleak.coherence.assess import assess
 from pcapleak.detect import PATHS, Judgement
+from pcapleak.detect.verdict import rank
 from pcapleak.document import (
     SCHEMA_VERSION,
     CaptureEntry,
@@ -23,6 +25,7 @@ from pcapleak.document import (
 from pcapleak.model import Int64, Interface, Service
 from pcapleak.numbers import LINK_TYPE_NAMES, PROTOCOL_NAMES
 from pcapleak.packets import Dissector
+from pcapleak.policy import Policy
 from pcapleak.tracking.state import MAX_MALFORMED, CaptureFacts, State
 
 MAX_FLOWS = 200
@@ -42,9 +45,15 @@ OF_INTEREST = (
 
 
 def assemble(
-    state: State, dissector: Dissector, judgement: Judgement, *, all_flows: bool = False
+    state: State,
+    dissector: Dissector,
+    judgement: Judgement,
+    policy: Policy,
+    *,
+    all_flows: bool = False,
 ) -> Document:
     """The document of a run; it holds only facts of the captures, nothing of the machine."""
+    coherence, more = assess(state, judgement, policy)
     listed = _rows_that_matter(state, judgement, None if all_flows else MAX_FLOWS)
     return Document(
         schema_version=SCHEMA_VERSION,
@@ -55,7 +64,7 @@ def assemble(
         ],
         policy=judgement.policy_entry,
         verdict=judgement.verdict,
-        findings=judgement.findings,
+        findings=sorted((*judgement.findings, *more), key=rank),
         ice_sessions=state.sessions,
         page_rows=state.page_rows,
         mdns_names=state.mdns_names,
@@ -65,6 +74,7 @@ def assemble(
         timeline=judgement.timeline,
         coverage=judgement.coverage,
         observers=judgement.observers,
+        coherence=coherence,
         malformed=_malformed(state, dissector),
         statistics=_statistics(state, dissector, judgement, len(listed)),
     )

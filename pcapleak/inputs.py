@@ -5,49 +5,66 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pcapleak.capture import CaptureSource, merge_captures, open_capture
 from pcapleak.capture.decrypted import DecryptedText, read_decrypted, tshark_missing
 from pcapleak.errors import PcapleakError
-from pcapleak.model import Context, Direction, RecordBatch
+from pcapleak.model import Context, Direction, Interface, RecordBatch
 from pcapleak.protocols.page import PageCandidate, read_page
+from pcapleak.protocols.page_facts import PageFacts, read_page_facts
 
 Timeline = tuple[list[CaptureSource], Iterator[RecordBatch]]
 
 
 @contextmanager
-def open_timeline(paths: Sequence[str | Path]) -> Iterator[Timeline]:
-    """The opened sources of `paths`, which share their interfaces, and their records by time.
+def open_timeline(
+    paths: Sequence[str | Path], *, interfaces: list[Interface] | None = None
+) -> Iterator[Timeline]:
+    """The opened sources of `paths`, which share `interfaces`, and their records by time.
 
     Raises `CaptureError` where one of them cannot be read at all.
     """
     with ExitStack() as stack:
         sources: list[CaptureSource] = []
         for number, path in enumerate(paths):
-            interfaces = sources[0].interfaces if sources else None
-            source = open_capture(path, interfaces=interfaces, capture=number)
+            shared = sources[0].interfaces if sources else interfaces
+            source = open_capture(path, interfaces=shared, capture=number)
             sources.append(stack.enter_context(source))
         yield sources, merge_captures(sources) if len(sources) > 1 else iter(sources[0])
 
 
-def read_pages(paths: Iterable[str | Path]) -> dict[str, list[PageCandidate]]:
-    """The candidates that files of page-side evidence tell, by file.
+class Pages(NamedTuple):
+    """What files of page-side evidence tell, by file."""
+
+    candidates: dict[str, list[PageCandidate]]
+    facts: dict[str, PageFacts]
+
+
+def read_pages(paths: Iterable[str | Path]) -> Pages:
+    """The candidates, time zones and languages that files of page-side evidence tell.
 
     A file is a webrtc-internals dump, about:webrtc text, getStats or RTCIceCandidate JSON, SDP,
-    or candidate lines. Raises `PcapleakError` for one that cannot be read or tells none.
+    candidate lines, or anything that names a time zone or languages. Raises `PcapleakError`
+    for one that cannot be read or tells nothing.
     """
-    pages: dict[str, list[PageCandidate]] = {}
+    pages = Pages({}, {})
     for path in paths:
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise PcapleakError(f"{path}: cannot be read ({error.strerror}); check it") from error
-        pages[str(path)] = read_page(text)
-        if not pages[str(path)]:
+        candidates, facts = read_page(text), read_page_facts(text)
+        if candidates:
+            pages.candidates[str(path)] = candidates
+        if any(facts):
+            pages.facts[str(path)] = facts
+        elif not candidates:
             raise PcapleakError(
-                f"{path}: holds no ICE candidate; give a webrtc-internals dump, SDP, or lines"
+                f"{path}: holds no ICE candidate, time zone or language; give a webrtc-internals "
+                "dump, SDP, or lines"
             )
     return pages
 

@@ -196,18 +196,25 @@ def main() -> None:
             lambda: [[n, names[n]] if isinstance(n, int) else None for n in systems.all()],
             {"source": "ip-location-db origin-asn", "licence": "PDDL"},
         )
+    languages()
+
+
+def languages() -> None:
+    """Which languages the people of each territory use, and which are official there."""
     from babel.core import get_global
 
     shares: dict[str, dict[str, float]] = {}
-    for territory, languages in get_global("territory_languages").items():
-        if len(territory) == 2 and territory not in ("ZZ",):
-            for language, facts in languages.items():
-                shares.setdefault(language.replace("_", "-"), {})[territory] = round(
-                    float(facts["population_percent"]), 2
-                )
-    (DATA / "languages.json.z").write_bytes(
-        zlib.compress(json.dumps(shares, sort_keys=True, separators=(",", ":")).encode(), 9)
-    )
+    official: dict[str, list[str]] = {}
+    for territory, spoken in sorted(get_global("territory_languages").items()):
+        if len(territory) == 2 and territory != "ZZ":
+            for name, facts in sorted(spoken.items()):
+                language = name.replace("_", "-")
+                share = round(float(facts["population_percent"]), 2)
+                shares.setdefault(language, {})[territory] = share
+                if facts["official_status"]:
+                    official.setdefault(language, []).append(territory)
+    text = json.dumps({"shares": shares, "official": official}, separators=(",", ":"))
+    (DATA / "languages.json.z").write_bytes(zlib.compress(text.encode(), 9))
 
 
 if __name__ == "__main__":

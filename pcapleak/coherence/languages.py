@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from pcapleak.coherence.tables import language_shares
+from pcapleak.coherence.tables import load_languages
 
 Fit = Literal["agree", "disagree", "uncertain", "unknown"]
 
-COMMON = 10.0
-"""Percent of a country's people who use a language, from which on it is at home there."""
+KNOWN = 2.0
+"""Percent of a country's people below which a language is foreign there."""
 MOST = 50.0
-"""Percent from which on a language is most people's."""
-RARE = 2.0
-"""Below this it is a foreign language there."""
+"""Percent from which on it is most people's."""
 MAX_TAGS = 16
 """Languages of one list that are looked at; browsers send up to ten."""
+
+_RENAMED = {"iw": "he", "in": "id", "ji": "yi"}
+"""Codes of old that some clients still send."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
@@ -39,7 +40,7 @@ def parse_languages(text: str) -> tuple[str, ...]:
 def canonical(tag: str) -> str:
     """A tag as RFC 5646 section 2.1.1 writes it: `pt-BR`, `zh-Hant-TW`."""
     first, *rest = tag.replace("_", "-").split("-")
-    words = [first.lower()]
+    words = [_RENAMED.get(first.lower(), first.lower())]
     for part in rest:
         if len(part) == 2:
             words.append(part.upper())
@@ -58,10 +59,22 @@ def region(tag: str) -> str | None:
 
 def share(tag: str, country: str) -> float:
     """Percent of the country's people who use the tag's language."""
-    shares = language_shares()
+    shares = load_languages().shares
+    return max(shares.get(name, {}).get(country, 0.0) for name in _names(tag))
+
+
+def is_official(tag: str, country: str) -> bool:
+    """Whether the tag's language is official in the country or a region of it."""
+    official = load_languages().official
+    return any(country in official.get(name, ()) for name in _names(tag))
+
+
+def _names(tag: str) -> tuple[str, ...]:
+    """Under which a tag's language is known: `zh-Hant`, `zh`."""
     parts = tag.split("-")
-    script = "-".join(parts[:2]) if len(parts) > 1 and len(parts[1]) == 4 else ""
-    return max(shares.get(name, {}).get(country, 0.0) for name in (script, parts[0]))
+    if len(parts) > 1 and len(parts[1]) == 4:
+        return ("-".join(parts[:2]), parts[0])
+    return (parts[0],)
 
 
 def telling(tags: Iterable[str]) -> tuple[str, ...]:
@@ -74,25 +87,21 @@ def telling(tags: Iterable[str]) -> tuple[str, ...]:
 def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
     """How the languages fit one of these countries.
 
-    English alone never disagrees: it is what browsers ask for where nobody chose, and people
-    read it everywhere. A tag that names another country fits only where most people use its
-    language (`de-DE` in Austria, but not `fr-FR` in the Netherlands).
+    A language is at home where it is official and people use it. That many learn it is not
+    enough to agree (German in the Netherlands), but too much to disagree. English alone never
+    disagrees: browsers ask for it where nobody chose, and people read it everywhere.
     """
     wanted, found = telling(tags), tuple(countries)
     if not wanted or not found:
         return "unknown"
-    fits = [_fit(language, wanted, found) for language in {tag.split("-")[0] for tag in wanted}]
-    return next(fit for fit in ("agree", "uncertain", "disagree") if fit in fits)
-
-
-def _fit(language: str, wanted: tuple[str, ...], countries: tuple[str, ...]) -> Fit:
-    tags = [tag for tag in wanted if tag.split("-")[0] == language]
-    named = {code for tag in tags if (code := region(tag)) is not None}
-    best = max(share(tag, country) for tag in tags for country in countries)
-    foreign = language == "en" or (bool(named) and named.isdisjoint(countries))
-    if not named.isdisjoint(countries) or best >= (MOST if foreign else COMMON):
+    if any(_at_home(tag, country) for tag in wanted for country in found):
         return "agree"
-    return "uncertain" if language == "en" or best >= RARE else "disagree"
+    known = max(share(tag, country) for tag in wanted for country in found)
+    return "uncertain" if wanted[0].startswith("en") or known >= KNOWN else "disagree"
+
+
+def _at_home(tag: str, country: str) -> bool:
+    return region(tag) == country or (is_official(tag, country) and share(tag, country) >= KNOWN)
 
 
 def language_countries(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -102,6 +111,9 @@ def language_countries(tags: tuple[str, ...]) -> tuple[str, ...]:
     if named or not wanted or wanted[0].startswith("en"):
         return tuple(named)
     language = wanted[0].split("-")[0]
-    shares = language_shares().get(language, {})
-    home = [code for code, percent in shares.items() if percent >= MOST]
-    return tuple(sorted(home, key=lambda code: (-shares[code], code)))[:8]
+    home = [
+        code
+        for code in load_languages().shares.get(language, {})
+        if is_official(language, code) and share(language, code) >= MOST
+    ]
+    return tuple(sorted(home, key=lambda code: (-share(language, code), code)))[:8]

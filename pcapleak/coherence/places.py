@@ -137,9 +137,10 @@ class Atlas:
         )
         agree = len(set(sources.values())) == 1
         confidence: Confidence | None = None
-        if sources:
-            alone = "high" if theirs else "medium"
-            confidence = "low" if not agree else "high" if len(sources) > 1 else alone
+        if sources and agree:
+            confidence = "high" if theirs or len(sources) > 1 else "medium"
+        elif sources:
+            confidence = "low"
         return Place(
             address, inner, carried_by, None, sources, confidence, asn, organisation, kind, anycast
         )
@@ -148,7 +149,7 @@ class Atlas:
     def _mapped(
         address: IPAddress, inner: IPAddress, carried_by: str | None, name: str, said: Located
     ) -> Place:
-        sources = (
+        sources: dict[str, tuple[str, ...]] = (
             {name: said.countries}
             if len(said.countries) < 2
             else {f"{name} ({code})": (code,) for code in said.countries}
@@ -171,7 +172,7 @@ class Atlas:
         )
 
     def _embedded_countries(self, address: IPAddress) -> dict[str, tuple[str, ...]]:
-        sources = {}
+        sources: dict[str, tuple[str, ...]] = {}
         for name in COUNTRY_TABLES:
             table = load_table(name)
             self._note(DataFile(table.source, table.built, table.licence))

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -78,9 +78,17 @@ def _planes(data: bytes, at: int, count: int, width: int) -> UInt64:
     return numbers
 
 
+class Languages(NamedTuple):
+    """Languages by tag (Unicode CLDR)."""
+
+    shares: dict[str, dict[str, float]]
+    """Territories and the percentage of their people who use it, as a second language too."""
+    official: dict[str, list[str]]
+    """Territories where it is official, by law or in fact, all over or in a region."""
+
+
 @cache
-def language_shares() -> dict[str, dict[str, float]]:
-    """By language tag: territories and the percentage of their people who use it (CLDR)."""
+def load_languages() -> Languages:
+    """The embedded table of languages; kept once read."""
     packed = (files("pcapleak.coherence") / "data" / "languages.json.z").read_bytes()
-    shares: dict[str, dict[str, float]] = json.loads(zlib.decompress(packed))
-    return shares
+    return Languages(**json.loads(zlib.decompress(packed)))

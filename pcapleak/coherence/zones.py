@@ -29,7 +29,12 @@ def _links() -> dict[str, str]:
 @cache
 def country_names() -> dict[str, str]:
     """ISO 3166 codes and English short names."""
-    return dict(line.split("\t")[:2] for line in _read("iso3166.tab"))  # type: ignore[misc]
+    return {line[:2]: line[3:] for line in _read("iso3166.tab")}
+
+
+def country_name(code: str) -> str:
+    """A country's English name; what is no country's code stays as it is."""
+    return country_names().get(code, code)
 
 
 def _read(name: str) -> list[str]:

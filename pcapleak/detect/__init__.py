@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pcapleak.detect.causes import explain_causes
 from pcapleak.detect.completeness import coverage, incompleteness, recorded
-from pcapleak.detect.entries import resolver_entries, tunnel_entries
+from pcapleak.detect.entries import exit_evidence, resolver_entries, tunnel_entries
 from pcapleak.detect.infer import infer
 from pcapleak.detect.judgement import PATHS, InterfaceRole, Judgement
 from pcapleak.detect.names import name_findings
@@ -53,4 +53,6 @@ def judge(state: State, policy: Policy) -> Judgement:
         observers=observers(scene, findings),
         resolvers=resolver_entries(scene),
         tunnels=tunnel_entries(scene, lives),
+        exits=exit_evidence(scene),
+        clients=[*scene.clients, *scene.inner],
     )

@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 
+from pcapleak.detect.clients import CONFIDENCES
 from pcapleak.detect.completeness import completeness
 from pcapleak.detect.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
 from pcapleak.detect.paths import matches
-from pcapleak.detect.scene import Scene, SceneTunnel
+from pcapleak.detect.scene import Scene, SceneTunnel, Source
 from pcapleak.detect.sockets import both_sides
 from pcapleak.detect.timeline import TunnelLife
-from pcapleak.document import ResolverEntry, Time, TunnelEntry
+from pcapleak.document import Confidence, ResolverEntry, Time, TunnelEntry
 from pcapleak.model import Bool, Service
 from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
 
@@ -47,6 +48,17 @@ def resolver_entries(scene: Scene) -> list[ResolverEntry]:
             )
         )
     return entries
+
+
+def exit_evidence(scene: Scene) -> list[tuple[str, str, Confidence]]:
+    """Exits as given; else those seen or assumed, each with its surest reason, surest first."""
+    exits = scene.entry.fields["exits"]
+    if exits.source == "given":
+        return [(text, "the policy gives it", "certain") for text in exits.value]
+    found: dict[str, Source] = {}
+    for source in sorted(scene.exit_sources, key=lambda one: CONFIDENCES.index(one[2])):
+        found.setdefault(source[0], source)
+    return list(found.values())
 
 
 def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:

@@ -19,18 +19,14 @@ from pcapleak.detect.clients import (
 from pcapleak.detect.columns import Columns
 from pcapleak.detect.discover import find_proxies, find_tunnels, fit_tunnel
 from pcapleak.detect.roles import interface_roles
-from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel, single
-from pcapleak.document import Confidence, PolicyEntry, PolicyField
+from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel, Source, single
+from pcapleak.document import PolicyEntry, PolicyField
 from pcapleak.model import IPAddress
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import State
 
 MAX_CARRIERS = 1000
 """Flows to a tunnel's endpoint looked at for the client's addresses."""
-
-Source = tuple[str, str, Confidence]
-"""A value found, why, and how surely."""
-
 
 def infer(state: State, policy: Policy) -> Scene:
     """The scene of a run: the policy as given, and what the capture adds to it."""
@@ -315,6 +311,7 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 sources.append((str(address), f"the endpoint of {tunnel.label}", "medium"))
     for proxy in scene.proxies:
         sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
+    scene.exit_sources = sources
     scene.exits = list(dict.fromkeys([*given, *(ip_network(value) for value, _, _ in sources)]))
     fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
 

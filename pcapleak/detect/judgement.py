@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 from pcapleak.document import (
+    Confidence,
     CoverageEntry,
     Finding,
     Observer,
@@ -18,6 +19,7 @@ from pcapleak.document import (
     Verdict,
 )
 from pcapleak.model import UInt8
+from pcapleak.policy import Network
 
 PATHS: tuple[Path, ...] = get_args(Path)
 """Names of the path codes in `Judgement.path`."""
@@ -48,3 +50,7 @@ class Judgement:
     observers: list[Observer]
     resolvers: list[ResolverEntry]
     tunnels: list[TunnelEntry]
+    exits: list[tuple[str, str, Confidence]]
+    """Where the world sees the client's traffic come from: address or range, why, how surely."""
+    clients: list[Network]
+    """The client's own addresses, inside tunnels and out."""

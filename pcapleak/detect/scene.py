@@ -17,6 +17,9 @@ from pcapleak.tracking.state import State
 from pcapleak.tracking.tunnels import Proxy as SeenProxy
 from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
 
+Source = tuple[str, str, Confidence]
+"""A value found, why, and how surely."""
+
 
 @dataclass(slots=True)
 class SceneTunnel:
@@ -73,6 +76,8 @@ class Scene:
     """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
     lans: list[Network] = field(default_factory=list)
     exits: list[Network] = field(default_factory=list)
+    exit_sources: list[Source] = field(default_factory=list)
+    """For each exit that was not given: the address, why, and how surely."""
     resolvers: list[IPAddress] = field(default_factory=list)
     """Resolvers that the policy lets be asked outside."""
     entry: PolicyEntry = field(default_factory=lambda: PolicyEntry("none"))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pcapleak.document import IceSession, Malformed, MdnsName, PageRow
 from pcapleak.errors import DecodeError
 from pcapleak.model import DeviceChange, Encapsulation, Interface
+from pcapleak.protocols.page_facts import PageFacts
+from pcapleak.tracking.claims import ClaimTracker
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.ice import IceTracker
 from pcapleak.tracking.names import NameTracker
@@ -77,6 +79,9 @@ class State:
     sessions: list[IceSession] = field(default_factory=list)
     mdns_names: list[MdnsName] = field(default_factory=list)
     page_rows: list[PageRow] = field(default_factory=list)
+    claims: ClaimTracker = field(default_factory=ClaimTracker)
+    page_facts: dict[str, PageFacts] = field(default_factory=dict)
+    """Time zone and languages that page-side evidence tells, by file."""
     device_changes: list[DeviceChange] = field(default_factory=list)
     """Interfaces that vanished and returned, as a watch noticed; a file does not tell."""
     processes: dict[int, str] = field(default_factory=dict)

@@ -1,0 +1,80 @@
+"""What clients say of themselves in clear: languages, browser, time zone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from pcapleak.model import Context, IPAddress
+from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.page_facts import read_page_facts
+from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.tracking.sightings import Sighting
+
+ClaimKind = Literal["language", "browser", "time zone"]
+
+MAX_CLAIMS = 4096
+"""Claims remembered: at most 600 bytes of text each and 500 around it, so 5 MB."""
+MAX_TEXT = 500
+MAX_SEARCHED = 1 << 16
+"""Bytes of a body searched for a time zone; scripts that report one send a few kB."""
+
+_ZONE_MARK = re.compile(rb"time_?zone|[?&]tz=", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing one client said, and where it was first seen."""
+
+    client: IPAddress
+    kind: ClaimKind
+    value: str
+    seen: Sighting
+
+
+class ClaimTracker:
+    """The different claims of each client, each counted."""
+
+    def __init__(self) -> None:
+        self._claims: dict[tuple[IPAddress, ClaimKind, str], Claim] = {}
+
+    def add(self, context: Context, message: object) -> None:
+        """Take a message that may tell something of who sent it."""
+        if isinstance(message, WebSocketMessage):
+            self._zone(context, message.payload)
+        elif isinstance(message, HttpRequest):
+            for kind, name in _FIELDS:
+                value = message.header(name)
+                if value:
+                    self.note(context, kind, value)
+            self._zone(context, message.target.encode("latin-1", "replace"))
+            self._zone(context, message.body)
+
+    def note(self, context: Context, kind: ClaimKind, value: str) -> None:
+        """Take one claim."""
+        key = (context.source.address, kind, value[:MAX_TEXT])
+        known = self._claims.get(key)
+        if known is not None:
+            known.seen.add(context)
+        elif len(self._claims) < MAX_CLAIMS:
+            self._claims[key] = Claim(*key, Sighting(context))
+
+    def claims(self) -> list[Claim]:
+        """Every claim, in order of first sight."""
+        return list(self._claims.values())
+
+    def _zone(self, context: Context, data: bytes) -> None:
+        if _ZONE_MARK.search(data, 0, MAX_SEARCHED) is None:
+            return
+        text = unquote(data[:MAX_SEARCHED].decode("utf-8", "replace"))
+        zone = read_page_facts(text).timezone
+        if zone is not None:
+            self.note(context, "time zone", zone)
+
+
+_FIELDS: tuple[tuple[ClaimKind, str], ...] = (
+    ("language", "accept-language"),
+    ("browser", "user-agent"),
+)
