@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pcapleak.policy import Policy
     from pcapleak.report.report import Report
     from pcapleak.report.schema import schema
+    from pcapleak.report.stun import stun_tables
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ __all__ = [
     "analyze",
     "open_capture",
     "schema",
+    "stun_tables",
 ]
 
 _HOME = {
@@ -58,6 +60,7 @@ _HOME = {
     "analyze": "api",
     "open_capture": "capture",
     "schema": "report.schema",
+    "stun_tables": "report.stun",
 }
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from pcapleak.capture import open_capture
 from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
 from pcapleak.errors import DecodeError
-from pcapleak.model import Context, Endpoint
+from pcapleak.inputs import open_timeline
+from pcapleak.model import Context, Endpoint, Interface
 from pcapleak.packets import Dissector, recognise
 from pcapleak.protocols.demux import Protocol, demultiplex
 from pcapleak.protocols.dhcp import DhcpMessage, decode_dhcp
@@ -156,16 +156,20 @@ def decode_capture(
             yield described
 
 
-def read_messages(path: str | Path) -> Iterator[Event]:
-    """The decoded values themselves, each with where it came from.
+def read_messages(
+    paths: str | Path | Sequence[str | Path], *, interfaces: list[Interface] | None = None
+) -> Iterator[Event]:
+    """The decoded values themselves, each with where it came from; several captures as one
+    timeline. Contexts number the interfaces, which are put into `interfaces`.
 
     Raises:
         CaptureError: as `open_capture`.
     """
     flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
-    with open_capture(path) as source:
-        dissector = Dissector(source.interfaces)
-        for batch in source:
+    files = [paths] if isinstance(paths, str | Path) else paths
+    with open_timeline(files, interfaces=interfaces) as (sources, batches):
+        dissector = Dissector(sources[0].interfaces)
+        for batch in batches:
             packets = dissector.dissect(batch)
             flow, forward = flows.update(packets)
             services, decoder = recognise(packets)

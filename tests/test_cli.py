@@ -229,11 +229,18 @@ def test_wrong_options_exit_2_and_are_named(arguments: list[str], named: str) ->
     assert named in result.stderr
 
 
-def test_outputs_for_one_report_refuse_several() -> None:
-    """`--html` and its like say what to do when several reports would go into one place."""
-    result = run("analyze", SOCKS, DIRECT, "--html", "x.html")
-    assert result.returncode == 2
-    assert "--html writes one report" in result.stderr
+def test_outputs_of_several_captures_are_folders(tmp_path: Path) -> None:
+    """Not merged, each capture has its own files, numbered where two have one name."""
+    html, tables, evidence = tmp_path / "pages", tmp_path / "tables", tmp_path / "evidence"
+    arguments = [SOCKS, DIRECT, SOCKS, "--proxy", PROXY, "--exit-zero", "--html", str(html)]
+    arguments += ["--csv", str(tables), "--evidence", str(evidence)]
+    assert run("analyze", *arguments).returncode == 0
+    names = ["direct.pcapng", "socks.pcapng", "socks.pcapng-2"]
+    assert {path.name for path in html.iterdir()} == {f"{name}.html" for name in names}
+    assert sorted(path.name for path in tables.iterdir()) == names
+    assert (html / "socks.pcapng.html").read_text() == (html / "socks.pcapng-2.html").read_text()
+    assert "203.0.113.7" in (tables / "socks.pcapng" / "stun.csv").read_text()
+    assert (evidence / "socks.pcapng.evidence.pcapng").stat().st_size > 0
 
 
 def test_hostile_file_name_does_nothing(tmp_path: Path) -> None:

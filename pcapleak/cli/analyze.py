@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from pcapleak.cli import options
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, write_text
-from pcapleak.errors import CaptureError, PcapleakError
+from pcapleak.errors import CaptureError
 
 if TYPE_CHECKING:
     from pcapleak.document import Document, Finding
@@ -92,7 +93,8 @@ def analyze(
         typer.Option(
             "--html",
             metavar="PATH",
-            help="Write the report as one self-contained HTML page.",
+            help="Write the report as one self-contained HTML page. Where several captures are not"
+            " merged, this and the next ones are folders with a file or folder a capture.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -101,7 +103,7 @@ def analyze(
         typer.Option(
             "--csv",
             metavar="DIR",
-            help="Write the tables as CSV files, with every flow.",
+            help="Write the tables as CSV files, with every flow and STUN message.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -110,7 +112,7 @@ def analyze(
         typer.Option(
             "--parquet",
             metavar="DIR",
-            help="Write the tables as Parquet files, with every flow.",
+            help="Write the tables as Parquet files, with every flow and STUN message.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -216,22 +218,22 @@ def analyze(
     accepted = None if baseline is None else read_reports(baseline)
     outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
     separate = (len(files) > 1 or recursive) and not merge
-    if separate and outputs.any:
-        raise PcapleakError(f"{outputs.any} writes one report; give one file, or add --merge")
     listed = all_flows or outputs.tables
     documents: list[Document] = []
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
+    named: Counter[str] = Counter()
     for document in _read(paths, judged_by, pages or (), keylog, merge, listed, quiet, failures):
         if json != "-":
             _print(document, quiet, verbose, first=not documents)
         documents.append(document)
+        if outputs.any:
+            part = outputs.inside(_name(document, named)) if separate else outputs
+            part.write(document)
     if json is not None and (documents or separate):
         from pcapleak.report.json import to_json
 
         write_text(json, to_json(documents if separate else documents[0]))
-    if documents and outputs.any:
-        outputs.write(documents[0])
     if junit is not None and documents:
         from pcapleak.report.junit import SEVERITIES, to_junit
 
@@ -239,6 +241,13 @@ def analyze(
         write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)
+
+
+def _name(document: Document, named: Counter[str]) -> str:
+    """What files of one of several reports are called: as its capture, numbered if again."""
+    name = Path(document.captures[0].path).name
+    named[name] += 1
+    return name if named[name] == 1 else f"{name}-{named[name]}"
 
 
 def exit_status(

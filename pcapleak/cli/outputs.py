@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
@@ -28,7 +28,7 @@ def write_text(target: str, text: str) -> None:
 
 
 class Outputs(NamedTuple):
-    """What was asked for beside the page and the JSON, each for one report only."""
+    """What was asked for beside the page and the JSON, each for one report."""
 
     html: Path | None
     csv: Path | None
@@ -47,6 +47,24 @@ class Outputs(NamedTuple):
         """Whether every flow must be listed."""
         return self.csv is not None or self.parquet is not None
 
+    def inside(self, name: str) -> Outputs:
+        """The same for one of several reports: each path is a folder of files named `name`."""
+
+        def file(path: Path | None, suffix: str) -> Path | None:
+            return None if path is None else path / f"{name}{suffix}"
+
+        for path in (self.html, self.evidence):
+            if path is not None:
+                with _folder(path):
+                    pass
+        return Outputs(
+            file(self.html, ".html"),
+            file(self.csv, ""),
+            file(self.parquet, ""),
+            file(self.evidence, ".evidence.pcapng"),
+            file(self.evidence_per_finding, ""),
+        )
+
     def write(self, document: Document) -> None:
         """Write all that was asked for.
 
@@ -61,12 +79,25 @@ class Outputs(NamedTuple):
 
             with _folder(self.csv) as folder:
                 write_csv(document, folder)
+                self._write_stun("csv", document, folder)
         if self.parquet is not None:
             from pcapleak.report.frames import write_parquet
 
             with _folder(self.parquet) as folder:
                 write_parquet(document, folder)
+                self._write_stun("parquet", document, folder)
         self._write_evidence(document)
+
+    def _write_stun(
+        self, form: Literal["csv", "parquet"], document: Document, folder: Path
+    ) -> None:
+        """The STUN messages, which a stream cannot be asked for again."""
+        from pcapleak.report import stun
+
+        paths = [capture.path for capture in document.captures]
+        if "-" not in paths:
+            write = stun.write_csv if form == "csv" else stun.write_parquet
+            write(paths, folder)
 
     def _write_evidence(self, document: Document) -> None:
         if self.evidence is None and self.evidence_per_finding is None:

@@ -9,7 +9,7 @@ An empty table has the same columns and dtypes as a full one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -63,9 +63,10 @@ class _CandidateRow(NamedTuple):
     candidate: Candidate
 
 
-def _of_candidate(*columns: Column) -> tuple[Column, ...]:
+def _of(owner: str, *columns: Column) -> tuple[Column, ...]:
+    """Columns that an attribute of the row has."""
     return tuple(
-        column._replace(read=column.read or _path("candidate", column.name)) for column in columns
+        column._replace(read=column.read or _path(owner, column.name)) for column in columns
     )
 
 
@@ -98,7 +99,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "candidates": (
         Column("session", WORD, _path("session", "id")),
-        *_of_candidate(
+        *_of(
+            "candidate",
             Column("type", WORD, words=("host", "srflx", "prflx", "relay")),
             Column("protocol", WORD, words=("udp", "tcp")),
             *_columns(WORD, "address"),
@@ -159,26 +161,104 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 
 
+def _end(which: str, part: str) -> Callable[[Any], Any]:
+    """A part of an endpoint that a row's context or message has."""
+
+    def read(row: Any) -> Any:
+        owner = row.context if which in ("source", "destination") else row.message
+        endpoint = getattr(owner, which)
+        if endpoint is None:
+            return None
+        return endpoint.port if part == "port" else str(endpoint.address)
+
+    return read
+
+
+def _number(name: str, part: str) -> Callable[[Any], Any]:
+    """A part of an attribute a message may lack."""
+    return lambda row: getattr(getattr(row.message, name), part, None)
+
+
+STUN: tuple[Column, ...] = (
+    *_of("context", *_columns(INTEGER, "frame")),
+    Column("time", TIME, _path("context", "ts_ns")),
+    *_columns(TEXT, "interface"),
+    *_of("context", Column("transport", WORD, words=("udp", "tcp"))),
+    Column("source_address", TEXT, _end("source", "address")),
+    Column("source_port", PORT, _end("source", "port")),
+    Column("destination_address", TEXT, _end("destination", "address")),
+    Column("destination_port", PORT, _end("destination", "port")),
+    Column("layers", LIST, lambda row: list(row.context.layers)),
+    *_of("context", *_columns(INTEGER, "flow")),
+    Column("method", TEXT, _path("message", "method_name")),
+    Column(
+        "message_class",
+        WORD,
+        _path("message", "message_class"),
+        words=("request", "indication", "success", "error"),
+    ),
+    Column("transaction_id", TEXT, lambda row: row.message.transaction_id.hex()),
+    *(
+        column
+        for name in ("mapped_address", "relayed_address", "response_origin", "other_address")
+        for column in (
+            Column(name, TEXT, _end(name, "address")),
+            Column(f"{name.removesuffix('_address')}_port", PORT, _end(name, "port")),
+        )
+    ),
+    Column("peers", LIST, lambda row: [str(peer) for peer in row.message.peer_addresses]),
+    *_of("message", *_columns(TEXT, "username", "realm", "software")),
+    *_of("message", *_columns(INTEGER, "priority")),
+    Column("tie_breaker", TEXT, lambda row: _hexadecimal(row.message.tie_breaker)),
+    Column("role", WORD, lambda row: _role(row.message), words=("controlling", "controlled")),
+    *_of("message", *_columns(FLAG, "use_candidate", "is_ice")),
+    Column("network_id", INTEGER, _number("network_info", "id")),
+    Column("network_cost", INTEGER, _number("network_info", "cost")),
+    Column("error_code", INTEGER, _number("error", "code")),
+    *_of("message", *_columns(INTEGER, "lifetime_s", "channel_number")),
+    *_of("message", Column("fingerprint", WORD, words=("ok", "bad"))),
+)
+"""STUN messages, one row each; they are no part of the report but read from the captures."""
+
+
+def _hexadecimal(number: int | None) -> str | None:
+    return None if number is None else f"{number:016x}"
+
+
+def _role(message: Any) -> str | None:
+    if message.ice_controlling is not None:
+        return "controlling"
+    return None if message.ice_controlled is None else "controlled"
+
+
 def table(document: Document, name: str) -> pd.DataFrame:
     """The table `name` of `TABLES`, one row an entry, in the report's order."""
-    rows = list(_rows(document, name))
-    return pd.DataFrame({column.name: _series(column, rows) for column in TABLES[name]})
+    return frame_of(TABLES[name], list(_rows(document, name)))
+
+
+def frame_of(columns: tuple[Column, ...], rows: Sequence[object]) -> pd.DataFrame:
+    """A table of `rows`."""
+    return pd.DataFrame({column.name: _series(column, rows) for column in columns})
 
 
 def write_csv(document: Document, folder: Path) -> None:
     """Write every table as `NAME.csv`: times in ISO 8601 with nanoseconds, lists as JSON."""
     for name, columns in TABLES.items():
-        frame = table(document, name)
-        for column in columns:
-            values = frame[column.name].tolist()
-            if column.dtype == TIME:
-                frame[column.name] = [
-                    None if time is pd.NaT else iso_time(time.value) for time in values
-                ]
-            elif any(isinstance(value, list) for value in values):
-                frame[column.name] = [json.dumps(value) for value in values]
-        # A cell that starts like a formula would run in a spreadsheet.
-        frame.map(_inert).to_csv(folder / f"{name}.csv", index=False)
+        texts = inert_texts(table(document, name), columns)
+        texts.to_csv(folder / f"{name}.csv", index=False)
+
+
+def inert_texts(frame: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """`frame` as a CSV file has it: no cell starts like a formula, which spreadsheets run."""
+    for column in columns:
+        values = frame[column.name].tolist()
+        if column.dtype == TIME:
+            frame[column.name] = [
+                None if time is pd.NaT else iso_time(time.value) for time in values
+            ]
+        elif any(isinstance(value, list) for value in values):
+            frame[column.name] = [json.dumps(value) for value in values]
+    return frame.map(_inert)
 
 
 def write_parquet(document: Document, folder: Path) -> None:
@@ -215,7 +295,7 @@ def _rows(document: Document, name: str) -> Iterator[object]:
 _FIELDS = {"names": "mdns_names", "sessions": "ice_sessions"}
 
 
-def _series(column: Column, rows: list[object]) -> pd.Series[Any]:
+def _series(column: Column, rows: Sequence[object]) -> pd.Series[Any]:
     read = column.read or _path(column.name)
     values = [read(row) for row in rows]
     if column.dtype == TIME:

@@ -17,9 +17,9 @@ class Report:
     """A finished analysis.
 
     `document` is the whole report as typed values, the same fields the JSON has. The tables
-    (`findings`, `flows`, `candidates`, `names`, `sessions`, `resolvers`, `tunnels`) are pandas
-    DataFrames made when they are asked for; their columns and dtypes are those of
-    `pcapleak.report.frames` and the same for an empty report.
+    (`findings`, `flows`, `candidates`, `names`, `sessions`, `resolvers`, `tunnels`,
+    `stun`) are pandas DataFrames made when they are asked for; their columns and dtypes are
+    those of `pcapleak.report.frames` and the same for an empty report.
     """
 
     def __init__(self, document: Document) -> None:
@@ -79,6 +79,14 @@ class Report:
     def tunnels(self) -> DataFrame:
         """One row a tunnel or proxy seen."""
         return self._table("tunnels")
+
+    @property
+    def stun(self) -> DataFrame:
+        """One row a STUN message. The captures are read again, so they must still be there;
+        `pcapleak.stun_tables` gives the same in pieces, for captures larger than memory."""
+        from pcapleak.report.stun import stun_table
+
+        return stun_table([capture.path for capture in self.captures])
 
     def timeline(self) -> Figure:
         """A picture of when tunnels were up, and when which leak was seen."""
