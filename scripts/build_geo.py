@@ -179,7 +179,10 @@ def main() -> None:
             database(wheel, "dbip-country-lite"),
             lambda record: second((record.get("country") or {}).get("iso_code")),  # type: ignore[attr-defined]
             second.all,
-            {"source": "DB-IP Lite country", "licence": "CC BY 4.0"},
+            {
+                "source": "DB-IP Lite country",
+                "licence": "CC BY 4.0, IP Geolocation by DB-IP, https://db-ip.com",
+            },
         )
         systems = Labels()
         names: dict[int, str] = {}

@@ -17,10 +17,12 @@ from pcapleak.cli.candidate import candidate
 from pcapleak.cli.decode import decode
 from pcapleak.cli.diff import diff
 from pcapleak.cli.explain import explain
+from pcapleak.cli.geo import geo
 from pcapleak.cli.guard import guard
 from pcapleak.cli.interfaces import interfaces
 from pcapleak.cli.live import live
 from pcapleak.cli.policy import policy_app
+from pcapleak.cli.redact import redact
 from pcapleak.cli.schema import schema
 from pcapleak.errors import PcapleakError
 
@@ -38,7 +40,9 @@ app.command()(decode)
 app.command()(diff)
 app.command()(explain)
 app.command()(candidate)
+app.command()(geo)
 app.add_typer(policy_app, name="policy")
+app.command()(redact)
 app.command()(schema)
 
 

@@ -28,6 +28,10 @@ def guard(
     strict: policy_options.Strict = False,
     require: policy_options.Requires = None,
     no_infer: policy_options.NoInfer = False,
+    timezone: policy_options.Timezone = None,
+    language: policy_options.Languages = None,
+    geo_db: policy_options.GeoDatabases = None,
+    geo_map: policy_options.GeoMaps = None,
     keep_root_for_processes: options.KeepRoot = False,
     json: options.Json = None,
     jsonl: options.Jsonl = None,
@@ -65,6 +69,10 @@ def guard(
         strict,
         require,
         no_infer,
+        timezone,
+        language,
+        geo_db,
+        geo_map,
     )
     from pcapleak.cli.running import Plan, run
 

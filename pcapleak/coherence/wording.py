@@ -43,7 +43,13 @@ def where(place: Place) -> str:
         return "in many places at once"
     if not place.sources:
         return f"of a {place.special} range" if place.special else "of an unknown place"
-    return "in " + " or ".join(map(country_name, place.countries))
+    return "in " + " or ".join(map(_in_a_sentence, place.countries))
+
+
+def _in_a_sentence(code: str) -> str:
+    name = country_name(code)
+    plural = name.startswith("United ") or name.endswith((" Islands", " Republic"))
+    return f"the {name}" if plural or name in ("Netherlands", "Philippines", "Bahamas") else name
 
 
 def network(place: Place) -> str:
@@ -116,12 +122,9 @@ def _told(sees: Sequence[VectorName], places: Places, pairs: Pairs) -> list[str]
     fits = [names for names, one in seen.items() if one.verdict == "agree"]
     contrary = [names for names in against if names[0] == "exit"]
     if contrary:
-        signs = _listed([f"the {_NOUNS[name]}" for _, name in contrary])
-        told.append(
-            f"the exit is not where the client is: {signs} tell otherwise"
-            if len(contrary) > 1 or contrary[0][1] == "language"
-            else f"the exit is not where the client is: {signs} tells otherwise"
-        )
+        nouns = _listed([f"the {_NOUNS[name]}" for _, name in contrary])
+        tell = "tell" if len(contrary) > 1 or contrary[0][1] == "language" else "tells"
+        told.append(f"the exit is not where the client is: {nouns} {tell} otherwise")
     elif against:
         told.append(f"the {_NOUNS[against[0][0]]} and the {_NOUNS[against[0][1]]} do not fit")
     elif fits and len(fits) == len(seen):

@@ -8,9 +8,11 @@ from pcapleak.document import (
     Finding,
     FlowEntry,
     MdnsName,
+    NatProfile,
     PageRow,
     PolicyEntry,
     TunnelEntry,
+    Vector,
 )
 from pcapleak.report.text import (
     clock_time,
@@ -118,6 +120,28 @@ def coverage_line(entry: CoverageEntry) -> str:
         return safe(entry.note) or "not seen"
     paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
     return paths + (f" ({safe(entry.note)})" if entry.note else "")
+
+
+def vector_line(vector: Vector) -> str:
+    """A sign of where the client is: its value, its places, and what told it."""
+    parts = []
+    for place in vector.places[:4]:
+        where = " or ".join(map(safe, place.countries)) or safe(place.note) or "nowhere known"
+        name = f"AS{place.asn} {safe(place.organisation or '')}".rstrip()
+        network = f", {name}" if place.asn is not None else ""
+        kind = f", {place.kind}" if place.kind != "unknown" else ""
+        sure = f" ({place.confidence})" if place.confidence else ""
+        parts.append(f"{safe(place.address)} {where}{sure}{network}{kind}")
+    text = "; ".join(parts) or safe(vector.value or "not known")
+    return f"{text} · {safe(vector.provenance, 400)}"
+
+
+def nat_line(nat: NatProfile) -> str:
+    """A NAT as far as STUN shows it."""
+    ports = {True: "ports kept", False: "ports changed", None: ""}[nat.port_preservation]
+    shared = f"CGNAT {nat.cgnat}"
+    why = "; ".join(map(safe, nat.reasons))
+    return ", ".join(filter(None, [f"{nat.mapping} mapping", ports, shared])) + f" ({why})"
 
 
 def seen_line(finding: Finding) -> str:

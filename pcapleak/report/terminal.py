@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pcapleak.document import (
     Candidate,
+    Coherence,
     Document,
     Finding,
     IceSession,
@@ -31,10 +32,12 @@ from pcapleak.report.phrases import (
     flow_line,
     name_addresses,
     name_line,
+    nat_line,
     page_line,
     policy_line,
     seen_line,
     tunnel_line,
+    vector_line,
 )
 from pcapleak.report.text import clock_time, count, frames_text, safe, size
 
@@ -74,6 +77,7 @@ def print_report(document: Document, console: Console, *, verbose: bool = False)
     page.flows(document)
     page.tunnels(document.tunnels)
     page.evidence(document)
+    page.coherence(document.coherence)
     page.findings(document.findings)
 
 
@@ -284,6 +288,35 @@ class _Page:
             self.rows(
                 [(f"{number:,}", safe(why)) for why, number in statistics.skipped.items()], indent=2
             )
+
+    def coherence(self, coherence: Coherence) -> None:
+        """Shown where something could be compared; its unknowns are for `--verbose`."""
+        if coherence.sentence and (self.verbose or coherence.result != "unknown"):
+            self.title("Coherence", coherence.result)
+            self.rows([("", safe(coherence.sentence, 1000))], indent=2)
+            told = [one for one in coherence.vectors if self.verbose or one.value is not None]
+            self.rows([(one.name, vector_line(one)) for one in told], indent=2)
+            pairs = [
+                one
+                for one in coherence.contradictions
+                if self.verbose or one.verdict in ("disagree", "uncertain")
+            ]
+            self.rows([(one.verdict, safe(one.sentence, 1000)) for one in pairs], indent=2)
+            if self.verbose:
+                self.rows(
+                    [(one.observer, safe(one.conclusion, 1000)) for one in coherence.conclusions],
+                    indent=2,
+                )
+                self.rows(
+                    [
+                        ("data", f"{safe(one.name)} {safe(one.date)} ({safe(one.licence)})")
+                        for one in coherence.sources
+                    ],
+                    indent=2,
+                )
+        if self.verbose and coherence.nat:
+            self.title("Address translation")
+            self.rows([(safe(one.client), nat_line(one)) for one in coherence.nat], indent=2)
 
     def findings(self, findings: list[Finding]) -> None:
         self.title("Findings" if findings else "No findings")
