@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from pcapleak.capture import open_capture
 from pcapleak.capture import window as window_module
+from pcapleak.capture.source import MAX_ROWS
 from pcapleak.errors import CaptureError
 from pcapleak.model import RecordBatch
 
@@ -142,3 +144,15 @@ def test_damage_never_raises_and_windows_never_show(
     assert small.rows == expected.rows
     assert small.interfaces == expected.interfaces
     assert small.end == expected.end
+
+
+def test_batches_are_bounded_however_small_the_packets(tmp_path: Path) -> None:
+    """A window of the smallest records is given in several batches, frame by frame the same."""
+    path = tmp_path / "small.pcap"
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    path.write_bytes(header + (struct.pack("<IIII", 1, 0, 1, 1) + b"E") * (2 * MAX_ROWS + 5))
+    with open_capture(path) as source:
+        batches = list(source)
+    assert [len(batch) for batch in batches] == [MAX_ROWS, MAX_ROWS, 5]
+    frames = np.concatenate([batch.frame for batch in batches])
+    assert frames.tolist() == list(range(1, len(frames) + 1))

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from pcapleak.capture.batches import rows_of
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.pcap import MAGICS, read_pcap
 from pcapleak.capture.pcapng import SECTION_MAGIC, read_pcapng
@@ -20,6 +21,9 @@ from pcapleak.model import Interface, RecordBatch
 
 MAGIC = 8
 """Bytes that tell the formats apart."""
+MAX_ROWS = 1 << 16
+"""Records of one batch; all layers' columns for one take half a kilobyte, so 32 MB."""
+
 SMALL = 1 << 20
 """Files up to this size are read at once: mapping them gains nothing."""
 
@@ -55,7 +59,7 @@ class CaptureSource:
         self._facts = facts
         self._window = window
         self._stream = stream
-        self._batches = batches
+        self._batches = _bounded(batches)
         self._packed = packed
 
     @property
@@ -131,6 +135,13 @@ class CaptureSource:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _bounded(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
+    """Batches of at most `MAX_ROWS`."""
+    for batch in batches:
+        for start in range(0, len(batch), MAX_ROWS):
+            yield rows_of(batch, start, start + MAX_ROWS) if len(batch) > MAX_ROWS else batch
 
 
 def open_capture(
