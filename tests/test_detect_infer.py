@@ -233,6 +233,83 @@ def test_without_endpoint_and_inside_a_carrier_is_a_guess_and_the_verdict_says_s
     assert "--vpn-endpoint" in document.verdict.reason
 
 
+def test_with_only_the_endpoint_given_the_one_recorded_tunnel_is_its_inside(
+    tmp_path: Path,
+) -> None:
+    recording = Recording()
+    recording.tunnel()
+    policy = Policy.from_options(vpn_endpoint=[f"{VPN}:51820"])
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert document.tunnels[0].interface == "wg0"
+    recording.udp(60, ETH0, INNER, 50000, WEB, 9999, b"hello")
+    assert "PL206" in ids(judged(recording, policy, tmp_path))
+
+
+def test_a_tunnel_of_another_name_than_the_policys_is_named(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    document = judged(recording, Policy.from_options(tunnel=["tun9"]), tmp_path)
+    messages = [finding.message for finding in document.findings if finding.id == "PL901"]
+    assert any("wg0 was, and is not in the policy" in message for message in messages)
+
+
+def test_the_tunnels_address_on_the_link_is_suspected_however_much_it_sends(
+    tmp_path: Path,
+) -> None:
+    recording = Recording()
+    recording.tunnel(inside=False, packets=2)
+    for i in range(10):
+        recording.udp(50 + i, ETH0, INNER, 50000, WEB, 9999, b"hello")
+    policy = Policy.from_options(vpn_endpoint=[f"{VPN}:51820"])
+    assert {"PL201", "PL206"} <= ids(judged(recording, policy, tmp_path))
+    for i in range(10):
+        recording.udp(50 + i, ETH0, f"10.66.0.{i + 10}", 50000, WEB, 9999, b"hello")
+    assert "PL206" not in ids(judged(recording, policy, tmp_path)), "a network's recording"
+
+
+def test_where_the_answers_come_first_servers_are_not_the_client(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    for port in (443, 3478):
+        for i in range(4):
+            at = 50 + 2 * i
+            recording.udp(at, ETH0, WEB6, port, CLIENT6, 45000, b"\x77" * 50)
+            recording.udp(at + 1, ETH0, CLIENT6, 45000, WEB6, port, b"\x66" * 50)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.exposed_addresses == [CLIENT6]
+
+
+def test_a_proxy_asked_for_whole_addresses_is_one_like_any_other(tmp_path: Path) -> None:
+    recording = Recording()
+    ask = b"%s HTTP/1.1\r\nHost: www.example.com\r\n\r\n"
+    recording.tcp(
+        0, ETH0, CLIENT, 41000, PROXY, 8080,
+        ask % b"GET http://www.example.com/", b"HTTP/1.1 204 No\r\n\r\n",
+        ask % b"CONNECT www.example.com:443", b"HTTP/1.1 403 No\r\n\r\n",
+    )  # fmt: skip
+    document = judged(recording, Policy(), tmp_path)
+    assert document.policy.fields["proxies"].value == [f"http://{PROXY}:8080"]
+    assert document.verdict.result == "no-leak"
+
+
+def test_a_likely_vpn_server_is_named_where_no_policy_is_found(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel(inside=False)
+    document = judged(recording, Policy(), tmp_path)
+    assert document.verdict.result == "no-policy"
+    assert f"--vpn-endpoint {VPN}:51820" in document.verdict.reason
+
+
+def test_openvpns_port_alone_makes_a_guess_that_is_said_to_be_one(tmp_path: Path) -> None:
+    recording = Recording()
+    for i in range(20):
+        recording.exchange(i, ETH0, CLIENT, 40000, VPN, 1194, b"\x99" * 99, b"\x98" * 99)
+    document = judged(recording, Policy.from_options(tunnel=["tun0"]), tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert "--vpn-endpoint" in document.verdict.reason
+
+
 def test_multicast_that_stays_in_the_tunnels_device_is_not_missed_on_its_carrier(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from pcapleak.detect.addresses import classify, inside, is_public
 from pcapleak.detect.columns import Columns, tally
 from pcapleak.document import Confidence
-from pcapleak.model import Bool, Interface, IPAddress
+from pcapleak.model import Bool, Interface, IPAddress, UInt16
 from pcapleak.policy import Network
 
 MAX_MORE = 8
@@ -22,6 +22,12 @@ MAIN_SHARE = 0.3
 HOST_SHARE = 0.8
 """Share of unicast packets with one end at a known address, from which on a recording is
 taken for one host's own and not for a network's."""
+
+
+SERVER_PORTS = (1080, 1194, 3128, 3478, 5349, 8080, 9050, 19302, 51820)
+
+MAX_STRANGERS = 2
+"""Second private addresses of one host looked for; a network's recording has more."""
 
 
 @dataclass(slots=True)
@@ -85,11 +91,26 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
     took = dict(tally(version, hi, lo, np.concatenate((weight, weight))))
-    began = dict(tally(version, columns.orig[0][rows], columns.orig[1][rows], weight))
+    # Of a recording that began late the answer may come first.
+    answered = _server_port(columns.orig_port[rows]) & ~_server_port(columns.resp_port[rows])
+    began = dict(
+        tally(
+            version,
+            np.where(answered, columns.resp[0][rows], columns.orig[0][rows]),
+            np.where(answered, columns.resp[1][rows], columns.orig[1][rows]),
+            weight,
+        )
+    )
     ranked = sorted(
         took, key=lambda one: (-took[one] - 2 * began.get(one, 0), is_public(one), int(one))
     )
     return ranked[0], took[ranked[0]] / int(weight.sum())
+
+
+def _server_port(port: UInt16) -> Bool:
+    """Ports that servers listen at and clients do not send from."""
+    found: Bool = (port < 1024) | np.isin(port, SERVER_PORTS)
+    return found
 
 
 def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> None:
@@ -113,10 +134,11 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
         if network.version == 6
     ]
     beside = columns.inside(columns.orig, links)
-    total = int(columns.packets[rows].sum())
-    if not own and columns.packets[rows & (mine | beside)].sum() < HOST_SHARE * total:
-        return []
     strangers = rows & ~mine & columns.public(columns.resp)
+    total = int(columns.packets[rows].sum())
+    ours = rows & (mine | beside | _second_address(known, columns, strangers))
+    if not own and columns.packets[ours].sum() < HOST_SHARE * total:
+        return []
     others: list[IPAddress] = []
     for version in (4, 6):
         left = strangers & (columns.version == version)
@@ -128,6 +150,21 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
             elif not is_public(address):
                 others.append(address)
     return others
+
+
+def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
+    """Flows from a private address of another network than the client's, where it is one.
+
+    No other host of the link has it; a router that sees many networks sees many of them.
+    """
+    nets = [
+        ip_network((n.network_address, 24), strict=False) for n in known.networks if n.version == 4
+    ]
+    foreign: Bool = strangers & (columns.version == 4)
+    foreign &= ~columns.public(columns.orig) & ~columns.inside(columns.orig, nets)
+    if not nets or len(np.unique(columns.orig[1][foreign])) > MAX_STRANGERS:
+        foreign[:] = False
+    return foreign
 
 
 def lan_guess(clients: list[Network]) -> list[tuple[Network, str, Confidence]]:

@@ -76,8 +76,8 @@ def _limits(scene: Scene) -> Iterator[str]:
     for tunnel in scene.tunnels:
         if not tunnel.interfaces:
             yield (
-                f"the inside of the tunnel {tunnel.label} was not recorded: what went through it "
-                "is not to be seen"
+                f"the inside of the tunnel {tunnel.label} was not recorded{_other_names(scene)}: "
+                "what went through it is not to be seen"
             )
         if tunnel.confidence == "low":
             yield (
@@ -106,6 +106,13 @@ def _limits(scene: Scene) -> Iterator[str]:
             f"{state.flows.merged} packets belong to conversations beyond the first "
             f"{state.flows.single}, which are told apart by their hosts only"
         )
+
+
+def _other_names(scene: Scene) -> str:
+    """The recorded tunnels that the policy does not name, one of which may be meant."""
+    used = scene.inside_ids
+    names = [scene.label(number) for number in scene.ids("tunnel") if number not in used]
+    return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
 def incompleteness(scene: Scene, seen: Recorded) -> Iterator[Finding]:

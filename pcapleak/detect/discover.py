@@ -43,6 +43,9 @@ LOOSE = Kept(0.45, 1.5, 50)
 """Where the shape is a tunnel's. A recording that began late lacks packets of either."""
 TIGHT = Kept(0.8, 1.2, 10)
 
+VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
+"""IPsec's, OpenVPN's (its data has no shape to know it by) and WireGuard's."""
+
 _NOT_CARRIER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
 
 
@@ -98,6 +101,7 @@ def _by_handshake(scene: Scene) -> list[SceneTunnel]:
             seen.server.address,
             SceneTunnel(
                 label=str(seen.server),
+                is_named=False,
                 kind=seen.kind,
                 given=False,
                 endpoints=[_endpoint_rule(seen)],
@@ -153,6 +157,9 @@ def find_proxies(scene: Scene) -> list[SceneProxy]:
             continue
         # Of a proxy on this host, the way on is not to be told from traffic beside it.
         if seen.server.address.is_loopback:
+            continue
+        # One that only fetched pages in clear is none that everything was meant to go through.
+        if seen.kind != "socks" and all(port == 80 for _, port in seen.destinations):
             continue
         share = _proxy_share(scene.columns, seen)
         if share < MAIN_SHARE:
@@ -227,6 +234,8 @@ def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:
         return named
     # A recording that gives no names: every tunnel in it that no name tells apart.
     taken = {number for other in scene.tunnels for number in other.interfaces}
+    if not tunnel.is_named:
+        return _only_other(scene, tunnel, taken)
     unnamed = [
         number
         for number in scene.ids("tunnel")
@@ -239,6 +248,22 @@ def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:
             + f": {scene.roles[unnamed[0]].reason}"
         )
     return unnamed
+
+
+def _only_other(scene: Scene, tunnel: SceneTunnel, taken: set[int]) -> list[int]:
+    """For a tunnel of which only its endpoint is named: the one that was recorded, if it is one."""
+    named = {other.label for other in scene.tunnels}
+    free = [
+        number
+        for number in scene.ids("tunnel")
+        if number not in taken and scene.label(number) not in named
+    ]
+    if len({scene.label(number) for number in free}) != 1:
+        return []
+    tunnel.reasons.append(
+        f"{scene.label(free[0])} is taken for its inside: {scene.roles[free[0]].reason}"
+    )
+    return free
 
 
 def _matches(rule: Rule, server: Endpoint) -> bool:
@@ -261,15 +286,18 @@ def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -
     if found is not None and tunnel.interfaces:
         kept = _conserves(scene, tunnel, found[1], LOOSE)
         reason, confidence = "its flow has a packet for each one inside the tunnel", MEDIUM
-    elif found is not None:
-        kept = bool(columns.bytes[found[1]].sum() >= MAIN_SHARE * columns.bytes[beside].sum())
-        reason = "looks like a tunnel's carrier and is most of the traffic; unconfirmed"
+    elif tunnel.interfaces:
+        found = _largest(columns, rows & beside)
+        kept = found is not None and _conserves(scene, tunnel, found[1], TIGHT)
+        reason = "has a packet for each one inside the tunnel both ways, in no known shape"
         confidence = LOW
     else:
-        found = _largest(columns, rows & beside)
-        kept = found is not None and bool(tunnel.interfaces)
-        kept = kept and found is not None and _conserves(scene, tunnel, found[1], TIGHT)
-        reason = "has a packet for each one inside the tunnel both ways, in no known shape"
+        ports = np.isin(columns.resp_port, VPN_PORTS) | np.isin(columns.orig_port, VPN_PORTS)
+        found = found or _largest(columns, rows & beside & ports)
+        kept = found is not None and bool(
+            columns.bytes[found[1]].sum() >= MAIN_SHARE * columns.bytes[beside].sum()
+        )
+        reason = "looks like a tunnel's carrier and is most of the traffic; unconfirmed"
         confidence = LOW
     if found is None or not kept:
         return
@@ -285,6 +313,18 @@ def _carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -
     tunnel.reasons.append(reason)
     if CONFIDENCES.index(tunnel.confidence) < CONFIDENCES.index(confidence):
         tunnel.confidence = confidence
+
+
+def likely_carrier(scene: Scene) -> Endpoint | None:
+    """The server of what is shaped like a tunnel and most of the traffic with the world."""
+    columns = scene.columns
+    rows = columns.on(scene.outside) & (columns.encapsulation == 0)
+    beside = rows & (columns.public(columns.resp) | columns.public(columns.orig))
+    shaped = beside & columns.serving(CARRIERS) & ~columns.serving(_NOT_CARRIER)
+    found = _largest(columns, shaped & (columns.protocol == UDP))
+    if found is None or columns.bytes[found[1]].sum() < MAIN_SHARE * columns.bytes[beside].sum():
+        return None
+    return found[0]
 
 
 def _largest(columns: Columns, rows: Bool) -> tuple[Endpoint, Bool] | None:

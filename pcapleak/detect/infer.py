@@ -40,6 +40,7 @@ def infer(state: State, policy: Policy) -> Scene:
         SceneTunnel(
             label=tunnel.interface or str(tunnel.endpoints[0].text),
             kind=tunnel.protocol,
+            is_named=tunnel.interface is not None,
             endpoints=list(tunnel.endpoints),
             addresses=list(tunnel.addresses),
             resolvers=list(tunnel.resolvers),
@@ -167,12 +168,16 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
         for seen in tunnel.seen:
             if seen.interface in outside:
                 known.add(seen.client.address, "began the tunnel's handshake", "high")
-        rows = columns.on(outside) & columns.inside(
-            columns.resp, [rule.network for rule in tunnel.endpoints if rule.network is not None]
-        )
+        ends = [rule.network for rule in tunnel.endpoints if rule.network is not None]
+        rows = columns.on(outside) & columns.inside(columns.resp, ends)
         for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():
             sender = columns.flows.orig(row).address
             known.add(sender, "sends to the tunnel's endpoint", "high")
+        rows = columns.on(outside) & columns.inside(columns.orig, ends)
+        rows &= columns.flows.resp_packets > 0
+        for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():
+            sender = columns.flows.resp(row).address
+            known.add(sender, "answers the tunnel's endpoint", "high")
     for proxy in scene.proxies:
         for used in proxy.seen:
             for client in used.clients:

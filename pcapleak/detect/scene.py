@@ -29,6 +29,8 @@ class SceneTunnel:
     """The interface's name, or the endpoint where there is no interface."""
     kind: str | None = None
     given: bool = True
+    is_named: bool = True
+    """Whether `label` is an interface's name."""
     interfaces: list[int] = field(default_factory=list)
     """Recorded interfaces of it; none where only its carrier was recorded."""
     endpoints: list[Rule] = field(default_factory=list)

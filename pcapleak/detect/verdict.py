@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from pcapleak.detect.addresses import is_public
 from pcapleak.detect.completeness import Recorded
+from pcapleak.detect.discover import likely_carrier
 from pcapleak.detect.scene import Scene
 from pcapleak.document import CoverageEntry, Finding, Verdict
 
@@ -45,7 +46,7 @@ def verdict(
         return Verdict(
             "no-policy",
             "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
-            "give one with --tunnel or --proxy",
+            + (_hint(scene) or "give one with --tunnel or --proxy"),
             exposed,
         )
     leaks = [
@@ -72,6 +73,14 @@ def verdict(
     if missing:
         reason += f", not put to the test were {', '.join(missing)}"
     return Verdict("no-leak", reason, exposed)
+
+
+def _hint(scene: Scene) -> str | None:
+    """What may have been meant, where no handshake proves it."""
+    found = likely_carrier(scene)
+    if found is None:
+        return None
+    return f"if {found} is the VPN's server, say so with --vpn-endpoint {found}"
 
 
 def _ways(scene: Scene) -> str:

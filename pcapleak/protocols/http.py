@@ -58,6 +58,18 @@ class HttpRequest(NamedTuple):
             return None
         return host_of(host.removeprefix("[").removesuffix("]")), int(port)
 
+    @property
+    def forwarded_to(self) -> tuple[IPAddress | str, int] | None:
+        """Host and port of the whole address that only proxies are asked for (RFC 9112
+        section 3.2.2)."""
+        scheme, mark, rest = self.target.partition("://")
+        if not mark or scheme.lower() != "http":
+            return None
+        found = _PLACE.match(rest)
+        if found is None or not 0 < int(found["port"] or 80) < 65536:
+            return None
+        return host_of(found["host"].removeprefix("[").removesuffix("]")), int(found["port"] or 80)
+
 
 class HttpResponse(NamedTuple):
     """A response. `body` is there where it is short enough to be kept whole."""
@@ -71,6 +83,11 @@ class HttpResponse(NamedTuple):
     def header(self, name: str) -> str | None:
         """The first value of a field."""
         return find_field(self.headers, name)
+
+
+_PLACE = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.]{2,45}\]|[^/?#@:\s]{1,255})(:(?P<port>[0-9]{1,5}))?([/?#]|$)"
+)
 
 
 def looks_like_http(data: bytes) -> bool:

@@ -386,9 +386,9 @@ class TunnelTracker:
             places.append(bound)
 
     def _http_request(self, context: Context, message: HttpRequest) -> None:
-        authority = message.authority
-        if authority is not None:
-            self._request(context, "http-connect", str(authority[0]), authority[1])
+        wanted = message.authority or message.forwarded_to
+        if wanted is not None:
+            self._request(context, "http-connect", str(wanted[0]), wanted[1])
 
     def _http_response(self, context: Context, message: HttpResponse) -> None:
         if message.status >= 200:
