@@ -17,7 +17,7 @@ from pcapleak.protocols.tls import ClientHello, decode_client_hello
 VERSION_1 = 1
 VERSION_2 = 0x6B3343CF
 
-_SALTS = {
+SALTS = {
     VERSION_1: "38762cf7f55934b34d179ae6a4c80cadccbb7f0a",
     VERSION_2: "0dede3def700a6db819381be6e269dcbf9bd2ed9",
     # Drafts still found in captures: 23 to 28, 29 to 32, 33 and 34.
@@ -71,12 +71,12 @@ def decode_quic(data: bytes) -> QuicInitial:
     initial = 1 if version == VERSION_2 else 0
     if data[0] >> 4 & 3 != initial or not version:
         raise DecodeError("quic", "header", 0, "not an Initial packet")
-    dcid, at = _connection_id(data, 5)
-    scid, at = _connection_id(data, at)
-    token_length, at = _varint(data, at)
+    dcid, at = connection_id(data, 5)
+    scid, at = connection_id(data, at)
+    token_length, at = varint(data, at)
     at += token_length
-    length, at = _varint(data, at)
-    salt = _SALTS.get(version)
+    length, at = varint(data, at)
+    salt = SALTS.get(version)
     if salt is None or at + length > size or length < 20 or not dcid:
         return QuicInitial(version, dcid, scid, token_length)
     plain = _decrypt(data, at, length, version, dcid, salt)
@@ -101,7 +101,8 @@ def join_fragments(fragments: tuple[CryptoFragment, ...]) -> ClientHello | None:
     return decode_client_hello(bytes(joined[4:needed]))
 
 
-def _connection_id(data: bytes, at: int) -> tuple[bytes, int]:
+def connection_id(data: bytes, at: int) -> tuple[bytes, int]:
+    """The connection id behind the length at `at`, and where it ends."""
     if at >= len(data):
         raise DecodeError("quic", "connection id", at, "past the end")
     size = data[at]
@@ -111,8 +112,8 @@ def _connection_id(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at + 1 : end], end
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """RFC 9000 section 16."""
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at `at` and where it ends (RFC 9000 section 16)."""
     if at < len(data):
         width = 1 << (data[at] >> 6)
         if at + width <= len(data):
@@ -129,7 +130,7 @@ def _expand(secret: bytes, label: str, length: int) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def _client_keys(version: int, dcid: bytes, salt: str) -> tuple[bytes, bytes, bytes]:
+def client_keys(version: int, dcid: bytes, salt: str) -> tuple[bytes, bytes, bytes]:
     """Key, IV and header protection key of RFC 9001 section 5.2."""
     secret = _expand(hmac.digest(bytes.fromhex(salt), dcid, hashlib.sha256), "client in", 32)
     prefix = "quicv2" if version == VERSION_2 else "quic"
@@ -150,7 +151,7 @@ def _decrypt(
     from cryptography.hazmat.primitives.ciphers.algorithms import AES
     from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-    key, iv, protection = _client_keys(version, dcid, salt)
+    key, iv, protection = client_keys(version, dcid, salt)
     # The one block ECB enciphers is the mask of RFC 9001 section 5.4.3.
     mask = Cipher(AES(protection), ECB()).encryptor().update(data[at + 4 : at + 20])  # noqa: S305
     first = data[0] ^ mask[0] & 0x0F
@@ -174,16 +175,16 @@ def _crypto_frames(plain: bytes) -> list[CryptoFragment]:
         if kind in (0, 1):
             continue
         if kind in (2, 3):
-            _, at = _varint(plain, at)
-            _, at = _varint(plain, at)
-            ranges, at = _varint(plain, at)
-            _, at = _varint(plain, at)
+            _, at = varint(plain, at)
+            _, at = varint(plain, at)
+            ranges, at = varint(plain, at)
+            _, at = varint(plain, at)
             # A range takes two bytes, so the packet ends before a false count does.
             for _ in range(2 * ranges + (3 if kind == 3 else 0)):
-                _, at = _varint(plain, at)
+                _, at = varint(plain, at)
         elif kind == 6:
-            offset, at = _varint(plain, at)
-            size, at = _varint(plain, at)
+            offset, at = varint(plain, at)
+            size, at = varint(plain, at)
             if at + size > len(plain):
                 raise DecodeError("quic", "CRYPTO frame", at, f"{size} bytes, past the end")
             fragments.append(CryptoFragment(offset, plain[at : at + size]))

@@ -1,0 +1,47 @@
+"""`pcapleak redact`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def redact(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The capture.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The pcapng to write.")],
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="FILE",
+            help="Rename by the key in this file, so that several captures match; it is made"
+            " where there is none. Default: a key nobody keeps.",
+        ),
+    ] = None,
+    keep_payload: Annotated[
+        bool,
+        typer.Option("--keep-payload", help="Let payloads stand that cannot be rewritten."),
+    ] = False,
+) -> None:
+    """Write a capture that can be shown to strangers, and still gives the same findings.
+
+    Addresses keep their class and their common prefixes, names and credentials their length.
+    Checksums and FINGERPRINT are made anew; MESSAGE-INTEGRITY is blanked. What cannot be
+    rewritten is blanked; names, comments and TLS secrets of the file are left out. In the end
+    what was written is searched for every original address, and thrown away if one is left.
+    """
+    import secrets
+
+    from pcapleak.redact import read_key, redact_capture
+
+    used = secrets.token_bytes(32) if key is None else read_key(key)
+    done = redact_capture(source, target, used, keep_payload=keep_payload)
+    notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed", "none left"]
+    if done.blanked:
+        notes.append(f"{done.blanked} payloads blanked")
+    if done.unreadable:
+        notes.append(f"{done.unreadable} frames of other link types blanked whole")
+    notes += [f"left out: {what}" for what in done.dropped]
+    typer.echo(f"{'; '.join(notes)}")

@@ -1,0 +1,157 @@
+"""A capture in, a capture that can be shown to strangers out.
+
+Two passes: one learns (streams that change their length, hellos over several datagrams, what
+salts foundations), one writes. What was written is searched for every original address, and
+nothing is left behind where one is found.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_interface
+from pathlib import Path
+
+from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
+from pcapleak.detect.roles import TUNNEL_WORDS
+from pcapleak.errors import CaptureError, PcapleakError
+from pcapleak.model import Direction, Interface
+from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.names import Renamer
+from pcapleak.redact.packets import Packets
+from pcapleak.redact.residue import Residue
+from pcapleak.redact.streams import Streams
+
+MAX_LEFT = 10
+"""Places of addresses left that an error names."""
+
+
+@dataclass(slots=True)
+class Redaction:
+    """What was done."""
+
+    packets: int = 0
+    addresses: int = 0
+    """Addresses that have another name now."""
+    blanked: int = 0
+    """Payloads of which nothing could be rewritten."""
+    unreadable: int = 0
+    """Frames blanked whole, because their link layer is not rewritten."""
+    dropped: list[str] = field(default_factory=list)
+    """What of the file was not taken over."""
+
+
+def redact_capture(
+    source: str | Path, target: str | Path, key: bytes, *, keep_payload: bool = False
+) -> Redaction:
+    """Write `source` to `target` (pcapng) with everything renamed that names somebody.
+
+    `keep_payload` lets payloads stand that cannot be rewritten; the search looks at them.
+
+    Raises:
+        CaptureError: the source cannot be read.
+        PcapleakError: an original address was found in what was written; `target` is not made.
+    """
+    target = Path(target)
+    if str(source) == "-":
+        raise PcapleakError("redaction reads its input twice; give a file, not standard input")
+    if target.exists() and target.samefile(source):
+        raise PcapleakError(f"{target} is the input; name another file to write")
+    renamer = Renamer(key)
+    datagrams = Datagrams(renamer, keep_payload=keep_payload)
+    streams = Streams(datagrams)
+    packets = Packets(renamer, datagrams, streams)
+    with open_capture(source) as capture:
+        for _ in _frames(capture, packets):
+            pass
+        for interface in capture.interfaces:
+            _interface(renamer, interface)
+    streams.learned()
+    datagrams.learned()
+    packets.unreadable = datagrams.blanked = 0
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        result = _write(Path(source), part, renamer, packets)
+        part.replace(target)
+    except OSError as error:
+        raise CaptureError(
+            str(target), f"cannot be written ({error.strerror})", "name another file"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    result.addresses = len(renamer.originals)
+    result.blanked, result.unreadable = datagrams.blanked, packets.unreadable
+    return result
+
+
+def _frames(capture: CaptureSource, packets: Packets):  # type: ignore[no-untyped-def]
+    for batch in capture:
+        for i in range(len(batch)):
+            start = int(batch.offset[i])
+            data = batch.data[start : start + int(batch.captured_length[i])].tobytes()
+            interface = int(batch.interface[i])
+            yield batch, i, data, packets.frame(interface, int(batch.link_type[i]), data)
+
+
+def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Redaction:
+    result = Redaction()
+    residue = Residue(renamer.originals)
+    left: list[str] = []
+    comments = processes = 0
+    with open_capture(source) as capture, PcapngWriter(part) as writer:
+        shown: dict[int, Interface] = {}
+        for batch, i, data, canvas in _frames(capture, packets):
+            number = int(batch.interface[i])
+            interface = shown.get(number)
+            if interface is None:
+                interface = shown[number] = _interface(renamer, capture.interfaces[number])
+            found = residue.find(canvas.out, canvas.known)
+            if found is not None and len(left) < MAX_LEFT:
+                left.append(f"frame {int(batch.frame[i])} holds {found}")
+            comments += i in batch.comments
+            processes += i in batch.processes
+            direction = batch.direction
+            writer.write(
+                interface,
+                int(batch.ts_ns[i]),
+                bytes(canvas.out),
+                int(batch.original_length[i]) + len(canvas.out) - len(data),
+                direction=Direction.UNKNOWN if direction is None else Direction(int(direction[i])),
+            )
+            result.packets += 1
+        result.dropped = _dropped(capture, comments, processes)
+    if left:
+        raise PcapleakError(
+            "addresses were left, so nothing was written: "
+            + "; ".join(left)
+            + " (without --keep-payload such payloads are blanked)"
+        )
+    return result
+
+
+def _interface(renamer: Renamer, interface: Interface) -> Interface:
+    """The interface as it is written: of its description the words that tell its kind."""
+    addresses = []
+    for text in interface.addresses:
+        address = ip_interface(text)
+        addresses.append(f"{renamer.address(address.ip)}/{address.network.prefixlen}")
+    words = re.findall(TUNNEL_WORDS, interface.description or "")
+    return Interface(
+        id=interface.id,
+        capture=interface.capture,
+        link_type=interface.link_type,
+        name=interface.name,
+        description=" ".join(words) or None,
+        snap_length=interface.snap_length,
+        addresses=tuple(addresses),
+    )
+
+
+def _dropped(capture: CaptureSource, comments: int, processes: int) -> list[str]:
+    counts = (
+        (len(capture.secrets), "block of TLS secrets", "blocks of TLS secrets"),
+        (comments, "packet comment", "packet comments"),
+        (processes, "process description", "process descriptions"),
+    )
+    return [f"{n} {one if n == 1 else many}" for n, one, many in counts if n]

@@ -1,0 +1,184 @@
+"""What a UDP datagram holds, rewritten by the protocol its structure shows.
+
+The same marks as `packets/recognise.py` go by, so that what is recognised before is
+recognised after.
+"""
+
+from __future__ import annotations
+
+from pcapleak.errors import DecodeError
+from pcapleak.protocols.quic import VERSION_2
+from pcapleak.protocols.stun import decode_stun
+from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.configuration import redact_dhcp
+from pcapleak.redact.dns import redact_dns
+from pcapleak.redact.hello import redact_dtls, same_length_host
+from pcapleak.redact.names import Renamer
+from pcapleak.redact.quic import QuicHellos
+from pcapleak.redact.stun import begins_with_cookie, redact_channel, redact_stun
+
+_DNS_PORTS = frozenset((53, 5353, 5355))
+_DHCP_PORTS = frozenset((67, 68))
+_BY_PORT_ALONE = frozenset((137, 138, 546, 547, 1900, 3702))
+_DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\xfe\xfc", b"\x01\x00")
+_WIREGUARD = {1: (148, 12), 2: (92, 12), 3: (64, 8)}
+_RESETS = (0x38, 0x40, 0x50)
+_IKE, _NAT_IKE, _L2TP, _NTP = 500, 4500, 1701, 123
+_QUIC_VERSIONS = (b"\0\0\0\1", VERSION_2.to_bytes(4, "big"))
+_NESTED = 4
+"""Datagrams within datagrams; TURN within SOCKS with STUN inside is three."""
+
+
+class Datagrams:
+    """Rewrites the payload of datagrams."""
+
+    def __init__(self, renamer: Renamer, *, keep_payload: bool = False) -> None:
+        self.renamer = renamer
+        self._keep = keep_payload
+        self._quic = QuicHellos(renamer)
+        self.blanked = 0
+        """Payloads of which nothing could be rewritten."""
+
+    def learned(self) -> None:
+        """A first pass over everything is over."""
+        self._quic.learned()
+
+    def redact(
+        self, data: bytes, ports: tuple[int, int] = (0, 0), declared: int | None = None
+    ) -> Canvas:
+        """The payload between two ports; `declared` is its length where not all is captured."""
+        return self._redact(data, frozenset(ports), len(data) if declared is None else declared, 0)
+
+    def _redact(self, data: bytes, ports: frozenset[int], declared: int, depth: int) -> Canvas:
+        found = self._known(data, ports, declared, depth) if data else Canvas(data)
+        if found is None:
+            return self.unknown(data)
+        if self._keep:
+            found.keep_rest()
+        return found
+
+    def unknown(self, data: bytes) -> Canvas:
+        """A payload nothing is known of."""
+        canvas = Canvas(data)
+        if self._keep:
+            canvas.keep(0, len(data))
+        elif any(data):
+            self.blanked += 1
+        return canvas
+
+    def _known(
+        self, data: bytes, ports: frozenset[int], declared: int, depth: int
+    ) -> Canvas | None:
+        if ports & _DNS_PORTS:
+            return redact_dns(self.renamer, data)
+        if ports & _DHCP_PORTS and len(data) >= 240:
+            return redact_dhcp(self.renamer, data)
+        if ports & _BY_PORT_ALONE:
+            return None
+        stun = self._stun(data, depth)
+        if stun is not None:
+            return stun
+        first = data[0]
+        if _NAT_IKE in ports or _IKE in ports:
+            return _ipsec(data, natted=_NAT_IKE in ports)
+        if _L2TP in ports or _NTP in ports:
+            return _head(data, 4 if _NTP in ports else 2)
+        if first < 0x40:
+            return self._low(data, declared, depth)
+        if first < 0x80:
+            return self._channel(data, declared, depth)
+        if first < 0xC0:
+            return _media(data)
+        if data[1:5] in _QUIC_VERSIONS or data[1:4] in (b"\xff\0\0", b"\xfa\xce\xb0"):
+            return self._quic.redact(data)
+        if data[1:3] in (b"\x51\x30", b"\x54\x30"):
+            return _head(data, 5)
+        return None
+
+    def _stun(self, data: bytes, depth: int) -> Canvas | None:
+        if depth >= _NESTED or data[0] >= 0x40 or len(data) < 20:
+            return None
+        if not begins_with_cookie(data):
+            try:
+                decode_stun(data)
+            except DecodeError:
+                return None
+        return redact_stun(self.renamer, data, lambda inner: self._nested(inner, depth))
+
+    def _nested(self, data: bytes, depth: int) -> Canvas:
+        return self._redact(data, frozenset(), len(data), depth + 1)
+
+    def _low(self, data: bytes, declared: int, depth: int) -> Canvas | None:
+        """First bytes below 64: WireGuard, DTLS, SOCKS, OpenVPN."""
+        first = data[0]
+        if data[1:4] == b"\0\0\0" and first in _WIREGUARD and declared == _WIREGUARD[first][0]:
+            return _head(data, _WIREGUARD[first][1])
+        if data[:4] == b"\4\0\0\0" and declared >= 32 and declared % 16 == 0:
+            return _head(data, 16)
+        if 20 <= first <= 25 and data[1:3] in _DTLS_VERSIONS:
+            return redact_dtls(self.renamer, data)
+        if data[:2] == b"\0\0" and depth < _NESTED:
+            return self._socks(data, depth)
+        return _openvpn(data)
+
+    def _socks(self, data: bytes, depth: int) -> Canvas | None:
+        """The header of RFC 1928 section 7 and the datagram behind it."""
+        kind = data[3] if len(data) > 10 else 0
+        canvas = Canvas(data)
+        canvas.number(0, 4)
+        if kind in (1, 4):
+            end = 8 if kind == 1 else 20
+            if len(data) < end + 2:
+                return None
+            canvas.put(4, self.renamer.packed(data[4:end]))
+        elif kind == 3 and len(data) >= 7 + data[4]:
+            end = 5 + data[4]
+            canvas.number(4, 5)
+            canvas.put(5, same_length_host(self.renamer, data[5:end]))
+        else:
+            return None
+        canvas.number(end, end + 2)
+        canvas.draw(end + 2, self._nested(data[end + 2 :], depth))
+        return canvas
+
+    def _channel(self, data: bytes, declared: int, depth: int) -> Canvas | None:
+        length = int.from_bytes(data[2:4], "big")
+        if len(data) >= 4 and length + 4 <= declared and depth < _NESTED:
+            inside = data[4 : 4 + length]
+            exact = declared - 4 - length <= 3
+            if exact or inside[4:8] == b"\x21\x12\xa4\x42" or inside[1:3] in _DTLS_VERSIONS:
+                return redact_channel(data, lambda inner: self._nested(inner, depth))
+        return _openvpn(data)
+
+
+def _head(data: bytes, size: int) -> Canvas:
+    canvas = Canvas(data)
+    canvas.number(0, min(size, len(data)))
+    return canvas
+
+
+def _ipsec(data: bytes, *, natted: bool) -> Canvas:
+    if not natted:
+        return _head(data, 28)
+    return _head(data, 32 if data[:4] == b"\0\0\0\0" else 8)
+
+
+def _openvpn(data: bytes) -> Canvas | None:
+    """Hard resets, which hold session ids, hashes and counters only."""
+    if data[0] in _RESETS and 14 <= len(data) <= 120:
+        return _head(data, len(data))
+    return None
+
+
+def _media(data: bytes) -> Canvas | None:
+    """RTP and RTCP headers (RFC 3550); extensions and media are blanked."""
+    if len(data) < 8:
+        return None
+    if 192 <= data[1] <= 223:
+        return _head(data, 8)
+    if data[0] & 0x4F:
+        return None  # contributors or padding, which no recogniser asks for
+    canvas = _head(data, 12)
+    if data[0] & 0x10:
+        canvas.number(12, 16)
+    return canvas

@@ -1,0 +1,122 @@
+"""QUIC long headers, and the ClientHello that Initial packets hold behind well-known keys."""
+
+from __future__ import annotations
+
+from pcapleak.errors import DecodeError
+from pcapleak.protocols.quic import (
+    MAX_CRYPTO,
+    SALTS,
+    VERSION_2,
+    client_keys,
+    connection_id,
+    varint,
+)
+from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.hello import redact_client_hello
+from pcapleak.redact.names import Renamer
+
+MAX_HELLOS = 4096
+"""Connections whose hello is put together: at most 16 kB each, so 64 MB."""
+
+
+class QuicHellos:
+    """Rewrites long headers. A hello spreads over datagrams, so it is read in a first pass over
+    all of them and sealed anew, renamed, in a second."""
+
+    def __init__(self, renamer: Renamer) -> None:
+        self._renamer = renamer
+        self._bodies: dict[bytes, bytearray] = {}
+        self._renamed: dict[bytes, bytes] | None = None
+
+    def learned(self) -> None:
+        """The first pass is over."""
+        self._renamed = {}
+        for dcid, body in self._bodies.items():
+            canvas = Canvas(bytes(body))
+            if body[:1] == b"\1":
+                canvas.number(0, 4)
+                redact_client_hello(self._renamer, canvas, 4, datagram=False)
+            self._renamed[dcid] = bytes(canvas.out)
+
+    def redact(self, data: bytes) -> Canvas:
+        """A datagram that begins with a long header."""
+        canvas = Canvas(data)
+        try:
+            _, at = connection_id(data, 5)
+            _, at = connection_id(data, at)
+            canvas.number(0, at)
+            initial = 1 if data[1:5] == VERSION_2.to_bytes(4, "big") else 0
+            if data[0] >> 4 & 3 == initial:
+                self._initial(canvas, at)
+        except DecodeError:
+            pass  # a header cut short: what was drawn of it stands
+        return canvas
+
+    def _initial(self, canvas: Canvas, at: int) -> None:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers import Cipher
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.ciphers.algorithms import AES
+        from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+        data = canvas.source
+        version = int.from_bytes(data[1:5], "big")
+        dcid, _ = connection_id(data, 5)
+        token, after = varint(data, at)
+        canvas.number(at, after)
+        at = after + token
+        length, start = varint(data, at)
+        canvas.number(at, start)
+        salt = SALTS.get(version)
+        if salt is None or start + length > len(data) or length < 20 or not dcid:
+            return
+        key, iv, protection = client_keys(version, dcid, salt)
+        hide = Cipher(AES(protection), ECB())  # noqa: S305  one block, as RFC 9001 has it
+        mask = hide.encryptor().update(data[start + 4 : start + 20])
+        first = data[0] ^ mask[0] & 0x0F
+        width = (first & 3) + 1
+        number = bytes(a ^ b for a, b in zip(data[start : start + width], mask[1:], strict=False))
+        nonce = (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")
+        sealed = data[start + width : start + length]
+        try:
+            plain = AESGCM(key).decrypt(nonce, sealed, bytes((first,)) + data[1:start] + number)
+        except InvalidTag:
+            return
+        canvas.put(0, bytes((first,)))  # the header that is sealed with it: without the token
+        header = bytes(canvas.out[:start]) + number
+        made = AESGCM(key).encrypt(nonce, self._frames(dcid, plain), header)
+        mask = hide.encryptor().update((number + made)[4:20])
+        canvas.put(0, bytes((first ^ mask[0] & 0x0F,)))
+        canvas.put(start, bytes(a ^ b for a, b in zip(number, mask[1:], strict=False)) + made)
+
+    def _frames(self, dcid: bytes, plain: bytes) -> bytes:
+        """The frames with the handshake in them renamed; what else they hold goes."""
+        made = bytearray(plain)
+        at = 0
+        while at < len(plain):
+            kind = plain[at]
+            at += 1
+            if kind in (0, 1):
+                continue
+            if kind != 6:
+                made[at - 1 :] = bytes(len(plain) - at + 1)
+                break
+            offset, at = varint(plain, at)
+            size, at = varint(plain, at)
+            if at + size > len(plain):
+                made[at:] = bytes(len(plain) - at)
+                break
+            made[at : at + size] = self._handshake(dcid, offset, plain[at : at + size])
+            at += size
+        return bytes(made)
+
+    def _handshake(self, dcid: bytes, offset: int, piece: bytes) -> bytes:
+        if self._renamed is not None:
+            made = self._renamed.get(dcid, b"")
+            return made[offset : offset + len(piece)].ljust(len(piece), b"\0")
+        if dcid in self._bodies or len(self._bodies) < MAX_HELLOS:
+            body = self._bodies.setdefault(dcid, bytearray())
+            if offset + len(piece) <= MAX_CRYPTO:
+                body.extend(bytes(max(offset + len(piece) - len(body), 0)))
+                body[offset : offset + len(piece)] = piece
+        return piece

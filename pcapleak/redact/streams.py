@@ -1,0 +1,155 @@
+"""TCP streams rewritten as wholes, because names and addresses in text change their length.
+
+A first pass collects what each direction said; then each is cut into pieces, a piece is the
+bytes it was and the bytes it becomes, and every segment takes from the new stream what lies
+where its old bytes lay. Sequence and acknowledgement numbers move with them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.dialogue import Piece, opening_wanted, redact_dialogue
+
+MAX_HALF = 1 << 20
+"""Bytes of one direction that are read; handshakes and signalling come first."""
+MAX_BYTES = 64 << 20
+"""Bytes of all directions together; what comes later is blanked."""
+MAX_HALVES = 1 << 17
+"""Directions: about 400 bytes each beside their bytes, so 50 MB."""
+_MAX_WAITING = 256
+"""Segments ahead of a gap, at most 64 kB each."""
+_MODULUS = 1 << 32
+
+Key = tuple[int, bytes, bytes]
+"""Interface, sender with port, receiver with port."""
+
+
+class Half:
+    """One direction of one connection."""
+
+    __slots__ = ("_waiting", "base", "canvas", "data", "new", "old", "opened")
+
+    def __init__(self, base: int, *, opened: bool) -> None:
+        self.base = base
+        """Sequence number of the first byte."""
+        self.opened = opened
+        """Its SYN was seen."""
+        self.data = bytearray()
+        self._waiting: dict[int, bytes] = {}
+        self.canvas = Canvas(b"")
+        self.old: list[int] = [0]
+        """Where pieces begin and the last ends, before."""
+        self.new: list[int] = [0]
+
+    def place(self, seq: int) -> int:
+        """The position of a sequence number, negative before the first byte."""
+        return (seq - self.base + _MODULUS // 2) % _MODULUS - _MODULUS // 2
+
+    def take(self, seq: int, data: bytes) -> int:
+        """Keep a segment; gives how many more bytes are held."""
+        at, before = self.place(seq), len(self.data)
+        if at > len(self.data):
+            if len(self._waiting) < _MAX_WAITING and at < MAX_HALF:
+                self._waiting.setdefault(at, data)
+            return 0
+        self._append(at, data)
+        while self._waiting:
+            first = min(self._waiting)
+            if first > len(self.data):
+                break
+            self._append(first, self._waiting.pop(first))
+        return len(self.data) - before
+
+    def _append(self, at: int, data: bytes) -> None:
+        if 0 <= len(self.data) - at < len(data) and len(self.data) < MAX_HALF:
+            self.data += data[len(self.data) - at :]
+
+    def settle(self, pieces: list[Piece]) -> None:
+        """Take what the stream becomes."""
+        self._waiting.clear()
+        for size, canvas in pieces:
+            self.old.append(self.old[-1] + size)
+            self.canvas.extend(canvas)
+            self.new.append(len(self.canvas.out))
+
+    def moved(self, at: int) -> int:
+        """Where the byte at a position is afterwards. The last byte of a piece stays its last,
+        so that a message is whole when it was."""
+        if at <= 0:
+            return at
+        index = bisect_right(self.old, at) - 1
+        if index == len(self.old) - 1:
+            return self.new[-1] + at - self.old[-1]
+        size = self.new[index + 1] - self.new[index]
+        return self.new[index] + min(at - self.old[index], max(size - 1, 0))
+
+    def segment(self, at: int, data: bytes, declared: int) -> tuple[Canvas, int]:
+        """What a segment at a position becomes, and how much longer it is on the wire."""
+        start, end = self.moved(at), self.moved(at + declared)
+        grown = end - start - declared
+        canvas = Canvas(bytes(max(len(data) + grown, 0)))
+        if start >= 0:
+            part = slice(start, min(end, start + len(canvas.out)))
+            size = len(self.canvas.out[part])
+            canvas.out[:size] = self.canvas.out[part]
+            canvas.known[:size] = self.canvas.known[part]
+        return canvas, grown
+
+
+class Streams:
+    """All directions, by who sends to whom; a new SYN begins another of the same name."""
+
+    def __init__(self, datagrams: Datagrams) -> None:
+        self._datagrams = datagrams
+        self._halves: dict[Key, list[Half]] = {}
+        self._current: dict[Key, int] = {}
+        self._count = self._bytes = 0
+        self._ignored: set[int] = set()
+        self.learning = True
+
+    def half(self, key: Key, seq: int, flags: int, size: int) -> Half | None:
+        """The direction a segment belongs to."""
+        halves = self._halves.get(key)
+        syn = bool(flags & 2)
+        first = (seq + syn) % _MODULUS
+        if halves is None:
+            if not self.learning or not (syn or size) or self._count >= MAX_HALVES:
+                return None
+            self._count += 1
+            self._halves[key] = [Half(first, opened=syn)]
+            return self._halves[key][0]
+        at = self._current.get(key, 0)
+        if syn and halves[at].base != first:
+            if self.learning and self._count < MAX_HALVES:
+                self._count += 1
+                halves.append(Half(first, opened=True))
+            self._current[key] = min(at + 1, len(halves) - 1)
+            at = self._current[key]
+        return halves[at]
+
+    def learn(self, half: Half, seq: int, data: bytes, ports: tuple[int, int]) -> None:
+        """Collect a segment in the first pass."""
+        if id(half) in self._ignored or self._bytes > MAX_BYTES:
+            return
+        self._bytes += half.take(seq, data)
+        if len(half.data) >= 16 and not opening_wanted(half.data, ports):
+            self._bytes -= len(half.data)
+            half.data.clear()
+            self._ignored.add(id(half))
+
+    def learned(self) -> None:
+        """The first pass is over: rewrite all directions."""
+        for key, halves in self._halves.items():
+            others = self._halves.get((key[0], key[2], key[1]), [])
+            ports = (int.from_bytes(key[1][-2:], "big"), int.from_bytes(key[2][-2:], "big"))
+            for number, half in enumerate(halves):
+                peer = bytes(others[number].data) if number < len(others) else b""
+                half.settle(redact_dialogue(self._datagrams, bytes(half.data), peer, ports))
+        for halves in self._halves.values():
+            for half in halves:
+                half.data.clear()
+        self._current.clear()
+        self.learning = False
