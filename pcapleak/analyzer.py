@@ -5,8 +5,7 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
 from pcapleak.detect import judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
-from pcapleak.inputs import decrypt_signalling
 from pcapleak.model import (
     Context,
     Interface,
@@ -33,7 +31,6 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import RouterAdvertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.page import PageCandidate
-from pcapleak.protocols.page_facts import PageFacts
 from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
@@ -120,6 +117,14 @@ class Analyzer:
             state.page_rows = reconcile(state.sessions, self.pages)
         judgement = judge(state, self.policy)
         return assemble(state, self.dissector, judgement, self.policy, all_flows=all_flows)
+
+    def add_decrypted(self, context: Context, channel: str, text: bytes) -> None:
+        """Take a message that TLS hid, after the packets that carried it.
+
+        Its `context` need not know who opened the connection: the flow table does.
+        """
+        forward = self.state.flows.sent_by_orig(context.source, context.destination)
+        self.state.signalling.text(context._replace(forward=forward), channel, text)
 
     def _count(self, batch: RecordBatch) -> None:
         for number in np.unique(batch.interface).tolist():
@@ -216,25 +221,13 @@ def _frame(event: Event) -> int:
     return event[0].frame
 
 
-def analyze_captures(
+def read_captures(
     sources: Sequence[CaptureSource],
     batches: Iterable[RecordBatch],
     policy: Policy | None = None,
-    *,
-    all_flows: bool = False,
-    pages: Mapping[str, list[PageCandidate]] | None = None,
-    page_facts: Mapping[str, PageFacts] | None = None,
-    key_log: Path | None = None,
-) -> Document:
-    """Judge one timeline: the batches of one source, or of several merged.
-
-    `pages` are what browsers' own tools told of candidates, by file, and `page_facts` what they
-    told of time zone and languages. Signalling inside TLS is read by `key_log`, or by the
-    secrets that the captures hold.
-    """
+) -> Analyzer:
+    """An analyzer that has taken one timeline: the batches of one source, or of several merged."""
     analyzer = Analyzer(policy, sources[0].interfaces)
-    analyzer.pages.update(pages or {})
-    analyzer.state.page_facts.update(page_facts or {})
     facts = [CaptureFacts(source.path, source.format) for source in sources]
     analyzer.state.captures.extend(facts)
     for batch in batches:
@@ -243,9 +236,4 @@ def analyze_captures(
         fact.bytes = source.bytes_read
         fact.truncated = source.truncated
         fact.problems = list(source.problems)
-    texts, hindrances = decrypt_signalling(sources, key_log)
-    for context, channel, text in texts:
-        analyzer.state.signalling.text(context, channel, text)
-    for number, hindrance in hindrances.items():
-        facts[number].problems.append(hindrance)
-    return analyzer.document(all_flows=all_flows)
+    return analyzer

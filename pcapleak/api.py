@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
-from pcapleak.analyzer import analyze_captures
+from pcapleak.analyzer import read_captures
 from pcapleak.capture import CaptureSource
-from pcapleak.inputs import check_key_log, open_timeline, read_pages
+from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
 from pcapleak.report.report import Report
@@ -78,17 +78,15 @@ def analyze(
         with open_timeline(files) as (sources, batches):
             if progress is not None:
                 batches = _watched(batches, sources, progress)
-            return Report(
-                analyze_captures(
-                    sources,
-                    batches,
-                    policy,
-                    all_flows=all_flows,
-                    pages=told.candidates,
-                    page_facts=told.facts,
-                    key_log=keys,
-                )
-            )
+            analyzer = read_captures(sources, batches, policy)
+            analyzer.pages.update(told.candidates)
+            analyzer.state.page_facts.update(told.facts)
+            texts, hindrances = decrypt_signalling(sources, keys)
+            for context, channel, text in texts:
+                analyzer.add_decrypted(context, channel, text)
+            for number, hindrance in hindrances.items():
+                analyzer.state.captures[number].problems.append(hindrance)
+            return Report(analyzer.document(all_flows=all_flows))
 
     if isinstance(paths, str | Path):
         return report([paths])

@@ -133,8 +133,7 @@ def _context(
         source=text.source,
         destination=text.destination,
         flow=-1,
-        # What TLS hides here goes between a client's passing port and a server's.
-        forward=text.source.port >= text.destination.port,
+        forward=True,
         layers=("tls",),
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from capture_files import Pcapng
 from stun_encoder import attribute, message, xor_address
 
-from pcapleak.analyzer import analyze_captures
+from pcapleak.analyzer import read_captures
 from pcapleak.capture import open_capture
 from pcapleak.document import Document, Finding
 from pcapleak.policy import Policy
@@ -281,7 +281,7 @@ def judged(
     if isinstance(recording, Recording):
         path = recording.write(tmp_path / "built.pcapng", interfaces)
     with open_capture(path) as source:
-        return analyze_captures([source], source, policy, all_flows=True)
+        return read_captures([source], source, policy).document(all_flows=True)
 
 
 def of(document: Document, id: str) -> list[Finding]:

@@ -9,7 +9,7 @@ import pytest
 from packet_bytes import batch_of, dissect, ipv4, udp
 from stun_encoder import check
 
-from pcapleak.analyzer import analyze_captures
+from pcapleak.analyzer import read_captures
 from pcapleak.capture import PcapngWriter, open_capture
 from pcapleak.datagrams import ICMP_QUOTE, datagrams
 from pcapleak.errors import DecodeError
@@ -73,7 +73,7 @@ def test_a_quoted_check_is_counted_and_believed_by_nobody(tmp_path: Path) -> Non
     with PcapngWriter(path) as writer:
         writer.write_batch(batch_of([UNREACHABLE], RAW_IP), [Interface(0, 0, RAW_IP)])
     with open_capture(path) as source:
-        document = analyze_captures([source], source)
+        document = read_captures([source], source).document()
     assert document.statistics.protocols[ICMP_QUOTE] == 1
     assert "stun" not in document.statistics.protocols
     assert document.ice_sessions == []

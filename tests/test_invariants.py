@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pcapleak.analyzer import analyze_captures
+from pcapleak.analyzer import read_captures
 from pcapleak.capture import open_capture
 from pcapleak.document import Document
 from pcapleak.model import RecordBatch
@@ -62,7 +62,7 @@ def analyze(path: Path, policy: Policy, places: list[float]) -> Document:
         batches = chain.from_iterable(
             cut(batch, [max(1, int(place * len(batch))) for place in places]) for batch in source
         )
-        return analyze_captures([source], batches, policy)
+        return read_captures([source], batches, policy).document()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapleak.model import Endpoint, Int64, UInt8, UInt16, UInt32, UInt64, address_of
+from pcapleak.model import Endpoint, Int64, UInt8, UInt16, UInt32, UInt64, address_of, words_of
 
 from .community_id import community_id
 from .flow_index import META, ORIG_HI, ORIG_LO, PORTS, RESP_HI, RESP_LO, FlowIndex
@@ -148,6 +148,20 @@ class FlowColumns:
     def resp(self, flow: int) -> Endpoint:
         """The endpoint that was sent to first."""
         return self._endpoint(flow, RESP_HI, 0)
+
+    def sent_by_orig(self, source: Endpoint, destination: Endpoint) -> bool:
+        """Whether `source` opened its conversation with `destination`; true where none is known."""
+        hi, lo = words_of(source.address)
+        peer_hi, peer_lo = words_of(destination.address)
+        answered = (
+            (self.resp_port == source.port)
+            & (self.orig_port == destination.port)
+            & (self.resp_hi == hi)
+            & (self.resp_lo == lo)
+            & (self.orig_hi == peer_hi)
+            & (self.orig_lo == peer_lo)
+        )
+        return not bool(answered.any())
 
     def _endpoint(self, flow: int, column: int, shift: int) -> Endpoint:
         key = self._key(flow)
