@@ -42,6 +42,8 @@ class Source(Protocol):
     interfaces: list[Interface]
     problems: list[str]
     changes: list[DeviceChange]
+    expression: str | None
+    """The filter that packets had to match."""
 
     @property
     def bytes_read(self) -> int:
@@ -101,7 +103,7 @@ class Watch:
         self._processes = processes
         self._evidence = evidence
         self._analyzer = Analyzer(policy, source.interfaces)
-        self._facts = CaptureFacts(source.path, source.format)
+        self._facts = CaptureFacts(source.path, source.format, filter=source.expression)
         self._analyzer.state.captures.append(self._facts)
         self._analyzer.state.device_changes = source.changes
         self._known: set[tuple[str, ...]] = set()

@@ -53,6 +53,11 @@ def recorded(scene: Scene) -> Recorded:
         for facts in scene.state.captures
         if facts.drops
     ]
+    gaps += [
+        f"only packets that match '{facts.filter}' were taken from {facts.path}"
+        for facts in scene.state.captures
+        if facts.filter is not None
+    ]
     return Recorded(
         outside=bool(columns.on(scene.outside).any()),
         carried=bool((both & ways).any()),

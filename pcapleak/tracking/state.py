@@ -38,6 +38,8 @@ class CaptureFacts:
     truncated: bool = False
     drops: int = 0
     """Packets that a watch could not take in time."""
+    filter: str | None = None
+    """The filter of a watch; what it kept out was never seen."""
     problems: list[str] = field(default_factory=list)
 
 

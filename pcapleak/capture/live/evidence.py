@@ -55,14 +55,14 @@ class EvidenceFile:
         self._held.append(
             Held(batch, np.zeros(len(batch), np.bool_), int(batch.ts_ns.max(initial=0)))
         )
-        self._bytes += batch.data.nbytes
+        self._bytes += int(batch.captured_length.sum())
         newest = self._held[-1].last_ns
         while len(self._held) > 1 and (
             self._bytes > MAX_HELD or self._held[0].last_ns < newest - self._pre_ns - self._post_ns
         ):
             if self._held[0].last_ns >= newest - self._pre_ns:
                 self.cut = True
-            self._bytes -= self._held.popleft().batch.data.nbytes
+            self._bytes -= int(self._held.popleft().batch.captured_length.sum())
 
     def mark(self, comments: Mapping[int, str]) -> None:
         """Write what is evidence by now: `comments` says of which frames it is, and for what."""

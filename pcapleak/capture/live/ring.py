@@ -8,6 +8,7 @@ of `linux/if_packet.h`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import mmap
 import select
 import socket
@@ -17,6 +18,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from pcapleak.capture.live.kernel_filter import attach_filter
 from pcapleak.errors import PcapleakError
 from pcapleak.model import Bytes, Int64, UInt8, UInt16, UInt32
 
@@ -53,7 +55,8 @@ class CaptureRightsError(PcapleakError):
         super().__init__(
             "live: no right to capture packets; run it with sudo, or give Python the right with "
             "'sudo setcap cap_net_raw+ep $(readlink -f $(command -v python3))', "
-            "or pipe a capture in: 'sudo tcpdump -i any -U -w - | pcapleak live --via -'"
+            "or pipe a capture in: 'sudo tcpdump --immediate-mode -i any -y LINUX_SLL2 -U -w - | "
+            "pcapleak live --via -'"
         )
 
 
@@ -82,11 +85,15 @@ class PacketRing:
     Raises `CaptureRightsError` without CAP_NET_RAW.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expression: str | None = None) -> None:
+        """`expression` is a libpcap filter that packets must match."""
         try:
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            # Deaf until everything is set: no packet comes that the filter would have refused.
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError:
             raise CaptureRightsError from None
+        if expression is not None:
+            attach_filter(self._socket, expression)
         self._socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         frame_bytes = 2048
         request = struct.pack(
@@ -102,6 +109,7 @@ class PacketRing:
         self._socket.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
         self._ring = mmap.mmap(self._socket.fileno(), BLOCK_BYTES * BLOCK_COUNT, mmap.MAP_SHARED)
         self._bytes = np.frombuffer(self._ring, np.uint8)
+        _listen_to_all(self._socket)
         self._next = 0
         self.received = 0
         """Packets the kernel accepted for this socket so far."""
@@ -171,6 +179,16 @@ class PacketRing:
     def _ready(self) -> bool:
         status = _BLOCK_HEADER.unpack_from(self._ring, self._next * BLOCK_BYTES)[2]
         return bool(status & TP_STATUS_USER)
+
+
+def _listen_to_all(listener: socket.socket) -> None:
+    """Bind to every protocol and no device, which Python's own `bind` cannot say."""
+    address = struct.pack(
+        "=HHiHBB8x", socket.AF_PACKET, socket.htons(ETH_P_ALL), 0, 0, 0, 0
+    )  # struct sockaddr_ll
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(listener.fileno(), address, len(address)) != 0:
+        raise OSError(ctypes.get_errno(), "packet socket cannot be bound")
 
 
 def _columns(data: Bytes, blocks: list[tuple[int, int]]) -> Block:

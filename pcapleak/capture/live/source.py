@@ -38,7 +38,7 @@ class LiveSource:
     format = "live"
     ended = False
 
-    def __init__(self, names: tuple[str, ...] = ()) -> None:
+    def __init__(self, names: tuple[str, ...] = (), expression: str | None = None) -> None:
         devices = list_devices()
         known = {device.name for device in devices}
         for name in names:
@@ -52,11 +52,13 @@ class LiveSource:
         self.problems: list[str] = []
         self.bytes_read = 0
         self.changes: list[DeviceChange] = []
+        self.expression: str | None = None
+        """The filter that packets had to match."""
         self._frames = 0
         self._devices = {device.index: device for device in devices}
         self._present = {device.name: device.is_up for device in devices}
         self._ids: dict[int, int] = {}
-        self._ring = PacketRing()
+        self._ring = PacketRing(expression)
         self._monitor = DeviceMonitor()
         for device in devices:
             if not names or device.name in names:
