@@ -87,10 +87,18 @@ class Drawing:
         shown = list(lines[:limit])
         if len(lines) > limit:
             shown.append(f"and {len(lines) - limit} more")
-        height = LINE * len(shown) + 12
-        texts = tuple(fit(line, width - 16) for line in shown)
+        texts = tuple(part for line in shown for part in wrap(line, width - 10))
+        height = LINE * len(texts) + 12
         self.boxes.append(Box(x, y, width, height, kind, texts, ", ".join(map(safe, lines))))
         return y + height
+
+
+def wrap(text: str, width: float) -> list[str]:
+    """`text` in one line of at most `width` units, or two where it has a space."""
+    first, space, rest = text.partition(" ")
+    if not space or len(safe(text)) * CHARACTER <= width:
+        return [fit(text, width)]
+    return [fit(first, width), fit(rest, width)]
 
 
 def fit(text: str, width: float) -> str:

@@ -80,7 +80,7 @@ def figure(drawing: Drawing) -> Figure:
         )
         for number, text in enumerate(box.lines):
             axes.text(
-                box.x + 8,
+                box.x + 6,
                 box.y + 17 + LINE * number,
                 _plain(text),
                 fontsize=POINTS,

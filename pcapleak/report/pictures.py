@@ -9,8 +9,11 @@ from pcapleak.document import Document, FlowEntry
 from pcapleak.report.drawing import LINE, WIDTH, Box, Drawing, Kind, Label, Line, fit
 from pcapleak.report.text import clock_time, count, duration, flow_ends, frames_text, safe
 
-MAX_LINES = 6
+MAX_LINES = 7
 """Lines in a box, its title among them; the box counts the rest."""
+
+GAP = 10
+"""Between boxes; three of them side by side then hold an IPv4 address and its port."""
 
 MAX_ROWS = 12
 """Rows of a timeline or arrows of a ladder: a picture that fits a page."""
@@ -36,18 +39,14 @@ def topology(document: Document) -> Drawing:
     ]
     client = ["Client", *_client_addresses(document)]
     top = drawing.stack(client, 0, 0, WIDTH, "plain", MAX_LINES)
-    width = (WIDTH - 20 * (len(lanes) - 1)) / len(lanes) if lanes else WIDTH
+    width = (WIDTH - GAP * (len(lanes) - 1)) / len(lanes) if lanes else WIDTH
     bottom = top
     for number, lane in enumerate(lanes):
-        x = number * (width + 20)
+        x = number * (width + GAP)
         y = top
-        for label, lines in lane.stops:
-            drawing.lines.append(Line(x + width / 2, y, x + width / 2, y + 30, lane.kind, True))
-            if label:
-                drawing.labels.append(
-                    Label(x + width / 2 + 8, y + 19, fit(label, width / 2 - 8), kind=lane.kind)
-                )
-            y = drawing.stack(lines, x, y + 30, width, lane.kind, MAX_LINES)
+        for lines in lane.stops:
+            drawing.lines.append(Line(x + width / 2, y, x + width / 2, y + 24, lane.kind, True))
+            y = drawing.stack(lines, x, y + 24, width, lane.kind, MAX_LINES)
         bottom = max(bottom, y)
     nearby = paths.get("local", 0)
     if nearby:
@@ -60,8 +59,8 @@ def topology(document: Document) -> Drawing:
 
 class _Lane(NamedTuple):
     kind: Kind
-    stops: list[tuple[str, list[str]]]
-    """What lies on the way, each after a line with its label."""
+    stops: list[list[str]]
+    """What lies on the way, each after an arrow."""
 
 
 def _safe_lane(document: Document, packets: int) -> _Lane | None:
@@ -77,8 +76,8 @@ def _safe_lane(document: Document, packets: int) -> _Lane | None:
     return _Lane(
         "safe",
         [
-            (count(packets, "packet"), ["Tunnel or proxy", *interfaces, *_unique(carriers)]),
-            ("", ["Reached through it", *(names or ["hidden inside"])]),
+            ["Tunnel or proxy", count(packets, "packet"), *interfaces, *_unique(carriers)],
+            ["Reached through it", *(names or ["hidden inside"])],
         ],
     )
 
@@ -94,15 +93,13 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
     return _Lane(
         "leak" if leak else "local",
         [
-            (
+            [
+                "Beside it" if leak else "Not assessed",
                 count(packets, "packet"),
-                [
-                    "Beside it" if leak else "Not assessed",
-                    *(f"on {interface}" for interface in interfaces),
-                    *(f"seen as {address}" for address in seen if leak),
-                ],
-            ),
-            ("", ["Servers that saw it" if leak else "Servers", *servers]),
+                *(f"on {interface}" for interface in interfaces),
+                *(f"seen as {address}" for address in seen if leak),
+            ],
+            ["Servers that saw it" if leak else "Servers", *servers],
         ],
     )
 
