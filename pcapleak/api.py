@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
-from pcapleak.analyzer import read_captures
+from pcapleak.analyzer import rare_collection, read_captures
 from pcapleak.capture import CaptureSource
 from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
 from pcapleak.model import RecordBatch
@@ -26,7 +26,7 @@ def analyze(  # type: ignore[overload-overlap]  # a str is one path, though it i
     pages: Iterable[str | Path] = (),
     key_log: str | Path | None = None,
     all_flows: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report: ...
 @overload
 def analyze(
@@ -37,7 +37,7 @@ def analyze(
     pages: Iterable[str | Path] = (),
     key_log: str | Path | None = None,
     all_flows: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report: ...
 @overload
 def analyze(
@@ -48,7 +48,7 @@ def analyze(
     pages: Iterable[str | Path] = (),
     key_log: str | Path | None = None,
     all_flows: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> list[Report]: ...
 def analyze(
     paths: str | Path | Iterable[str | Path],
@@ -58,7 +58,7 @@ def analyze(
     pages: Iterable[str | Path] = (),
     key_log: str | Path | None = None,
     all_flows: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report | list[Report]:
     """Analyze one capture file, or several.
 
@@ -67,17 +67,23 @@ def analyze(
     inferred from the capture. `pages` are files with what the page itself read (a
     webrtc-internals dump, SDP, ...), held against the packets. `key_log` is a TLS key log
     (SSLKEYLOGFILE) that opens the signalling inside; tshark reads it. `all_flows=False` lists
-    only the flows that matter, as the command does.
+    only the flows that matter, as the command does. `progress` is called now and then with what
+    was read, or True for a bar under a notebook's cell.
 
     Raises `CaptureError` where a file cannot be read at all; a capture cut short is no error.
     """
+    watcher = progress if callable(progress) else None
+    if progress is True:
+        from pcapleak.report.progress import notebook_progress
+
+        watcher = notebook_progress()
     told = read_pages(pages)
 
     def report(files: Sequence[str | Path]) -> Report:
         keys = check_key_log(files, key_log)
         with open_timeline(files) as (sources, batches):
-            if progress is not None:
-                batches = _watched(batches, sources, progress)
+            if watcher is not None:
+                batches = _watched(batches, sources, watcher)
             analyzer = read_captures(sources, batches, policy)
             analyzer.pages.update(told.candidates)
             analyzer.state.page_facts.update(told.facts)
@@ -86,7 +92,8 @@ def analyze(
                 analyzer.add_decrypted(context, channel, text)
             for number, hindrance in hindrances.items():
                 analyzer.state.captures[number].problems.append(hindrance)
-            return Report(analyzer.document(all_flows=all_flows))
+            with rare_collection():
+                return Report(analyzer.document(all_flows=all_flows))
 
     if isinstance(paths, str | Path):
         return report([paths])
@@ -103,3 +110,4 @@ def _watched(
     for batch in batches:
         yield batch
         progress(sum(source.bytes_read for source in sources), total)
+    progress(sum(source.bytes_read for source in sources) if total is None else total, total)

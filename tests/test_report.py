@@ -92,3 +92,9 @@ def test_report_shows_itself_in_a_line() -> None:
     """The representation is one harmless line."""
     text = repr(pcapleak.Report(sample("\x1b[31m")))
     assert text == "<Report \\x1b[31m: leak, 2 findings>"
+
+
+def test_progress_true_shows_nothing_outside_notebooks(capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that asks for a bar gets its report, and no bar."""
+    assert pcapleak.analyze(SOCKS, progress=True).verdict.result
+    assert capsys.readouterr() == ("", "")
