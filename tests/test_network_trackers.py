@@ -16,7 +16,7 @@ from pcapleak.capture import open_capture
 from pcapleak.model import Context, Endpoint, Service
 from pcapleak.protocols.dhcp import decode_dhcp
 from pcapleak.protocols.dns import DnsMessage, decode_dns
-from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.http import Headers, HttpRequest, HttpResponse
 from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import decode_router_advertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
@@ -165,6 +165,40 @@ def test_only_a_connect_makes_an_http_proxy() -> None:
     (proxy,) = tracker.proxies()
     assert (proxy.kind, proxy.requests, proxy.granted, proxy.refused) == ("http-connect", 2, 1, 1)
     assert proxy.destinations == {("example.org", 443): 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "destination"),
+    [
+        ("http://example.org/", (("Proxy-Connection", "keep-alive"),), ("example.org", 80)),
+        ("http://example.org/", (("proxy-authorization", "Basic eA=="),), ("example.org", 80)),
+        ("http://example.org:8080?q", (), ("example.org", 8080)),
+        ("HTTP://[2001:db8::9]/", (), ("2001:db8::9", 80)),
+    ],
+)
+def test_a_forward_proxy_is_known_by_what_only_proxies_are_asked(
+    target: str, headers: Headers, destination: tuple[str, int]
+) -> None:
+    """Any answer of a server behind it shows that it forwards; its own refusals do not."""
+    tracker = TunnelTracker()
+    for frame, status in ((1, 407), (3, 404)):
+        tracker.add(to_port_80(at(frame)), HttpRequest("GET", target, "1.1", headers))
+        tracker.add(back(frame + 1), HttpResponse(status, "", "1.1", ()))
+    (proxy,) = tracker.proxies()
+    assert (proxy.requests, proxy.granted, proxy.refused) == (2, 1, 1)
+    assert proxy.destinations == {destination: 2}
+
+
+@pytest.mark.parametrize("target", ["http://example.org/x", "http://198.51.100.40/", "http://a:b"])
+def test_a_whole_address_sent_to_its_own_server_makes_no_proxy(target: str) -> None:
+    """WeChat sends its requests so."""
+    tracker = TunnelTracker()
+    tracker.add(to_port_80(at(1)), HttpRequest("POST", target, "1.1", ()))
+    assert tracker.proxies() == []
+
+
+def to_port_80(context: Context) -> Context:
+    return context._replace(destination=Endpoint(SERVER.address, 80))
 
 
 # Resolvers

@@ -19,7 +19,7 @@ from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel
 from pcapleak.document import Confidence
 from pcapleak.model import Bool, Endpoint, IPAddress, Service
 from pcapleak.policy import Rule, TransportName
-from pcapleak.tracking.tunnels import Proxy as SeenProxy
+from pcapleak.tracking.proxies import Proxy as SeenProxy
 from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
 
 MAIN_SHARE = 0.5

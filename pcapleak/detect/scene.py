@@ -13,8 +13,8 @@ from pcapleak.detect.judgement import InterfaceRole
 from pcapleak.document import Confidence, PolicyEntry
 from pcapleak.model import Endpoint, IPAddress, UInt8
 from pcapleak.policy import Network, Policy, Rule
+from pcapleak.tracking.proxies import Proxy as SeenProxy
 from pcapleak.tracking.state import State
-from pcapleak.tracking.tunnels import Proxy as SeenProxy
 from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
 
 Source = tuple[str, str, Confidence]

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from pcapleak.errors import DecodeError
-from pcapleak.model import IPAddress
+from pcapleak.model import Endpoint, IPAddress
 from pcapleak.protocols.socks import host_of
 
 MAX_HEAD = 16384
@@ -21,6 +21,7 @@ RESPONSE = b"HTTP/1."
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ \r\n]+) HTTP/(1\.[01])\r?\Z")
 _ANY_REQUEST = re.compile(rb"[A-Z_-]{2,32} [^ \r\n]{1,4096} HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\Z")
+_FOR_PROXIES = frozenset({"proxy-connection", "proxy-authorization"})
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 Headers = tuple[tuple[str, str], ...]
@@ -58,17 +59,20 @@ class HttpRequest(NamedTuple):
             return None
         return host_of(host.removeprefix("[").removesuffix("]")), int(port)
 
-    @property
-    def forwarded_to(self) -> tuple[IPAddress | str, int] | None:
-        """Host and port of the whole address that only proxies are asked for (RFC 9112
-        section 3.2.2)."""
+    def forwarded_to(self, receiver: Endpoint) -> tuple[IPAddress | str, int] | None:
+        """Host and port of a whole address as target (RFC 9112 section 3.2.2), where `receiver`
+        can only be a proxy: some clients send such targets to the server itself."""
         scheme, mark, rest = self.target.partition("://")
         if not mark or scheme.lower() != "http":
             return None
         found = _PLACE.match(rest)
         if found is None or not 0 < int(found["port"] or 80) < 65536:
             return None
-        return host_of(found["host"].removeprefix("[").removesuffix("]")), int(found["port"] or 80)
+        host = host_of(found["host"].removeprefix("[").removesuffix("]"))
+        port = int(found["port"] or 80)
+        elsewhere = port != receiver.port or not (isinstance(host, str) or host == receiver.address)
+        asked = any(name.lower() in _FOR_PROXIES for name, _ in self.headers)
+        return (host, port) if elsewhere or asked else None
 
 
 class HttpResponse(NamedTuple):

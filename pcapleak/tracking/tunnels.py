@@ -16,28 +16,21 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.wireguard import WireGuardMessage
+from pcapleak.tracking.proxies import Proxy, ProxyTable
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2"]
-ProxyKind = Literal["socks", "http-connect"]
-
 IKE_AUTH = 35
 _IKE_OPENING = frozenset((2, 4, 34))
 _IKE_CLOSING = frozenset((32, IKE_AUTH, 36))
 
 MAX_TUNNELS = 4096
 """Pairs of endpoints remembered; about 1 kB each with their first handshakes, so 4 MB."""
-MAX_PROXIES = 4096
 MAX_HANDSHAKES = 4096
 """Handshakes of one tunnel: more than five days of WireGuard's rekeying every two minutes."""
 MAX_ALL_HANDSHAKES = 50_000
 """Over all tunnels: about 300 bytes each, so 15 MB."""
 MAX_PENDING = 64
 MAX_FRAMES = 16
-MAX_DESTINATIONS = 256
-MAX_ALL_DESTINATIONS = 50_000
-"""Over all proxies: at most about 350 bytes each, so 18 MB."""
-MAX_OPEN = 10_000
-"""Requests that wait for their answer: about 500 bytes each, so 5 MB."""
 
 
 @dataclass(slots=True)
@@ -82,36 +75,6 @@ class Tunnel:
 
 
 @dataclass(slots=True)
-class Proxy:
-    """What was seen of one proxy on one interface."""
-
-    kind: ProxyKind
-    interface: int
-    server: Endpoint
-    layers: tuple[str, ...] = ()
-    clients: list[Endpoint] = field(default_factory=list)
-    requests: int = 0
-    granted: int = 0
-    refused: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
-    first_granted_ns: int | None = None
-    destinations: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Host and port asked for, and how often."""
-    relays: list[Endpoint] = field(default_factory=list)
-    """Where the proxy relays UDP (SOCKS 5 UDP ASSOCIATE)."""
-    bound: list[Endpoint] = field(default_factory=list)
-    """Addresses the proxy said it uses towards destinations."""
-    frames: list[int] = field(default_factory=list)
-    flows: list[int] = field(default_factory=list)
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether it was seen to grant a request."""
-        return self.granted > 0
-
-
-@dataclass(slots=True)
 class _Pending:
     """Initiations without an answer yet, by the id an answer must name."""
 
@@ -145,12 +108,9 @@ class TunnelTracker:
     def __init__(self) -> None:
         self._tunnels: dict[_TunnelKey, Tunnel] = {}
         self._pending: dict[_TunnelKey, _Pending] = {}
-        self._proxies: dict[tuple[str, int, Endpoint, tuple[str, ...]], Proxy] = {}
-        self._open: dict[tuple[int, tuple[str, ...]], tuple[Proxy, bool]] = {}
+        self._proxies = ProxyTable()
         self._handshakes = 0
-        self._destinations = 0
-        self.dropped = 0
-        """Messages of tunnels and proxies beyond the bounds."""
+        self._dropped = 0
 
     def add(
         self,
@@ -170,15 +130,8 @@ class TunnelTracker:
             self._add_openvpn(context, message)
         elif isinstance(message, IkeMessage):
             self._add_ike(context, message)
-        elif isinstance(message, SocksRequest):
-            associate = message.command == "udp-associate"
-            self._request(context, "socks", str(message.destination), message.port, associate)
-        elif isinstance(message, SocksReply):
-            self._socks_reply(context, message)
-        elif isinstance(message, HttpRequest):
-            self._http_request(context, message)
         else:
-            self._http_response(context, message)
+            self._proxies.add(context, message)
 
     def tunnels(self) -> list[Tunnel]:
         """Every tunnel of which a handshake message was seen, in order of first sight."""
@@ -186,7 +139,12 @@ class TunnelTracker:
 
     def proxies(self) -> list[Proxy]:
         """Every proxy that was asked for something, in order of first sight."""
-        return list(self._proxies.values())
+        return self._proxies.proxies()
+
+    @property
+    def dropped(self) -> int:
+        """Messages of tunnels and proxies beyond the bounds."""
+        return self._dropped + self._proxies.dropped
 
     def _tunnel(
         self, context: Context, kind: TunnelKind, ends: frozenset[object]
@@ -196,7 +154,7 @@ class TunnelTracker:
         tunnel = self._tunnels.get(key)
         if tunnel is None:
             if len(self._tunnels) >= MAX_TUNNELS:
-                self.dropped += 1
+                self._dropped += 1
                 return None
             tunnel = self._tunnels[key] = Tunnel(
                 kind,
@@ -227,7 +185,7 @@ class TunnelTracker:
                 Handshake(start[0], context.ts_ns, (start[1], context.frame), proof, index)
             )
         elif not tunnel.handshakes:
-            self.dropped += 1
+            self._dropped += 1
 
     def _add_wireguard(self, context: Context, message: WireGuardMessage) -> None:
         if message.kind == "data":
@@ -317,79 +275,3 @@ class TunnelTracker:
             return  # EAP takes several rounds; the first one counts.
         proof = f"{message.exchange_name} answered for SPI {spi.hex()}"
         self._completed(tunnel, context, start, proof, spi)
-
-    def _proxy(self, context: Context, kind: ProxyKind) -> Proxy | None:
-        server = context.destination
-        key = (kind, context.interface, server, context.layers)
-        proxy = self._proxies.get(key)
-        if proxy is None:
-            if len(self._proxies) >= MAX_PROXIES:
-                self.dropped += 1
-                return None
-            proxy = self._proxies[key] = Proxy(
-                kind, context.interface, server, context.layers, first_ns=context.ts_ns
-            )
-        return proxy
-
-    def _request(
-        self, context: Context, kind: ProxyKind, host: str, port: int, associate: bool = False
-    ) -> None:
-        proxy = self._proxy(context, kind)
-        if proxy is None:
-            return
-        proxy.requests += 1
-        proxy.last_ns = context.ts_ns
-        if context.source not in proxy.clients and len(proxy.clients) < MAX_FRAMES:
-            proxy.clients.append(context.source)
-        if len(proxy.frames) < MAX_FRAMES:
-            proxy.frames.append(context.frame)
-        if context.flow not in proxy.flows and len(proxy.flows) < MAX_DESTINATIONS:
-            proxy.flows.append(context.flow)
-        destination = (host, port)
-        if destination in proxy.destinations:
-            proxy.destinations[destination] += 1
-        elif (
-            len(proxy.destinations) < MAX_DESTINATIONS and self._destinations < MAX_ALL_DESTINATIONS
-        ):
-            self._destinations += 1
-            proxy.destinations[destination] = 1
-        if len(self._open) >= MAX_OPEN:
-            del self._open[next(iter(self._open))]
-        self._open[context.flow, context.layers] = proxy, associate
-
-    def _answer(self, context: Context, granted: bool) -> tuple[Proxy, bool] | None:
-        """The proxy that answers, and whether it was asked for a UDP relay."""
-        found = self._open.pop((context.flow, context.layers), None)
-        if found is None:
-            return None
-        proxy = found[0]
-        proxy.last_ns = context.ts_ns
-        if granted:
-            proxy.granted += 1
-            if proxy.first_granted_ns is None:
-                proxy.first_granted_ns = context.ts_ns
-        else:
-            proxy.refused += 1
-        return found
-
-    def _socks_reply(self, context: Context, message: SocksReply) -> None:
-        found = self._answer(context, message.succeeded)
-        bound = message.bound
-        if found is None or not message.succeeded or bound is None:
-            return
-        proxy, associate = found
-        if bound.address.is_unspecified:
-            # "The address you reached me by" (RFC 1928 section 6, by custom).
-            bound = Endpoint(context.source.address, bound.port)
-        places = proxy.relays if associate else proxy.bound
-        if bound not in places and len(places) < MAX_DESTINATIONS:
-            places.append(bound)
-
-    def _http_request(self, context: Context, message: HttpRequest) -> None:
-        wanted = message.authority or message.forwarded_to
-        if wanted is not None:
-            self._request(context, "http-connect", str(wanted[0]), wanted[1])
-
-    def _http_response(self, context: Context, message: HttpResponse) -> None:
-        if message.status >= 200:
-            self._answer(context, message.status < 300)
