@@ -174,8 +174,8 @@ class Analyzer:
                 state.ice.add(context, message)
             if isinstance(message, SocksRequest):
                 self._name(context, str(message.destination))
-            elif isinstance(message, HttpRequest) and message.authority is not None:
-                self._name(context, str(message.authority[0]))
+            elif isinstance(message, HttpRequest) and message.server_name:
+                self._name(context, message.server_name)
         elif isinstance(message, WebSocketMessage | SipMessage | XmppStanza):
             state.signalling.add(context, message)
             state.claims.add(context, message)
@@ -191,7 +191,7 @@ class Analyzer:
         state.messages[kind] = state.messages.get(kind, 0) + 1
 
     def _name(self, context: Context, name: str) -> None:
-        """The server a flow is for: as its client first asked a proxy for it, or TLS said it."""
+        """The server a flow is for: as a proxy was first asked for it, or TLS or HTTP said it."""
         names = self.state.server_names
         if len(names) < MAX_SERVER_NAMES:
             names.setdefault(context.flow, name)

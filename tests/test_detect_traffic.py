@@ -192,6 +192,43 @@ def test_dns_for_connectivity_checks_only_is_information(tmp_path: Path) -> None
     assert document.verdict.result == "no-leak"
 
 
+@pytest.mark.parametrize(
+    ("host", "severity"),
+    [("detectportal.firefox.com", "info"), ("connectivitycheck.gstatic.com:80", "info"),
+     ("www.example.com", "high")],
+)  # fmt: skip
+def test_connectivity_checks_are_known_by_the_host_they_ask(
+    tmp_path: Path, host: str, severity: str
+) -> None:
+    recording = behind_tunnel()
+    request = f"GET /generate_204 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    recording.tcp(50, ETH0, CLIENT, 43000, WEB, 80, request, b"HTTP/1.1 204 No\r\n\r\n")
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL204")
+    assert finding.severity == severity
+    assert host.partition(":")[0] in finding.message
+
+
+@pytest.mark.parametrize(("name", "severity"), [("vpn", "info"), ("www", "high")])
+def test_asking_for_the_vpns_own_name_is_information(
+    tmp_path: Path, name: str, severity: str
+) -> None:
+    recording = Recording()
+    recording.tunnel(1000)
+    name, address = f"{name}.example.net", VPN if name == "vpn" else WEB
+    recording.exchange(
+        1050, ETH0, CLIENT, 40001, ROUTER, 53, dns_query(name), dns_answer(name, address)
+    )
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL203")
+    assert finding.severity == severity
+
+
+def test_an_echo_to_the_vpns_server_is_information(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.ip(50, ETH0, ip_packet(CLIENT, VPN, 1, b"\x08\0\0\0" + bytes(32)))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "no-leak"
+
+
 def test_tcp_beside_a_tunnel_is_a_bypass(tmp_path: Path) -> None:
     recording = behind_tunnel()
     recording.tcp(50, ETH0, CLIENT, 45000, WEB, 443, b"\x16\3\1" + bytes(40), b"\x16\3\3")

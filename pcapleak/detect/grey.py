@@ -50,6 +50,19 @@ def benign_name(name: str) -> bool:
     return name.rstrip(".").lower() in CONNECTIVITY_CHECKS | {"local"}
 
 
+def own_names(scene: Scene) -> set[str]:
+    """Names that were asked for to find the VPN's server or the proxy."""
+    servers = [
+        rule.network.network_address
+        for tunnel in scene.tunnels
+        for rule in tunnel.endpoints
+        if rule.network is not None and rule.network.num_addresses == 1
+    ]
+    servers += [proxy.endpoint.address for proxy in scene.proxies]
+    found = map(scene.state.resolvers.name_of, servers)
+    return {name.rstrip(".").lower() for name in found if name is not None}
+
+
 def first_handshake_ns(scene: Scene) -> int | None:
     """When the first tunnel began to come up, if the capture shows it coming up.
 
@@ -113,8 +126,10 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
         "VPN server",
         "the VPN client speaks to its own server",
         columns.inside(columns.far, servers)
-        & (columns.protocol == TCP)
-        & (columns.far_port == HTTPS),
+        & (
+            ((columns.protocol == TCP) & (columns.far_port == HTTPS))
+            | columns.serving(Service.ICMP)
+        ),
     )
     yield (
         "answered",

@@ -28,6 +28,7 @@ from pcapleak.tracking.state import State
 MAX_CARRIERS = 1000
 """Flows to a tunnel's endpoint looked at for the client's addresses."""
 
+
 def infer(state: State, policy: Policy) -> Scene:
     """The scene of a run: the policy as given, and what the capture adds to it."""
     scene = Scene(

@@ -22,7 +22,7 @@ from pcapleak.detect.gather import (
     plural,
     rows_of,
 )
-from pcapleak.detect.grey import Grey, benign_name, grey_parts
+from pcapleak.detect.grey import Grey, benign_name, grey_parts, own_names
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.detect.scene import Scene, single
 from pcapleak.detect.webrtc import webrtc_flows
@@ -149,6 +149,7 @@ def _service(scene: Scene, row: int) -> str:
 def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
     columns = scene.columns
     rows = rows_of(mask)
+    own = own_names(scene)
     uses: dict[tuple[int, object], list[Resolver]] = {}
     for used in scene.state.resolvers.resolvers():
         uses.setdefault((used.interface, used.endpoint.address), []).append(used)
@@ -169,6 +170,9 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         if names and all(benign_name(name) for name in names):
             severity = "info"
             reasons.append("only names of connectivity checks and of the link itself were asked")
+        elif names and all(benign_name(name) or name in own for name in names):
+            severity = "info"
+            reasons.append("only the name of the VPN's server or the proxy was asked")
         addresses = [a for a in near_addresses(scene, part) if is_public(a)]
         yield make(
             "PL203",

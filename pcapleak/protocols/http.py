@@ -74,6 +74,15 @@ class HttpRequest(NamedTuple):
         asked = any(name.lower() in _FOR_PROXIES for name, _ in self.headers)
         return (host, port) if elsewhere or asked else None
 
+    @property
+    def server_name(self) -> str | None:
+        """The host it is meant for, however it is said."""
+        if self.authority is not None:
+            return str(self.authority[0])
+        _, mark, rest = self.target.partition("://")
+        found = _PLACE.match(rest if mark else self.header("host") or "")
+        return None if found is None else found["host"].removeprefix("[").removesuffix("]")
+
 
 class HttpResponse(NamedTuple):
     """A response. `body` is there where it is short enough to be kept whole."""
