@@ -82,8 +82,12 @@ def _exit(judgement: Judgement) -> Sign:
             else ("nothing shows where the tunnel or proxy comes out")
         )
         return Sign("exit", provenance=f"unknown: {why}; give --exit-ip")
-    addresses = [ip_network(text).network_address for text, _, _ in kept]
-    reasons = "; ".join(dict.fromkeys(f"{text}: {reason}" for text, reason, _ in kept))
+    networks = [ip_network(text) for text, _, _ in kept]
+    addresses = [network.network_address for network in networks]
+    reasons = "; ".join(
+        f"{network.network_address if network.num_addresses == 1 else network}: {reason}"
+        for network, (_, reason, _) in zip(networks, kept, strict=True)
+    )
     return Sign("exit", addresses[:MAX_ADDRESSES], provenance=reasons, confidence=best)
 
 

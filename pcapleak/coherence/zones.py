@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -63,8 +64,13 @@ def _load(name: str) -> ZoneInfo | None:
         return None
 
 
+_ABBREVIATION = re.compile(r"(?!PRC|ROC|ROK)[A-Z]{3}(\d[A-Z]{3})?")
+
+
 def zone_countries(name: str) -> tuple[str, ...]:
-    """Countries whose zone this is; none for a zone such as UTC that is nobody's."""
+    """Countries whose zone this is; none for one that is nobody's, such as UTC or CET."""
+    if _ABBREVIATION.fullmatch(name):
+        return ()
     known = _zones().get(name) if "/" in name else None
     if known is None and name in _links():
         known = _zones().get(_links()[name])
