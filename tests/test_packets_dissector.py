@@ -174,6 +174,26 @@ def test_a_fragmented_datagram_is_whole_in_the_row_of_its_last_fragment(
     assert len(packets.data) >= packets.payload_offset[last] + len(payload) + 128
 
 
+def test_a_tunnel_in_fragments_is_entered_when_it_is_whole() -> None:
+    gre = b"\0\0\x08\0" + ipv4(udp(bytes(96), 40000, 443), 17, "10.0.0.1", "198.51.100.2")
+    parts = [
+        ipv4(gre[start : start + 48], 47, offset=start, more=start + 48 < len(gre))
+        for start in range(0, len(gre), 48)
+    ]
+    dissector = Dissector([Interface(0, 0, 1)])
+    packets = dissector.dissect(batch_of(raw(*parts)))
+    assert packets.flags.tolist()[:-1] == [PacketFlag.FRAGMENT] * (len(parts) - 1)
+    last = len(parts) - 1
+    assert (str(packets.source(last)), str(packets.destination(last))) == (
+        "10.0.0.1:40000",
+        "198.51.100.2:443",
+    )
+    assert packets.payload(last) == bytes(96)
+    outer = dissector.encapsulations[int(packets.encapsulation[last])]
+    assert outer is not None
+    assert outer.kind == "gre"
+
+
 def test_fragments_that_overlap_or_come_late_make_no_datagram() -> None:
     first, second, third = parts_of(udp(bytes(112)), [48, 48, 24])
     wrong = ipv4(bytes(56), offset=48, more=True)

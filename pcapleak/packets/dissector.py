@@ -22,7 +22,7 @@ from . import link
 from .fragments import Reassembler
 from .frames import FrameReader, Frames
 from .network import Network, parse_network
-from .transport import Transport, parse_transport
+from .transport import UDP, Transport, parse_transport
 from .tunnels import Encapsulations, encapsulation_of, inner_packets, tunnel_rows
 
 _MALFORMED_KEPT = 1000
@@ -165,12 +165,14 @@ class Dissector:
             datagram = reassembler.join(packets, network, position, row, outer.get(row))
             if datagram is None or len(datagram) < 8:
                 continue
-            declared = int.from_bytes(datagram[4:6], "big") or len(datagram)
-            packets.source_port[row] = int.from_bytes(datagram[:2], "big")
-            packets.destination_port[row] = int.from_bytes(datagram[2:4], "big")
-            packets.payload_offset[row] = at + 8
-            packets.payload_length[row] = max(min(declared, len(datagram)) - 8, 0)
-            packets.payload_declared[row] = max(declared - 8, 0)
+            header, declared = 0, len(datagram)
+            if packets.protocol[row] == UDP:
+                header, declared = 8, int.from_bytes(datagram[4:6], "big") or declared
+                packets.source_port[row] = int.from_bytes(datagram[:2], "big")
+                packets.destination_port[row] = int.from_bytes(datagram[2:4], "big")
+            packets.payload_offset[row] = at + header
+            packets.payload_length[row] = max(min(declared, len(datagram)) - header, 0)
+            packets.payload_declared[row] = max(declared - header, 0)
             packets.flags[row] &= ~PacketFlag.FRAGMENT.value & 0xFFFF
             packets.flags[row] |= PacketFlag.REASSEMBLED.value
             extra.append(datagram)

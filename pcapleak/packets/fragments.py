@@ -8,6 +8,7 @@ from pcapleak.model import Encapsulation, PacketFlag, Packets
 
 from .network import Network
 from .transport import UDP
+from .tunnels import TUNNEL_PROTOCOLS
 
 _OPEN = 1024
 _HELD = 4 << 20
@@ -22,6 +23,8 @@ _PATIENCE_NS = 60 * 1_000_000_000
 """RFC 8200 section 4.5: 60 seconds after the first fragment the rest is abandoned. It also
 keeps a reused identification from joining two datagrams."""
 
+_JOINED = TUNNEL_PROTOCOLS | {UDP}
+
 _Key = tuple[object, ...]
 
 
@@ -34,7 +37,7 @@ class _Datagram:
 
 
 class Reassembler:
-    """Joins the fragments of UDP datagrams: RFC 791 section 3.2, RFC 8200 section 4.5."""
+    """Joins the fragments of UDP datagrams and of tunnels (RFC 791 section 3.2, RFC 8200 4.5)."""
 
     def __init__(self) -> None:
         self._open: dict[_Key, _Datagram] = {}
@@ -53,7 +56,7 @@ class Reassembler:
         Fragments that are cut, overlap or do not add up never make a datagram.
         """
         flags = int(network.flags[position])
-        if network.protocol[position] != UDP or flags & PacketFlag.TRUNCATED.value:
+        if int(network.protocol[position]) not in _JOINED or flags & PacketFlag.TRUNCATED.value:
             return None
         key = (
             int(packets.interface[row]),

@@ -34,6 +34,9 @@ _PROTOCOLS: dict[int, tuple[str, Layer]] = {
     137: ("mpls", "mpls"),
     143: ("ethernet", "ethernet"),
 }
+TUNNEL_PROTOCOLS = frozenset(_PROTOCOLS)
+"""IP protocols whose payload may be another packet."""
+
 _OVER_IPV6 = {"ipip": "4in6", "6in4": "6in6"}
 _PORTS: dict[int, tuple[str, Layer]] = {
     1701: ("l2tp", "l2tp"),
