@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
 
-.PHONY: demo test lint type check format system-deps lab cuts bench docs clean
+.PHONY: demo test lint type check format system-deps lab cuts bench docs site clean
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -35,6 +35,12 @@ cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minute
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py
 
+bench-decoders: $(VENV)/.tested  ## messages a second beside dpkt, scapy and aioice
+	$(BIN)/python bench/decoders.py
+
+bench-memory: $(VENV)/.tested  ## a 2 GB capture within 300 MB, as file and through a pipe
+	$(BIN)/python bench/memory.py
+
 lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
 	$(BIN)/python -m captures.lab $(SCENARIOS)
 
@@ -52,6 +58,9 @@ $(VENV)/.tested: $(VENV)/.installed
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py
+
+site: $(VENV)/.tested  ## the documentation as a site in build/site, made offline
+	$(BIN)/python docs/site.py
 
 clean:  ## remove what make built
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
