@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
 
-.PHONY: demo test lint type check format system-deps lab cuts bench docs site clean
+.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory docs site clean
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
