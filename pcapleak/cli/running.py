@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -124,6 +125,7 @@ def run(plan: Plan) -> int:
     from pcapleak.capture.live.owners import Owners, RootOwners
     from pcapleak.capture.live.privileges import drop_privileges, ordinary_user
     from pcapleak.capture.live.processes import Processes
+    from pcapleak.cli.preload import preload
     from pcapleak.watch import Watch
 
     policy, lines = _policy(plan)
@@ -131,7 +133,8 @@ def run(plan: Plan) -> int:
     try:
         outputs = _open_outputs(plan, source, lines)
         helper = RootOwners() if plan.keep_root and ordinary_user() is not None else None
-        _load_the_rest(source, policy)
+        preload(policy, ordinary_user())
+        _settle_memory()
         drop_privileges()
         source.start()
         processes = None
@@ -194,30 +197,11 @@ def _open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
     return outputs
 
 
-def _load_the_rest(source: Source, policy: Policy) -> None:
-    """Load what is loaded late elsewhere: an ordinary user may not be able to read it.
-
-    A virtual environment under /root is the usual case. Judging and printing a watch without
-    packets loads most of it.
-    """
-    from io import StringIO
-
-    import cryptography.hazmat.primitives.ciphers.aead
-    import cryptography.hazmat.primitives.ciphers.algorithms
-    import cryptography.hazmat.primitives.ciphers.modes  # noqa: F401
-
-    import pcapleak.tracking.ice.sessions  # noqa: F401
-    from pcapleak.analyzer import Analyzer
-    from pcapleak.cli.console import page_console
-    from pcapleak.report.json import to_json
-    from pcapleak.report.live import Status, live_page
-    from pcapleak.report.terminal import print_report
-
-    document = Analyzer(policy).document()
-    to_json(document)
-    console = page_console(StringIO())
-    print_report(document, console, verbose=True)
-    console.print(live_page(document, Status(source.path)))
+def _settle_memory() -> None:
+    """Spare the collector what stays for good: at full rate its rounds would cost packets."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 class _Run:

@@ -8,12 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
+from pcapleak.capture.batches import rows_of
 from pcapleak.capture.writer import PcapngWriter
 from pcapleak.errors import PcapleakError
 from pcapleak.model import Interface, RecordBatch
 
 FILES = 8
 """A full recording is in so many files; the oldest goes when a new one is begun."""
+
+
+BLOCK_OVERHEAD = 47
+"""Bytes around a packet in its block, with the most of padding."""
 
 
 class Recorder:
@@ -38,11 +45,21 @@ class Recorder:
         """Files begun."""
 
     def write(self, batch: RecordBatch) -> None:
-        """Keep a batch. Raises `PcapleakError` where the folder may not be written to."""
-        if self._writer is None or self._size > self._bound // FILES:
-            self._begin()
-        assert self._writer is not None
-        self._size += self._writer.write_batch(batch, self._interfaces)
+        """Keep a batch, in several files where one would grow too large.
+
+        Raises `PcapleakError` where the folder may not be written to.
+        """
+        ends = np.cumsum(batch.captured_length + BLOCK_OVERHEAD)
+        start = 0
+        while start < len(batch):
+            if self._writer is None or self._size >= self._bound // FILES:
+                self._begin()
+            assert self._writer is not None
+            room = self._bound // FILES - self._size + (int(ends[start - 1]) if start else 0)
+            stop = max(start + 1, int(np.searchsorted(ends, room)))
+            part = rows_of(batch, start, min(stop, len(batch)))
+            self._size += self._writer.write_batch(part, self._interfaces)
+            start = stop
         self._file.flush()
 
     def close(self) -> None:

@@ -1,0 +1,85 @@
+"""Loading what is loaded late elsewhere, before the rights to read it are gone."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pcapleak.capture.live.privileges import User
+    from pcapleak.policy import Policy
+
+LATE = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.ciphers.algorithms",
+    "cryptography.hazmat.primitives.ciphers.modes",
+    "encodings.ascii",
+    "encodings.idna",
+    "encodings.latin_1",
+    "encodings.utf_16",
+    "importlib.readers",
+    "maxminddb",
+    "urllib.parse",
+)
+"""Modules of others that analysis may load in its course."""
+NOT_ANALYSIS = ("pcapleak.__main__", "pcapleak.cli", "pcapleak.report.figures")
+
+
+def preload(policy: Policy, user: User | None) -> None:
+    """Load what a watch needs, as far as `user` could not load it later.
+
+    Judging and printing a watch without packets loads most. An installation that the user
+    cannot read (below /root, say) is loaded whole, with the tables that come with it.
+    """
+    from pcapleak.analyzer import Analyzer
+    from pcapleak.cli.console import page_console
+    from pcapleak.report.json import to_json
+    from pcapleak.report.live import Status, live_page
+    from pcapleak.report.terminal import print_report
+
+    document = Analyzer(policy).document()
+    to_json(document)
+    console = page_console(StringIO())
+    print_report(document, console, verbose=True)
+    console.print(live_page(document, Status("")))
+    if user is not None and not _can_read_installation(user):
+        _load_all()
+
+
+def _can_read_installation(user: User) -> bool:
+    """Whether `user` can reach the standard library, this package, and those beside numpy."""
+    import numpy
+
+    return all(
+        _may_enter(folder, user)
+        for file in (os.__file__, __file__, numpy.__file__)
+        for folder in Path(file).resolve().parents
+    )
+
+
+def _may_enter(folder: Path, user: User) -> bool:
+    status = folder.stat()
+    if status.st_uid == user.uid:
+        return bool(status.st_mode & 0o100)
+    return bool(status.st_mode & (0o010 if status.st_gid == user.gid else 0o001))
+
+
+def _load_all() -> None:
+    import pcapleak
+    from pcapleak.coherence.tables import load_languages, load_table
+    from pcapleak.coherence.zones import country_name, zone_countries
+
+    for name in LATE:
+        importlib.import_module(name)
+    for module in pkgutil.walk_packages(pcapleak.__path__, "pcapleak."):
+        if not module.name.startswith(NOT_ANALYSIS):
+            importlib.import_module(module.name)
+    for table in ("country-user", "country-dbip", "asn"):
+        load_table(table)
+    load_languages()
+    country_name("")
+    zone_countries("")
