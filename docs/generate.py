@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,104 @@ def _type(entry: dict[str, Any]) -> str:
     return "time" if "pattern" in entry else str(entry["type"])
 
 
+def policy_page() -> str:
+    """`policy.md`: the options and the file that say what should have held."""
+    from pcapleak.cli.options import PANEL
+    from pcapleak.policy_file import TEMPLATE
+
+    analyze = dict(_commands("pcapleak", get_command(app)))["pcapleak analyze"]
+    options = [
+        _option(parameter)
+        for parameter in analyze.params
+        if getattr(parameter, "rich_help_panel", None) == PANEL
+    ]
+    return "\n".join([POLICY_INTRODUCTION, *options, "", POLICY_FILE, TEMPLATE.rstrip(), "```", ""])
+
+
+POLICY_INTRODUCTION = """# Policies
+
+A policy says what should have held: which tunnel or proxy was to carry the client's traffic, and
+what was meant to go outside. What it does not say is inferred from the capture, as far as that
+can be done, and the report's `policy` says for each field whether it was given or inferred, how
+surely and from what. An inference is only as good as what was recorded; `--no-infer` (`infer =
+false`) judges by what is given alone.
+
+Options are added to the file's; both may be given.
+
+## Options
+"""
+
+POLICY_FILE = """## File
+
+`pcapleak policy init policy.toml` writes this file, to be edited and given as `--policy`. A key
+that is misspelt is an error that names it. The same in Python: `pcapleak.Policy.from_toml(path)`,
+or `pcapleak.Policy.from_options(tunnel=["wg0"], exit_ip=["198.51.100.9"])`.
+
+```toml"""
+
+
+def limits_page() -> str:
+    """`limits.md`: what no capture shows, and what is bounded in the code."""
+    rows = []
+    for path in sorted((HERE.parent / "pcapleak").rglob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        where = path.relative_to(HERE.parent / "pcapleak").with_suffix("").as_posix()
+        for statement, after in pairwise(body):
+            if not isinstance(statement, ast.Assign) or not isinstance(after, ast.Expr):
+                continue
+            (target,) = statement.targets
+            text = getattr(after.value, "value", None)
+            if isinstance(target, ast.Name) and target.id.startswith("MAX_"):
+                meaning = " ".join(str(text).split()).replace("|", "\\|")
+                rows.append(f"| `{where}` `{target.id}` | {_amount(statement.value)} | {meaning} |")
+    return "\n".join([LIMITS_INTRODUCTION, *rows, ""])
+
+
+def _amount(value: ast.expr) -> str:
+    number = eval(compile(ast.Expression(value), "limit", "eval"), {"__builtins__": {}})  # noqa: S307
+    return f"{number:,}"
+
+
+LIMITS_INTRODUCTION = """# Limits
+
+## What no capture can show
+
+- What happened on an interface, or at a time, that was not recorded. A recording of the physical
+  interface alone shows the tunnel's packets, not what is inside them; one of the tunnel alone
+  cannot show what went past it, and is never called leak-free.
+- Which program sent a packet, unless the capture says so; `live` asks the system.
+- Candidates that caused no packet. What cannot be seen is not listed, and stands as `?` in a
+  candidate line. Candidates from signalling and page-side evidence are marked as such.
+- What is encrypted: signalling inside TLS without its keys (`--keylog`), all that is inside a
+  tunnel, and DNS over TLS or HTTPS beyond the fact that it was used.
+- What a browser shows a page by other means than WebRTC's packets: that is the page's side
+  (`--page`).
+- Silence proves nothing: `no-leak` says that nothing was seen to leak, and the coverage with what
+  kinds of traffic that was put to the test. `--require stun` insists on a kind.
+
+## What is inferred, not seen
+
+The engine, the RFC 8828 mode, predicted priorities, whose a name is where it was not announced,
+and what a policy leaves out. Each has a confidence and its reasons in the report.
+[Results](lab-results.md) over the lab's recordings and [what was seen on the wire](lab-findings.md)
+say how well that goes; mobile devices and WebKit are known from their sources and others' captures
+only.
+
+## What is bounded
+
+Memory does not grow with the length of a capture beyond the flow table, and nothing a stranger
+sends makes it grow: each table below forgets or counts what is beyond its bound, and the report
+says so where it matters.
+
+| Bound | Value | Why it is enough |
+|---|---|---|"""
+
+
 PAGES = {
     "cli.md": cli_page,
     "findings.md": findings_page,
+    "limits.md": limits_page,
+    "policy.md": policy_page,
     "report-schema.md": schema_page,
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -25,7 +27,9 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "findings.md", "report-schema.md"])
+@pytest.mark.parametrize(
+    "name", ["cli.md", "findings.md", "limits.md", "policy.md", "report-schema.md"]
+)
 def test_generated_pages_are_fresh(name: str) -> None:
     """The committed page is what the code makes (`python docs/generate.py` writes it)."""
     assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name]()
@@ -106,3 +110,20 @@ def test_readme_python_does_what_it_says() -> None:
             assert repr(eval(expression, names)) == comment.strip()
         elif expression.strip():
             exec(expression, names)
+
+
+def test_the_site_is_built_offline_and_its_links_lead_somewhere() -> None:
+    """Every page is there, none of its links leads nowhere, and nothing is loaded from afar."""
+    pytest.importorskip("zensical")
+    pytest.importorskip("nbconvert")
+    subprocess.run([sys.executable, DOCS / "site.py"], check=True, capture_output=True)
+    site = ROOT / "build" / "site"
+    pages = {path.resolve(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    named = {path.stem for path in pages}
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} <= named
+    assert {path.stem for path in DOCS.glob("*.md")} <= named
+    for path, text in pages.items():
+        assert not re.search(r"(?:src=\"|<link [^>]*rel=\"stylesheet\"[^>]*href=\")https?:", text)
+        for link in re.findall(r"(?:href|src)=\"([^\"#?:]+)(?:#[^\"]*)?\"", text):
+            if path.name != "404.html":
+                assert (path.parent / link).exists(), (path.name, link)

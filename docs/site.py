@@ -1,0 +1,134 @@
+"""Build the documentation as a site in build/site: `make site`. Nothing is fetched.
+
+The sources keep the repository's layout, so that their links hold on a forge and here; notebooks
+become pages with the outputs that are committed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "build" / "site-source"
+
+NAVIGATION = {
+    "Start": {"Overview": "README.md", "Guide": "docs/guide.md", "Command line": "docs/cli.md"},
+    "Reference": {
+        "Policies": "docs/policy.md",
+        "Findings": "docs/findings.md",
+        "Report": "docs/report-schema.md",
+        "Events": "docs/events.md",
+        "Limits": "docs/limits.md",
+    },
+    "Notebooks": {},
+    "Background": {
+        "Seen on the wire": "docs/lab-findings.md",
+        "Results": "docs/lab-results.md",
+        "Captures": "captures/README.md",
+        "Architecture": "docs/architecture.md",
+        "Contributing": "CONTRIBUTING.md",
+        "Changes": "CHANGELOG.md",
+    },
+}
+"""Pages that are not named here are put under Background."""
+
+CONFIGURATION = """[project]
+site_name = "pcapleak"
+site_description = "Did anything get past the VPN or proxy?"
+docs_dir = "site-source"
+site_dir = "site"
+use_directory_urls = false
+nav = [
+{navigation}]
+
+[project.theme]
+font = false
+features = ["navigation.sections", "content.code.copy", "toc.follow"]
+
+[[project.theme.palette]]
+media = "(prefers-color-scheme: light)"
+scheme = "default"
+
+[[project.theme.palette]]
+media = "(prefers-color-scheme: dark)"
+scheme = "slate"
+
+[project.markdown_extensions]
+tables = {{}}
+toc.permalink = true
+md_in_html = {{}}
+pymdownx.highlight = {{}}
+pymdownx.superfences = {{}}
+"""
+
+
+def main() -> None:
+    """Gather the sources and build."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    for pattern in ("*.md", "docs/*.md", "captures/*.md", "captures/*.json", "captures/*.pcapng"):
+        for path in ROOT.glob(pattern):
+            target = SOURCE / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".md":
+                text = path.read_text(encoding="utf-8")
+                target.write_text(re.sub(r"\.ipynb\)", ".md)", text), encoding="utf-8")
+            else:
+                shutil.copyfile(path, target)
+    shutil.copyfile(ROOT / "LICENSE", SOURCE / "LICENSE")
+    sections = {name: dict(pages) for name, pages in NAVIGATION.items()}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        sections["Notebooks"][notebook(path)] = f"notebooks/{path.stem}.md"
+    known = {page for pages in sections.values() for page in pages.values()}
+    for path in sorted(SOURCE.glob("docs/*.md")):
+        if (page := path.relative_to(SOURCE).as_posix()) not in known:
+            sections["Background"][title(path)] = page
+    navigation = "".join(
+        f'  {{ "{name}" = [{", ".join(f"""{{ "{t}" = "{p}" }}""" for t, p in pages.items())}] }},\n'
+        for name, pages in sections.items()
+    )
+    configuration = ROOT / "build" / "zensical.toml"
+    configuration.write_text(CONFIGURATION.format(navigation=navigation), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--clean",
+        "--strict",
+        "-f",
+        configuration.name,
+    ]
+    subprocess.run(command, cwd=configuration.parent, check=True)
+
+
+def notebook(path: Path) -> str:
+    """Write a notebook as a page with its pictures; gives its title."""
+    from nbconvert import MarkdownExporter
+
+    folder = SOURCE / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    resources = {"unique_key": path.stem, "output_files_dir": f"{path.stem}-files"}
+    text, made = MarkdownExporter().from_filename(str(path), resources)
+    for name, data in made["outputs"].items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+    # A table's own style sheet would be shown as text.
+    text = re.sub(r"<style scoped>.*?</style>", "", text, flags=re.DOTALL)
+    text = text.replace('<table border="1" class="dataframe">', "<table>")
+    target = folder / f"{path.stem}.md"
+    target.write_text(re.sub(r"\.ipynb\)", ".md)", text), encoding="utf-8")
+    return title(target)
+
+
+def title(path: Path) -> str:
+    """The first heading."""
+    match = re.search(r"^# (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return match[1] if match else path.stem
+
+
+if __name__ == "__main__":
+    main()
