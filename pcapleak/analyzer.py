@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,11 @@ from pcapleak.errors import DecodeError
 from pcapleak.model import (
     Context,
     Interface,
+    Packets,
     RecordBatch,
     Service,
+    UInt8,
+    UInt32,
 )
 from pcapleak.packets import Dissector, recognise
 from pcapleak.policy import Policy
@@ -61,6 +65,30 @@ MDNS_PORT = 5353
 LLMNR_PORT = 5355
 
 
+class Tally(NamedTuple):
+    """The records of one interface in a batch, counted."""
+
+    interface: int
+    packets: int
+    wire_bytes: int
+    cut: int
+    first_ns: int
+    last_ns: int
+
+
+def tally(batch: RecordBatch) -> list[Tally]:
+    """Count the records of a batch."""
+    counted: list[Tally] = []
+    for number in np.unique(batch.interface).tolist():
+        mine = batch.interface == number
+        times = batch.ts_ns[mine]
+        cut = batch.captured_length[mine] < batch.original_length[mine]
+        size = int(batch.original_length[mine].sum())
+        first, last = int(times.min()), int(times.max())
+        counted.append(Tally(number, len(times), size, int(cut.sum()), first, last))
+    return counted
+
+
 class Analyzer:
     """Takes the batches of one timeline; gives the report at any moment."""
 
@@ -87,13 +115,26 @@ class Analyzer:
 
     def add(self, batch: RecordBatch) -> None:
         """Take the next records of the timeline."""
-        self._count(batch)
         packets = self.dissector.dissect(batch)
+        self.take(tally(batch), packets, *recognise(packets))
+
+    def take(
+        self,
+        tallies: Iterable[Tally],
+        packets: Packets,
+        services: UInt32,
+        decoder: UInt8,
+        messages: Iterable[object] = (),
+    ) -> None:
+        """Take the next records of the timeline, counted, dissected and recognised.
+
+        `messages` are those of the datagrams some decoder wants, as far as they were decoded.
+        """
+        self._count(tallies)
         flow, forward = self.state.flows.update(packets)
-        services, decoder = recognise(packets)
         self.state.flows.mark(flow, services)
         events: list[Event] = [
-            *datagrams(packets, flow, forward, decoder),
+            *datagrams(packets, flow, forward, decoder, messages),
             *self.streams.update(packets, flow, forward, self.state.flows),
         ]
         events.sort(key=_frame)
@@ -126,19 +167,19 @@ class Analyzer:
         Its `context` need not know who opened the connection: the flow table does.
         """
         forward = self.state.flows.sent_by_orig(context.source, context.destination)
-        self.state.signalling.text(context._replace(forward=forward), channel, text)
+        context = context._replace(forward=forward)
+        if not self.state.claims.field(context, channel, text.decode("utf-8", "replace")):
+            self.state.signalling.text(context, channel, text)
 
-    def _count(self, batch: RecordBatch) -> None:
-        for number in np.unique(batch.interface).tolist():
-            mine = batch.interface == number
-            times = batch.ts_ns[mine]
-            interface = self.state.interfaces[number]
-            interface.packets += len(times)
+    def _count(self, tallies: Iterable[Tally]) -> None:
+        for part in tallies:
+            interface = self.state.interfaces[part.interface]
+            interface.packets += part.packets
             facts = self.state.captures[interface.capture]
-            facts.packets += len(times)
-            facts.wire_bytes += int(batch.original_length[mine].sum())
-            facts.cut += int((batch.captured_length[mine] < batch.original_length[mine]).sum())
-            first, last = int(times.min()), int(times.max())
+            facts.packets += part.packets
+            facts.wire_bytes += part.wire_bytes
+            facts.cut += part.cut
+            first, last = part.first_ns, part.last_ns
             facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
             facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_TEXTS = 10_000
 MAX_BYTES = 64 << 20
 """Texts kept: a call has some dozens, of 1 to 20 kB."""
+MAX_CLAIMS = 256
+"""Different header fields kept: at most 16 kB each, so 4 MB."""
 
 _CHANNELS = ("websocket", "http2", "http3", "http", "sip", "xmpp")
 _FILTER = f"(tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
@@ -33,9 +35,18 @@ _COMPLAINT = re.compile(r"tshark: [^\n]{1,200}")
 
 _MARK = b"candidate".hex()
 
+CLAIMS = {
+    "http.accept_language": "accept-language",
+    "http2.headers.accept_language": "accept-language",
+    "http.user_agent": "user-agent",
+    "http2.headers.user_agent": "user-agent",
+}
+"""Header fields by which a browser tells of its user, and the channel they are given as."""
+
 
 class DecryptedText(NamedTuple):
-    """A message that speaks of candidates, as it was before encryption."""
+    """A message that speaks of candidates, or a header field of `CLAIMS`, as it was before
+    encryption."""
 
     frame: int
     """Number in its file, from 1."""
@@ -46,7 +57,7 @@ class DecryptedText(NamedTuple):
     source: Endpoint
     destination: Endpoint
     channel: str
-    """websocket, http2, http3, http, sip or xmpp"""
+    """websocket, http2, http3, http, sip or xmpp; or the name of the header field"""
     text: bytes
 
 
@@ -63,7 +74,8 @@ def tshark_missing() -> bool:
 
 
 def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
-    """The decrypted messages of the capture at `path` that speak of candidates.
+    """The decrypted messages of the capture at `path` that speak of candidates, and the first
+    of each kind of claim.
 
     `key_log` is a file in the format of SSLKEYLOGFILE; secrets inside a pcapng are used anyway.
     tshark must be there.
@@ -94,8 +106,15 @@ def _read(path: str, key_log: Path | None) -> Decrypted:
     texts: list[DecryptedText] = []
     size = 0
     problem = None
+    claimed: set[tuple[str, str, str]] = set()
     try:
         for packet in capture:
+            for name, value in _claims(packet):
+                claim = _message(packet, value.encode())._replace(channel=name)
+                key = (str(claim.source.address), name, value)
+                if key not in claimed and len(claimed) < MAX_CLAIMS:
+                    claimed.add(key)
+                    texts.append(claim)
             for text in _texts(packet):
                 size += len(text)
                 if len(texts) >= MAX_TEXTS or size > MAX_BYTES:
@@ -118,6 +137,15 @@ def _complaint(error: str) -> str | None:
     if said is None or "cut short" in said[0]:
         return None
     return f"decryption ended early: {said[0]}"
+
+
+def _claims(packet: Packet) -> Iterator[tuple[str, str]]:
+    """Header fields by which the sender tells of itself."""
+    for layer in packet.layers:
+        if layer.layer_name in ("http", "http2"):
+            for field in layer._get_all_fields_with_alternates():
+                if field.name in CLAIMS and field.show:
+                    yield CLAIMS[field.name], str(field.show)
 
 
 def _texts(packet: Packet) -> Iterator[bytes]:

@@ -45,12 +45,17 @@ class ClaimTracker:
         if isinstance(message, WebSocketMessage):
             self._zone(context, message.payload)
         elif isinstance(message, HttpRequest):
-            for kind, name in _FIELDS:
-                value = message.header(name)
-                if value:
-                    self.note(context, kind, value)
+            for name in _FIELDS:
+                self.field(context, name, message.header(name) or "")
             self._zone(context, message.target.encode("latin-1", "replace"))
             self._zone(context, message.body)
+
+    def field(self, context: Context, name: str, value: str) -> bool:
+        """Take a header field; says whether it is one that tells something."""
+        kind = _FIELDS.get(name)
+        if kind is not None and value:
+            self.note(context, kind, value)
+        return kind is not None
 
     def note(self, context: Context, kind: ClaimKind, value: str) -> None:
         """Take one claim."""
@@ -74,7 +79,4 @@ class ClaimTracker:
             self.note(context, "time zone", zone)
 
 
-_FIELDS: tuple[tuple[ClaimKind, str], ...] = (
-    ("language", "accept-language"),
-    ("browser", "user-agent"),
-)
+_FIELDS: dict[str, ClaimKind] = {"accept-language": "language", "user-agent": "browser"}
