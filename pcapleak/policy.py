@@ -21,7 +21,7 @@ Network = IPv4Network | IPv6Network
 TransportName = Literal["udp", "tcp", "icmp"]
 RequireKind = Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns"]
 REQUIRE_KINDS: tuple[RequireKind, ...] = ("stun", "dns", "ipv6", "quic", "tcp", "mdns")
-PROXY_SCHEMES = ("socks4", "socks4a", "socks5", "socks5h", "http", "https")
+PROXY_SCHEMES = ("socks", "socks4", "socks4a", "socks5", "socks5h", "http", "https")
 TUNNEL_PROTOCOLS = ("wireguard", "openvpn", "ikev2", "esp", "gre", "l2tp", "tcp", "udp", "other")
 
 T = TypeVar("T")
@@ -335,8 +335,10 @@ def parse_proxy(text: str, where: str, exits: tuple[Network, ...] = ()) -> Proxy
     except ValueError:
         raise PolicyError(f"{where}: {text!r} is not a proxy's URL; {example}") from None
     if url.scheme.lower() not in PROXY_SCHEMES:
+        bare = text.strip().rpartition("://")[2]
         raise PolicyError(
-            f"{where}: {text!r} does not begin with {', '.join(PROXY_SCHEMES)} and ://; {example}"
+            f"{where}: {text!r} does not say which kind of proxy it is; write it as "
+            f"socks5://{bare} or http://{bare}"
         )
     if not url.hostname or port is None or port == 0:
         raise PolicyError(f"{where}: {text!r} lacks an address or a port; {example}")

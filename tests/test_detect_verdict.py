@@ -14,6 +14,8 @@ from builders import (
     START_NS,
     STUN,
     TUNNEL_POLICY,
+    VPN,
+    WEB,
     WG0,
     Recording,
     binding_request,
@@ -51,8 +53,43 @@ def test_a_tunnel_or_proxy_that_carried_nothing_is_inconclusive(
     assert "not seen carrying anything" in document.verdict.reason
 
 
+def test_a_client_of_whom_nothing_was_recorded_is_no_all_clear(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
+    policy = TUNNEL_POLICY.merged(Policy.from_options(client=["192.168.50.43"]))
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert "192.168.50.43" in document.verdict.reason
+    assert "--client" in document.verdict.reason
+
+
+def test_among_many_hosts_nobody_knows_whose_traffic_to_judge(tmp_path: Path) -> None:
+    recording = Recording()
+    for i in range(20):
+        recording.exchange(i, ETH0, f"192.168.50.{i + 100}", 50000, f"198.51.100.{i + 60}", 9999,
+                           b"there", b"back")  # fmt: skip
+    recording.exchange(50, ETH0, "192.168.50.99", 40000, VPN, 51820, b"\4\0\0\0" + bytes(28))
+    policy = Policy.from_options(tunnel=["wg0"])
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert "name the client" in document.verdict.reason
+
+
+def test_a_local_proxy_needs_the_loopback_interface(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 52000, WEB, 9001, b"\x16\3\1" + bytes(90), bytes(90))
+    policy = Policy.from_options(proxy=["socks5://127.0.0.1:9050"])
+    document = judged(recording, policy, tmp_path, (ETH0,))
+    assert document.verdict.result == "inconclusive"
+    assert "loopback" in document.verdict.reason
+
+
+def test_a_capture_without_packets_says_so(tmp_path: Path) -> None:
+    assert "no IP packet" in judged(Recording(), Policy(), tmp_path).verdict.reason
+
+
 def test_a_carrier_that_nobody_answers_carries_nothing(tmp_path: Path) -> None:
-    from builders import VPN, wireguard_initiation
+    from builders import wireguard_initiation
 
     recording = Recording()
     recording.udp(0, ETH0, CLIENT, 51820, VPN, 51820, wireguard_initiation())

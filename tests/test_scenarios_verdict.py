@@ -144,19 +144,3 @@ def test_a_finding_is_one_fact(corpus: Path, name: str, recording: str) -> None:
     _, document = report(corpus / "browser", name, recording)
     keys = [(finding.id, finding.subject) for finding in document.findings]
     assert len(keys) == len(set(keys))
-
-
-BUNDLED = Path(__file__).resolve().parent.parent / "captures"
-
-
-@pytest.mark.parametrize("path", sorted(BUNDLED.glob("*.json")), ids=lambda path: path.stem)
-def test_the_bundled_recordings_are_judged_as_their_keys_say(path: Path) -> None:
-    key = json.loads(path.read_text())
-    document = judged(path.with_suffix(".pcapng"), policy_of(key), path)
-    expect = key["expect"]
-    if "leak" in expect:
-        assert document.verdict.result == ("leak" if expect["leak"] else "no-leak")
-    if "exposed_addresses" in expect:
-        exposed = sorted(document.verdict.exposed_addresses)
-        assert exposed == sorted(expect["exposed_addresses"])
-    assert set(expect["findings"]) <= ids(document)

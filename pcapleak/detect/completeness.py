@@ -18,7 +18,7 @@ from pcapleak.detect.judgement import (
 from pcapleak.detect.scene import Scene, SceneTunnel
 from pcapleak.document import CoverageEntry, Finding
 from pcapleak.model import Bool, Service
-from pcapleak.policy import REQUIRE_KINDS, RequireKind
+from pcapleak.policy import REQUIRE_KINDS, Network, RequireKind
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
 # WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
@@ -30,6 +30,8 @@ class Recorded(NamedTuple):
 
     outside: bool
     """A physical interface was recorded and has packets."""
+    ours: bool
+    """Something of the client's was recorded there."""
     carried: bool
     """The tunnel or proxy was seen carrying traffic both ways."""
     gaps: list[str]
@@ -60,10 +62,15 @@ def recorded(scene: Scene) -> Recorded:
     ]
     return Recorded(
         outside=bool(columns.on(scene.outside).any()),
+        ours=bool((columns.on(scene.outside) & columns.inside(columns.near, _mine(scene))).any()),
         carried=bool((both & ways).any()),
         gaps=gaps,
         limits=list(_limits(scene)),
     )
+
+
+def _mine(scene: Scene) -> list[Network]:
+    return [*scene.clients, *scene.inner]
 
 
 def _limits(scene: Scene) -> Iterator[str]:

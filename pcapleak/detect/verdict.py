@@ -46,7 +46,9 @@ def verdict(
         return Verdict(
             "no-policy",
             "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
-            + (_hint(scene) or "give one with --tunnel or --proxy"),
+            f"{_hint(scene)}"
+            if len(scene.columns)
+            else "the capture holds no IP packet",
             exposed,
         )
     leaks = [
@@ -75,11 +77,11 @@ def verdict(
     return Verdict("no-leak", reason, exposed)
 
 
-def _hint(scene: Scene) -> str | None:
+def _hint(scene: Scene) -> str:
     """What may have been meant, where no handshake proves it."""
     found = likely_carrier(scene)
     if found is None:
-        return None
+        return "give one with --tunnel or --proxy"
     return f"if {found} is the VPN's server, say so with --vpn-endpoint {found}"
 
 
@@ -97,9 +99,25 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str 
             f"{_ways(scene)} is not to be seen; record it too (tcpdump -i any)"
         )
     if not seen.carried:
+        if any(proxy.endpoint.address.is_loopback for proxy in scene.proxies) and not scene.ids(
+            "loopback"
+        ):
+            return (
+                f"{_ways(scene)} listens on the loopback interface, which was not recorded; record "
+                "it too (tcpdump -i any)"
+            )
         return (
             f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
             "proves nothing; record while it is in use"
+        )
+    if not seen.ours:
+        whose = ", ".join(map(str, scene.clients))
+        return (
+            f"no packet of the client ({whose}) was recorded on the physical interface; look for "
+            "its address and name it with --client"
+            if whose
+            else "whose traffic to judge is not to be told among the hosts recorded; name the "
+            "client with --client"
         )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"
