@@ -14,7 +14,6 @@ from builders import (
     START_NS,
     STUN,
     TUNNEL_POLICY,
-    VPN,
     WEB,
     WG0,
     Recording,
@@ -68,7 +67,7 @@ def test_among_many_hosts_nobody_knows_whose_traffic_to_judge(tmp_path: Path) ->
     for i in range(20):
         recording.exchange(i, ETH0, f"192.168.50.{i + 100}", 50000, f"198.51.100.{i + 60}", 9999,
                            b"there", b"back")  # fmt: skip
-    recording.exchange(50, ETH0, "192.168.50.99", 40000, VPN, 51820, b"\4\0\0\0" + bytes(28))
+    recording.exchange(50, WG0, INNER, 40000, WEB, 9999, b"there", b"back")
     policy = Policy.from_options(tunnel=["wg0"])
     document = judged(recording, policy, tmp_path)
     assert document.verdict.result == "inconclusive"
