@@ -154,6 +154,7 @@ class Analyzer:
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far."""
         state = self.state
+        state.streams_dropped = self.streams.dropped
         state.mdns_names = state.names.names(state.interfaces)
         state.sessions = state.ice.sessions(state)
         if self.pages:
@@ -236,6 +237,8 @@ class Analyzer:
         names = self.state.server_names
         if len(names) < MAX_SERVER_NAMES:
             names.setdefault(context.flow, name)
+        else:
+            self.state.server_names_dropped += context.flow not in names
 
 
 _KINDS = {

@@ -132,13 +132,14 @@ def _flow(state: State, judgement: Judgement, row: int) -> FlowEntry:
     flows = state.flows
     orig, resp = flows.orig(row), flows.resp(row)
     services = Service(int(flows.services[row]))
+    protocol = flows.protocol_of(row)
     return FlowEntry(
         id=row,
         community_id=flows.community_id(row),
-        protocol=PROTOCOL_NAMES.get(int(flows.protocol[row]), str(int(flows.protocol[row]))),
+        protocol=PROTOCOL_NAMES.get(protocol, str(protocol)),
         orig=EndpointEntry(str(orig.address), orig.port),
         resp=EndpointEntry(str(resp.address), resp.port),
-        interface=state.interfaces[int(flows.interface[row])].label,
+        interface=state.interfaces[flows.interface_of(row)].label,
         services=[service.name.lower().replace("_", "-") for service in services if service.name],
         orig_packets=int(flows.orig_packets[row]),
         orig_bytes=int(flows.orig_bytes[row]),

@@ -110,6 +110,9 @@ def _limits(scene: Scene) -> Iterator[str]:
         (state.resolvers.dropped, "DNS queries"),
         (state.tunnels.dropped, "tunnel and proxy messages"),
         (state.signalling.forgotten, "candidate lines"),
+        (state.ice.relays_forgotten, "TURN allocations"),
+        (state.streams_dropped, "TCP connections"),
+        (state.server_names_dropped, "server names"),
     ):
         if tracker:
             yield f"{tracker} {what} were beyond what is kept in memory"

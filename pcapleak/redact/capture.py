@@ -140,7 +140,7 @@ def _interface(renamer: Renamer, interface: Interface) -> Interface:
     return Interface(
         id=interface.id,
         capture=interface.capture,
-        link_type=interface.link_type,
+        link_type=interface.link_type & 0xFFFF,
         name=interface.name,
         description=" ".join(words) or None,
         snap_length=interface.snap_length,

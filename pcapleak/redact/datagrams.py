@@ -176,8 +176,8 @@ def _media(data: bytes) -> Canvas | None:
         return None
     if 192 <= data[1] <= 223:
         return _head(data, 8)
-    if data[0] & 0x4F:
-        return None  # contributors or padding, which no recogniser asks for
+    if data[0] & 0x0F:
+        return None  # contributors, which no recogniser asks for
     canvas = _head(data, 12)
     if data[0] & 0x10:
         canvas.number(12, 16)

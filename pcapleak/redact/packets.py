@@ -173,7 +173,9 @@ class Packets:
         elif data[2:4] == b"\5\2":
             canvas.number(2, 8)  # router alert
         else:
-            canvas.put(2, bytes((1, len(data) - 4)) + bytes(len(data) - 4))
+            for at in range(2, len(data), 257):  # PadN, RFC 8200 section 4.2
+                size = min(len(data) - at, 257) - 2
+                canvas.put(at, bytes((1, size)) + bytes(size) if size >= 0 else b"\0")
         return canvas, last
 
     def _transport(

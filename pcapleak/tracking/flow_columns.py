@@ -149,6 +149,14 @@ class FlowColumns:
         """The endpoint that was sent to first."""
         return self._endpoint(flow, RESP_HI, 0)
 
+    def interface_of(self, flow: int) -> int:
+        """One flow's capture interface, without making the column."""
+        return self._key(flow)[META] >> 32
+
+    def protocol_of(self, flow: int) -> int:
+        """One flow's IP protocol number, without making the column."""
+        return self._key(flow)[META] & 0xFF
+
     def sent_by_orig(self, source: Endpoint, destination: Endpoint) -> bool:
         """Whether `source` opened its conversation with `destination`; true where none is known."""
         hi, lo = words_of(source.address)

@@ -78,6 +78,10 @@ class State:
     """Decoded messages by protocol."""
     server_names: dict[int, str] = field(default_factory=dict)
     """Server names by flow id, where the client said one in clear."""
+    server_names_dropped: int = 0
+    """Server names beyond what is kept."""
+    streams_dropped: int = 0
+    """TCP connections that were given up for want of room."""
     sessions: list[IceSession] = field(default_factory=list)
     mdns_names: list[MdnsName] = field(default_factory=list)
     page_rows: list[PageRow] = field(default_factory=list)

@@ -253,12 +253,13 @@ def _agent(group: list[Socket], hosts: Hosts) -> Agent:
     mapped = Counter(endpoint for socket in group for endpoint in socket.mapped)
     own: list[Socket] = []
     views: list[Socket] = []
+    any_local = any(hosts.is_local(socket.local.address) for socket in group)
     for socket in group:
         outside = "turn" in socket.layers
         address = socket.local.address
         reflexive = address.version == 4 and not is_private(address)
         if not outside and reflexive and not hosts.is_local(address):
-            outside = any(hosts.is_local(other.local.address) for other in group)
+            outside = any_local
         if not outside and mapped[socket.local] > (socket.local in socket.mapped):
             outside = True  # behind a NAT that was recorded on both sides
         (views if outside else own).append(socket)

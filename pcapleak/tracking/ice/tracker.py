@@ -59,6 +59,11 @@ class IceTracker:
         self._relays = RelayTable()
         self._pending: OrderedDict[tuple[LinkKey, bytes], tuple[str, str]] = OrderedDict()
 
+    @property
+    def relays_forgotten(self) -> int:
+        """TURN allocations that gave way to later ones."""
+        return self._relays.dropped
+
     def add(self, context: Context, message: Message) -> None:
         """Take one message, in capture order."""
         if isinstance(message, StunMessage | ChannelData):
