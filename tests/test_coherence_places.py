@@ -282,7 +282,7 @@ def test_tables_say_what_their_sources_say(column: int) -> None:
     assert len(addresses) == 200
 
     def text(label: object) -> str:
-        return "" if label is None else str(label[0] if isinstance(label, list) else label)
+        return "" if label is None else str(label[0] if isinstance(label, tuple) else label)
 
     assert [text(table.find(address)) for address in addresses] == expected
     for version in (4, 6):

@@ -64,18 +64,19 @@ def _load(name: str) -> RangeTable:
         starts[version] = np.cumsum(steps, dtype=np.uint64)
         values[version] = _planes(body, at, count, width).astype(np.uint32)
         at += count * width
-    return RangeTable(
-        header["source"], header["licence"], header["built"], header["labels"], starts, values
-    )
+    labels = header["labels"]
+    if "names" in header:
+        labels = list(zip(labels, header["names"].split("\n"), strict=True))
+        labels[0] = None
+    return RangeTable(header["source"], header["licence"], header["built"], labels, starts, values)
 
 
 def _planes(data: bytes, at: int, count: int, width: int) -> UInt64:
     """Numbers out of big-endian byte planes."""
-    planes = np.frombuffer(data, np.uint8, count * width, at).reshape(width, count)
-    numbers = np.zeros(count, np.uint64)
-    for plane in planes:
-        numbers = numbers << np.uint64(8) | plane
-    return numbers
+    numbers = np.zeros((count, 8), np.uint8)
+    for i in range(width):
+        numbers[:, width - 1 - i] = np.frombuffer(data, np.uint8, count, at + i * count)
+    return numbers.view("<u8").ravel().astype(np.uint64)
 
 
 class Languages(NamedTuple):
