@@ -53,7 +53,7 @@ def test_schema_refuses_a_missing_or_wrong_field() -> None:
 
 
 def test_schema_names_every_class_and_field_of_the_document() -> None:
-    """Nothing in `document.py` is left out of the schema."""
+    """Nothing in `document` is left out of the schema."""
     published = schema()
     definitions = {"Document": published, **published["$defs"]}
     for name, cls in vars(document).items():
@@ -63,7 +63,7 @@ def test_schema_names_every_class_and_field_of_the_document() -> None:
 
 
 def test_field_notes_reach_the_schema() -> None:
-    """What `document.py` says beneath a field is the field's description."""
+    """What `document` says beneath a field is the field's description."""
     candidate = schema()["$defs"]["Candidate"]["properties"]
     assert candidate["server"]["description"] == "The STUN or TURN server that told it."
 

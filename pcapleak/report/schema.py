@@ -1,4 +1,4 @@
-"""The published JSON Schema of the report, made from `document.py` itself."""
+"""The published JSON Schema of the report, made from `document` itself."""
 
 from __future__ import annotations
 
@@ -78,11 +78,14 @@ def _wrap(kind: Kind, item: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def field_notes() -> dict[str, dict[str, str]]:
-    """What `document.py` says of its fields, by class and field."""
+    """What `document` says of its fields, by class and field."""
     notes: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(document)).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
+    classes = [
+        cls for cls in vars(document).values() if isinstance(cls, type) and is_dataclass(cls)
+    ]
+    for cls in classes:
+        (node,) = ast.parse(inspect.getsource(cls)).body
+        assert isinstance(node, ast.ClassDef)
         for before, after in zip(node.body, node.body[1:], strict=False):
             if (
                 isinstance(before, ast.AnnAssign)

@@ -1,6 +1,6 @@
 """How a `Document` becomes plain data and comes back, field by field, from its own types.
 
-One plan a class, read once from the type hints of `document.py`: the JSON writer, the JSON
+One plan a class, read once from the type hints of `document`: the JSON writer, the JSON
 reader and the schema all follow it, so none of them can drift from the others.
 """
 
@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 
 
 def kinds(cls: type) -> dict[str, Kind]:
-    """The fields of a dataclass of `document.py`, in order."""
+    """The fields of a dataclass of `document`, in order."""
     return _kinds(cls)
 
 
@@ -57,7 +57,7 @@ def _kind(hint: object) -> Kind:
 
 
 def to_data(value: object) -> dict[str, Any]:
-    """A dataclass of `document.py` as dictionaries, lists and plain values, in field order."""
+    """A dataclass of `document` as dictionaries, lists and plain values, in field order."""
     result: dict[str, Any] = {}
     for name, kind in kinds(type(value)).items():
         content = getattr(value, name)
