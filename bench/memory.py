@@ -16,8 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from generate import generate
-
 LIMIT_MB = 300
 BYTES_A_PACKET = 1083
 """Of the generator's mixed traffic."""
@@ -30,7 +28,9 @@ def peak(arguments: list[str], stdin: Path | None) -> tuple[float, float]:
     if stdin is not None:
         feeder = subprocess.Popen(["cat", str(stdin)], stdout=subprocess.PIPE)
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdin=feeder.stdout if feeder else subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdin=feeder.stdout if feeder else subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
     if feeder and feeder.stdout:
         feeder.stdout.close()
     _, status, usage = os.wait4(process.pid, 0)
@@ -46,7 +46,10 @@ def main() -> None:
     within = True
     with tempfile.TemporaryDirectory(prefix="pcapleak-memory-") as scratch:
         packets = int(gigabytes * 2**30 / BYTES_A_PACKET)
-        generate("mixed", packets, Path(scratch))
+        # Not in this process: a child's peak begins with what its parent held.
+        generator = Path(__file__).with_name("generate.py")
+        command = [sys.executable, str(generator), "mixed", str(packets), scratch]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         capture = Path(scratch) / "mixed.pcap"
         print(f"{capture.stat().st_size / 2**30:.2f} GB, {packets} packets")
         for name, arguments, stdin in (

@@ -24,6 +24,7 @@ from pcapleak.protocols.ike import IkeMessage, decode_ike
 from pcapleak.protocols.ndp import RouterAdvertisement, decode_router_advertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage, decode_openvpn
 from pcapleak.protocols.quic import QuicInitial, decode_quic
+from pcapleak.protocols.rtp import decode_rtp
 from pcapleak.protocols.sip import SipMessage, decode_sip
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
@@ -66,6 +67,9 @@ PROTOCOLS = tuple(
     dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
 )
 """The words that choose messages."""
+
+
+MDNS_PORT = 5353
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,8 @@ def _describe(
         notes = _notes(context, transactions.add(context, message))
         if proof := credentials.prove(context, message):
             notes["integrity"] = proof
+    if _is_legacy_query(context, message):
+        notes["legacy_unicast"] = True
     return DecodedMessage(
         _protocol(context, message),
         summarise(message),
@@ -219,6 +225,13 @@ def _describe(
     )
 
 
+def _is_legacy_query(context: Context, message: object) -> bool:
+    """Whether a multicast query wants its answer sent to itself alone: RFC 6762 section 6.7."""
+    if not isinstance(message, DnsMessage) or message.protocol != "mdns":
+        return False
+    return not message.is_response and context.source.port != MDNS_PORT
+
+
 def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
     """A datagram inside a message that is no STUN: named by its first bytes."""
     guess = demultiplex(data)
@@ -228,13 +241,13 @@ def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
         "reason": guess.reason,
         "length": len(data),
     }
-    if protocol == "dtls":
+    if protocol in _NESTED:
         try:
-            hello = decode_dtls(data)
+            message = _NESTED[protocol](data)
         except DecodeError:
             pass  # records other than hellos are encrypted, or parts of the handshake
         else:
-            summary, fields = summarise(hello), message_fields(hello)
+            summary, fields = summarise(message), message_fields(message)
     return DecodedMessage(
         protocol,
         summary,
@@ -254,7 +267,7 @@ def _protocol(context: Context, message: object) -> str:
         return "malformed"
     if isinstance(message, DnsMessage):
         ports = (context.source.port, context.destination.port)
-        return "mdns" if 5353 in ports else "llmnr" if 5355 in ports else "dns"
+        return "mdns" if MDNS_PORT in ports else "llmnr" if 5355 in ports else "dns"
     return _PROTOCOL_OF[type(message)]
 
 
@@ -271,6 +284,11 @@ def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonV
     return {"retransmits_frame": first} if first != context.frame else {}
 
 
+_NESTED: dict[str, Callable[[bytes], object]] = {
+    "dtls": decode_dtls,
+    "rtp": decode_rtp,
+    "rtcp": decode_rtp,
+}
 _BY_NAME: dict[str, Callable[[bytes], object]] = {
     "stun": decode_stun,
     "turn": decode_channel_data,
@@ -283,6 +301,7 @@ _BY_NAME: dict[str, Callable[[bytes], object]] = {
     "mdns": partial(decode_dns, protocol="mdns"),
     "dns": decode_dns,
     "ndp": decode_router_advertisement,
+    "rtp": decode_rtp,
     "sip": decode_sip,
 }
 _GUESSED = ("stun", "sip", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")

@@ -18,6 +18,7 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import RouterAdvertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.quic import QuicInitial
+from pcapleak.protocols.rtp import RtcpPacket, RtpPacket
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import RawAttribute, StunMessage
@@ -67,6 +68,8 @@ def to_json(value: object) -> JsonValue:
         return str(value)
     if isinstance(value, StunMessage):
         return stun_fields(value)
+    if isinstance(value, DnsMessage):
+        return dns_fields(value)
     if isinstance(value, tuple):
         names: tuple[str, ...] | None = getattr(value, "_fields", None)
         if names is not None:
@@ -118,6 +121,17 @@ def stun_fields(message: StunMessage) -> dict[str, JsonValue]:
     return found
 
 
+def dns_fields(message: DnsMessage) -> dict[str, JsonValue]:
+    """A DNS message as a JSON object, with what multicast DNS makes of it."""
+    found = {name: to_json(value) for name, value in message._asdict().items()}
+    if message.protocol == "mdns":
+        found["probe"] = message.is_probe
+        found["announcement"] = message.is_announcement
+        found["goodbyes"] = [record.name for record in message.goodbyes]
+        found["known_answers"] = [record.name for record in message.known_answers]
+    return found
+
+
 def summarise(message: object) -> str:
     """One line that says what matters of a message."""
     match message:
@@ -137,7 +151,7 @@ def summarise(message: object) -> str:
             networks = _join(tuple(prefix.network for prefix in message.prefixes))
             return f"Router Advertisement {networks}, resolvers {_join(message.resolvers)}"
         case WireGuardMessage():
-            return f"WireGuard {message.kind}"
+            return "WireGuard keepalive" if message.is_keepalive else f"WireGuard {message.kind}"
         case OpenVpnMessage():
             return f"OpenVPN {message.kind}"
         case IkeMessage():
@@ -149,7 +163,12 @@ def summarise(message: object) -> str:
             name = message.hello.server_name if message.hello else None
             return f"QUIC Initial version 0x{message.version:08x}" + (f" {name}" if name else "")
         case ClientHello():
-            return f"TLS ClientHello {message.server_name or 'without server name'}"
+            name = message.server_name or "without server name"
+            return f"TLS ClientHello {name}, {message.version_name}"
+        case RtpPacket():
+            return f"RTP type {message.payload_type}, SSRC 0x{message.ssrc:08x}"
+        case RtcpPacket():
+            return f"RTCP {message.type_name}, SSRC 0x{message.ssrc:08x}"
         case SocksRequest():
             target = f"{message.destination}:{message.port}"
             return f"SOCKS{message.version} {message.command} {target}"
@@ -230,12 +249,12 @@ def _attribute(message: StunMessage, raw: RawAttribute) -> str | None:
 
 
 def _dns(message: DnsMessage) -> str:
-    parts = ["response" if message.is_response else "query"]
+    parts = ["response" if message.is_response else "probe" if message.is_probe else "query"]
     if message.rcode:
         parts.append(_RCODES.get(message.rcode, f"rcode {message.rcode}"))
     parts += [_question(question) for question in message.questions[:MAX_PARTS]]
     for name, records in (
-        ("", message.answers),
+        ("known answer " if message.known_answers else "", message.answers),
         ("authority ", message.authorities),
         ("additional ", message.additionals),
     ):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packet_bytes import batch_of, ipv4, udp
 from stun_encoder import attribute, check, message, xor_address
 
+from pcapleak.capture import PcapngWriter
 from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
 from pcapleak.errors import CaptureError, DecodeError
+from pcapleak.model import Interface
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.tracking.credentials import Credential
 from pcapleak.wording import MAX_PARTS, message_fields, summarise, to_json
@@ -138,6 +142,9 @@ def test_pasted_messages_of_other_protocols_are_told() -> None:
     assert decode_hex(query).protocol == "dns"
     assert decode_hex(query).summary == "query, www.example.com A?"
     assert decode_hex("01000000" + "00" * 144).protocol == "wireguard"
+    assert decode_hex("04000000" + "01000000" + "00" * 24).summary == "WireGuard keepalive"
+    rtp = decode_hex("8060000100000002deadbeef" + "00" * 20, "rtp")
+    assert rtp.summary == "RTP type 96, SSRC 0xdeadbeef"
     assert decode_hex("400100026869").summary == "ChannelData 0x4001, 2 bytes"
 
 
@@ -151,6 +158,31 @@ def test_any_hexadecimal_gives_a_message_or_the_one_error(data: bytes) -> None:
     assert got.protocol in PROTOCOLS
     json.dumps(got.to_json())
     assert got.line()
+
+
+def test_multicast_dns_is_told_by_its_kinds(tmp_path: Path) -> None:
+    """Probes, known answers, goodbyes, and queries that want an answer of their own."""
+    name = b"\x04host\x05local\0"
+    probe = struct.pack("!6H", 0, 0, 1, 0, 1, 0) + name + struct.pack("!HH", 255, 0x8001)
+    probe += name + struct.pack("!HHIH4s", 1, 1, 120, 4, bytes([192, 0, 2, 1]))
+    known = struct.pack("!6H", 0, 0, 1, 1, 0, 0) + name + struct.pack("!HH", 1, 1)
+    known += name + struct.pack("!HHIH4s", 1, 1, 120, 4, bytes([192, 0, 2, 1]))
+    goodbye = struct.pack("!6H", 0, 0x8400, 0, 1, 0, 0) + name
+    goodbye += struct.pack("!HHIH4s", 1, 0x8001, 0, 4, bytes([192, 0, 2, 1]))
+    path = tmp_path / "mdns.pcapng"
+    frames = [
+        ipv4(udp(payload, port, 5353), 17, "192.0.2.1", "224.0.0.251")
+        for payload, port in ((probe, 5353), (known, 40000), (goodbye, 5353))
+    ]
+    with PcapngWriter(path) as writer:
+        writer.write_batch(batch_of(frames, 101), [Interface(0, 0, 101)])
+    asked, again, gone = decode_capture(path)
+    assert asked.summary == "probe, host.local ANY? QU, authority host.local A 192.0.2.1 120s"
+    assert asked.fields["probe"] is True
+    assert "known answer host.local A 192.0.2.1" in again.summary
+    assert again.notes == {"legacy_unicast": True}
+    assert gone.fields["goodbyes"] == ["host.local"]
+    assert gone.fields["announcement"] is False
 
 
 def test_no_capture_is_a_capture_error(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pcapleak.protocols.ice_priority import (
     PriorityReading,
-    firefox_priority,
     libwebrtc_priority,
     read_priority,
 )
@@ -28,6 +27,21 @@ def facts(reading: PriorityReading) -> tuple[object, ...]:
         reading.address_class,
         reading.component,
     )
+
+
+def firefox_priority(
+    type_preference: int,
+    *,
+    interface_rank: int = 0,
+    direction: int = 0,
+    server_index: int | None = None,
+    component: int = 1,
+) -> int:
+    """The priority nICEr gives (nICEr/src/ice/ice_candidate.c): `direction` is 6 for active,
+    4 passive, 2 simultaneous open (RFC 6544 section 4.2), 0 for UDP."""
+    stun = 0 if server_index is None else 31 - server_index
+    local = (127 - interface_rank) << 8 | direction << 5 | stun
+    return type_preference << 24 | local << 8 | 256 - component
 
 
 @pytest.mark.parametrize(
