@@ -88,7 +88,7 @@ def test_a_capture_without_packets_says_so(tmp_path: Path) -> None:
 
 
 def test_a_carrier_that_nobody_answers_carries_nothing(tmp_path: Path) -> None:
-    from builders import wireguard_initiation
+    from builders import VPN, wireguard_initiation
 
     recording = Recording()
     recording.udp(0, ETH0, CLIENT, 51820, VPN, 51820, wireguard_initiation())

@@ -37,11 +37,13 @@ class Kept(NamedTuple):
     most: float
     more: int
     """Keepalives and handshakes."""
+    wanted: int
+    """Packets inside from which on that tells anything."""
 
 
-LOOSE = Kept(0.45, 1.5, 50)
+LOOSE = Kept(0.45, 1.5, 50, 1)
 """Where the shape is a tunnel's. A recording that began late lacks packets of either."""
-TIGHT = Kept(0.8, 1.2, 10)
+TIGHT = Kept(0.8, 1.2, 10, 20)
 
 VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
 """IPsec's, OpenVPN's (its data has no shape to know it by) and WireGuard's."""
@@ -353,7 +355,7 @@ def _conserves(scene: Scene, tunnel: SceneTunnel, carrier: Bool, kept: Kept) -> 
     carried = int(columns.packets[carrier].sum())
     both = (columns.flows.resp_packets[carrier] > 0).any()
     return (
-        wanted > 0
+        wanted >= kept.wanted
         and kept.least * wanted <= carried <= kept.most * most + kept.more
         and int(columns.bytes[carrier].sum()) >= kept.least * int(columns.bytes[single].sum())
         and (kept is LOOSE or bool(both))
