@@ -20,6 +20,7 @@ NAVIGATION = {
     "Reference": {
         "Policies": "docs/policy.md",
         "Findings": "docs/findings.md",
+        "Coherence": "docs/coherence.md",
         "Report": "docs/report-schema.md",
         "Events": "docs/events.md",
         "Limits": "docs/limits.md",

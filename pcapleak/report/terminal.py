@@ -293,7 +293,7 @@ class _Page:
         """Shown where something could be compared; its unknowns are for `--verbose`."""
         if coherence.sentence and (self.verbose or coherence.result != "unknown"):
             self.title("Coherence", coherence.result)
-            self.rows([("", safe(coherence.sentence, 1000))], indent=2)
+            self.rows([("", safe(coherence.sentence, 1000))])
             told = [one for one in coherence.vectors if self.verbose or one.value is not None]
             self.rows([(one.name, vector_line(one)) for one in told], indent=2)
             pairs = [
