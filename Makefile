@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
 
-.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory docs site clean
+.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live docs site clean
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -40,6 +40,9 @@ bench-decoders: $(VENV)/.tested  ## messages a second beside dpkt, scapy and aio
 
 bench-memory: $(VENV)/.tested  ## a 2 GB capture within 300 MB, as file and through a pipe
 	$(BIN)/python bench/memory.py
+
+bench-live: $(VENV)/.tested  ## the rate at which a watch begins to lose packets, with peers (root)
+	$(BIN)/python bench/live.py
 
 lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
 	$(BIN)/python -m captures.lab $(SCENARIOS)
