@@ -142,18 +142,22 @@ def decode_capture(
     wanted: frozenset[str] = frozenset(),
     *,
     credential: Credential | None = None,
+    transactions: TransactionTable | None = None,
 ) -> Iterator[DecodedMessage]:
     """The messages of a capture in capture order; those of `wanted` protocols, or all.
 
     What TURN carries follows its carrier, with its own endpoints; messages that ICMP errors
     quote have the layer `icmp-quote`. Each STUN message that has an integrity attribute notes
     whether that was made with the `credential`'s password or, without one, with the passwords
-    that signalling showed.
+    that signalling showed. `transactions`, if given, afterwards tells which requests had no
+    answer.
 
     Raises:
         CaptureError: as `open_capture`.
     """
-    transactions, credentials = TransactionTable(), Credentials(credential)
+    if transactions is None:
+        transactions = TransactionTable()
+    credentials = Credentials(credential)
     for context, message in read_messages(path):
         described = _describe(context, message, transactions, credentials)
         if not wanted or described.protocol in wanted:
@@ -281,7 +285,11 @@ def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonV
         if transaction.round_trip_ns is not None:
             notes["round_trip_ms"] = round(transaction.round_trip_ns / 1e6, 3)
         return notes
-    return {"retransmits_frame": first} if first != context.frame else {}
+    if first == context.frame:
+        return {}
+    return {"retransmits_frame": first} | (
+        {"timers": transaction.timers} if transaction.timers else {}
+    )
 
 
 _NESTED: dict[str, Callable[[bytes], object]] = {

@@ -106,5 +106,8 @@ def test_a_recorded_browser_is_answered_and_retransmits(corpus: Path) -> None:
     direct = list(decode_capture(corpus / "browser" / "direct.eth0.pcapng", frozenset({"stun"})))
     times = [message.notes.get("round_trip_ms") for message in direct]
     assert any(isinstance(time, float) and 0 < time < 100 for time in times)
-    lost = decode_capture(corpus / "browser" / "ffwgsplit.eth0.pcapng", frozenset({"stun"}))
+    table = TransactionTable()
+    path = corpus / "browser" / "ffwgsplit.eth0.pcapng"
+    lost = list(decode_capture(path, frozenset({"stun"}), transactions=table))
     assert any("retransmits_frame" in message.notes for message in lost)
+    assert table.unanswered()

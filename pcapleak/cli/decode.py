@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+MAX_FRAMES = 10
+"""Frames named of requests without an answer."""
+
 
 def decode(
     source: Annotated[
@@ -53,6 +56,7 @@ def decode(
     from pcapleak.errors import DecodeError, PcapleakError
     from pcapleak.report.text import safe
     from pcapleak.tracking.credentials import Credential
+    from pcapleak.tracking.transactions import TransactionTable
 
     if (source is None) == (hex_text is None):
         raise PcapleakError("give a capture, or one message with --hex")
@@ -61,9 +65,10 @@ def decode(
     wanted = frozenset(word for text in only or () for word in text.split(","))
     for word in {*wanted, *([protocol] if protocol else [])} - set(PROTOCOLS):
         raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(PROTOCOLS)}")
+    transactions = TransactionTable()
     credential = None if password is None else Credential(password, username, realm)
     if source is not None:
-        messages = decode_capture(source, wanted, credential=credential)
+        messages = decode_capture(source, wanted, credential=credential, transactions=transactions)
     else:
         try:
             messages = iter([decode_hex(hex_text or "", protocol, credential=credential)])
@@ -71,3 +76,7 @@ def decode(
             raise PcapleakError(f"{error}; give one whole message") from error
     for message in messages:
         typer.echo(json_text.dumps(message.to_json()) if json else safe(message.line(), 2000))
+    if unanswered := transactions.unanswered():
+        frames = ", ".join(str(lost.sends[0][0]) for lost in unanswered[:MAX_FRAMES])
+        more = ", ..." if len(unanswered) > MAX_FRAMES else ""
+        typer.echo(f"STUN requests without an answer: {len(unanswered)} ({frames}{more})", err=True)
