@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -47,17 +48,49 @@ _DECODE_CUT: dict[Decoder, Callable[[bytes, int], object]] = {
 }
 """Decoders that judge by the length: they take the datagram's own, which a snap length may cut."""
 
+_BY_PLACE = frozenset((Decoder.SOCKS_UDP, Decoder.ICMP_ERROR))
+"""What is in them says where it was sent."""
+
 _CODES = {int(code): code for code in Decoder}
 
 
-def datagrams(packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> Iterator[Event]:
+UNDECODED = None
+"""Stands in `messages` for a datagram whose decoding needs its place."""
+
+
+def decode_datagrams(packets: Packets, decoder: UInt8) -> list[object]:
+    """What is in each datagram some decoder wants: a message, an error, or `UNDECODED`."""
+    messages: list[object] = []
+    for row in np.flatnonzero(decoder).tolist():
+        code = _CODES[int(decoder[row])]
+        if code in _BY_PLACE:
+            messages.append(UNDECODED)
+        else:
+            declared = int(packets.payload_declared[row])
+            messages.append(_decoded(code, packets.payload(row), declared))
+    return messages
+
+
+def datagrams(
+    packets: Packets,
+    flow: Int64,
+    forward: Bool,
+    decoder: UInt8,
+    messages: Iterable[object] = (),
+) -> Iterator[Event]:
     """The messages of the datagrams some decoder wants, in capture order.
 
     This is the one place where a decode error of a datagram becomes data. STUN messages that
     ICMP errors quote have the layer `ICMP_QUOTE`: they were sent before, and refused.
+    `messages` is what `decode_datagrams` gave, if that was done already.
     """
+    known = chain(messages, repeat(UNDECODED))
     for code, context, payload, length in _wanted(packets, flow, forward, decoder):
-        if code is Decoder.SOCKS_UDP:
+        message = next(known)
+        event: Event | None
+        if message is not UNDECODED:
+            event = context, message
+        elif code is Decoder.SOCKS_UDP:
             event = relayed_message(context, payload)
         elif code is Decoder.ICMP_ERROR:
             event = _quoted(context, payload)
@@ -72,7 +105,7 @@ def _wanted(
 ) -> Iterator[tuple[Decoder, Context, bytes, int]]:
     """The decoder, the place, the payload and the payload's declared length of each datagram."""
     rows = np.flatnonzero(decoder)
-    payloads = memoryview(packets.data)
+    payloads = packets.data.data
     # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
     for row in zip(
         *(

@@ -9,10 +9,13 @@ class CaptureError(PcapleakError):
     """A capture cannot be read at all (missing, empty, not a capture)."""
 
     def __init__(self, path: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{path}: {problem}; {remedy}")
+        super().__init__(path, problem, remedy)
         self.path = path
         self.problem = problem
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; {self.remedy}"
 
 
 class PolicyError(PcapleakError):
@@ -27,8 +30,11 @@ class DecodeError(Exception):
     """
 
     def __init__(self, protocol: str, place: str, offset: int, reason: str) -> None:
-        super().__init__(f"{protocol} {place} at byte {offset}: {reason}")
+        super().__init__(protocol, place, offset, reason)
         self.protocol = protocol
         self.place = place
         self.offset = offset
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.protocol} {self.place} at byte {self.offset}: {self.reason}"

@@ -99,6 +99,11 @@ class CaptureSource:
         return self._facts.placeless
 
     @property
+    def base(self) -> int:
+        """Where in the file the data of the latest batch begins."""
+        return self._window.base
+
+    @property
     def secrets(self) -> list[bytes]:
         """TLS key logs the capture carries."""
         return self._facts.secrets

@@ -122,6 +122,13 @@ class Dissector:
         self._notes.clear()
         return packets
 
+    def add_malformed(self, since: int, found: list[tuple[int, DecodeError]], total: int) -> None:
+        """Add what another dissector found among the same records, `total` in all; of this
+        one's, those from `since` on are of these records."""
+        notes = sorted([*self.malformed[since:], *found], key=itemgetter(0))
+        self.malformed[since:] = notes[: _MALFORMED_KEPT - since]
+        self.malformed_total += total
+
     def _enter_tunnels(self, packets: Packets, rows: Int64) -> None:
         """Put inner packets in the place of the outer ones that carry them."""
         outer: dict[int, Encapsulation] = {}
