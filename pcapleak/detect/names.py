@@ -67,7 +67,7 @@ def _unmasked(scene: Scene, records: list[NameRecord]) -> Iterator[Finding]:
             interface=scene.label(interfaces[0]),
             display_filter=f"mdns and dns.{'a' if address.version == 4 else 'aaaa'} == {address}",
             addresses=[address],
-            reasons=names,
+            reasons=names[3:],
         )
 
 

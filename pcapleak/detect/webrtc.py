@@ -129,7 +129,9 @@ def _reflexive(scene: Scene, own: set[int]) -> Iterator[Finding]:
             ),
             severity=None if scene.has_policy else "info",
             addresses=[address],
-            reasons=[f"told to {key.destination} by {key.source}" for key, _, _ in shown],
+            reasons=list(
+                dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown)
+            ),
         )
 
 
