@@ -1,0 +1,208 @@
+"""Captures made to fill tables: as many packets as wanted, each different in one way.
+
+Run as a program it analyzes one flood and prints what that took, in a process of its own so that
+memory can be measured.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import struct
+import sys
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from pcapleak.analyzer import Analyzer
+from pcapleak.document import Document
+from pcapleak.model import Bytes, Interface, RecordBatch
+from pcapleak.tracking.state import CaptureFacts
+
+RAW = 101
+CHUNK = 1 << 16
+CLIENT, SERVER = (192, 168, 1, 5), (203, 0, 113, 7)
+COOKIE = bytes.fromhex("2112a442")
+
+
+def datagrams(count: int, payload: bytes, *, ports: tuple[int, int] = (5000, 3478)) -> Bytes:
+    """`count` equal datagrams, one a row."""
+    size = 28 + len(payload)
+    head = struct.pack(
+        "!BBHHHBBH4s4sHHHH", 0x45, 0, size, 0, 0, 64, 17, 0, bytes(CLIENT), bytes(SERVER),
+        *ports, 8 + len(payload), 0,
+    )  # fmt: skip
+    return np.tile(np.frombuffer(head + payload, np.uint8), (count, 1))
+
+
+def numbers(first: int, count: int) -> Bytes:
+    """The numbers from `first` as rows of four bytes."""
+    return np.arange(first, first + count, dtype=">u4").view(np.uint8).reshape(count, 4)
+
+
+def letters(first: int, count: int) -> Bytes:
+    """The same as rows of eight hexadecimal digits."""
+    text = [f"{number:08x}" for number in range(first, first + count)]
+    return np.array(text, "S8").view(np.uint8).reshape(count, 8)
+
+
+def public(first: int, count: int) -> Bytes:
+    """The same as public IPv4 addresses."""
+    rows = numbers(first, count).copy()
+    rows[:, 0] |= 0x20
+    return rows
+
+
+def stun(kind: int, *attributes: tuple[int, bytes]) -> bytes:
+    body = b"".join(struct.pack("!HH", code, len(v)) + v for code, v in attributes)
+    return struct.pack("!HH", kind, len(body)) + COOKIE + b"transaction!" + body
+
+
+def flows(first: int, count: int) -> Bytes:
+    """Another server each."""
+    rows = datagrams(count, b"eight...")
+    rows[:, 16:20] = public(first, count)
+    return rows
+
+
+def transactions(first: int, count: int) -> Bytes:
+    """Another transaction id each, never answered."""
+    rows = datagrams(count, stun(1))
+    rows[:, 36:40] = numbers(first, count)
+    return rows
+
+
+def sockets(first: int, count: int) -> Bytes:
+    """A STUN socket each: another port and another server."""
+    rows = transactions(first, count)
+    rows[:, 16:20] = public(first, count)
+    rows[:, 20:22] = numbers(first, count)[:, 2:]
+    return rows
+
+
+def checks(first: int, count: int) -> Bytes:
+    """ICE checks of one session, each between other addresses with another username."""
+    attributes = (6, b"aaaaaaaa:efg"), (0x24, bytes(4)), (0x802A, b"tiebreak")
+    rows = datagrams(count, stun(1, *attributes))
+    rows[:, 12:16] = public(first, count)
+    rows[:, 36:40] = numbers(first, count)
+    rows[:, 52:60] = letters(first, count)
+    return rows
+
+
+def permissions(first: int, count: int) -> Bytes:
+    """CreatePermission for another peer each."""
+    rows = datagrams(count, stun(8, (0x12, b"\0\1\0\0peer")))
+    rows[:, 36:40] = numbers(first, count)
+    rows[:, -4:] = numbers(first, count)
+    return rows
+
+
+def answers(first: int, count: int) -> Bytes:
+    """Answers to nobody, each with another address."""
+    rows = datagrams(count, stun(0x101, (0x20, b"\0\1\0\0self")))
+    rows[:, 12:16], rows[:, 16:20] = SERVER, CLIENT
+    rows[:, 36:40] = numbers(first, count)
+    rows[:, -4:] = numbers(first, count)
+    return rows
+
+
+def queries(first: int, count: int) -> Bytes:
+    """DNS questions for another name each."""
+    message = b"\x12\x34\1\0\0\1" + bytes(6) + b"\x08aaaaaaaa\7example\3com\0\0\1\0\1"
+    rows = datagrams(count, message, ports=(5000, 53))
+    rows[:, 41:49] = letters(first, count)
+    return rows
+
+
+def resolvers(first: int, count: int) -> Bytes:
+    """DNS questions to another resolver each."""
+    rows = queries(first, count)
+    rows[:, 16:20] = public(first, count)
+    return rows
+
+
+def names(first: int, count: int) -> Bytes:
+    """Multicast announcements of another browser's name each."""
+    label = b"\x24aaaaaaaa-bb2e-49bb-bb78-21c41c499900\5local\0"
+    record = b"\0\1\x80\1\0\0\0\x78\0\4" + bytes(CLIENT)
+    message = b"\0\0\x84\0\0\0\0\1\0\0\0\0" + label + record
+    rows = datagrams(count, message, ports=(5353, 5353))
+    rows[:, 16:20] = (224, 0, 0, 251)
+    rows[:, 41:49] = letters(first, count)
+    return rows
+
+
+def fragments(first: int, count: int) -> Bytes:
+    """First fragments of datagrams that never end."""
+    rows = datagrams(count, b"eight...")
+    rows[:, 4:6] = numbers(first, count)[:, 2:]
+    rows[:, 6] = 0x20
+    rows[:, 16:20] = public(first, count)
+    return rows
+
+
+def handshakes(first: int, count: int) -> Bytes:
+    """WireGuard initiations to another server each; the indices differ in high bits only."""
+    rows = datagrams(count, b"\1" + bytes(147))
+    rows[:, 16:20] = public(first, count)
+    rows[:, 32:36] = numbers(first, count)
+    return rows
+
+
+def connections(first: int, count: int) -> Bytes:
+    """The beginning of an HTTP request on another TCP connection each."""
+    rows = datagrams(count, b"seqnackn\x50\x18\xff\xff\0\0\0\0GET /index" + bytes(4))
+    rows[:, 9] = 6
+    rows[:, 16:20] = public(first, count)
+    rows[:, 24:28] = 7
+    rows[:, 32:34] = (0x50, 0x18)
+    rows[:, 40:50] = np.frombuffer(b"GET /index", np.uint8)
+    return rows
+
+
+FLOODS: dict[str, Callable[[int, int], Bytes]] = {
+    made.__name__: made
+    for made in (
+        flows, transactions, sockets, checks, permissions, answers, queries, resolvers, names,
+        fragments, handshakes, connections,
+    )
+}  # fmt: skip
+
+
+def batches(kind: str, total: int) -> Iterator[RecordBatch]:
+    """The flood, a microsecond between packets."""
+    for first in range(0, total, CHUNK):
+        count = min(CHUNK, total - first)
+        rows = FLOODS[kind](first, count)
+        size = rows.shape[1]
+        number = np.arange(count, dtype=np.int64)
+        yield RecordBatch(
+            np.concatenate((rows.reshape(-1), np.zeros(128, np.uint8))),
+            number * size,
+            np.full(count, size, np.int64),
+            np.full(count, size, np.int64),
+            10**18 + (first + number) * 1000,
+            first + number + 1,
+            np.zeros(count, np.int32),
+            np.full(count, RAW, np.int32),
+        )
+
+
+def analyze(kind: str, total: int) -> Document:
+    """The report on a flood."""
+    analyzer = Analyzer(None, [Interface(0, 0, RAW, "eth0")])
+    analyzer.state.captures.append(CaptureFacts("flood", "pcap"))
+    for batch in batches(kind, total):
+        analyzer.add(batch)
+    return analyzer.document()
+
+
+if __name__ == "__main__":
+    report = analyze(sys.argv[1], int(sys.argv[2]))
+    told = {
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "packets": report.statistics.packets,
+        "limits": [finding.subject for finding in report.findings if finding.id == "PL901"],
+    }
+    json.dump(told, sys.stdout)
