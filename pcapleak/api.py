@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
-from pcapleak.analyzer import rare_collection, read_captures
+from pcapleak.analyzer import Analyzer, rare_collection, read_captures
 from pcapleak.capture import CaptureSource
 from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
 from pcapleak.model import RecordBatch
@@ -27,6 +27,7 @@ def analyze(  # type: ignore[overload-overlap]  # a str is one path, though it i
     key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | bool | None = None,
+    jobs: int = 1,
 ) -> Report: ...
 @overload
 def analyze(
@@ -38,6 +39,7 @@ def analyze(
     key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | bool | None = None,
+    jobs: int = 1,
 ) -> Report: ...
 @overload
 def analyze(
@@ -49,6 +51,7 @@ def analyze(
     key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | bool | None = None,
+    jobs: int = 1,
 ) -> list[Report]: ...
 def analyze(
     paths: str | Path | Iterable[str | Path],
@@ -59,6 +62,7 @@ def analyze(
     key_log: str | Path | None = None,
     all_flows: bool = True,
     progress: Progress | bool | None = None,
+    jobs: int = 1,
 ) -> Report | list[Report]:
     """Analyze one capture file, or several.
 
@@ -81,24 +85,40 @@ def analyze(
 
     def report(files: Sequence[str | Path]) -> Report:
         keys = check_key_log(files, key_log)
+        if jobs > 1 and len(files) == 1 and keys is None:
+            from pcapleak.jobs import read_in_parts
+
+            together = read_in_parts(files[0], policy, jobs, watcher)
+            if together is not None:
+                return finish(together)
         with open_timeline(files) as (sources, batches):
             if watcher is not None:
                 batches = _watched(batches, sources, watcher)
             analyzer = read_captures(sources, batches, policy)
-            analyzer.pages.update(told.candidates)
-            analyzer.state.page_facts.update(told.facts)
             texts, hindrances = decrypt_signalling(sources, keys)
             for context, channel, text in texts:
                 analyzer.add_decrypted(context, channel, text)
             for number, hindrance in hindrances.items():
                 analyzer.state.captures[number].problems.append(hindrance)
-            with rare_collection():
-                return Report(analyzer.document(all_flows=all_flows))
+            return finish(analyzer)
+
+    def finish(analyzer: Analyzer) -> Report:
+        analyzer.pages.update(told.candidates)
+        analyzer.state.page_facts.update(told.facts)
+        with rare_collection():
+            return Report(analyzer.document(all_flows=all_flows))
 
     if isinstance(paths, str | Path):
         return report([paths])
     if merge:
         return report(list(paths))
+    if jobs > 1:
+        from pcapleak.many import analyze_each
+
+        files = list(paths)
+        return list(
+            map(Report, analyze_each(files, policy, jobs, pages, key_log, all_flows=all_flows))
+        )
     return [report([path]) for path in paths]
 
 

@@ -91,7 +91,12 @@ class PartRead:
 
 
 def read_in_parts(
-    path: str | Path, policy: Policy | None, jobs: int, progress: Progress | None = None
+    path: str | Path,
+    policy: Policy | None,
+    jobs: int,
+    progress: Progress | None = None,
+    *,
+    part_size: int = PART,
 ) -> Analyzer | None:
     """An analyzer that has taken the capture, as `read_captures` gives it; None where the
     capture must be read by one process. Raises `CaptureError` where it cannot be read at all.
@@ -100,7 +105,7 @@ def read_in_parts(
     main part by `if __name__ == "__main__"`.
     """
     size = Path(path).stat().st_size if Path(path).is_file() else 0
-    parts = split_capture(path, max(1, size // PART)) if jobs > 1 else []
+    parts = split_capture(path, max(1, size // part_size)) if jobs > 1 else []
     if len(parts) < 2:
         return None
     try:
@@ -141,7 +146,7 @@ def _read(
             if list(map(_definition, read.interfaces)) != list(map(_definition, own)):
                 raise CannotSplitError
             for taken in read.batches:
-                _take(analyzer, taken, whole, frames)
+                take(analyzer, taken, whole, frames)
             if hasattr(mmap, "MADV_DONTNEED"):
                 page = part.start & -mmap.PAGESIZE
                 view.madvise(mmap.MADV_DONTNEED, page, part.stop - page)
@@ -214,7 +219,7 @@ def read_part(path: str, part: Part) -> PartRead:
     with rare_collection(), open_capture(path, part=part) as source:
         batches: list[Batch] = []
         for batch in source:
-            batches.append(_batch(batch, source.base, source.interfaces))
+            batches.append(prepare(batch, source.base, source.interfaces))
         return PartRead(
             batches,
             list(source.interfaces),
@@ -225,7 +230,8 @@ def read_part(path: str, part: Part) -> PartRead:
         )
 
 
-def _batch(batch: RecordBatch, base: int, interfaces: list[Interface]) -> Batch:
+def prepare(batch: RecordBatch, base: int, interfaces: list[Interface]) -> Batch:
+    """Do for one batch, whose `data` begins at byte `base` of the file, what needs no other."""
     mine = list(interfaces)
     dissector = Dissector(mine)
     packets = dissector.dissect(batch)
@@ -295,7 +301,7 @@ def _without_data(batch: RecordBatch, base: int, rows: Bool) -> RecordBatch:
     return replace(chosen, data=np.empty(0, np.uint8), offset=chosen.offset + base)
 
 
-def _take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
+def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
     """Track what another process read; `frames` came before its part."""
     dissector = analyzer.dissector
     packets, services, decoder = batch.packets, batch.services, batch.decoder

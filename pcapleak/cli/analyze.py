@@ -78,6 +78,16 @@ def analyze(
     merge: Annotated[
         bool, typer.Option("--merge", help="One report over all files, on one timeline.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            min=1,
+            help="Processes: they share one large capture, or take several side by side.",
+        ),
+    ] = 1,
     json: Annotated[
         str | None,
         typer.Option(
@@ -223,7 +233,8 @@ def analyze(
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
     named: Counter[str] = Counter()
-    for document in _read(paths, judged_by, pages or (), keylog, merge, listed, quiet, failures):
+    told = pages or ()
+    for document in _read(paths, judged_by, told, keylog, merge, listed, quiet, failures, jobs):
         if json != "-":
             _print(document, quiet, verbose, first=not documents)
         documents.append(document)
@@ -312,11 +323,19 @@ def _read(
     all_flows: bool,
     quiet: bool,
     failures: Failures,
+    jobs: int,
 ) -> Iterator[Document]:
     """The report of each capture, or of all merged, as soon as it is there."""
     from pcapleak.api import analyze as analyze_files
     from pcapleak.cli.progress import progress_bar
 
+    if jobs > 1 and not merge and len(paths) > 1:
+        from pcapleak.many import analyze_each
+
+        yield from analyze_each(
+            paths, policy, jobs, pages, keylog, all_flows=all_flows, failed=failures.add
+        )
+        return
     groups = [list(paths)] if merge else [[path] for path in paths]
     for group in groups:
         while group:
@@ -330,6 +349,7 @@ def _read(
                         key_log=keylog,
                         all_flows=all_flows,
                         progress=progress,
+                        jobs=jobs,
                     )
             except CaptureError as error:
                 failures.add(error)

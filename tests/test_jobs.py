@@ -1,0 +1,139 @@
+"""Reading with several processes gives the reports of one."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_invariants import cut
+
+from pcapleak.analyzer import Analyzer, read_captures
+from pcapleak.api import analyze
+from pcapleak.capture import open_capture
+from pcapleak.document import Document
+from pcapleak.errors import CaptureError, DecodeError
+from pcapleak.jobs import prepare, read_in_parts, take
+from pcapleak.many import analyze_each
+from pcapleak.policy import Policy
+from pcapleak.tracking.state import CaptureFacts
+
+SOCKS = Policy.from_options(proxy=["socks5://198.51.100.30:1080"])
+CAPTURES = [
+    "browser/socks.pcapng",
+    "browser/mode4.any.pcap",
+    "browser/tunneldrop.pcapng",
+    "public/ndpi__whatsapp_voice_and_message.pcap",
+    "public/ndpi__stun_google_meet.pcapng",
+    "public/ndpi__teams.pcap",
+    "public/ndpi__dns_fragmented.pcap",
+    "public/ndpi__ipv6_in_gtp.pcap",
+    "public/ndpi__teredo.pcap",
+    "public/arkime__6-4-gre-ppp-udp-4-dns.pcap",
+    "public/pcapplusplus__ip4_fragments.pcap",
+    "public/pcapplusplus__ipv6_opt_fragments.pcap",
+]
+"""Proxied and tunnelled browsers, calls, TCP, an `any` recording, fragments, and tunnels."""
+
+
+def whole(path: Path) -> Document:
+    with open_capture(path) as source:
+        return read_captures([source], source, SOCKS).document()
+
+
+def shared(path: Path, places: list[float]) -> Document:
+    """The batches cut at these fractions of their length; every other piece goes to and fro as
+    if another process had prepared it."""
+    with open_capture(path) as source:
+        analyzer = Analyzer(SOCKS, source.interfaces)
+        facts = CaptureFacts(source.path, source.format)
+        analyzer.state.captures.append(facts)
+        for batch in source:
+            bounds = [max(1, int(place * len(batch))) for place in places]
+            for number, piece in enumerate(cut(batch, bounds)):
+                if number % 2:
+                    analyzer.add(piece)
+                    continue
+                own = [each for each in source.interfaces if each.parent is None]
+                handed = pickle.loads(pickle.dumps(prepare(piece, 0, own)))
+                take(analyzer, handed, piece.data, 0)
+        facts.bytes, facts.truncated = source.bytes_read, source.truncated
+        facts.problems = list(source.problems)
+        return analyzer.document()
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(places=st.lists(st.floats(0, 1, exclude_max=True), max_size=8))
+def test_pieces_prepared_elsewhere_give_the_same_report(
+    corpus: Path, name: str, places: list[float]
+) -> None:
+    assert shared(corpus / name, places) == whole(corpus / name)
+
+
+@pytest.mark.parametrize("name", ["ndpi__teams.pcap", "ndpi__stun_google_meet.pcapng"])
+def test_parts_read_by_other_processes_give_the_same_report(
+    corpus: Path, tmp_path: Path, name: str
+) -> None:
+    path = repeated(corpus / "public" / name, tmp_path, 4 << 20)
+    together = read_in_parts(path, SOCKS, 3, part_size=1 << 20)
+    assert together is not None
+    assert together.document() == whole(path)
+
+
+def repeated(path: Path, folder: Path, size: int) -> Path:
+    """A capture that holds the same packets again and again, until it is `size` bytes long."""
+    data = path.read_bytes()
+    if path.suffix == ".pcap":
+        head, body = data[:24], data[24:]
+    else:
+        at = 0
+        while data[at : at + 4] != b"\x06\0\0\0":  # The first enhanced packet block.
+            at += int.from_bytes(data[at + 4 : at + 8], "little")
+        head, body = data[:at], data[at:]
+    target = folder / path.name
+    target.write_bytes(head + body * -(-size // len(body)))
+    return target
+
+
+def test_a_capture_whose_later_parts_need_earlier_ones_is_read_by_one_process(
+    corpus: Path, tmp_path: Path
+) -> None:
+    one = (corpus / "public" / "ndpi__stun_google_meet.pcapng").read_bytes()
+    path = tmp_path / "sections.pcapng"
+    path.write_bytes(one * -(-(4 << 20) // len(one)))
+    assert read_in_parts(path, None, 2, part_size=1 << 20) is None
+    assert analyze(path, jobs=2).document == analyze(path).document
+
+
+def test_each_of_many_captures_is_reported_in_order(corpus: Path) -> None:
+    paths = [corpus / name for name in CAPTURES[:4]]
+    found = analyze_each(paths, SOCKS, 2, all_flows=False)
+    assert list(found) == [whole(path) for path in paths]
+
+
+def test_one_bad_capture_among_many_is_told_and_the_others_are_reported(
+    corpus: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.pcap"
+    bad.write_bytes(b"no capture at all")
+    paths = [corpus / CAPTURES[0], bad, corpus / CAPTURES[2]]
+    failed: list[CaptureError] = []
+    found = list(analyze_each(paths, SOCKS, 2, all_flows=False, failed=failed.append))
+    assert [Path(each.captures[0].path) for each in found] == [paths[0], paths[2]]
+    assert [error.path for error in failed] == [str(bad)]
+    with pytest.raises(CaptureError, match=str(bad)):
+        analyze(paths, SOCKS, jobs=2)
+
+
+@pytest.mark.parametrize(
+    "error", [CaptureError("a", "b", "c"), DecodeError("stun", "header", 3, "short")]
+)
+def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
