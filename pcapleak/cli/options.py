@@ -192,12 +192,14 @@ def _with_places(policy: Policy) -> Policy:
     from pcapleak.coherence.databases import system_databases
 
     system = [path for path in system_databases() if path not in policy.geo_databases]
-    if policy.geo_databases or policy.geo_maps:
+    whole = replace(policy, geo_databases=(*policy.geo_databases, *system))
+    if whole.geo_databases or whole.geo_maps:
         from pcapleak.coherence.places import atlas
 
-        atlas(policy.geo_databases, policy.geo_maps)
-    if policy.timezone is not None or policy.languages:
+        # Opened now, where a mistake is told at once, and before a watch gives up its rights.
+        atlas(whole.geo_databases, whole.geo_maps)
+    if whole.timezone is not None or whole.languages:
         from pcapleak.coherence.stated import check_stated
 
-        check_stated(policy)
-    return replace(policy, geo_databases=(*policy.geo_databases, *system))
+        check_stated(whole)
+    return whole

@@ -11,7 +11,7 @@ from pcapleak.coherence.languages import language_countries, parse_languages
 from pcapleak.coherence.zones import is_zone, zone_countries
 from pcapleak.detect import Judgement
 from pcapleak.detect.addresses import inside, is_public, unmapped
-from pcapleak.document import MAX_FRAMES, Confidence
+from pcapleak.document import MAX_FRAMES, Candidate, Confidence
 from pcapleak.model import IPAddress
 from pcapleak.policy import Policy
 from pcapleak.tracking.claims import Claim, ClaimKind
@@ -100,11 +100,8 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
         if judgement.clients and not any(_is_client(judgement, one) for one in clients):
             continue
         for candidate in session.candidates:
-            if candidate.address is None or candidate.type == "relay":
-                continue
-            address = unmapped(ip_address(candidate.address))
-            hidden = candidate.type == "host" and candidate.mdns_name is not None
-            if not is_public(address) or hidden or len(found) >= MAX_ADDRESSES:
+            address = _shown(candidate)
+            if address is None or not is_public(address) or len(found) >= MAX_ADDRESSES:
                 continue
             if address not in found:
                 where = f"told by {candidate.server}" if candidate.server else "its own packets"
@@ -121,6 +118,17 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
         confidence="certain",
         frames=_first(frames),
     )
+
+
+def _shown(candidate: Candidate) -> IPAddress | None:
+    """The client's own address that a candidate shows a page; none behind a name or a relay."""
+    hidden = candidate.type == "host" and candidate.mdns_name is not None
+    if candidate.address is None or candidate.type == "relay" or hidden:
+        return None
+    try:
+        return unmapped(ip_address(candidate.address))
+    except ValueError:
+        return None  # a signalled name
 
 
 def _time_zone(state: State, judgement: Judgement, policy: Policy, hosts: dict[str, None]) -> Sign:
