@@ -99,7 +99,7 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
                 *(f"on {interface}" for interface in interfaces),
                 *(f"seen as {address}" for address in seen if leak),
             ],
-            ["Servers that saw it" if leak else "Servers", *servers],
+            *([["Servers that saw it" if leak else "Servers", *servers]] if servers else []),
         ],
     )
 
