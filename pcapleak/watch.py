@@ -12,6 +12,7 @@ from pcapleak.capture.live.processes import Processes
 from pcapleak.document import Document, Finding, FlowEntry, IceSession, MdnsName, TimelineEvent
 from pcapleak.model import DeviceChange, Interface, RecordBatch
 from pcapleak.policy import Policy
+from pcapleak.report.text import safe
 from pcapleak.tracking.state import CaptureFacts
 
 JUDGE_AFTER_S = 0.1
@@ -224,12 +225,12 @@ class Watch:
         for finding in document.findings:
             if finding.severity not in EVIDENT:
                 continue
-            texts = [f"{finding.id}: {finding.message}"]
+            texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
             process = self._analyzer.state.processes.get(
                 -1 if finding.flow is None else finding.flow
             )
             if process is not None:
-                texts.append(f"{finding.id} process: {process}")
+                texts.append(f"{finding.id} process: {safe(process)}")
             for frame in finding.frames:
                 comments.setdefault(frame, []).extend(texts)
         return {frame: "\n".join(texts) for frame, texts in comments.items()}

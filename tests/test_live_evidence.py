@@ -155,10 +155,9 @@ def test_guard_returns_the_verdict_of_a_commands_run(client: Host) -> None:
 def test_root_is_gone_before_the_first_packet(client: Host, tmp_path: Path) -> None:
     """An unprivileged user, no groups, no capabilities, and no way to gain any."""
     watching = Watching(client, "--iface", "eth0", "--json", str(tmp_path / "report.json"))
-    text = Path(f"/proc/{watching.process.pid}/status").read_text()
-    status = {
-        name: value.split() for name, _, value in (line.partition(":") for line in text.splitlines())
-    }
+    lines = Path(f"/proc/{watching.process.pid}/status").read_text().splitlines()
+    pairs = (line.partition(":") for line in lines)
+    status = {name: value.split() for name, _, value in pairs}
     assert status["Uid"] == ["65534"] * 4
     assert status["Gid"] == ["65534"] * 4
     assert status["Groups"] == []

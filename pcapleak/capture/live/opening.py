@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pcapleak.capture.live import need_linux
 from pcapleak.capture.live.piped import PipedSource, dumpcap_source, tcpdump_source
-from pcapleak.capture.live.scapy_source import ScapySource
-from pcapleak.capture.live.source import LiveSource
 from pcapleak.errors import PcapleakError
+
+if TYPE_CHECKING:
+    from pcapleak.capture.live.scapy_source import ScapySource
+    from pcapleak.capture.live.source import LiveSource
 
 
 def open_source(
@@ -27,8 +31,15 @@ def open_source(
         source = dumpcap_source(names, expression)
     elif via == "tcpdump":
         source = tcpdump_source(names, expression)
+    elif via == "scapy":
+        need_linux()
+        from pcapleak.capture.live.scapy_source import ScapySource
+
+        source = ScapySource(names, expression)
     else:
         need_linux()
-        source = ScapySource(names, expression) if via == "scapy" else LiveSource(names, expression)
+        from pcapleak.capture.live.source import LiveSource
+
+        source = LiveSource(names, expression)
     source.expression = expression
     return source

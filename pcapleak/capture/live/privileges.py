@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,8 +48,14 @@ def drop_privileges() -> User | None:
     None where this was no root: then only the capabilities go. Call it before any thread is
     started. Raises `PcapleakError` where rights are left that should not be.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     user = ordinary_user()
+    if not sys.platform.startswith("linux"):
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user.gid)
+            os.setuid(user.uid)
+        return user
+    libc = ctypes.CDLL(None, use_errno=True)
     if user is not None:
         for number in range(CAPABILITIES):
             # Numbers this kernel does not know are refused: there is nothing to drop.
