@@ -67,6 +67,7 @@ def assemble(
         findings=sorted((*judgement.findings, *more), key=rank),
         ice_sessions=state.sessions,
         page_rows=state.page_rows,
+        browsers=state.ice.browsers.entries(state.sessions),
         mdns_names=state.mdns_names,
         flows=[_flow(state, judgement, int(row)) for row in listed],
         resolvers=judgement.resolvers,

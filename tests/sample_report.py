@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pcapleak.document import (
+    BrowserEntry,
     Candidate,
     CaptureEntry,
     Coherence,
@@ -179,6 +180,12 @@ def sample(text: str = "") -> Document:
                 "s1",
             ),
             PageRow("wire", None, "relay", "tcp", "2001:db8::7", None, "", "s1", ["no page"]),
+        ],
+        browsers=[
+            BrowserEntry(
+                "192.168.77.2", "chromium", f"User-Agent {text!r}", True, at(10), at(20), [7], 1
+            ),
+            BrowserEntry(text or "192.168.77.3", "firefox", text or "asks a service of its own"),
         ],
         mdns_names=[
             MdnsName(

@@ -144,3 +144,16 @@ def test_a_finding_is_one_fact(corpus: Path, name: str, recording: str) -> None:
     _, document = report(corpus / "browser", name, recording)
     keys = [(finding.id, finding.subject) for finding in document.findings]
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "webrtc"),
+    [("ffsocks", "firefox", False), ("socks", "chromium", True), ("ffwgsplit", "firefox", True)],
+)
+def test_a_browser_that_speaks_for_itself_is_listed(
+    corpus: Path, name: str, engine: str, webrtc: bool
+) -> None:
+    """Where it sent no WebRTC too."""
+    _, document = report(corpus / "browser", name, ".pcapng")
+    assert {one.engine for one in document.browsers} == {engine}
+    assert any(one.webrtc for one in document.browsers) == webrtc

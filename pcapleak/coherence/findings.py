@@ -113,7 +113,9 @@ def shape_findings(sessions: Sequence[IceSession]) -> list[Finding]:
     shapes: dict[str, list[IceSession]] = {}
     for session in sessions:
         shape = session.candidate_set_shape
-        if shape.shape in _UNUSUAL:
+        # Names that only signalling shows (Firefox's) hide addresses too.
+        sure = session.engine == "other" or session.ip_handling_mode.mode == 1
+        if shape.shape in _UNUSUAL and (sure or shape.shape != "raw-host"):
             shapes.setdefault(shape.shape, []).append(session)
     found = []
     for name, alike in shapes.items():

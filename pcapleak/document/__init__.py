@@ -38,6 +38,7 @@ from pcapleak.document.values import (
     Time,
 )
 from pcapleak.document.webrtc import (
+    BrowserEntry,
     Candidate,
     CandidateSetShape,
     IceSession,
@@ -49,6 +50,7 @@ from pcapleak.document.webrtc import (
 __all__ = [
     "MAX_FRAMES",
     "SCHEMA_VERSION",
+    "BrowserEntry",
     "Candidate",
     "CandidateSetShape",
     "CaptureEntry",
@@ -318,6 +320,8 @@ class Document:
     """WebRTC sessions and their candidates."""
     page_rows: list[PageRow] = field(default_factory=list)
     """Page-side evidence held against packets, where some was given."""
+    browsers: list[BrowserEntry] = field(default_factory=list)
+    """Browsers that spoke for themselves, with or without WebRTC."""
     mdns_names: list[MdnsName] = field(default_factory=list)
     """Names announced by multicast DNS."""
     flows: list[FlowEntry] = field(default_factory=list)

@@ -117,6 +117,23 @@ class PageRow:
 
 
 @dataclass(slots=True)
+class BrowserEntry:
+    address: str
+    """Where it runs, as seen from the recorder."""
+    engine: Engine
+    reason: str
+    """What it said of itself: its User-Agent field, or a service that only it asks for."""
+    webrtc: bool = False
+    """Whether a WebRTC session of this address was seen. None is no proof that there was none."""
+    first_time: Time | None = None
+    last_time: Time | None = None
+    frames: list[int] = field(default_factory=list)
+    """The first frames that show it."""
+    frame_count: int = 0
+    """How many frames show it in all."""
+
+
+@dataclass(slots=True)
 class MdnsName:
     name: str
     uuid: str | None

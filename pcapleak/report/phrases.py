@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pcapleak.document import (
+    BrowserEntry,
     CaptureEntry,
     CoverageEntry,
     Finding,
@@ -69,6 +70,12 @@ def page_line(row: PageRow) -> str:
     if row.path is not None:
         text += f" in {safe(row.path)}"
     return "; ".join([text, *map(safe, row.reasons)])
+
+
+def browser_line(browser: BrowserEntry) -> str:
+    """An engine, and what tells it."""
+    frames = frames_text(browser.frames, browser.frame_count)
+    return f"{browser.engine}: {safe(browser.reason)} · {frames}"
 
 
 def name_addresses(name: MdnsName) -> str:

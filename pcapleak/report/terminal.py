@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pcapleak.document import (
+    BrowserEntry,
     Candidate,
     Coherence,
     Document,
@@ -27,6 +28,7 @@ from pcapleak.document import (
 )
 from pcapleak.report.phrases import (
     SEEN_BY,
+    browser_line,
     capture_line,
     coverage_line,
     flow_line,
@@ -73,6 +75,7 @@ def print_report(document: Document, console: Console, *, verbose: bool = False)
     page.setting(document)
     page.sessions(document.ice_sessions)
     page.page_rows(document.page_rows)
+    page.browsers(document.browsers)
     page.names(document.mdns_names)
     page.flows(document)
     page.tunnels(document.tunnels)
@@ -225,6 +228,16 @@ class _Page:
             return
         self.title("What pages told against what packets show")
         self.rows([(SEEN_BY[row.seen_by], page_line(row)) for row in rows], indent=2)
+
+    def browsers(self, browsers: list[BrowserEntry]) -> None:
+        """Those whose WebRTC was not seen: of the others the sessions tell."""
+        silent = [browser for browser in browsers if self.verbose or not browser.webrtc]
+        if not silent:
+            return
+        self.title("Browsers" if self.verbose else "Browsers of which no WebRTC was seen")
+        shown = self.some(MAX_NAMES, silent)
+        self.rows([(Text(safe(one.address)), browser_line(one)) for one in shown], indent=2)
+        self.cut(len(shown), len(silent), "browser")
 
     def names(self, names: list[MdnsName]) -> None:
         if not names:

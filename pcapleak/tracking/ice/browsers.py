@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pcapleak.document import Engine
+from pcapleak.document import BrowserEntry, Engine, IceSession, Time
 from pcapleak.model import Context, IPAddress
 from pcapleak.protocols.dns import DnsMessage
 from pcapleak.protocols.http import HttpRequest
 from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.socks import SocksRequest
 from pcapleak.protocols.tls import ClientHello
-from pcapleak.tracking.sightings import Sighting
+from pcapleak.tracking.sightings import Sighting, merge_frames
 
 MAX_CLIENTS = 4096
 """Addresses remembered, each with at most six sightings: 4 MB at the most."""
@@ -60,6 +60,9 @@ class Client:
         """Cleartext requests of Chromium without it."""
 
 
+MAX_LISTED = 256
+
+
 class BrowserEvidence:
     """Statements about browsers by client address."""
 
@@ -81,6 +84,29 @@ class BrowserEvidence:
         elif not message.is_response:
             for question in message.questions[:4]:
                 self._host(context, question.name)
+
+    def entries(self, sessions: list[IceSession]) -> list[BrowserEntry]:
+        """Each engine at each address, the first `MAX_LISTED`."""
+        webrtc = {address for session in sessions for address in session.client_addresses}
+        found = []
+        for address, client in self.clients.items():
+            for engine in dict.fromkeys(statement.engine for statement in client.statements):
+                said = {s: seen for s, seen in client.statements.items() if s.engine == engine}
+                best = min(said, key=lambda statement: statement.how != "user-agent")
+                example = client.examples[best]
+                what = f"User-Agent {example!r}" if best.how == "user-agent" else f"asks {example}"
+                found.append(
+                    BrowserEntry(
+                        str(address),
+                        engine,
+                        what,
+                        str(address) in webrtc,
+                        Time(min(seen.first_ns for seen in said.values())),
+                        Time(max(seen.last_ns for seen in said.values())),
+                        *merge_frames(said.values()),
+                    )
+                )
+        return found[:MAX_LISTED]
 
     def _http(self, context: Context, message: HttpRequest) -> None:
         agent = message.header("user-agent")
