@@ -9,7 +9,16 @@ import aioice.stun
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stun_encoder import attribute, check, classic, header, message, plain_address, xor_address
+from stun_encoder import (
+    COOKIE,
+    attribute,
+    check,
+    classic,
+    header,
+    message,
+    plain_address,
+    xor_address,
+)
 
 from pcapleak.errors import DecodeError
 from pcapleak.model import Endpoint
@@ -580,3 +589,12 @@ def test_a_message_full_of_attributes_stays_cheap() -> None:
     assert len(got.attributes) == 16000
     assert got.priority is None
     assert len(got.problems) == 16000
+
+
+def test_a_message_behind_a_relays_session_is_read() -> None:
+    """[MS-TURN] puts 0xFF10, a length and a session id first, once."""
+    session = b"\xff\x10\x00\x1c" + b"session!"
+    assert decode_stun(session + message(0x0101)).type_name == "Binding Success Response"
+    nested = (b"\xff\x10\x00\x1c" + COOKIE.to_bytes(4, "big") + b"four") * 5000
+    with pytest.raises(DecodeError):
+        decode_stun(nested)

@@ -291,15 +291,20 @@ def _sip(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
 
 
 def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    """QUIC long headers of known versions: RFC 9000 section 17.2, RFC 9369 section 3.2."""
+    """QUIC long headers of known versions (RFC 9000 section 17.2, RFC 9369 section 3.2), and
+    STUN behind a relay's session."""
     octets = heads.bytes
+    # [MS-TURN]'s multiplexing: 0xFF10, a length, a session's 8 bytes, then STUN
+    session = (heads.u16(0) == 0xFF10) & (heads.words[:, 4] == _COOKIE) & (heads.length >= 32)
+    services[heads.rows[session]] |= Service.STUN.value | Service.TURN.value
+    decoder[heads.rows[session]] = Decoder.STUN.value
     version = (heads.u32(0) << np.uint32(8)) | octets[:, 4]
     kind = octets[:, 0] >> 4 & 3
     two = version == 0x6B3343CF
     # Version 1, its drafts, Facebook's; Google's own lay their headers out otherwise
     one = (version == 1) | np.isin(version >> np.uint32(8), (0xFF0000, 0xFACEB0))
     google = np.isin(version >> np.uint32(16), (0x5130, 0x5430))
-    sane = (octets[:, 5] <= 20) & (heads.length >= 7)
+    sane = ~session & (octets[:, 5] <= 20) & (heads.length >= 7)
     services[heads.rows[((one | two) & sane) | google]] |= Service.QUIC.value
     initial = ((one & (kind == 0)) | (two & (kind == 1))) & sane
     decoder[heads.rows[initial]] = Decoder.QUIC.value

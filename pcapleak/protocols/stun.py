@@ -25,6 +25,10 @@ __all__ = ["HEADER_SIZE", "RawAttribute", "StunMessage", "decode_stun"]
 
 HEADER_SIZE = 20
 
+_MULTIPLEXED = 0xFF10
+"""What Microsoft's relays begin datagrams with that belong to a session: this, a length and the
+session's 8 bytes stand before the message ([MS-TURN])."""
+
 _CLASSIC_TYPES = frozenset({0x0001, 0x0101, 0x0111, 0x0002, 0x0102, 0x0112})
 
 _u16_pair = struct.Struct("!HH").unpack_from
@@ -57,6 +61,8 @@ def decode_stun(data: bytes) -> StunMessage:
         raise DecodeError("stun", "header", 0, f"{size} bytes, a header takes 20")
     message_type, length = _u16_pair(data)
     if message_type & 0xC000:
+        if message_type == _MULTIPLEXED and data[16:20] == COOKIE and data[12] < 0x40:
+            return decode_stun(data[12:])
         raise DecodeError("stun", "header", 0, "the two top bits are not zero")
     end = HEADER_SIZE + length
     if data[4:8] != COOKIE:
