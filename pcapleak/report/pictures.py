@@ -66,7 +66,9 @@ class _Lane(NamedTuple):
 def _safe_lane(document: Document, packets: int) -> _Lane | None:
     if not packets:
         return None
-    carriers = [f"{tunnel.kind} {tunnel.endpoint}" for tunnel in document.tunnels]
+    carriers = [
+        f"{tunnel.kind} {tunnel.endpoint.removesuffix('/udp')}" for tunnel in document.tunnels
+    ]
     interfaces = _interfaces(document, "tunnel")
     inside = [flow for flow in document.flows if flow.path in ("tunnel", "inside-tunnel", "proxy")]
     # A proxied flow ends at the proxy; only a name says where it went from there.
