@@ -183,6 +183,22 @@ def test_a_leak_beside_the_tunnel_contradicts_the_exit(tmp_path: Path, places: s
     assert document.verdict.result == "leak"
 
 
+def test_any_address_of_a_given_range_is_the_exit(tmp_path: Path) -> None:
+    """The map has another country for the part of the pool that WebRTC shows."""
+    places = tmp_path / "places.toml"
+    places.write_text(
+        '["198.51.100.0/24"]\ncountry = "NL"\nasn = 64500\n'
+        '["198.51.102.0/24"]\ncountry = "SE"\nasn = 64501\n'
+    )
+    recording = Recording()
+    recording.tunnel()
+    recording.stun(50, WG0, "10.66.0.2", 50000, "198.51.102.9")
+    for exits, verdict in (("198.51.100.0/22", "agree"), ("198.51.100.0/24", "disagree")):
+        given = Policy.from_options(exit_ip=[exits], geo_map=[str(places)])
+        document = judged(recording, TUNNEL_POLICY.merged(given), tmp_path)
+        assert verdicts(document.coherence)["exit", "webrtc"] == verdict
+
+
 def opt(subnet: bytes) -> bytes:
     """A query with an EDNS client subnet (RFC 7871 section 6)."""
     query = dns_query()

@@ -21,6 +21,7 @@ from pcapleak.coherence.places import Atlas, Place, atlas
 from pcapleak.coherence.vectors import VECTORS, Sign, VectorName, find_signs
 from pcapleak.coherence.wording import conclusions, pair_sentence, story
 from pcapleak.detect import Judgement
+from pcapleak.detect.addresses import inside
 from pcapleak.document import (
     Coherence,
     Contradiction,
@@ -29,7 +30,7 @@ from pcapleak.document import (
     PlaceEntry,
     Vector,
 )
-from pcapleak.policy import Policy
+from pcapleak.policy import Network, Policy
 from pcapleak.tracking.state import State
 
 Places = dict[VectorName, list[Place]]
@@ -84,7 +85,8 @@ def _pairs(
     for one, other in combinations(known, 2):
         mine, theirs = places[one], places[other]
         if other == "webrtc":
-            table = [[compare_addresses(a, b) for a in mine] for b in theirs]
+            ranges = signs[one].ranges
+            table = [[_as_exits(a, b, ranges) for a in mine] for b in theirs]
             beside = [
                 place
                 for place, row in zip(theirs, table, strict=True)
@@ -107,6 +109,15 @@ def _pairs(
             table = [[compare_zone_language(zone.text or "", zone.countries, tags)]]
         pairs[one, other] = worst_of_best(table)
     return pairs
+
+
+def _as_exits(one: Place, other: Place, ranges: Sequence[Network]) -> Comparison:
+    """Any address of the exit's ranges is the exit."""
+    comparison = compare_addresses(one, other)
+    if comparison.verdict != "agree" and inside(other.inner, ranges):
+        comparison.verdict = "agree"
+        comparison.reason = f"{other.inner} is in the exit's range"
+    return comparison
 
 
 def _doubt(comparison: Comparison, hosts: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from pcapleak.detect import Judgement
 from pcapleak.detect.addresses import inside, is_public, unmapped
 from pcapleak.document import MAX_FRAMES, Candidate, Confidence
 from pcapleak.model import IPAddress
-from pcapleak.policy import Policy
+from pcapleak.policy import Network, Policy
 from pcapleak.tracking.claims import Claim, ClaimKind
 from pcapleak.tracking.state import State
 
@@ -30,6 +30,8 @@ class Sign:
 
     name: VectorName
     addresses: list[IPAddress] = field(default_factory=list)
+    ranges: list[Network] = field(default_factory=list)
+    """Of the exit: all that may be seen as it."""
     text: str | None = None
     """A time zone, or a list of languages."""
     tags: tuple[str, ...] = ()
@@ -74,12 +76,12 @@ def _is_client(judgement: Judgement, address: IPAddress) -> bool:
 def _exit(judgement: Judgement) -> Sign:
     """What was seen or given; an endpoint counts only where nothing better is known."""
     best = judgement.exits[0][2] if judgement.exits else None
-    kept = [one for one in judgement.exits if one[2] == best or one[2] == "certain"]
+    kept = [one for one in judgement.exits if one[2] == best]
     if not kept:
         why = (
             "no tunnel or proxy is given or found"
             if judgement.policy_entry.kind == "none"
-            else ("nothing shows where the tunnel or proxy comes out")
+            else "nothing shows where the tunnel or proxy comes out"
         )
         return Sign("exit", provenance=f"unknown: {why}; give --exit-ip")
     networks = [ip_network(text) for text, _, _ in kept]
@@ -88,7 +90,7 @@ def _exit(judgement: Judgement) -> Sign:
         f"{network.network_address if network.num_addresses == 1 else network}: {reason}"
         for network, (_, reason, _) in zip(networks, kept, strict=True)
     )
-    return Sign("exit", addresses[:MAX_ADDRESSES], provenance=reasons, confidence=best)
+    return Sign("exit", addresses[:MAX_ADDRESSES], networks, provenance=reasons, confidence=best)
 
 
 def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
