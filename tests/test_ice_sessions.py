@@ -6,9 +6,11 @@ import struct
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
+from pcapleak import analyze
 from pcapleak.document import IceSession
 from pcapleak.model import Context, Endpoint, Interface
 from pcapleak.protocols.dns import NSEC, A, DnsMessage, NsecData, Record
@@ -301,3 +303,15 @@ def test_messages_are_counted_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     link = next(iter(scene.ice.links.values()))
     assert link.bare is not None
     assert link.bare.count == 10
+
+
+def test_what_a_relay_forwards_is_part_of_the_session_it_was_allocated_for() -> None:
+    """Of a call that may use relays only: its checks leave from the relayed address."""
+    path = Path(__file__).resolve().parent.parent / "captures" / "turn-call.pcapng"
+    first, *others = analyze(path).document.ice_sessions
+    relays = {(one.address, one.port) for one in first.candidates if one.type == "relay"}
+    assert first.tie_breakers
+    assert first.username_fragments
+    assert any(pair.startswith(f"{address}:{port} ") for pair in first.nominated
+               for address, port in relays)  # fmt: skip
+    assert all(address not in one.client_addresses for one in others for address, _ in relays)

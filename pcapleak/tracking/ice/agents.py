@@ -130,7 +130,9 @@ class Agent:
         """Take another part of the session."""
         self.sockets += other.sockets
         self.views += other.views
-        for derived in ("addresses", "address_set", "links", "tie_breakers", "gathers", "udp"):
+        for derived in (
+            "addresses", "address_set", "links", "checking", "tie_breakers", "gathers", "udp",
+        ):  # fmt: skip
             self.__dict__.pop(derived, None)
 
     @property
@@ -163,9 +165,14 @@ class Agent:
         return [link for socket in self.sockets for link in socket.out]
 
     @cached_property
+    def checking(self) -> list[Socket]:
+        """What its checks left from: its sockets, and what relays allocated for them."""
+        return [*self.sockets, *(view for view in self.views if "turn" in view.layers)]
+
+    @cached_property
     def tie_breakers(self) -> set[int]:
         """Tie-breakers of its checks."""
-        return {tie for socket in self.sockets for tie in socket.tie_breakers}
+        return {tie for socket in self.checking for tie in socket.tie_breakers}
 
     @cached_property
     def gathers(self) -> bool:
@@ -219,6 +226,10 @@ def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     for i, socket in enumerate(sockets):
         marks: list[object] = [("tie", tie) for tie in socket.tie_breakers]
         marks += [("ufrag", fragment) for fragment in socket.fragments]
+        # What a relay forwards comes from the address it allocated for one socket.
+        marks += [("relay", relayed) for relayed in socket.relayed]
+        if "turn" in socket.layers:
+            marks.append(("relay", socket.local))
         for mark in marks:
             union.join(i, first.setdefault(mark, i))
         if socket.transport != "udp" or not hosts.is_local(socket.local.address):

@@ -59,7 +59,7 @@ def build_sessions(
                 engine=guess.engine,
                 engine_reason=guess.reason,
                 username_fragments=list(
-                    dict.fromkeys(part for one in agent.sockets for part in one.fragments)
+                    dict.fromkeys(part for one in agent.checking for part in one.fragments)
                 ),
                 tie_breakers=[f"{tie:016x}" for tie in sorted(agent.tie_breakers)],
                 first_time=Time(agent.first_ns),
@@ -68,7 +68,12 @@ def build_sessions(
                 candidate_set_shape=shape,
                 candidates=candidates,
                 role=_role(agent),
-                checks=sum(link.checks.count for link in agent.links if link.checks),
+                checks=sum(
+                    link.checks.count
+                    for socket in agent.checking
+                    for link in socket.out
+                    if link.checks
+                ),
                 nominated=_nominated(agent),
                 flows=sorted({link.flow for link in agent.links}),
             )
@@ -92,9 +97,10 @@ def _client_addresses(agent: Agent) -> list[str]:
 def _role(agent: Agent) -> Literal["controlling", "controlled"] | None:
     """The role of its latest checks: a conflict (487) changes it."""
     latest: dict[str, int] = {}
-    for link in agent.links:
-        for role, sighting in link.roles.items():
-            latest[role] = max(latest.get(role, 0), sighting.last_ns)
+    for socket in agent.checking:
+        for link in socket.out:
+            for role, sighting in link.roles.items():
+                latest[role] = max(latest.get(role, 0), sighting.last_ns)
     if not latest:
         return None
     controlling, controlled = latest.get("controlling", -1), latest.get("controlled", -1)
@@ -104,7 +110,7 @@ def _role(agent: Agent) -> Literal["controlling", "controlled"] | None:
 def _nominated(agent: Agent) -> list[str]:
     """Pairs whose nominating check was answered (RFC 8445 section 8.1.1)."""
     pairs = []
-    for socket in agent.sockets:
+    for socket in agent.checking:
         for link in socket.out:
             back = socket.back.get(link.key)
             if link.nominated is not None and back is not None and back.check_answers:
