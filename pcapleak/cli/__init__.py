@@ -13,6 +13,7 @@ import typer
 
 from pcapleak import __version__
 from pcapleak.cli.analyze import analyze
+from pcapleak.cli.batch import batch
 from pcapleak.cli.candidate import candidate
 from pcapleak.cli.decode import decode
 from pcapleak.cli.diff import diff
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(analyze)
+app.command()(batch)
 app.command()(live)
 app.command()(guard)
 app.command()(interfaces)

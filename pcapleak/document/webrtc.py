@@ -72,7 +72,9 @@ class IceSession:
     engine_reason: str
     """From what."""
     username_fragments: list[str] = field(default_factory=list)
-    """Those seen, the client's and its peer's."""
+    """The client's own, as its checks say them."""
+    peer_username_fragments: list[str] = field(default_factory=list)
+    """Its peer's: with them two captures of one call find each other."""
     tie_breakers: list[str] = field(default_factory=list)
     """16 hexadecimal digits each."""
     first_time: Time | None = None

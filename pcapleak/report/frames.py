@@ -142,7 +142,14 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("candidates", INTEGER, lambda session: len(session.candidates)),
         *_columns(INTEGER, "checks"),
         *_columns(TIME, "first_time", "last_time"),
-        *_columns(LIST, "username_fragments", "tie_breakers", "nominated", "flows"),
+        *_columns(
+            LIST,
+            "username_fragments",
+            "peer_username_fragments",
+            "tie_breakers",
+            "nominated",
+            "flows",
+        ),
     ),
     "resolvers": (
         *_columns(WORD, "address", "transport"),

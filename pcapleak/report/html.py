@@ -46,18 +46,28 @@ WORDS = {
 
 def to_html(document: Document) -> str:
     """The whole page."""
-    template = _environment().get_template("report.html.j2")
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return template.render(
+    return render(
+        "report.html.j2",
         document=document,
-        style=Markup(style),  # noqa: S704  our own file
-        style_hash=digest,
         topology=pictures.topology(document),
         timeline=pictures.timeline(document),
         ladder=pictures.ladder(document) if document.ice_sessions else None,
         limits=LIMITS,
         words=WORDS,
+    )
+
+
+def render(name: str, **values: object) -> str:
+    """A template of `TEMPLATES` as a page, with the style sheet inside and its hash."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template(name)
+        .render(
+            style=Markup(style),  # noqa: S704  our own file
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            **values,
+        )
     )
 
 

@@ -105,6 +105,13 @@ class Socket:
                     found.setdefault(fragment, sighting)
         return found
 
+    @property
+    def peer_fragments(self) -> list[str]:
+        """Those of the agents it checked: what stands before the colon."""
+        names = (username for link in self.out for username in link.usernames)
+        heads = (username.partition(":") for username in names)
+        return list(dict.fromkeys(peer for peer, _, own in heads if peer and own))
+
 
 @dataclass(eq=False)
 class Agent:

@@ -61,6 +61,9 @@ def build_sessions(
                 username_fragments=list(
                     dict.fromkeys(part for one in agent.checking for part in one.fragments)
                 ),
+                peer_username_fragments=list(
+                    dict.fromkeys(part for one in agent.sockets for part in one.peer_fragments)
+                ),
                 tie_breakers=[f"{tie:016x}" for tie in sorted(agent.tie_breakers)],
                 first_time=Time(agent.first_ns),
                 last_time=Time(agent.last_ns),

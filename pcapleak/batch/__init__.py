@@ -1,0 +1,1 @@
+"""Many captures on many machines, through dask.distributed, and what they show together."""

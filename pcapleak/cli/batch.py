@@ -1,0 +1,162 @@
+"""`pcapleak batch`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pcapleak.cli import options
+from pcapleak.cli.outputs import write_text
+
+if TYPE_CHECKING:
+    from pcapleak.batch.fleet import Fleet
+    from pcapleak.batch.run import Progress
+
+OUTPUT = "Output"
+
+
+def batch(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Captures, folders, patterns, or URLs that fsspec opens (s3://, https://, ...).",
+        ),
+    ],
+    scheduler: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A dask scheduler (tcp://HOST:8786), or local: processes of this machine.",
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Processes of a local run (default: one a core)."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep each capture's report here; a later run takes those it finds.",
+        ),
+    ] = None,
+    policy: options.PolicyFile = None,
+    proxy: options.Proxies = None,
+    tunnel: options.Tunnels = None,
+    vpn_endpoint: options.VpnEndpoints = None,
+    exit_ip: options.Exits = None,
+    client: options.Clients = None,
+    lan: options.Lans = None,
+    resolver: options.Resolvers = None,
+    allow: options.Allows = None,
+    strict: options.Strict = False,
+    require: options.Requires = None,
+    no_infer: options.NoInfer = False,
+    timezone: options.Timezone = None,
+    language: options.Languages = None,
+    geo_db: options.GeoDatabases = None,
+    geo_map: options.GeoMaps = None,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Write the summary as JSON (- is standard output, instead of the tables).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Write the summary as one self-contained page.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the summary's tables as Parquet files.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+) -> None:
+    """Analyze many captures on many machines, and show what they show together.
+
+    Which hosts leak, which names and addresses recur, and which captures hold the two ends of
+    one call. A capture that cannot be read costs its row.
+
+    Exit status:
+
+    0 no leak
+    1 some capture leaks
+    2 the command was wrong, or a capture could not be analyzed
+    3 inconclusive
+    """
+    from pcapleak.batch.run import cluster, find, run
+
+    judged_by = options.read_policy(
+        policy,
+        proxy,
+        tunnel,
+        vpn_endpoint,
+        exit_ip,
+        client,
+        lan,
+        resolver,
+        allow,
+        strict,
+        require,
+        no_infer,
+        timezone,
+        language,
+        geo_db,
+        geo_map,
+    )
+    captures = find(paths)
+    with cluster(scheduler, workers) as dask, _progress() as progress:
+        fleet = run(dask, captures, judged_by, results, progress)
+    _write(fleet, json, html, parquet)
+    raise typer.Exit(exit_status(fleet))
+
+
+def exit_status(fleet: Fleet) -> int:
+    """The worst of the captures': unreadable, leak, inconclusive."""
+    seen = {row.result for row in fleet.rows}
+    worst = ((2, "error"), (1, "leak"), (3, "inconclusive"))
+    return next((status for status, result in worst if result in seen), 0)
+
+
+def _write(fleet: Fleet, json: str | None, html: Path | None, parquet: Path | None) -> None:
+    from pcapleak.batch import show
+    from pcapleak.cli.console import page_console
+
+    if json is not None:
+        write_text(json, show.to_json(fleet))
+    if html is not None:
+        write_text(str(html), show.to_html(fleet))
+    if parquet is not None:
+        show.write_parquet(fleet, parquet)
+    if json != "-":
+        show.print_fleet(fleet, page_console(sys.stdout))
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar on standard error, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
