@@ -1,13 +1,16 @@
 """The rate at which a watch begins to lose packets, with peers beside it (root, Linux).
 
     python bench/live.py [--seconds 10] [--rates 100 300 500 800 1000] [--only NAME ...]
-                         [--json PATH]
+                         [--realtime] [--json PATH]
 
 Two network namespaces are joined by a veth pair. A sender pinned to CPU 0 replays mixed
 traffic (frames of `bench/generate.py`) through sendmmsg(2) at each rate; the receiver is pinned
 to CPU 1 and judges by a policy while it listens. Lost is what the receiver's interface counted
 and the receiver did not. A receiver that loses 1 % is not run at the rates above. There is no
 network card here: figures are bounds of the receivers' own work.
+
+With --realtime both have real-time priority, so that what else the machine does is not
+measured. Their children have not: it says nothing of receivers that are two programs.
 """
 
 from __future__ import annotations
@@ -175,14 +178,14 @@ RECEIVERS: dict[str, tuple[list[str], str, Callable[[str, str], int]]] = {
 }
 
 
-def measure(name: str, capture: Path, rate: int, seconds: float) -> Run:
+def measure(name: str, capture: Path, rate: int, seconds: float, first: list[str]) -> Run:
     command, ready, count = RECEIVERS[name]
     with tempfile.TemporaryDirectory() as folder:
         command = [part.replace("RECORD", f"{folder}/recorded") for part in command]
         with Path(folder, "out").open("w+") as out, Path(folder, "err").open("w+") as error:
             before_s = os.times()
             process = subprocess.Popen(
-                ["ip", "netns", "exec", RECEIVER, "taskset", "-c", "1", *command],
+                ["ip", "netns", "exec", RECEIVER, *first, "taskset", "-c", "1", *command],
                 stdout=out, stderr=error,
             )  # fmt: skip
             deadline = time.monotonic() + 30
@@ -192,13 +195,11 @@ def measure(name: str, capture: Path, rate: int, seconds: float) -> Run:
                 time.sleep(0.1)
             time.sleep(1)
             start = received()
-            started = time.monotonic()
             sent = subprocess.run(
-                ["ip", "netns", "exec", SENDER, "taskset", "-c", "0", sys.executable, __file__,
-                 "--send", str(capture), str(rate), str(seconds)],
+                ["ip", "netns", "exec", SENDER, *first, "taskset", "-c", "0", sys.executable,
+                 __file__, "--send", str(capture), str(rate), str(seconds)],
                 check=True, capture_output=True, text=True,
             )  # fmt: skip
-            assert time.monotonic() > started
             packets = received() - start
             time.sleep(2)
             process.send_signal(signal.SIGINT)
@@ -216,6 +217,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rates", type=int, nargs="+", default=[5, 50, 100, 300, 500, 800, 1000])
     parser.add_argument("--only", nargs="+", default=list(RECEIVERS))
+    parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--send", nargs=3, metavar=("CAPTURE", "RATE", "SECONDS"))
     arguments = parser.parse_args()
@@ -223,6 +225,7 @@ def main() -> None:
         path, rate, seconds = arguments.send
         print(send(Path(path), int(rate), float(seconds)))
         return
+    first = ["chrt", "-R", "-f", "1"] if arguments.realtime else []
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         capture = generate("mixed", FRAMES, Path(folder))
@@ -233,7 +236,7 @@ def main() -> None:
                 if shutil.which(RECEIVERS[name][0][0]) is None:
                     continue
                 for rate in arguments.rates:
-                    run = measure(name, capture, rate * 1000, arguments.seconds)
+                    run = measure(name, capture, rate * 1000, arguments.seconds, first)
                     runs.append(run)
                     print(
                         f"{name:28} {rate:5} kpps {run.rate / 1000:7.0f} "

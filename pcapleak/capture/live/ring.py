@@ -31,12 +31,12 @@ TPACKET_V3 = 2
 TP_STATUS_KERNEL = 0
 TP_STATUS_USER = 1
 
-BLOCK_BYTES = 1 << 20
-BLOCK_COUNT = 128
-"""128 MiB of ring: a second of a loaded gigabit link. A step takes milliseconds, a judgement of
-many thousand flows tenths of a second."""
-BLOCKS_AT_ONCE = 8
-"""A backlog is taken in steps of so many blocks: each step has its fixed cost."""
+BLOCK_BYTES = 4 << 20
+"""A block is a step of the analysis at full rate, and each step has its fixed cost."""
+BLOCK_COUNT = 32
+"""128 MiB of ring: a second of a loaded gigabit link."""
+BLOCKS_AT_ONCE = 4
+"""A backlog is taken in steps of so many blocks."""
 RETIRE_MS = 20
 """A block that is not full is handed over after this time: the latency of an idle link."""
 PADDING = 128
