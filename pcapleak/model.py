@@ -93,7 +93,7 @@ class DeviceChange(NamedTuple):
     """It was still as before at this time."""
     ts_ns: int
     """When that was noticed."""
-    index: int
+    device: int
     """The operating system's interface index."""
     name: str
     hardware_type: int

@@ -117,8 +117,8 @@ class LiveSource:
                 self._present[change.name] = change.present
                 self.changes.append(change)
             # Named here, because it may be gone again before its first packet is read.
-            self._devices[change.index] = Device(
-                change.index,
+            self._devices[change.device] = Device(
+                change.device,
                 change.name,
                 *kind_of(change.name, change.hardware_type),
                 change.hardware_type,
