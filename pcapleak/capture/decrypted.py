@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 MAX_TEXTS = 10_000
 MAX_BYTES = 64 << 20
 """Texts kept: a call has some dozens, of 1 to 20 kB."""
+MAX_PARTS = 64
+"""Texts of one packet: a message as a whole, or each string of one that was compressed."""
 MAX_CLAIMS = 256
 """Different header fields kept: at most 16 kB each, so 4 MB."""
 
 _CHANNELS = ("websocket", "http2", "http3", "http", "sip", "xmpp")
-_FILTER = f"(tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
+_FILTER = f"(ip || ipv6) && (tcp || udp) && (tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
 _PREFERENCES = {"tcp.reassemble_out_of_order": "TRUE"}
 
 _COMPLAINT = re.compile(r"tshark: [^\n]{1,200}")
@@ -160,7 +162,7 @@ def _texts(packet: Packet) -> Iterator[bytes]:
         if (value := field.raw_value) and _MARK in value.lower() and len(value) % 2 == 0
     }
     kept: list[bytes] = []
-    for text in sorted(found, key=lambda text: (-len(text), text)):
+    for text in sorted(found, key=lambda text: (-len(text), text))[:MAX_PARTS]:
         if not any(text in longer for longer in kept):
             kept.append(text)
             yield text
