@@ -254,6 +254,13 @@ def test_a_tunnel_of_another_name_than_the_policys_is_named(tmp_path: Path) -> N
     assert any("wg0 was, and is not in the policy" in message for message in messages)
 
 
+def test_windows_generic_names_prove_nothing_of_an_interface_without_link_layer() -> None:
+    given = Policy.from_options(tunnel=["wg0"])
+    assert role(name="Local Area Connection 2", link_type=1) == "physical"
+    assert role(given, name="Local Area Connection 2", link_type=101) == "tunnel"
+    assert role(name="rmnet0", link_type=101) == "physical"
+
+
 def test_the_tunnels_address_on_the_link_is_suspected_however_much_it_sends(
     tmp_path: Path,
 ) -> None:

@@ -153,7 +153,8 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
 
 
 def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
-    """Flows from a private address of another network than the client's, where it is one.
+    """Unanswered flows from a private address of another network than the client's, where it is
+    one.
 
     No other host of the link has it; a router that sees many networks sees many of them.
     """
@@ -162,6 +163,7 @@ def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
     ]
     foreign: Bool = strangers & (columns.version == 4)
     foreign &= ~columns.public(columns.orig) & ~columns.inside(columns.orig, nets)
+    foreign &= columns.flows.resp_packets == 0
     if not nets or len(np.unique(columns.orig[1][foreign])) > MAX_STRANGERS:
         foreign[:] = False
     return foreign

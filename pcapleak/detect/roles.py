@@ -31,6 +31,9 @@ _PHYSICAL = re.compile(
     re.IGNORECASE,
 )
 
+_GENERIC = re.compile(r"^(ethernet|local area connection)", re.IGNORECASE)
+"""Names Windows gives to adapters of every kind, in the order they come."""
+
 ANY_LINK_TYPES = (113, 276)
 """SLL and SLL2: what Linux's `any` device records."""
 NO_LINK_LAYER = (12, 14, 101, 228, 229)
@@ -124,7 +127,8 @@ def _role(
             return InterfaceRole("tunnel", f"tunnels are called like {name}")
         if TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
             return InterfaceRole("tunnel", "its name or description speaks of a tunnel")
-        if _PHYSICAL.match(name):
+        generic = _GENERIC.match(name) and interface.link_type in NO_LINK_LAYER
+        if _PHYSICAL.match(name) and not generic:
             return InterfaceRole("physical", f"physical interfaces are called like {name}")
     if looped:
         return InterfaceRole("loopback", "all its traffic is between loopback addresses")
