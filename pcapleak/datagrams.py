@@ -155,7 +155,7 @@ def _decoded(code: Decoder, payload: bytes, length: int) -> object:
             return _DECODE_CUT[code](payload, length)
         return _DECODE[code](payload)
     except DecodeError as error:
-        return error
+        return error.kept()
 
 
 def _quoted(context: Context, payload: bytes) -> tuple[Context, StunMessage] | None:

@@ -1,5 +1,9 @@
 """The errors of pcapleak. Everything raised on purpose derives from `PcapleakError`."""
 
+from __future__ import annotations
+
+from typing import Self
+
 
 class PcapleakError(Exception):
     """An error the user can act on: its text says what is wrong, where, and what to do."""
@@ -38,3 +42,9 @@ class DecodeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.place} at byte {self.offset}: {self.reason}"
+
+    def kept(self) -> Self:
+        """The error as data: without the frames that raised it, whose packets would stay in
+        memory as long as it does."""
+        self.__context__ = None
+        return self.with_traceback(None)

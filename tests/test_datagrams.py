@@ -56,6 +56,15 @@ def test_an_ike_message_shorter_than_it_says_is_malformed_where_nothing_was_cut(
     assert isinstance(message, DecodeError)
 
 
+def test_a_kept_error_keeps_no_packets_in_memory() -> None:
+    """Neither its own frames nor those of an error before it, which hold whole batches."""
+    unreadable = b"\0\0\0\x01" + b"no header"
+    (message,) = messages(ipv4(udp(unreadable, 40000, 53), 17, CLIENT, SERVER), 28 + 8)
+    assert isinstance(message, DecodeError)
+    assert message.__traceback__ is None
+    assert message.__context__ is None
+
+
 def test_a_quoted_check_is_told_apart() -> None:
     """It has the endpoints it was sent between, and the error's as the outer ones."""
     packets = dissect([UNREACHABLE], RAW_IP)

@@ -35,12 +35,12 @@ for _row, _protocol in enumerate((ICMP, ICMPV6)):
         _ANSWERS[_row, _request] = _answer
 
 
-MAX_SINGLE = 200_000
+MAX_SINGLE = 240_000
 """Flows told apart: a browser makes as many in days."""
 
 MAX_FLOWS = 1 << 18
 """Flows with those of hosts, see `FlowTable`. One takes 125 to 250 bytes (56 of key, 64 of
-counts, 5 of bits; 16 to 32 a slot, times growth by doubling), so 64 MB; judging takes as much."""
+counts, 5 of bits; 16 to 32 a slot, times growth by doubling), so 65 MB at the most."""
 
 
 class FlowTable(FlowColumns):

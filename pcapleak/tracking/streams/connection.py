@@ -185,7 +185,7 @@ class Connection:
                 self.reader.read_cut(self, way, bytes(half.buffer))
             except DecodeError as error:
                 if self.reader.certain:
-                    self.emit(way, error, Service(0))
+                    self.emit(way, error.kept(), Service(0))
         self.lose(way)
 
     def _bytes(self, way: int, data: bytes) -> None:
@@ -221,7 +221,7 @@ class Connection:
                 used = reader.read(self, way, bytes(buffer))
             except DecodeError as error:
                 if reader.certain:
-                    self.emit(way, error, Service(0))
+                    self.emit(way, error.kept(), Service(0))
                 self.lose(way)
                 return
             if used > 0:
