@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,10 +20,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, need_tool
-from typer.testing import CliRunner
+from test_cli import run
 
 from pcapleak import analyze
-from pcapleak.cli import app
 from pcapleak.document import Candidate, Document
 
 NAME = "5bbd4f2a-1e0d-4a6b-9c57-2f1e0d9c8b7a.local"
@@ -272,27 +271,26 @@ def test_the_labs_signalling_inside_tls_proves_its_names(tshark: str) -> None:
     assert all(link is not None and link.confidence == "certain" for link in proofs)
 
 
-@pytest.mark.parametrize(
-    ("arrange", "said"),
-    [
-        (lambda patch: None, "no such key log"),
-        (lambda patch: patch.setenv("PATH", ""), "needs tshark"),
-    ],
-    ids=["no key log", "no tshark"],
-)
-def test_what_decryption_lacks_is_said_in_one_line(
-    arrange: Callable[[pytest.MonkeyPatch], None],
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_command_reads_with_a_key_log(recorded: tuple[str, Path, Path]) -> None:
+    _, capture, key_log = recorded
+    result = run("analyze", capture, "--keylog", key_log, "--json", "-", "--exit-zero")
+    (session,) = json.loads(result.stdout)["ice_sessions"]
+    assert [one["line"] for one in session["candidates"]] == list(LINES)
+
+
+def test_what_decryption_lacks_is_said_in_one_line(tmp_path: Path) -> None:
     key_log = tmp_path / "keys.log"
-    if "tshark" in said:
-        key_log.touch()
-    arrange(monkeypatch)
-    demo = str(ROOT / "captures" / "socks.pcapng")
-    result = CliRunner().invoke(app, ["analyze", demo, "--keylog", str(key_log)])
-    assert said in str(result.exception)
+    demo = ROOT / "captures" / "socks.pcapng"
+    missing = run("analyze", demo, "--keylog", key_log)
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert "no such key log" in missing.stderr
+    key_log.touch()
+    alone = run("analyze", demo, "--keylog", key_log, PATH=str(tmp_path))
+    assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
+    assert "needs tshark" in alone.stderr
+    piped = run("analyze", "-", "--keylog", key_log, stdin=demo.read_bytes())
+    assert (piped.returncode, piped.stderr.count("\n")) == (2, 1)
+    assert "second reading" in piped.stderr
 
 
 def test_secrets_without_tshark_are_a_remark_of_the_report(
