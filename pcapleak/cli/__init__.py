@@ -26,6 +26,7 @@ from pcapleak.cli.policy import policy_app
 from pcapleak.cli.redact import redact
 from pcapleak.cli.schema import schema
 from pcapleak.errors import PcapleakError
+from pcapleak.sandbox import OWN_PROCESS
 
 app = typer.Typer(
     name="pcapleak",
@@ -75,7 +76,7 @@ def main() -> None:
         # A terminal of another encoding shows an escape where it lacks a character.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app()
+        app(obj=OWN_PROCESS)
     except PcapleakError as error:
         from pcapleak.report.text import safe
 

@@ -15,6 +15,7 @@ from pcapleak.cli import options
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, write_text
 from pcapleak.errors import CaptureError
+from pcapleak.sandbox import OWN_PROCESS, confine
 
 if TYPE_CHECKING:
     from pcapleak.document import Document, Finding
@@ -35,6 +36,7 @@ class Threshold(StrEnum):
 
 
 def analyze(
+    context: typer.Context,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Captures; - is standard input.")
     ],
@@ -229,6 +231,14 @@ def analyze(
     outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
     separate = (len(files) > 1 or recursive) and not merge
     listed = all_flows or outputs.tables
+    written = outputs.prepare((json, junit), separate=separate)
+    given = [*files, *(pages or ()), *judged_by.geo_databases, *judged_by.geo_maps]
+    if keylog is not None:
+        given.append(str(keylog))
+    if context.obj is OWN_PROCESS:
+        hindrance = confine([Path(name) for name in given if name != "-"], written)
+        if hindrance is not None and verbose:
+            typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
     documents: list[Document] = []
     failures = Failures()
     paths = list(_expand(files, recursive, failures))

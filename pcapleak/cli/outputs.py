@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -64,6 +64,23 @@ class Outputs(NamedTuple):
             file(self.evidence, ".evidence.pcapng"),
             file(self.evidence_per_finding, ""),
         )
+
+    def prepare(self, texts: Iterable[str | Path | None], *, separate: bool) -> list[Path]:
+        """Make every file and folder that will be written, those of `texts` among them, so that
+        nothing else need be writable; gives them.
+
+        Raises `PcapleakError` where one cannot be.
+        """
+        folders = [self.csv, self.parquet, self.evidence_per_finding]
+        files = [None if text in (None, "-") else Path(str(text)) for text in texts]
+        (folders if separate else files).extend((self.html, self.evidence))
+        for folder in filter(None, folders):
+            with _folder(folder):
+                pass
+        for file in filter(None, files):
+            with _writing(file):
+                file.touch()
+        return [path for path in (*folders, *files) if path is not None]
 
     def write(self, document: Document) -> None:
         """Write all that was asked for.

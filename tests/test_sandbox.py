@@ -1,0 +1,101 @@
+"""The kernel holds an analysis to the files it was given."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import ROOT, run
+
+from pcapleak import sandbox
+
+CAPTURE = ROOT / "captures" / "socks.pcapng"
+
+
+@pytest.fixture(scope="module")
+def landlock() -> None:
+    """A kernel that can confine."""
+    if sys.platform != "linux" or ctypes.CDLL(None).syscall(444, None, 0, 1) < 1:
+        pytest.skip("this kernel has no Landlock")
+
+
+def confined(code: str, *arguments: Path) -> str:
+    """What a process prints that may read the first path and write the second."""
+    program = (
+        "import sys; from pathlib import Path; from pcapleak.sandbox import confine\n"
+        "paths = [Path(text) for text in sys.argv[1:]]\n"
+        "assert confine(paths[:1], paths[1:2]) is None\n" + code
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr.strip().rpartition("\n")[2]
+
+
+def test_only_what_was_named_is_read_and_written(landlock: None, tmp_path: Path) -> None:
+    named, out, other = (tmp_path / name for name in ("in", "out", "other"))
+    for path in (named, out, other):
+        path.write_text("text")
+    files = (named, out, other)
+    assert confined("print(paths[0].read_text())", *files) == "text\n"
+    assert confined("paths[1].write_text('new'); print('done')", *files) == "done\n"
+    assert out.read_text() == "new"
+    for code in (
+        "paths[2].read_text()",
+        "paths[2].write_text('x')",
+        "paths[0].write_text('x')",
+        "(paths[2].parent / 'fresh').write_text('x')",
+        "paths[2].unlink()",
+        "list(Path.home().iterdir())",
+    ):
+        assert "Permission denied" in confined(code, *files), code
+    assert other.read_text() == "text"
+
+
+def test_children_are_confined_too(landlock: None, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("secret")
+    code = "import subprocess; subprocess.run(['cat', paths[2]])"
+    assert "secret" not in confined(code, tmp_path / "in", tmp_path / "out", other)
+
+
+def test_no_connection_can_be_opened(landlock: None, tmp_path: Path) -> None:
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) < 4:
+        pytest.skip("this kernel's Landlock does not know TCP yet (Linux 6.7)")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
+        assert "Permission denied" in confined(code, tmp_path, tmp_path)
+
+
+def test_every_output_is_written_from_inside(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    shutil.copy(CAPTURE, folder / "a.pcapng")
+    outputs = {
+        "--json": "a.json", "--html": "a.html", "--csv": "csv", "--evidence": "e.pcapng",
+        "--evidence-per-finding": "each", "--junit": "j.xml",
+    }  # fmt: skip
+    options = [part for name, file in outputs.items() for part in (name, str(tmp_path / file))]
+    run("analyze", str(folder / "a.pcapng"), "--exit-zero", *options)
+    for file in outputs.values():
+        path = tmp_path / file
+        assert any(path.iterdir()) if path.is_dir() else path.stat().st_size
+
+
+def test_decryption_by_tshark_works_confined(tshark: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    capture = ROOT / "captures" / "signalling-tls.pcapng"
+    run("analyze", str(capture), "--exit-zero", "--json", str(report))
+    assert "PL304" in report.read_text()
+
+
+def test_a_kernel_without_it_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_CREATE_RULESET", 100_000)  # no such system call
+    assert sandbox.confine([], []) == "this kernel has no Landlock, or it is switched off"
+    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    assert sandbox.confine([], []) == "only Linux can confine a process so"
