@@ -8,7 +8,6 @@ before tracking (fragments, and the packets inside tunnels) is left to this proc
 
 from __future__ import annotations
 
-import copyreg
 import mmap
 import multiprocessing
 from collections import Counter, deque
@@ -16,7 +15,6 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +28,11 @@ from pcapleak.model import (
     Bytes,
     Int64,
     Interface,
-    IPAddress,
     PacketFlag,
     Packets,
     RecordBatch,
     UInt8,
     UInt32,
-    address_of,
-    words_of,
 )
 from pcapleak.packets import Dissector, recognise
 from pcapleak.policy import Policy
@@ -173,17 +168,7 @@ def process_pool(workers: int) -> ProcessPoolExecutor:
     """Processes that start without what this one holds."""
     known = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
-
-
-def _start() -> None:
-    """Hand addresses over as numbers: their own way is by text, and slower than decoding."""
-    copyreg.pickle(IPv4Address, _numbers)  # type: ignore[arg-type]  # it gives either version
-    copyreg.pickle(IPv6Address, _numbers)  # type: ignore[arg-type]
-
-
-def _numbers(address: IPAddress) -> tuple[Callable[..., IPAddress], tuple[int, int, int]]:
-    return address_of, (address.version, *words_of(address))
+    return ProcessPoolExecutor(workers, mp_context=context)
 
 
 def _in_order(

@@ -7,6 +7,7 @@ is two unsigned 64-bit words in host order (an IPv4 address has `hi == 0` and `v
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import lru_cache
@@ -39,10 +40,50 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
 
+class _HashedOnce:
+    """An address that keeps its hash: trackers look addresses up all the time, and the
+    standard library makes a text of one for each hash. It is equal to, and hashes like, any
+    other object of the same address."""
+
+    __slots__ = ()
+    _hash: int
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+class _Address4(_HashedOnce, IPv4Address):
+    __slots__ = ("_hash",)
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self._hash = IPv4Address.__hash__(self)
+
+    def __reduce__(self) -> tuple[Callable[[int, int, int], IPAddress], tuple[int, int, int]]:
+        return address_of, (4, *words_of(self))
+
+    def __repr__(self) -> str:
+        return f"IPv4Address('{self}')"
+
+
+class _Address6(_HashedOnce, IPv6Address):
+    __slots__ = ("_hash",)
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self._hash = IPv6Address.__hash__(self)
+
+    def __reduce__(self) -> tuple[Callable[[int, int, int], IPAddress], tuple[int, int, int]]:
+        return address_of, (6, *words_of(self))
+
+    def __repr__(self) -> str:
+        return f"IPv6Address('{self}')"
+
+
 @lru_cache(maxsize=65536)
 def address_of(version: int, hi: int, lo: int) -> IPAddress:
     """The address behind two column words."""
-    return IPv4Address(lo) if version == 4 else IPv6Address(hi << 64 | lo)
+    return _Address4(lo) if version == 4 else _Address6(hi << 64 | lo)
 
 
 def words_of(address: IPAddress) -> tuple[int, int]:
@@ -187,9 +228,7 @@ class Packets:
 
     def source(self, i: int) -> Endpoint:
         """The sender of row `i`."""
-        address = address_of(
-            int(self.version[i]), int(self.source_hi[i]), int(self.source_lo[i])
-        )
+        address = address_of(int(self.version[i]), int(self.source_hi[i]), int(self.source_lo[i]))
         return Endpoint(address, int(self.source_port[i]))
 
     def destination(self, i: int) -> Endpoint:

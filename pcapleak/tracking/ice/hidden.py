@@ -98,10 +98,13 @@ def _pages(announced: list[NameRecord]) -> list[Page]:
 
 def _relevant(agent: Agent, name: NameRecord, hosts: Hosts) -> bool:
     """Whether the name may be the agent's host's."""
-    mine = agent.address_set
-    if not mine.isdisjoint(name.addresses) or not mine.isdisjoint(name.announcers):
-        return True
-    return any(not mine.isdisjoint(hosts.addresses(announcer)) for announcer in name.announcers)
+    return not agent.address_set.isdisjoint(_reach(name, hosts))
+
+
+def _reach(name: NameRecord, hosts: Hosts) -> set[IPAddress]:
+    """Addresses of the hosts that a name may be of."""
+    found = {*name.addresses, *name.announcers}
+    return found.union(*map(hosts.addresses, name.announcers))
 
 
 def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) -> list[Agent]:
@@ -144,20 +147,23 @@ def _unseen_sessions(names: list[NameRecord]) -> list[Agent]:
 def _adopt_late(agents: list[Agent], unseen: list[Agent], hosts: Hosts) -> None:
     """Join a session of names with the socket that showed itself later: its first packets took
     a way that was not recorded, and a keep-alive took another (tunnel lost)."""
+    reach = [
+        set[IPAddress]().union(*(_reach(name, hosts) for name in other.names)) for other in unseen
+    ]
     for agent in agents:
         if agent.names:
             continue
-        for other in unseen[: -MAX_LOOK_BACK - 1 : -1]:
-            if other.names and other.began_ns < agent.began_ns and _hidden_by(agent, other, hosts):
+        for i in range(len(unseen) - 1, max(-1, len(unseen) - 1 - MAX_LOOK_BACK), -1):
+            other = unseen[i]
+            if (
+                other.names
+                and other.began_ns < agent.began_ns
+                and not agent.address_set.isdisjoint(reach[i])
+                and all(_alive(name, agent.began_ns) for name in other.names)
+            ):
                 agent.names, other.names = other.names, []
                 agent.late = True
                 break
-
-
-def _hidden_by(agent: Agent, other: Agent, hosts: Hosts) -> bool:
-    return all(_alive(name, agent.began_ns) for name in other.names) and any(
-        _relevant(agent, name, hosts) for name in other.names
-    )
 
 
 def _alive(name: NameRecord, at_ns: int) -> bool:
