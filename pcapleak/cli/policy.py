@@ -26,7 +26,7 @@ def init(
     from pcapleak.policy_file import policy_template
 
     text = policy_template()
-    if path is None:
+    if path is None or str(path) == "-":
         typer.echo(text, nl=False)
         return
     try:
