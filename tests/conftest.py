@@ -7,6 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import quiet
+
+quiet.watch()
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT.parent / "shared" / "captures"
@@ -40,3 +43,12 @@ def root_network() -> None:
     need_tool("ip")
     if os.geteuid() != 0:
         pytest.skip("needs root to make network namespaces")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where something tried to reach the network, whoever caught the error."""
+    if quiet.offences:
+        for offence in quiet.offences:
+            print(f"\nreached for the network: {offence}")  # noqa: T201
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
