@@ -148,7 +148,7 @@ class ResolverTracker:
                 first_ns=context.ts_ns,
                 last_ns=context.ts_ns,
             )
-        if context.flow not in entry.flows and len(entry.flows) < MAX_FLOWS:
+        if len(entry.flows) < MAX_FLOWS and context.flow not in entry.flows:
             entry.flows.append(context.flow)
         return entry
 

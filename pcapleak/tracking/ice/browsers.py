@@ -36,6 +36,10 @@ SERVICES: dict[str, Engine] = {
 }
 """Hosts that the browsers themselves ask for, not their pages."""
 
+_TAIL = 7
+_TAILS = frozenset(name[-_TAIL:] for name in SERVICES)
+"""How they end: nearly every other host is told from them by a look."""
+
 
 class Statement(NamedTuple):
     """What one kind of evidence says."""
@@ -129,6 +133,8 @@ class BrowserEvidence:
         if not isinstance(host, str):
             return
         name = host.lower().rstrip(".")
+        if name[-_TAIL:] not in _TAILS:
+            return
         while name:
             engine = SERVICES.get(name)
             if engine is not None:
