@@ -33,7 +33,8 @@ cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minute
 	PCAPLEAK_ALL_CUTS=1 $(BIN)/python -m pytest -q tests/test_capture_corpus.py -k cut
 
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
-	$(BIN)/python bench/compare.py
+	$(BIN)/python bench/compare.py --results bench/results
+	$(BIN)/python bench/stages.py --growth > bench/results/growth.md
 
 bench-decoders: $(VENV)/.tested  ## messages a second beside dpkt, scapy and aioice
 	$(BIN)/python bench/decoders.py

@@ -1,11 +1,12 @@
 """Run pcapleak and every installed peer on the same captures, in turn, and print ratios.
 
-    python bench/compare.py [--rounds 3] [--folder FOLDER] [--packets-scale 1.0] [--json PATH]
+    python bench/compare.py [--rounds 3] [--folder FOLDER] [--packets-scale 1.0] [--results DIR]
 
 Each round runs every program once, so that a slow moment of the machine falls on all alike.
 Times are medians of whole processes (start included), memory is the peak resident size of the
 process. pcapleak runs the full `analyze --json` with a policy. A peer too slow for a whole file
-reads a cut of it, and its time is scaled by packets; such rows are marked.
+reads a cut of it, and its time is scaled by packets; such rows are marked. With `--results`
+the tables, a picture and the numbers are written to a folder (README.md shows them).
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ with pyshark.FileCapture(sys.argv[1], keep_packets=False) as capture:
     n = sum(1 for _ in capture)
 """,
 }
+OURS = "pcapleak analyze"
+TINY = 0.0
+"""Stands for a cut of 100 packets, which shows what starting costs."""
 CUT = {"dpkt, count UDP": 0.1, "scapy PcapReader": 0.02, "pyshark": 0.002}
 
 
@@ -66,12 +70,13 @@ def rows(capture: Path, cuts: dict[float, Path]) -> list[Row]:
     """pcapleak first, then the peers this machine has."""
     python = sys.executable
     policy = ["--tunnel", "wg0", "--vpn-endpoint", "198.51.100.40:51820", "--exit-zero"]
+    analyze = [python, "-m", "pcapleak", "analyze", *policy, "--json", "-"]
     found = [
-        Row(
-            "pcapleak analyze",
-            [python, "-m", "pcapleak", "analyze", str(capture), *policy, "--json", "-"],
-        )
+        Row(OURS, [*analyze, str(capture)]),
+        Row("pcapleak analyze --jobs 2", [*analyze, "--jobs", "2", str(capture)]),
     ]
+    if TINY in cuts:
+        found.append(Row("pcapleak, 100 packets", [*analyze, str(cuts[TINY])]))
     tshark = ["tshark", "-n", "-r", str(capture)]
     fields = ["-T", "fields", "-e", "frame.number", "-e", "stun.type", "-e", "dns.qry.name"]
     for name, command in (
@@ -111,10 +116,11 @@ def measure(row: Row) -> None:
 
 
 def cut(capture: Path, share: float, packets: int) -> Path:
-    """The first packets of a capture, by editcap."""
+    """The first packets of a capture, by editcap; the first 100 for `TINY`."""
+    last = 100 if share == TINY else int(packets * share)
     target = capture.with_name(f"{capture.stem}-{share:g}.pcap")
     subprocess.run(
-        ["editcap", "-F", "pcap", "-r", str(capture), str(target), f"1-{int(packets * share)}"],
+        ["editcap", "-F", "pcap", "-r", str(capture), str(target), f"1-{last}"],
         check=True,
     )
     return target
@@ -132,7 +138,7 @@ def compare(profile: str, folder: Path, rounds: int, scale: float) -> list[Row]:
         )
     cuts = {}
     if shutil.which("editcap"):
-        cuts = {share: cut(capture, share, packets) for share in set(CUT.values())}
+        cuts = {share: cut(capture, share, packets) for share in {TINY, *CUT.values()}}
     found = rows(capture, cuts)
     for _ in range(rounds):
         for row in found:
@@ -140,10 +146,10 @@ def compare(profile: str, folder: Path, rounds: int, scale: float) -> list[Row]:
     return found
 
 
-def table(profile: str, found: list[Row]) -> str:
+def table(profile: str, packets: int, found: list[Row]) -> str:
     ours = median(found[0].seconds)
     lines = [
-        f"{profile}: {PACKETS[profile]:,} packets at scale 1",
+        f"{profile}: {packets:,} packets",
         f"{'program':28} {'seconds':>9} {'of ours':>9} {'peak MiB':>9}",
     ]
     for row in found:
@@ -155,6 +161,76 @@ def table(profile: str, found: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def markdown(profile: str, packets: int, found: list[Row]) -> str:
+    """The same as a table of a page."""
+    ours = median(found[0].seconds)
+    lines = [
+        f"## {profile}: {packets:,} packets",
+        "",
+        "| program | seconds | times ours | peak MiB |",
+        "|---|---:|---:|---:|",
+    ]
+    for row in found:
+        seconds = median(row.seconds)
+        name = f"{row.name} (a cut of {row.share:.1%}, scaled)" if row.share < 1 else row.name
+        lines.append(f"| {name} | {seconds:.2f} | {seconds / ours:.2f} | {row.peak_mib:.0f} |")
+    return "\n".join([*lines, ""])
+
+
+def picture(measured: dict[str, list[Row]], target: Path) -> None:
+    """Seconds of each program, on a logarithmic scale, as SVG."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "pcapleak"
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(measured), figsize=(11, 4), layout="constrained")
+    for axis, (profile, found) in zip(axes, measured.items(), strict=True):
+        shown = sorted(
+            (row for row in found if "100 packets" not in row.name),
+            key=lambda row: -median(row.seconds),
+        )
+        seconds = [median(row.seconds) for row in shown]
+        colours = ["#c0392b" if row.name.startswith("pcapleak") else "#8899aa" for row in shown]
+        bars = axis.barh([row.name for row in shown], seconds, color=colours)
+        axis.bar_label(bars, [f"{value:.2f} s" for value in seconds], padding=3, fontsize=8)
+        axis.set(xscale="log", title=profile)
+        axis.margins(x=0.2)
+        axis.tick_params(labelsize=8)
+    figure.savefig(target, metadata={"Date": None})
+
+
+def write(measured: dict[str, list[Row]], scale: float, rounds: int, folder: Path) -> None:
+    """`comparison.md`, `comparison.svg` and `comparison.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = [
+        "# Comparison",
+        "",
+        "Made by `make bench`: medians of whole processes, start included, "
+        f"{rounds} rounds in turn, warm page cache, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f} at the end.",
+        "pcapleak runs the full `analyze --json` with a policy.",
+        "",
+        "![seconds](comparison.svg)",
+        "",
+    ]
+    tables = [markdown(name, int(PACKETS[name] * scale), found) for name, found in measured.items()]
+    (folder / "comparison.md").write_text("\n".join([*head, *tables]), encoding="utf-8")
+    numbers = {
+        profile: {
+            row.name: {"seconds": row.seconds, "peak_mib": row.peak_mib, "share": row.share}
+            for row in found
+        }
+        for profile, found in measured.items()
+    }
+    (folder / "comparison.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    try:
+        picture(measured, folder / "comparison.svg")
+    except ImportError:
+        print("no picture: matplotlib is not installed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
@@ -162,18 +238,15 @@ def main() -> None:
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "pcapleak-bench"
     )
     parser.add_argument("--packets-scale", type=float, default=1.0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--results", type=Path)
     chosen = parser.parse_args()
-    result = {}
+    measured = {}
     for profile in PACKETS:
         found = compare(profile, chosen.folder, chosen.rounds, chosen.packets_scale)
-        print(table(profile, found), end="\n\n")
-        result[profile] = {
-            row.name: {"seconds": median(row.seconds), "peak_mib": row.peak_mib, "share": row.share}
-            for row in found
-        }
-    if chosen.json:
-        chosen.json.write_text(json.dumps(result, indent=1))
+        print(table(profile, int(PACKETS[profile] * chosen.packets_scale), found), end="\n\n")
+        measured[profile] = found
+    if chosen.results:
+        write(measured, chosen.packets_scale, chosen.rounds, chosen.results)
 
 
 if __name__ == "__main__":
