@@ -165,10 +165,9 @@ def _definition(interface: Interface) -> Interface:
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that start without what this one holds."""
-    known = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in known else "spawn")
-    return ProcessPoolExecutor(workers, mp_context=context)
+    """Processes that start without what this one holds, and without a socket in a folder that a
+    confined process may not write."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _in_order(

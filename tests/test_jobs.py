@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,15 @@ def test_errors_survive_the_way_between_processes(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error)
     assert vars(again) == vars(error)
+
+
+def test_the_command_confined_to_its_files_shares_the_work_all_the_same() -> None:
+    captures = Path(__file__).resolve().parent.parent / "captures"
+    command = [sys.executable, "-m", "pcapleak", "analyze", "--exit-zero", "--json", "-"]
+    files = [str(captures / name) for name in ("socks.pcapng", "mode-4.pcapng")]
+    alone, shared = (
+        subprocess.run([*command, *files, "--jobs", jobs], capture_output=True, check=True)
+        for jobs in ("1", "2")
+    )
+    assert shared.stdout == alone.stdout
+    assert shared.stderr == b""
