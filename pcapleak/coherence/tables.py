@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
-from functools import cache
+from bisect import bisect_right
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -17,58 +17,68 @@ import numpy as np
 from pcapleak.model import IPAddress, UInt32, UInt64
 
 
-@dataclass(frozen=True, slots=True)
 class RangeTable:
-    """Ranges of addresses and a label number for each; number 0 is `unknown`."""
+    """Ranges of addresses and what is known of each; unpacked a block at a time, as a run asks
+    for a handful of addresses: whole, the three tables are 80 MB and a fifth of a second.
+    """
 
-    source: str
-    licence: str
-    built: str
-    """ISO date of the data."""
-    labels: list[Any]
-    """By number: a country code, or an autonomous system's number and name."""
-    starts: dict[int, UInt64]
-    """By IP version; IPv6 in units of /64."""
-    values: dict[int, UInt32]
+    def __init__(self, data: bytes) -> None:
+        line, _, self._body = data.partition(b"\n")
+        header = json.loads(line)
+        self.source: str = header["source"]
+        self.licence: str = header["licence"]
+        self.built: str = header["built"]
+        """ISO date of the data."""
+        self._width = int(header["width"])
+        self._blocks: dict[int, list[tuple[int, int, int, int]]] = {
+            int(version): [tuple(block) for block in blocks]
+            for version, blocks in header["blocks"].items()
+        }
+        """First address, number of ranges, and place in the body; by IP version."""
+        self._firsts = {
+            version: [block[0] for block in blocks] for version, blocks in self._blocks.items()
+        }
+        self._labels: list[tuple[int, int]] = [tuple(block) for block in header["labels"]]
 
     def find(self, address: IPAddress) -> Any:
-        """The label of one address, None where there is none."""
+        """What is known of an address, None for nothing: a country's code, or the number and
+        name of an autonomous system."""
         key = int(address) if address.version == 4 else int(address) >> 64
-        numbers = self.find_many(address.version, np.array([key], np.uint64))
-        return self.labels[int(numbers[0])]
+        number = bisect_right(self._firsts[address.version], key) - 1
+        starts, values = self.block(address.version, number)
+        row = int(np.searchsorted(starts, np.uint64(key), side="right")) - 1
+        value = int(values[row])
+        return self._label_block(value // LABELS)[value % LABELS]
 
-    def find_many(self, version: int, keys: UInt64) -> UInt32:
-        """Label numbers of many addresses: IPv4 as integers, IPv6 as their upper 64 bits."""
-        rows = np.searchsorted(self.starts[version], keys, side="right") - 1
-        return self.values[version][rows]
+    def count(self, version: int) -> int:
+        """Blocks of ranges of an IP version."""
+        return len(self._blocks[version])
+
+    @lru_cache(maxsize=64)  # noqa: B019  tables live as long as the program
+    def block(self, version: int, number: int) -> tuple[UInt64, UInt32]:
+        """Where a block's ranges start, IPv6 in units of /64, and the numbers of their labels."""
+        first, count, at, size = self._blocks[version][number]
+        data = zlib.decompress(self._body[at : at + size])
+        width = 4 if version == 4 else 8
+        steps = _planes(data, 0, count, width)
+        values = _planes(data, count * width, count, self._width)
+        return np.uint64(first) + np.cumsum(steps, dtype=np.uint64), values.astype(np.uint32)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def _label_block(self, number: int) -> list[Any]:
+        at, size = self._labels[number]
+        labels: list[Any] = json.loads(zlib.decompress(self._body[at : at + size]))
+        return [tuple(label) if isinstance(label, list) else label for label in labels]
 
 
-def load_table(name: str) -> RangeTable:
-    """One of the embedded tables (`country-user`, `country-dbip`, `asn`); kept once read."""
-    return _load(f"{name}.tbl")
+LABELS = 1024
+"""Labels of a block."""
 
 
 @cache
-def _load(name: str) -> RangeTable:
-    packed = (files("pcapleak.coherence") / "data" / name).read_bytes()
-    raw = zlib.decompress(packed)
-    line, _, body = raw.partition(b"\n")
-    header = json.loads(line)
-    starts: dict[int, UInt64] = {}
-    values: dict[int, UInt32] = {}
-    at = 0
-    width = int(header["width"])
-    for version, count, start_width in zip((4, 6), map(int, header["counts"]), (4, 8), strict=True):
-        steps = _planes(body, at, count, start_width)
-        at += count * start_width
-        starts[version] = np.cumsum(steps, dtype=np.uint64)
-        values[version] = _planes(body, at, count, width).astype(np.uint32)
-        at += count * width
-    labels = header["labels"]
-    if "names" in header:
-        labels = list(zip(labels, header["names"].split("\n"), strict=True))
-        labels[0] = None
-    return RangeTable(header["source"], header["licence"], header["built"], labels, starts, values)
+def load_table(name: str) -> RangeTable:
+    """One of the embedded tables (`country-user`, `country-dbip`, `asn`); kept once read."""
+    return RangeTable((files("pcapleak.coherence") / "data" / f"{name}.tbl").read_bytes())
 
 
 def _planes(data: bytes, at: int, count: int, width: int) -> UInt64:
