@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, overload
 
 from pcapleak.analyzer import Analyzer, rare_collection, read_captures
 from pcapleak.capture import CaptureSource
+from pcapleak.capture.digest import Digests
 from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
@@ -81,16 +83,23 @@ def analyze(
         from pcapleak.report.progress import notebook_progress
 
         watcher = notebook_progress()
+    pages = list(pages)
     told = read_pages(pages)
+    asked = [f"page {Path(page).name}" for page in pages]
+    asked += ["all-flows"] * all_flows + ["key-log"] * (key_log is not None)
 
     def report(files: Sequence[str | Path]) -> Report:
+        with closing(Digests(files)) as digests:
+            return read(files, digests)
+
+    def read(files: Sequence[str | Path], digests: Digests) -> Report:
         keys = check_key_log(files, key_log)
         if jobs > 1 and len(files) == 1 and keys is None:
             from pcapleak.jobs import read_in_parts
 
             together = read_in_parts(files[0], policy, jobs, watcher)
             if together is not None:
-                return finish(together)
+                return finish(together, digests)
         with open_timeline(files) as (sources, batches):
             if watcher is not None:
                 batches = _watched(batches, sources, watcher)
@@ -100,13 +109,17 @@ def analyze(
                 analyzer.add_decrypted(context, channel, text)
             for number, hindrance in hindrances.items():
                 analyzer.state.captures[number].problems.append(hindrance)
-            return finish(analyzer)
+            return finish(analyzer, digests)
 
-    def finish(analyzer: Analyzer) -> Report:
+    def finish(analyzer: Analyzer, digests: Digests) -> Report:
+        for facts, digest in zip(analyzer.state.captures, digests.results(), strict=True):
+            facts.sha256 = digest
         analyzer.pages.update(told.candidates)
         analyzer.state.page_facts.update(told.facts)
         with rare_collection():
-            return Report(analyzer.document(all_flows=all_flows))
+            document = analyzer.document(all_flows=all_flows)
+        document.generator.options = asked
+        return Report(document)
 
     if isinstance(paths, str | Path):
         return report([paths])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 
@@ -62,7 +63,7 @@ def assemble(
             _capture(number, facts, state.interfaces, judgement)
             for number, facts in enumerate(state.captures)
         ],
-        policy=judgement.policy_entry,
+        policy=replace(judgement.policy_entry, sha256=policy.digest()),
         verdict=judgement.verdict,
         findings=sorted((*judgement.findings, *more), key=rank),
         ice_sessions=state.sessions,
@@ -112,6 +113,7 @@ def _capture(
             if interface.capture == number
         ],
         problems=list(facts.problems),
+        sha256=facts.sha256,
     )
 
 

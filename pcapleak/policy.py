@@ -6,9 +6,11 @@ the capture is added by `pcapleak.detect`, and the report says of each field whi
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
@@ -105,6 +107,11 @@ class Policy:
     def is_empty(self) -> bool:
         """Neither a tunnel nor a proxy was given."""
         return not self.tunnels and not self.proxies
+
+    def digest(self) -> str:
+        """SHA-256 of all its fields, in hexadecimal: equal for equal policies."""
+        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def merged(self, other: Policy) -> Policy:
         """This policy with everything `other` gives added to it (a file, then options)."""

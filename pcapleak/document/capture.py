@@ -14,6 +14,9 @@ class Generator:
     """`pcapleak`."""
     version: str
     """The version of the program that wrote the report."""
+    options: list[str] = field(default_factory=list)
+    """What was asked for beside the policy and changes what the report holds: `all-flows`,
+    `key-log`, `page NAME`."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class CaptureEntry:
     interfaces: list[InterfaceEntry] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What was wrong with the file, one sentence each."""
+    sha256: str | None = None
+    """Of the file as it is, in hexadecimal; None for a stream or a watch."""
 
 
 @dataclass(slots=True)
@@ -74,3 +79,5 @@ class PolicyEntry:
     kind: Literal["none", "tunnel", "proxy", "tunnel+proxy"]
     fields: dict[str, PolicyField] = field(default_factory=dict)
     """tunnels, vpn_endpoints, proxies, exits, clients, lans, resolvers, allow, strict."""
+    sha256: str = ""
+    """Of what the user gave, written out with sorted keys: equal for equal policies."""

@@ -41,6 +41,7 @@ class CaptureFacts:
     filter: str | None = None
     """The filter of a watch; what it kept out was never seen."""
     problems: list[str] = field(default_factory=list)
+    sha256: str | None = None
 
 
 class MalformedLog:
