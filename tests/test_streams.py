@@ -542,3 +542,14 @@ def test_bulk_columns_never_reach_python(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_channel_data_values() -> None:
     found = read(Talk().open().add(0, ALLOCATE + CHANNEL)).messages[1]
     assert isinstance(found, ChannelData) and found.data == b"hello"
+
+
+def test_bytes_recorded_before_their_syn_are_read() -> None:
+    """Recorders that read several queues write a connection's first packets out of order."""
+    talk = Talk().open()
+    talk.add(0, b"GET /a HTTP/1.1\r\n").add(0, b"Host: b.example\r\n\r\n")
+    talk.frames[0], talk.frames[2] = talk.frames[2], talk.frames[0]
+    talk.originals[0], talk.originals[2] = talk.originals[2], talk.originals[0]
+    (event,) = read(talk).events
+    assert isinstance(event[1], HttpRequest)
+    assert event[1].header("host") == "b.example"

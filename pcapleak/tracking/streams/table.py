@@ -16,6 +16,9 @@ MAX_CONNECTIONS = 8192
 MAX_BUFFERED = 32 << 20
 """Bytes held for all connections; one holds at most 4.5 MB (see `Half` and `MAX_BUFFER`)."""
 
+LATE_SYN = 1 << 16
+"""Bytes that can overtake a SYN in a recording of several queues: an initial window."""
+
 _TCP = 6
 _SYN = 0x02
 
@@ -130,10 +133,14 @@ class TcpStreams:
         if self._starts[index] == start:
             return
         connection = self._connections.get(index >> 1)
+        position = None if connection is None else connection.halves[index & 1].position
+        if self._starts[index] < 0 and position is not None and _just_after(position, start):
+            self._starts[index] = start  # recorded late, behind the first bytes
+            return
         if (
             self._starts[index] >= 0
             or self._states[index] == _IGNORED
-            or (connection is not None and connection.halves[index & 1].position is not None)
+            or position is not None
         ):
             self._drop(index >> 1)
             self._states[index] = self._states[index ^ 1] = _UNDECIDED
@@ -173,6 +180,11 @@ class TcpStreams:
         while len(self._connections) > MAX_CONNECTIONS or self._buffered > MAX_BUFFERED:
             self.dropped += 1
             self._drop(next(iter(self._connections)))
+
+
+def _just_after(position: int, start: int) -> bool:
+    """Whether a stream that began at `start` may have come to `position` in its first moments."""
+    return (position - start) & 0xFFFF_FFFF < LATE_SYN
 
 
 def _begins_stun(packets: Packets, rows: Int64) -> Bool:
