@@ -25,7 +25,6 @@ from builders import (
 from lab_truth import CAPTURES, policy_of
 
 import pcapleak
-from pcapleak.coherence import tables
 from pcapleak.document import Coherence, Document
 from pcapleak.policy import Policy
 
@@ -139,7 +138,7 @@ def test_real_browsers_without_a_map_contradict_nothing(
     def refuse(table: str) -> None:
         raise AssertionError(f"{table} was loaded")
 
-    monkeypatch.setattr(tables, "_load", refuse)
+    monkeypatch.setattr("pcapleak.coherence.places.load_table", refuse)
     truth = json.loads((CAPTURES / f"{name}.json").read_text())
     policy = policy_of(truth) if "policy" in truth else None
     document = pcapleak.analyze(CAPTURES / f"{name}.pcapng", policy).document
