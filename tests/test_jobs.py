@@ -115,7 +115,7 @@ def test_a_capture_whose_later_parts_need_earlier_ones_is_read_by_one_process(
 def test_each_of_many_captures_is_reported_in_order(corpus: Path) -> None:
     paths = [corpus / name for name in CAPTURES[:4]]
     found = analyze_each(paths, SOCKS, 2, all_flows=False)
-    assert list(found) == [whole(path) for path in paths]
+    assert list(found) == [analyze(path, SOCKS, all_flows=False).document for path in paths]
 
 
 def test_one_bad_capture_among_many_is_told_and_the_others_are_reported(
