@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli import options
+from pcapleak.cli import redacted as redacting
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, write_text
 from pcapleak.errors import CaptureError
@@ -163,6 +165,23 @@ def analyze(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact",
+            help="Rename every address and name, as `pcapleak redact` does, in all outputs.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    redact_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--redact-key",
+            metavar="FILE",
+            help="Rename by the key in this file, as `pcapleak redact --key` does.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print only the verdict.", rich_help_panel=OUTPUT),
@@ -228,14 +247,19 @@ def analyze(
         geo_map,
     )
     accepted = None if baseline is None else read_reports(baseline)
-    outputs = Outputs(html, csv, parquet, evidence, evidence_per_finding)
+    if redact:
+        redacting.check(pages or (), keylog)
+    outputs = Outputs(*map(_absolute, (html, csv, parquet, evidence, evidence_per_finding)))
+    if json not in (None, "-"):
+        json = str(Path(json).absolute())
+    junit = _absolute(junit)
     separate = (len(files) > 1 or recursive) and not merge
     listed = all_flows or outputs.tables
     written = outputs.prepare((json, junit), separate=separate)
     given = [*files, *(pages or ()), *judged_by.geo_databases, *judged_by.geo_maps]
     if keylog is not None:
         given.append(str(keylog))
-    if context.obj is OWN_PROCESS:
+    if context.obj is OWN_PROCESS and not redact:
         hindrance = confine([Path(name) for name in given if name != "-"], written)
         if hindrance is not None and verbose:
             typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
@@ -244,13 +268,19 @@ def analyze(
     paths = list(_expand(files, recursive, failures))
     named: Counter[str] = Counter()
     told = pages or ()
-    for document in _read(paths, judged_by, told, keylog, merge, listed, quiet, failures, jobs):
-        if json != "-":
-            _print(document, quiet, verbose, first=not documents)
-        documents.append(document)
-        if outputs.any:
-            part = outputs.inside(_name(document, named)) if separate else outputs
-            part.write(document)
+    with ExitStack() as stack:
+        if redact:
+            renamed = redacting.redacted(paths, judged_by, redact_key)
+            paths, judged_by = stack.enter_context(renamed)
+        for document in _read(paths, judged_by, told, keylog, merge, listed, quiet, failures, jobs):
+            if redact:
+                document = redacting.without_places(document)
+            if json != "-":
+                _print(document, quiet, verbose, first=not documents)
+            documents.append(document)
+            if outputs.any:
+                part = outputs.inside(_name(document, named)) if separate else outputs
+                part.write(document)
     if json is not None and (documents or separate):
         from pcapleak.report.json import to_json
 
@@ -262,6 +292,10 @@ def analyze(
         write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
 def _name(document: Document, named: Counter[str]) -> str:
