@@ -137,11 +137,7 @@ class TcpStreams:
         if self._starts[index] < 0 and position is not None and _just_after(position, start):
             self._starts[index] = start  # recorded late, behind the first bytes
             return
-        if (
-            self._starts[index] >= 0
-            or self._states[index] == _IGNORED
-            or position is not None
-        ):
+        if self._starts[index] >= 0 or self._states[index] == _IGNORED or position is not None:
             self._drop(index >> 1)
             self._states[index] = self._states[index ^ 1] = _UNDECIDED
             self._starts[index ^ 1] = -1
