@@ -13,14 +13,35 @@ from pcapleak.report.shape import from_data, to_data
 def to_json(documents: Document | Sequence[Document]) -> str:
     """One report as an object, several as an array, ending in a newline.
 
-    Only ASCII is written, so that no string from a packet reaches a terminal as it is.
+    Each finding, session, flow and so on has a line of its own. Only ASCII is written, so that
+    no string from a packet reaches a terminal as it is.
     """
     if isinstance(documents, Document):
-        data: object = to_data(documents)
+        text = _object(to_data(documents))
     else:
-        data = [to_data(document) for document in documents]
+        text = _array([_object(to_data(document)) for document in documents], "")
     # DEL is the one active character that JSON itself leaves as it is.
-    return json.dumps(data, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
+    return text.replace("\x7f", "\\u007f") + "\n"
+
+
+def _object(data: dict[str, object]) -> str:
+    # Python indents item by item, which takes as long as judging; its C writer has one line.
+    lines = (
+        f'  "{key}": '
+        + (
+            _array(list(map(json.dumps, value)), "  ")
+            if isinstance(value, list)
+            else json.dumps(value)
+        )
+        for key, value in data.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _array(items: list[str], margin: str) -> str:
+    if not items:
+        return "[]"
+    return "[\n" + ",\n".join(f"{margin}  {item}" for item in items) + f"\n{margin}]"
 
 
 def from_json(text: str) -> list[Document]:
