@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url
 
-.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live docs site clean
+.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live docs site clean \
+	lock licences package release fuzz fuzz-minute fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -51,14 +54,37 @@ lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wg
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
 	touch $@
 
-$(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install -q --disable-pip-version-check 'pip>=25.1'
-	$(BIN)/python -m pip install -q --disable-pip-version-check --group dev
+$(VENV)/.tested: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
+
+lock:  ## pin what pyproject.toml asks for: requirements.lock, requirements-dev.lock (needs uv)
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements.lock --group dev -o requirements-dev.lock
+
+licences: $(VENV)/.installed requirements.lock  ## rewrite docs/licences.md
+	$(BIN)/python scripts/supply.py licences
+
+package: $(VENV)/.tested  ## build wheel and sdist, install each in a clean environment, run the demo
+	bash scripts/check-package $(BIN)/python
+
+release: package  ## the same, with the bill of materials and digests beside them
+	$(BIN)/python scripts/supply.py sbom > dist/pcapleak.cdx.json
+	cd dist && sha256sum -- pcapleak* > SHA256SUMS
+
+fuzz: $(VENV)/.tested  ## every fuzz target, an hour in all
+	$(BIN)/python tests/fuzz/run.py --seconds 240
+
+fuzz-minute: $(VENV)/.tested  ## every fuzz target for a minute
+	$(BIN)/python tests/fuzz/run.py --seconds 60
+
+fuzz-ci: $(VENV)/.tested  ## every fuzz target for some seconds, four minutes in all
+	$(BIN)/python tests/fuzz/run.py --seconds 12
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py
