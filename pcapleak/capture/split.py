@@ -13,8 +13,8 @@ from pcapleak.capture.source import SMALL, Part
 from pcapleak.capture.walk import walk_scalar
 from pcapleak.model import Bytes
 
-SEARCH: Final = 1 << 20
-"""Bytes looked at behind each wished-for cut: longer than any record of a network."""
+SEARCH: Final = 1 << 18
+"""Bytes looked at behind each wished-for cut: four of the longest records of a network."""
 PROOF: Final = 64
 """Records in a row that must make sense before a cut is proposed."""
 YEAR_S: Final = 366 * 86_400
