@@ -59,7 +59,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     """A relative link names a file of the repository, and its anchor a heading there."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("https://"):
+        if target.startswith(("https://", "http://")):
             continue
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
