@@ -59,7 +59,8 @@ from pcapleak.tracking.streams import TcpStreams
 from pcapleak.tracking.tunnels import TunnelTracker
 
 MAX_SERVER_NAMES = 100_000
-"""Server names remembered: at about 100 bytes each, 10 MB."""
+MAX_NAME = 255
+"""Server names remembered, and their length: 35 MB at the most."""
 
 MDNS_PORT = 5353
 LLMNR_PORT = 5355
@@ -236,7 +237,7 @@ class Analyzer:
         """The server a flow is for: as a proxy was first asked for it, or TLS or HTTP said it."""
         names = self.state.server_names
         if len(names) < MAX_SERVER_NAMES:
-            names.setdefault(context.flow, name)
+            names.setdefault(context.flow, name[:MAX_NAME])
         else:
             self.state.server_names_dropped += context.flow not in names
 

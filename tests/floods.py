@@ -21,7 +21,7 @@ from pcapleak.model import Bytes, Interface, RecordBatch
 from pcapleak.tracking.state import CaptureFacts
 
 RAW = 101
-CHUNK = 1 << 16
+CHUNK = 1 << 14
 CLIENT, SERVER = (192, 168, 1, 5), (203, 0, 113, 7)
 COOKIE = bytes.fromhex("2112a442")
 
@@ -108,6 +108,38 @@ def permissions(first: int, count: int) -> Bytes:
     return rows
 
 
+def crowds(first: int, count: int) -> Bytes:
+    """CreatePermission for forty other peers each, seven of them on each socket."""
+    rows = datagrams(count, stun(8, *[(0x12, b"\0\1\0\0peer")] * 40))
+    rows[:, 16:20] = public(0, first // 7 + count)[np.arange(first, first + count) // 7]
+    rows[:, 36:40] = numbers(first, count)
+    for peer in range(40):
+        place = 48 + 12 * peer + 8
+        rows[:, place : place + 4] = numbers(40 * first + peer * count, count)
+    return rows
+
+
+def channels(first: int, count: int) -> Bytes:
+    """ChannelBind for another channel each, two hundred on each socket."""
+    rows = datagrams(count, stun(9, (0x0C, b"\x40\0\0\0"), (0x12, b"\0\1\0\0peer")))
+    order = np.arange(first, first + count)
+    rows[:, 16:20] = public(0, first // 200 + count)[order // 200]
+    rows[:, 36:40] = numbers(first, count)
+    rows[:, 53] = order % 200
+    rows[:, -4:] = numbers(first, count)
+    return rows
+
+
+def announcers(first: int, count: int) -> Bytes:
+    """Announcements of twenty addresses for each name, from other hosts."""
+    rows = names(first, count)
+    order = np.arange(first, first + count)
+    rows[:, 41:49] = letters(0, first // 20 + count)[order // 20]
+    rows[:, 12:16] = public(first, count)
+    rows[:, -4:] = numbers(first, count)
+    return rows
+
+
 def answers(first: int, count: int) -> Bytes:
     """Answers to nobody, each with another address."""
     rows = datagrams(count, stun(0x101, (0x20, b"\0\1\0\0self")))
@@ -174,8 +206,8 @@ def connections(first: int, count: int) -> Bytes:
 FLOODS: dict[str, Callable[[int, int], Bytes]] = {
     made.__name__: made
     for made in (
-        flows, transactions, sockets, checks, permissions, answers, queries, resolvers, names,
-        fragments, handshakes, connections,
+        flows, transactions, sockets, checks, permissions, crowds, channels, announcers, answers,
+        queries, resolvers, names, fragments, handshakes, connections,
     )
 }  # fmt: skip
 

@@ -51,6 +51,22 @@ def test_work_grows_as_the_capture_does(kind: str) -> None:
     assert calls(kind, 6000) <= 5 * calls(kind, 1500)
 
 
+@pytest.mark.parametrize(
+    ("kind", "total", "beyond"),
+    [
+        ("crowds", 60_000, "usernames, peers and priorities were beyond"),
+        ("channels", 300_000, "TURN allocations and channels were beyond"),
+        ("announcers", 400_000, "askers of multicast names were beyond"),
+    ],
+)
+def test_tables_within_tables_are_bounded_together(kind: str, total: int, beyond: str) -> None:
+    """Many small tables, each within its own bound, stay within memory too."""
+    command = [sys.executable, str(Path(floods.__file__)), kind, str(total)]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert told["megabytes"] < MEMORY_MB
+    assert any(beyond in limit for limit in told["limits"]), told["limits"]
+
+
 @pytest.mark.parametrize("kind", ["flows", "queries", "names", "transactions", "sockets"])
 def test_a_million_stay_within_memory_and_the_report_says_what_was_left_out(
     kind: str, capsys: pytest.CaptureFixture[str]

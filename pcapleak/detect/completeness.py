@@ -107,10 +107,12 @@ def _limits(scene: Scene) -> Iterator[str]:
     for tracker, what in (
         (state.ice.forgotten, "STUN messages"),
         (state.names.forgotten, "multicast names"),
+        (state.names.details_forgotten, "addresses and askers of multicast names"),
         (state.resolvers.dropped, "DNS queries"),
         (state.tunnels.dropped, "tunnel and proxy messages"),
         (state.signalling.forgotten, "candidate lines"),
-        (state.ice.relays_forgotten, "TURN allocations"),
+        (state.ice.details_forgotten, "usernames, peers and priorities"),
+        (state.ice.relays_forgotten, "TURN allocations and channels"),
         (state.streams_dropped, "TCP connections"),
         (state.server_names_dropped, "server names"),
     ):

@@ -9,13 +9,16 @@ from ipaddress import IPv4Address, IPv6Address
 from pcapleak.document import MdnsName, Time
 from pcapleak.model import Context, Interface, IPAddress
 from pcapleak.protocols.dns import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
-from pcapleak.tracking.sightings import Sighting, interface_label, merge_frames, see
+from pcapleak.tracking.sightings import Budget, Sighting, interface_label, merge_frames, see
 
 MAX_NAMES = 20_000
 """Names remembered: about 2 kB each with their sightings, so 40 MB at the most."""
 
 MAX_ADDRESSES = 16
 """Addresses and askers remembered for a name; a WebRTC name has one address."""
+
+MAX_SIGHTINGS = 50_000
+"""Of these beyond the first of each name: at most about 850 bytes each, so 43 MB."""
 
 UUID_NAME = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})([0-9a-f]*)\.local\.?\Z",
@@ -105,6 +108,12 @@ class NameTracker:
         """By name in lower case."""
         self.forgotten = 0
         """Names beyond `MAX_NAMES` that were not remembered."""
+        self._budget = Budget(MAX_SIGHTINGS)
+
+    @property
+    def details_forgotten(self) -> int:
+        """Addresses and askers beyond `MAX_SIGHTINGS`."""
+        return self._budget.refused
 
     def add(self, context: Context, message: DnsMessage) -> None:
         """Take one multicast DNS message."""
@@ -151,7 +160,7 @@ class NameTracker:
             record.asked = Sighting(context)
         else:
             record.asked.add(context)
-        see(record.askers, context.source.address, context, MAX_ADDRESSES)
+        see(record.askers, context.source.address, context, MAX_ADDRESSES, self._budget)
 
     def _say(self, context: Context, record: Record, address: IPAddress) -> None:
         known = self._record(record.name)
@@ -162,10 +171,10 @@ class NameTracker:
             known.goodbye_ns = context.ts_ns
             return
         known.ttl_s = record.ttl_s
-        see(known.addresses, address, context, MAX_ADDRESSES)
-        see(known.announcers, context.source.address, context, MAX_ADDRESSES)
+        see(known.addresses, address, context, MAX_ADDRESSES, self._budget)
+        see(known.announcers, context.source.address, context, MAX_ADDRESSES, self._budget)
         place = context.interface, context.source.address, address
-        see(known.placed, place, context, MAX_ADDRESSES)
+        see(known.placed, place, context, MAX_ADDRESSES, self._budget)
         if known.said is None:
             known.said = Sighting(context)
         else:

@@ -13,6 +13,7 @@ ProxyKind = Literal["socks", "http-connect"]
 
 MAX_PROXIES = 4096
 MAX_FRAMES = 16
+MAX_NAME = 255
 MAX_DESTINATIONS = 256
 MAX_ALL_DESTINATIONS = 50_000
 """Over all proxies: at most about 350 bytes each, so 18 MB."""
@@ -110,7 +111,7 @@ class ProxyTable:
             proxy.frames.append(context.frame)
         if context.flow not in proxy.flows and len(proxy.flows) < MAX_DESTINATIONS:
             proxy.flows.append(context.flow)
-        destination = (host, port)
+        destination = (host[:MAX_NAME], port)
         if destination in proxy.destinations:
             proxy.destinations[destination] += 1
         elif (

@@ -16,7 +16,10 @@ MAX_ALLOCATIONS = 10_000
 """Allocations followed: about 2 KB each with a few channels, 20 MB; the oldest goes first."""
 
 MAX_CHANNELS = 256
-"""Channels of one allocation: 4096 are legal, about 200 bytes each; agents use a handful."""
+"""Channels of one allocation: 4096 are legal; agents use a handful."""
+
+MAX_ALL_CHANNELS = 100_000
+"""Channels over all allocations, bound or asked for: about 250 bytes each, so 25 MB."""
 
 _MAX_DEPTH = 2
 """A relay may be reached through a relay; deeper nesting is nobody's."""
@@ -45,6 +48,7 @@ class RelayTable:
     def __init__(self) -> None:
         self.allocations: dict[int, Allocation] = {}
         self.dropped = 0
+        self._channels = 0
 
     def unpack(
         self, context: Context, message: StunMessage | ChannelData
@@ -127,6 +131,11 @@ class RelayTable:
             channel, peers = message.channel_number, message.peer_addresses
             if channel is None or not peers or len(allocation.channels) >= MAX_CHANNELS:
                 return
+            if channel not in allocation.channels:
+                if self._channels >= MAX_ALL_CHANNELS:
+                    self.dropped += 1
+                    return
+                self._channels += 1
             allocation.channels[channel] = peers[0]
             if len(allocation.requests) >= MAX_CHANNELS:
                 del allocation.requests[next(iter(allocation.requests))]
@@ -135,12 +144,14 @@ class RelayTable:
             channel, peer = allocation.requests.pop(message.transaction_id, (-1, None))
             if peer is not None and allocation.channels.get(channel) == peer:
                 del allocation.channels[channel]
+                self._channels -= 1
 
     def _allocation(self, flow: int) -> Allocation:
         allocation = self.allocations.get(flow)
         if allocation is None:
             if len(self.allocations) >= MAX_ALLOCATIONS:
-                del self.allocations[next(iter(self.allocations))]
+                oldest = self.allocations.pop(next(iter(self.allocations)))
+                self._channels -= len(oldest.channels)
                 self.dropped += 1
             allocation = self.allocations[flow] = Allocation()
         return allocation

@@ -33,16 +33,32 @@ class Sighting:
             self.frames.append(context.frame)
 
 
-def see(sightings: dict[Key, Sighting], key: Key, context: Context, limit: int) -> bool:
-    """Count `key` as seen; False where it is a new one and there are `limit` already."""
+class Budget:
+    """How many sightings many small tables may hold together, beyond the first of each."""
+
+    __slots__ = ("left", "refused")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.refused = 0
+
+
+def see(
+    sightings: dict[Key, Sighting], key: Key, context: Context, limit: int, budget: Budget
+) -> None:
+    """Count `key` as seen. A new one is passed over where there are `limit` already, or others
+    and nothing is left of the budget."""
     known = sightings.get(key)
     if known is not None:
         known.add(context)
-    elif len(sightings) < limit:
+    elif not sightings:
         sightings[key] = Sighting(context)
-    else:
-        return False
-    return True
+    elif len(sightings) < limit:
+        if budget.left:
+            budget.left -= 1
+            sightings[key] = Sighting(context)
+        else:
+            budget.refused += 1
 
 
 def merge_frames(sightings: Iterable[Sighting | None]) -> tuple[list[int], int]:

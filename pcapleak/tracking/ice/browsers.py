@@ -16,6 +16,9 @@ from pcapleak.tracking.sightings import Sighting, merge_frames
 MAX_CLIENTS = 4096
 """Addresses remembered, each with at most six sightings: 4 MB at the most."""
 
+MAX_EXAMPLE = 512
+"""Bytes kept of a User-Agent field; real ones have 60 to 200."""
+
 SERVICES: dict[str, Engine] = {
     "services.mozilla.com": "firefox",
     "detectportal.firefox.com": "firefox",
@@ -154,7 +157,7 @@ class BrowserEvidence:
         if client is None:
             return
         client.statements[statement] = _again(client.statements.get(statement), context)
-        client.examples.setdefault(statement, example)
+        client.examples.setdefault(statement, example[:MAX_EXAMPLE])
 
 
 def _again(sighting: Sighting | None, context: Context) -> Sighting:

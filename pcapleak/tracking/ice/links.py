@@ -15,13 +15,16 @@ from pcapleak.protocols.stun_attributes import (
     NetworkInfo,
     attribute_name,
 )
-from pcapleak.tracking.sightings import Sighting, see
+from pcapleak.tracking.sightings import Budget, Sighting, see
 
 MAX_VALUES = 32
 """Different usernames, priorities, mapped addresses and so on kept for one link."""
 
 MAX_PEERS = 256
 """Peers kept for one TURN client."""
+
+MAX_TEXT = 763
+"""Bytes that SOFTWARE may have, and more than USERNAME may (RFC 8489 sections 14.14, 14.3)."""
 
 RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
@@ -58,15 +61,16 @@ class Link:
     """Everything seen of one direction. Facts that were not seen are None or empty."""
 
     __slots__ = (
-        "allocates", "allocations", "answers", "bare", "check_answers", "checks", "errors",
-        "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
+        "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
+        "errors", "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
         "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
         "relay_transport", "retries", "roles", "seen", "software", "tie_breakers", "usernames",
         "vendor",
     )  # fmt: skip
 
-    def __init__(self, key: LinkKey, context: Context) -> None:
+    def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
         self.key = key
+        self.budget = budget
         self.flow = context.flow
         self.forward = context.forward
         self.outer = context.outer
@@ -125,7 +129,7 @@ class Link:
             if self.foreign is None:
                 self.foreign = _foreign(message)
             if self.software is None:
-                self.software = message.software
+                self.software = _cut(message.software)
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
                 retries.append((message.transaction_id, context.ts_ns))
@@ -144,15 +148,15 @@ class Link:
     def _check(self, context: Context, message: StunMessage) -> None:
         self.checks = _counted(self.checks, context)
         if message.username is not None:
-            see(self.usernames, message.username, context, MAX_VALUES)
+            see(self.usernames, message.username[:MAX_TEXT], context, MAX_VALUES, self.budget)
         if message.tie_breaker is not None:
-            see(self.tie_breakers, message.tie_breaker, context, MAX_VALUES)
+            see(self.tie_breakers, message.tie_breaker, context, MAX_VALUES, self.budget)
             controlling = message.ice_controlling is not None
-            see(self.roles, "controlling" if controlling else "controlled", context, 2)
+            see(self.roles, "controlling" if controlling else "controlled", context, 2, self.budget)
         if message.priority is not None:
-            see(self.priorities, message.priority, context, MAX_VALUES)
+            see(self.priorities, message.priority, context, MAX_VALUES, self.budget)
         if message.network_info is not None:
-            see(self.networks, message.network_info, context, MAX_VALUES)
+            see(self.networks, message.network_info, context, MAX_VALUES, self.budget)
         self.goog |= message.has(GOOG_NETWORK_INFO) or message.method == GOOG_PING
         self.vendor |= message.has(MS_IMPLEMENTATION_VERSION)
         if message.use_candidate:
@@ -160,7 +164,7 @@ class Link:
 
     def _permit(self, context: Context, message: StunMessage) -> None:
         for peer in message.peer_addresses:
-            see(self.permissions, peer, context, MAX_PEERS)
+            see(self.permissions, peer, context, MAX_PEERS, self.budget)
 
     def indication(self, context: Context, message: StunMessage) -> None:
         """Take an indication."""
@@ -169,37 +173,41 @@ class Link:
             return
         for peer in message.peer_addresses:
             table = self.permissions if message.method == SEND else self.peers
-            see(table, peer, context, MAX_PEERS)
+            see(table, peer, context, MAX_PEERS, self.budget)
 
     def success(
         self, context: Context, message: StunMessage, kind: str, relay_transport: str
     ) -> None:
         """Take a success response; `kind` is what `request` said of its request."""
         if message.software is not None and self.software is None:
-            self.software = message.software
+            self.software = _cut(message.software)
         mapped = message.mapped_address
         if kind == "allocate":
             relayed = message.relayed_address
             if relayed is not None:
                 allocation = Allocation(relayed, mapped, relay_transport)
-                see(self.allocations, allocation, context, MAX_VALUES)
+                see(self.allocations, allocation, context, MAX_VALUES, self.budget)
         elif mapped is not None and kind in ("bare", "check"):
             table = self.answers if kind == "bare" else self.check_answers
-            see(table, mapped, context, MAX_VALUES)
+            see(table, mapped, context, MAX_VALUES, self.budget)
 
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
         if message.error is not None:
-            see(self.errors, (message.method, message.error.code), context, MAX_VALUES)
+            see(self.errors, (message.method, message.error.code), context, MAX_VALUES, self.budget)
 
     def hello(self, context: Context, kind: str) -> None:
         """Take a DTLS hello."""
-        see(self.hellos, kind, context, MAX_VALUES)
+        see(self.hellos, kind, context, MAX_VALUES, self.budget)
 
     @property
     def asks(self) -> bool:
         """Whether the source acted as a client or an agent, not only as a server."""
         return self.bare is not None or self.allocates is not None or self.checks is not None
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
 
 
 def _foreign(message: StunMessage) -> str | None:

@@ -20,10 +20,15 @@ from pcapleak.tracking.ice.browsers import BrowserEvidence
 from pcapleak.tracking.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.relays import RelayTable
+from pcapleak.tracking.sightings import Budget
 from pcapleak.tracking.signalling import SignallingTracker
 
 MAX_LINKS = 40_000
-"""Links kept: about 2 kB each with what they hold, so 80 MB at the most."""
+"""Links kept: about 2 kB each with one of everything they hold, so 80 MB."""
+
+MAX_SIGHTINGS = 100_000
+"""Further usernames, priorities, peers and so on over all links: at most about 850 bytes each
+with their frames, so 85 MB at the most."""
 
 MAX_PENDING = 16_384
 """Requests that wait for an answer: about 300 bytes each, so 5 MB."""
@@ -56,8 +61,14 @@ class IceTracker:
         self.browsers = BrowserEvidence()
         self.forgotten = 0
         """Messages on links beyond `MAX_LINKS`, counted only."""
+        self._budget = Budget(MAX_SIGHTINGS)
         self._relays = RelayTable()
         self._pending: OrderedDict[tuple[LinkKey, bytes], tuple[str, str]] = OrderedDict()
+
+    @property
+    def details_forgotten(self) -> int:
+        """Usernames, peers and so on beyond `MAX_SIGHTINGS`."""
+        return self._budget.refused
 
     @property
     def relays_forgotten(self) -> int:
@@ -96,7 +107,7 @@ class IceTracker:
             if not create or len(self.links) >= MAX_LINKS:
                 self.forgotten += create
                 return None
-            link = self.links[key] = Link(key, context)
+            link = self.links[key] = Link(key, context, self._budget)
         else:
             link.seen.add(context)
         link.touch(context)
