@@ -24,6 +24,7 @@ NAVIGATION = {
         "Report": "docs/report-schema.md",
         "Events": "docs/events.md",
         "Limits": "docs/limits.md",
+        "Security": "docs/security.md",
     },
     "Notebooks": {},
     "Background": {
@@ -31,6 +32,7 @@ NAVIGATION = {
         "Results": "docs/lab-results.md",
         "Captures": "captures/README.md",
         "Architecture": "docs/architecture.md",
+        "Licences": "docs/licences.md",
         "Contributing": "CONTRIBUTING.md",
         "Changes": "CHANGELOG.md",
     },

@@ -1,57 +1,83 @@
-"""The one direction of docs/architecture.md: the left never imports the right."""
+"""The layers of docs/architecture.md, read off the imports and calls of every module."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_cli import ROOT
 
-PACKAGE = Path(__file__).resolve().parent.parent / "pcapleak"
-
-LAYERS = (
-    ("errors", "model", "document", "numbers"),
-    ("capture", "packets", "protocols", "policy", "policy_file"),
-    ("tracking", "datagrams"),
-    ("detect", "coherence"),
-    ("assemble",),
-    ("analyzer",),
-)
-"""Each may import itself, those before it, and what stands beside it in its row."""
-
+PACKAGE = ROOT / "pcapleak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-
-
-def layer_of(module: str) -> int | None:
-    """The row of a dotted module name; None for the faces on top (cli, report, api, watch)."""
-    part = module.split(".")[1] if "." in module else ""
-    for number, names in enumerate(LAYERS):
-        if part in names:
-            return number
-    return None
+LAYERS = ("capture", "packets", "protocols", "tracking", "detect", "report")
+SHARED = ("model", "document", "numbers", "errors")
+TOUCHES_THE_WORLD = ("capture", "report", "redact", "cli")
 
 
 def dotted(path: Path) -> str:
-    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
-def imports(path: Path) -> set[str]:
-    """Every module of ours that `path` imports, wherever it does."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path) -> Iterator[str]:
+    """Every module of ours that a module imports, wherever in it; not those for types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
+    package = dotted(path) if path.name == "__init__.py" else dotted(path).rpartition(".")[0]
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith("pcapleak.")}
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            start = ".".join(base) if node.level else ""
+            yield ".".join(part for part in (start, node.module) if part)
+
+
+def layer(name: str) -> str:
+    return name.split(".")[1] if name.startswith("pcapleak.") else ""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_the_left_never_imports_the_right(path: Path) -> None:
-    own = layer_of(dotted(path))
-    if own is None:
-        return
+    own = layer(dotted(path))
     for name in imports(path):
-        other = layer_of(name)
-        assert other is not None and other <= own, f"{dotted(path)} imports {name}"
+        other = layer(name)
+        if own in LAYERS and other in LAYERS:
+            assert LAYERS.index(other) <= LAYERS.index(own), f"{dotted(path)} imports {name}"
+        if own in LAYERS:
+            assert other not in ("cli", "redact", "api", "watch"), f"{dotted(path)} imports {name}"
+        if own in SHARED:
+            assert other in ("", *SHARED), f"{dotted(path)} imports {name}"
+
+
+WORLDLY_CALLS = {"open", "print", "input"}
+WORLDLY_METHODS = {
+    "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink", "iterdir",
+    "time_ns", "monotonic", "now", "utcnow", "getenv",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if layer(dotted(path)) in LAYERS[1:-1]],
+    ids=dotted,
+)
+def test_between_capture_and_report_nothing_touches_the_world(path: Path) -> None:
+    """No file, clock, environment, terminal or socket: reports follow from packets alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = node.func
+            if isinstance(called, ast.Name):
+                assert called.id not in WORLDLY_CALLS, ast.unparse(node)
+            if isinstance(called, ast.Attribute):
+                assert called.attr not in WORLDLY_METHODS, ast.unparse(node)
+    assert not {"socket", "subprocess", "time", "datetime"} & set(imports(path))

@@ -7,10 +7,13 @@ import re
 import subprocess
 from collections import Counter
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from capture_files import pcap_header, pcap_record
+from hypothesis import given
+from hypothesis import strategies as st
 from test_cli import ROOT, run
 
 import pcapleak
@@ -18,8 +21,11 @@ from pcapleak.detect.addresses import classify
 from pcapleak.document import Document, Finding
 from pcapleak.errors import PcapleakError
 from pcapleak.redact import Renamer, read_key, redact_capture
+from pcapleak.redact.canvas import blank
 from pcapleak.redact.cipher import PrefixCipher
+from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.residue import Residue
+from pcapleak.redact.streams import Half
 
 KEY = bytes(range(32))
 LAB = sorted((ROOT / "captures").glob("*.pcapng"))
@@ -419,3 +425,50 @@ def test_what_cannot_be_renamed_is_refused(tmp_path: Path) -> None:
     done = run("analyze", capture, "--redact", "--page", str(tmp_path / "page"))
     assert done.returncode == 2
     assert "--page holds what cannot be renamed" in done.stderr
+
+
+ADDRESSES4 = st.integers(0, 2**32 - 1).map(IPv4Address)
+ADDRESSES6 = st.integers(0, 2**128 - 1).map(IPv6Address)
+RENAMER = Renamer(KEY)
+
+
+@given(ADDRESSES4, ADDRESSES4)
+def test_common_prefixes_stay_common(one: IPv4Address, other: IPv4Address) -> None:
+    """Of any two addresses that are renamed at all; so no two get one name."""
+    cipher = RENAMER._four
+    before = int(one) ^ int(other)
+    after = cipher.rename(int(one)) ^ cipher.rename(int(other))
+    assert before.bit_length() == after.bit_length()
+
+
+@given(st.one_of(ADDRESSES4, ADDRESSES6))
+def test_every_address_keeps_its_class(address: IPv4Address | IPv6Address) -> None:
+    assert classify(RENAMER.address(address)) == classify(address)
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), max_size=8), st.data())
+def test_stream_positions_never_cross(sizes: list[tuple[int, int]], data: st.DataObject) -> None:
+    """Segments of a rewritten stream join without gaps, whatever was cut where."""
+    half = Half(0, opened=True)
+    pieces = []
+    for before, after in sizes:
+        canvas = blank()
+        canvas.append(bytes(after))
+        pieces.append((before, canvas))
+    half.settle(pieces)
+    total = sum(before for before, _ in sizes)
+    cuts = sorted(data.draw(st.sets(st.integers(0, total + 20))) | {0, total + 20})
+    length = 0
+    for start, end in pairwise(cuts):
+        made, grown = half.segment(start, bytes(end - start), end - start)
+        assert len(made.out) == end - start + grown >= 0
+        length += len(made.out)
+    assert length == half.moved(total + 20)
+
+
+@given(st.binary(max_size=300))
+def test_anything_is_redacted_without_failing(payload: bytes) -> None:
+    """A datagram of any bytes on any port gives one of known bytes."""
+    for ports in ((5000, 3478), (5353, 5353), (67, 68), (500, 4500), (443, 5000), (53, 5000)):
+        canvas = Datagrams(RENAMER).redact(payload, ports)
+        assert len(canvas.out) == len(canvas.known)
