@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from pcapleak.errors import DecodeError
 from pcapleak.model import IPAddress, address_of
-from pcapleak.protocols.dns_names import Names, read_name
+from pcapleak.protocols.dns_names import POINTER, Names, read_name, whole_names
 
 DnsProtocol = Literal["dns", "mdns", "llmnr"]
 
@@ -29,12 +29,34 @@ TYPE_NAMES = {
     251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA",
 }  # fmt: skip
 
-_HEADER = struct.Struct("!6H")
-_RECORD_TAIL = struct.Struct("!HHIH")
-_SRV_HEAD = struct.Struct("!HHH")
-_U16_PAIR = struct.Struct("!HH")
-_ADDRESS4 = struct.Struct("!I")
-_ADDRESS6 = struct.Struct("!QQ")
+_header = struct.Struct("!6H").unpack_from
+_record_tail = struct.Struct("!HHIH").unpack_from
+_pointed_record = struct.Struct("!HHHIH").unpack_from
+"""A record whose name is a pointer alone."""
+_srv_head = struct.Struct("!HHH").unpack_from
+_u16_pair = struct.Struct("!HH").unpack_from
+_u64_pair = struct.Struct("!QQ").unpack_from
+
+
+class _Addresses(dict[bytes, IPAddress]):
+    """Addresses by their bytes. Only speed depends on what is remembered, so what is full is
+    emptied: at 150 bytes each, 600 kB."""
+
+    def __missing__(self, raw: bytes) -> IPAddress:
+        if len(self) >= 4096:
+            self.clear()
+        if len(raw) == 4:
+            address = address_of(4, 0, int.from_bytes(raw, "big"))
+        else:
+            address = address_of(6, *_u64_pair(raw))
+        self[raw] = address
+        return address
+
+
+_addresses = _Addresses()
+
+_new = tuple.__new__
+"""Makes a named tuple of its fields, which its own constructor takes twice as long to do."""
 
 _BITS = tuple(tuple(bit for bit in range(8) if byte & 0x80 >> bit) for byte in range(256))
 """Which bits of a byte are set, the first being the highest."""
@@ -183,17 +205,35 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     end = len(data)
     if end < 12:
         raise DecodeError(protocol, "header", end, f"{end} bytes, a header has 12")
-    ident, flags, qd, an, ns, ar = _HEADER.unpack_from(data)
-    problems: list[str] = []
+    ident, flags, qd, an, ns, ar = _header(data)
     names: Names = {}
+    problems: list[str] = []
     questions: list[Question] = []
     answers: list[Record] = []
     authorities: list[Record] = []
     additionals: list[Record] = []
+    offset = 12
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
         # after at most 13104 rounds whatever its counts say.
-        offset = _read_questions(data, 12, qd, names, protocol, questions)
+        while qd:
+            qd -= 1
+            stop = data.find(0, offset, offset + 255) + 1
+            known = whole_names[data[offset:stop]]
+            if known is not None:
+                names[offset + POINTER] = known
+                name = known[0]
+                offset = stop
+            else:
+                name, offset = read_name(data, offset, end, names, protocol, "question")
+            if offset + 4 > end:
+                raise DecodeError(protocol, "question", offset, "ends in the type or class")
+            rtype, rclass = _u16_pair(data, offset)
+            offset += 4
+            if rclass >= 0x8000 and protocol == "mdns":
+                questions.append(_new(Question, (name, rtype, rclass & 0x7FFF, True)))
+            else:
+                questions.append(_new(Question, (name, rtype, rclass, False)))
         if an:
             offset = _read_records(data, offset, an, names, protocol, "answer", answers, problems)
         if ns:
@@ -208,45 +248,33 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             problems.append(f"{protocol}: {end - offset} bytes after the message")
     except DecodeError as error:
         problems.append(str(error))
-    return DnsMessage(
-        ident,
-        flags >= 0x8000,
-        flags >> 11 & 15,
-        bool(flags & 0x0400),
-        bool(flags & 0x0200),
-        bool(flags & 0x0100),
-        flags & 15,
-        tuple(questions),
-        tuple(answers),
-        tuple(authorities),
-        tuple(additionals),
-        tuple(problems),
-        bool(flags & 0x0080),
-        protocol,
+    response, opcode, authoritative, truncated, desired, available, rcode = _flags(flags)
+    return _new(
+        DnsMessage,
+        (
+            ident,
+            response,
+            opcode,
+            authoritative,
+            truncated,
+            desired,
+            rcode,
+            tuple(questions),
+            tuple(answers),
+            tuple(authorities),
+            tuple(additionals),
+            tuple(problems),
+            available,
+            protocol,
+        ),
     )
 
 
-def _read_questions(
-    data: bytes,
-    offset: int,
-    count: int,
-    names: Names,
-    protocol: DnsProtocol,
-    questions: list[Question],
-) -> int:
-    """Add `count` questions; gives where they end."""
-    end = len(data)
-    for _ in range(count):
-        name, offset = read_name(data, offset, end, names, protocol, "question")
-        if offset + 4 > end:
-            raise DecodeError(protocol, "question", offset, "ends in the type or class")
-        rtype, rclass = _U16_PAIR.unpack_from(data, offset)
-        offset += 4
-        if protocol == "mdns":
-            questions.append(Question(name, rtype, rclass & 0x7FFF, rclass >= 0x8000))
-        else:
-            questions.append(Question(name, rtype, rclass, False))
-    return offset
+@lru_cache(maxsize=256)
+def _flags(word: int) -> tuple[bool, int, bool, bool, bool, bool, int]:
+    """QR, OPCODE, AA, TC, RD, RA and RCODE (RFC 1035 section 4.1.1)."""
+    aa, tc, rd, ra = (bool(word & bit) for bit in (0x0400, 0x0200, 0x0100, 0x0080))
+    return word >= 0x8000, word >> 11 & 15, aa, tc, rd, ra, word & 15
 
 
 def _read_records(
@@ -263,30 +291,36 @@ def _read_records(
     end = len(data)
     multicast = protocol == "mdns"
     for _ in range(count):
-        name, offset = read_name(data, offset, end, names, protocol, place)
-        if offset + 10 > end:
-            raise DecodeError(protocol, place, offset, "ends before the record's data")
-        rtype, rclass, ttl, size = _RECORD_TAIL.unpack_from(data, offset)
-        start = offset + 10
+        known = None
+        if offset + 12 <= end:
+            pointer, rtype, rclass, ttl, size = _pointed_record(data, offset)
+            known = names.get(pointer)
+        if known is not None:
+            name = known[0]
+            start = offset + 12
+        else:
+            name, offset = read_name(data, offset, end, names, protocol, place)
+            start = offset + 10
+            if start > end:
+                raise DecodeError(protocol, place, offset, "ends before the record's data")
+            rtype, rclass, ttl, size = _record_tail(data, offset)
         offset = start + size
         if offset > end:
             raise DecodeError(protocol, place, start, f"{size} bytes of data, {end - start} left")
         raw = data[start:offset]
         value: RecordData
-        try:
-            if rtype == A and size == 4:
-                value = address_of(4, 0, *_ADDRESS4.unpack(raw))
-            elif rtype == AAAA and size == 16:
-                value = address_of(6, *_ADDRESS6.unpack(raw))
-            else:
+        if (rtype == A and size == 4) or (rtype == AAAA and size == 16):
+            value = _addresses[raw]
+        else:
+            try:
                 value = _record_data(data, start, offset, rtype, rclass, ttl, names, protocol)
-        except DecodeError as error:
-            problems.append(str(error))
-            value = raw
+            except DecodeError as error:
+                problems.append(str(error))
+                value = raw
         flush = multicast and rclass >= 0x8000 and rtype != OPT
         if flush:
             rclass &= 0x7FFF
-        records.append(Record(name, rtype, rclass, flush, ttl, value, raw))
+        records.append(_new(Record, (name, rtype, rclass, flush, ttl, value, raw)))
     return offset
 
 
@@ -318,7 +352,7 @@ def _record_data(
         target, after = read_name(data, start + 6, end, names, protocol, "SRV")
         if after != end:
             raise DecodeError(protocol, "SRV", after, "bytes after the target")
-        priority, weight, port = _SRV_HEAD.unpack_from(data, start)
+        priority, weight, port = _srv_head(data, start)
         return SrvData(priority, weight, port, target)
     if rtype == NSEC:
         next_name, after = read_name(data, start, end, names, protocol, "NSEC")
@@ -371,7 +405,7 @@ def _options(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[t
     while start < end:
         if start + 4 > end:
             raise DecodeError(protocol, "OPT", start, "ends in an option's header")
-        code, size = _U16_PAIR.unpack_from(data, start)
+        code, size = _u16_pair(data, start)
         stop = start + 4 + size
         if stop > end:
             raise DecodeError(protocol, "OPT", start, f"option {code} past the end")

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-import re
-
 from pcapleak.errors import DecodeError
 
-_PLAIN_LABEL = re.compile(rb"[ -\-/-\[\]-~]*")
-"""Printable ASCII but for the dot and the backslash, which stand for themselves in a name."""
-_PLAIN_NAME = re.compile(rb"[ -\[\]-~]*")
-
-_Name = tuple[tuple[bytes, ...], int, str]
+_Name = tuple[str, int]
+"""A name's text, and its length on the wire but for the root's byte."""
 
 Names = dict[int, _Name]
-"""Names by where they begin: labels, their length on the wire, text."""
+"""The names of one message, by the pointer that leads to each."""
 
-_plain: dict[bytes, _Name] = {}
-"""Names by their bytes, where they have no pointer: the same few are said again and again, and
-bytes that are equal to a whole name are that name wherever they stand. Only speed depends on
-what is remembered."""
+POINTER = 0xC000
+"""The two bits that make a pointer of an offset. What begins beyond 16 KB has a number here
+that no pointer has."""
 
-_MAX_PLAIN, _MAX_LABELS = 4096, 16
-"""At most 255 bytes three times over and 16 labels' 36 each: 6 MB, 1 MB of usual names."""
+_MAX_REMEMBERED = 4096
+"""At most 255 bytes, and as text four times that: 6 MB, 1 MB of usual names."""
+
+_UNPLAIN = bytes(byte for byte in range(256) if not 32 <= byte < 127 or byte in b".\\")
+"""What does not stand for itself in a name's text."""
+_PLAIN = bytes(byte for byte in range(256) if byte not in _UNPLAIN)
+
+
+class _WholeNames(dict[bytes, _Name | None]):
+    """Names by their bytes, where they have no pointer; None where the bytes are no such name.
+
+    The same few are said again and again, below the same few domains, and bytes that are equal
+    to a whole name are that name wherever they stand. Only speed depends on what is
+    remembered, so what is full is emptied.
+    """
+
+    def __missing__(self, wire: bytes) -> _Name | None:
+        """The name that is all of `wire`, which is 255 bytes at most and ends with its first
+        zero."""
+        if not wire:
+            return None
+        size = wire[0]
+        text = "."
+        if size:
+            above = self[wire[size + 1 :]] if size < 64 else None
+            if above is None:
+                return None
+            text = _label_text(wire[1 : size + 1])
+            if above[1]:
+                text = f"{text}.{above[0]}"
+        if len(self) >= _MAX_REMEMBERED:
+            self.clear()
+        known = self[wire] = text, len(wire) - 1
+        return known
+
+
+whole_names = _WholeNames()
 
 
 def read_name(
@@ -36,23 +65,31 @@ def read_name(
 
     `end` bounds the part that stands at `offset`; what a pointer leads to is bounded by the
     message. Each pointer must lead further back than the last, so there are no loops, and
-    `names` remembers the labels behind each pointer, so a message costs linear time.
+    `names` remembers what is behind each pointer, so a message costs linear time.
     """
-    start = lowest = offset
     if offset + 1 < end and data[offset] >= 192:
-        known = names.get((data[offset] & 0x3F) << 8 | data[offset + 1])
+        known = names.get(data[offset] << 8 | data[offset + 1])
         if known is not None:
-            return known[2], offset + 2
+            return known[0], offset + 2
     else:
-        stop = data.find(b"\0", offset, min(end, offset + 255)) + 1
-        known = _plain.get(data[offset:stop])
+        stop = data.find(0, offset, min(end, offset + 255)) + 1
+        known = whole_names[data[offset:stop]]
         if known is not None:
-            names[offset] = known
-            return known[2], stop
+            names[offset + POINTER] = known
+            return known[0], stop
+    return _walk(data, offset, end, names, protocol, place)
+
+
+def _walk(
+    data: bytes, offset: int, end: int, names: Names, protocol: str, place: str
+) -> tuple[str, int]:
+    """`read_name` for a name with a pointer, or with something wrong."""
+    start = lowest = offset
     labels: list[bytes] = []
     length = 0
     after = -1
     targets: list[tuple[int, int, int]] = []
+    known: _Name | None = None
     while True:
         if offset >= end:
             raise DecodeError(protocol, f"{place} name", offset, "no end")
@@ -74,7 +111,8 @@ def read_name(
             raise DecodeError(protocol, f"{place} name", offset, f"label type {size >> 6}")
         if offset + 2 > end:
             raise DecodeError(protocol, f"{place} name", offset, "ends in a pointer")
-        target = (size & 0x3F) << 8 | data[offset + 1]
+        pointer = size << 8 | data[offset + 1]
+        target = pointer - POINTER
         if after < 0:
             after = offset + 2
             end = len(data)
@@ -83,35 +121,33 @@ def read_name(
         if target < 12:
             raise DecodeError(protocol, f"{place} name", offset, "pointer into the header")
         lowest = target
-        known = names.get(target)
+        known = names.get(pointer)
         if known is not None:
-            labels.extend(known[0])
-            length += known[1]
-            if length > 254:
+            if length + known[1] > 254:
                 raise DecodeError(protocol, f"{place} name", offset, "longer than 255 bytes")
             break
-        targets.append((target, len(labels), length))
+        targets.append((pointer, len(labels), length))
         offset = target
-    text = _text(labels)
-    names[start] = whole = tuple(labels), length, text
-    if after < 0 and len(labels) <= _MAX_LABELS and len(_plain) < _MAX_PLAIN:
-        _plain[data[start:offset]] = whole
-    for target, index, before in targets:
-        rest = labels[index:]
-        names[target] = tuple(rest), length - before, _text(rest) if index else text
+    tail, tail_length = known or (".", 0)
+    length += tail_length
+    text = _text(labels, tail)
+    names[start + POINTER] = text, length
+    for pointer, index, before in targets:
+        names[pointer] = _text(labels[index:], tail), length - before
     return text, offset if after < 0 else after
 
 
-def _text(labels: list[bytes]) -> str:
-    joined = b".".join(labels)
-    if _PLAIN_NAME.fullmatch(joined) and joined.count(b".") == len(labels) - 1:
-        return joined.decode("ascii")
-    return ".".join(map(_label_text, labels)) if labels else "."
+def _text(labels: list[bytes], tail: str) -> str:
+    """The text of `labels` followed by the name whose text is `tail`."""
+    texts = [_label_text(label) for label in labels]
+    if tail != "." or not labels:
+        texts.append(tail)
+    return ".".join(texts)
 
 
 def _label_text(label: bytes) -> str:
     """UTF-8 as it stands, all else escaped, so that no two labels have one text."""
-    if _PLAIN_LABEL.fullmatch(label):
+    if not label.translate(None, _PLAIN):
         return label.decode("ascii")
     out = []
     for character in label.decode("utf-8", "surrogateescape"):
