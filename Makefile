@@ -8,7 +8,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url
 
 .PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live docs site clean \
-	lock licences package release fuzz fuzz-minute fuzz-ci
+	lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -80,11 +80,8 @@ release: package  ## the same, with the bill of materials and digests beside the
 fuzz: $(VENV)/.tested  ## every fuzz target, an hour in all
 	$(BIN)/python tests/fuzz/run.py --seconds 240
 
-fuzz-minute: $(VENV)/.tested  ## every fuzz target for a minute
-	$(BIN)/python tests/fuzz/run.py --seconds 60
-
-fuzz-ci: $(VENV)/.tested  ## every fuzz target for some seconds, four minutes in all
-	$(BIN)/python tests/fuzz/run.py --seconds 12 --seed 1
+fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, two at a time, always the same inputs
+	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py

@@ -7,6 +7,7 @@ crash. Nothing here needs atheris, so that tests replay what it found.
 from __future__ import annotations
 
 import contextlib
+import copy
 import struct
 import sys
 import tempfile
@@ -44,6 +45,7 @@ from pcapleak.protocols.websocket import parse_frame_header
 from pcapleak.protocols.wireguard import decode_wireguard
 from pcapleak.protocols.xmpp import find_jingle_candidates, parse_stanza
 from pcapleak.redact import Renamer, redact_capture
+from pcapleak.redact.cipher import PrefixCipher
 from pcapleak.redact.dns import redact_dns
 from pcapleak.redact.text import redact_text
 from pcapleak.report.html import to_html
@@ -54,7 +56,16 @@ Target = Callable[[bytes], None]
 
 KEY = bytes(32)
 VIEWS = [name for name, view in vars(StunMessage).items() if isinstance(view, property)]
-SCRATCH = Path(tempfile.gettempdir())
+MEMORY = Path("/dev/shm")
+SCRATCH = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
+
+RENAMER = Renamer(KEY)
+CIPHERS = {id(part): part for part in vars(RENAMER).values() if isinstance(part, PrefixCipher)}
+
+
+def renamer() -> Renamer:
+    """One that has seen nothing; ciphers, which are slow to make, are shared."""
+    return copy.deepcopy(RENAMER, dict(CIPHERS))
 
 
 class Choices:
@@ -143,7 +154,7 @@ def redact_stun_message(message: bytes) -> None:
     """Redaction keeps a message's shape."""
     from pcapleak.redact.datagrams import Datagrams
 
-    made = bytes(Datagrams(Renamer(KEY)).redact(message).out)
+    made = bytes(Datagrams(renamer()).redact(message).out)
     assert len(made) == len(message)
     try:
         before = decode_stun(message)
@@ -190,7 +201,7 @@ def mdns_shaped(data: bytes) -> None:
         wire += struct.pack("!H", size & 0xFFFF) + content
     message = bytes(wire)
     dns(message)
-    renamed = redact_dns(Renamer(KEY), message)
+    renamed = redact_dns(renamer(), message)
     if renamed is not None:
         before, after = decode_dns(message, "mdns"), decode_dns(bytes(renamed.out), "mdns")
         assert len(before.answers) == len(after.answers)
@@ -239,7 +250,7 @@ def streams(data: bytes) -> None:
 
 
 def text(data: bytes) -> None:
-    redact_text(Renamer(KEY), data)
+    redact_text(renamer(), data)
     page = data.decode("utf-8", "replace")
     read_page(page)
     list(find_jingle_candidates(page))
