@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ def _extend(states: UInt32, text: bytes) -> UInt32:
     return states
 
 
+@lru_cache(32)  # of 10.0.0.0/8 half a megabyte
 def _prefixes(type_name: str, network: IPv4Network) -> tuple[UInt32, UInt32]:
     """The registers after each `type` + `a.b.c.` of a network, and a.b.c as numbers."""
     numbers = np.arange(

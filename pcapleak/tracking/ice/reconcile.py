@@ -10,7 +10,7 @@ from pcapleak.protocols.page import PageCandidate
 from pcapleak.tracking.ice.foundations import find_bases
 
 MAX_SEARCHES = 64
-"""Foundations run backwards for one file, at about 0.2 s each."""
+"""Foundations run backwards for one file, at about 5 ms each."""
 
 _PLACEHOLDER = 9
 """The port of a TCP candidate that only connects (RFC 6544 section 4.5)."""

@@ -15,7 +15,7 @@ from pcapleak.tracking.signalling import SignalledLine
 _TYPES = frozenset({"host", "srflx", "prflx", "relay"})
 
 MAX_PROVEN = 64
-"""Lines of a session whose foundation is run backwards: about 0.2 s each where the address
+"""Lines of a session whose foundation is run backwards: about 5 ms each where the address
 is in no packet."""
 
 
