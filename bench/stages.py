@@ -49,9 +49,8 @@ def profile(path: Path) -> tuple[Counter[str], Document]:
 
         return wrapped
 
-    usual = pipeline.recognise, pipeline.datagrams, pipeline.judge, pipeline.assemble
+    usual = pipeline.recognise, pipeline.judge, pipeline.assemble
     pipeline.recognise = timed("recognise", pipeline.recognise)
-    pipeline.datagrams = timed("decode", pipeline.datagrams)
     pipeline.judge = timed("judge", pipeline.judge)
     pipeline.assemble = timed("assemble", pipeline.assemble)
     try:
@@ -61,6 +60,7 @@ def profile(path: Path) -> tuple[Counter[str], Document]:
             analyzer.dissector.dissect = timed("dissect", analyzer.dissector.dissect)
             analyzer.state.flows.update = timed("flows", analyzer.state.flows.update)
             analyzer.streams.update = timed("streams", analyzer.streams.update)
+            analyzer.datagrams.update = timed("decode", analyzer.datagrams.update)
             analyzer._dispatch = timed("track", analyzer._dispatch)
             analyzer.state.ice.sessions = timed("sessions", analyzer.state.ice.sessions)
             following = timed("read", iter(source).__next__)
@@ -72,7 +72,7 @@ def profile(path: Path) -> tuple[Counter[str], Document]:
             document = analyzer.document()
             timed("json", to_json)(document)
     finally:
-        pipeline.recognise, pipeline.datagrams, pipeline.judge, pipeline.assemble = usual
+        pipeline.recognise, pipeline.judge, pipeline.assemble = usual
     return spent, document
 
 

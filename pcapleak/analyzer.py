@@ -14,7 +14,7 @@ import numpy as np
 
 from pcapleak.assemble import assemble
 from pcapleak.capture import CaptureSource
-from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
+from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
 from pcapleak.detect import judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
@@ -61,9 +61,6 @@ from pcapleak.tracking.tunnels import TunnelTracker
 MAX_SERVER_NAMES = 100_000
 MAX_NAME = 255
 """Server names remembered, and their length: 35 MB at the most."""
-
-MDNS_PORT = 5353
-LLMNR_PORT = 5355
 
 
 class Tally(NamedTuple):
@@ -113,6 +110,7 @@ class Analyzer:
             signalling=SignallingTracker(),
             malformed=MalformedLog(),
         )
+        self.datagrams = Datagrams(self.state.flows)
 
     def add(self, batch: RecordBatch) -> None:
         """Take the next records of the timeline."""
@@ -135,12 +133,11 @@ class Analyzer:
         flow, forward = self.state.flows.update(packets)
         self.state.flows.mark(flow, services)
         events: list[Event] = [
-            *datagrams(packets, flow, forward, decoder, messages),
+            *self.datagrams.update(packets, flow, forward, decoder, messages),
             *self.streams.update(packets, flow, forward, self.state.flows),
         ]
         events.sort(key=_frame)
-        for context, message in events:
-            self._dispatch(context, message)
+        self._dispatch(events)
         ice = np.unique(
             [
                 context.flow
@@ -185,28 +182,39 @@ class Analyzer:
             facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
             facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
 
-    def _dispatch(self, context: Context, message: object) -> None:
-        """Hand a message to the trackers that own what it tells."""
+    def _dispatch(self, events: Iterable[Event]) -> None:
+        """Hand each message to the trackers that own what it tells."""
         state = self.state
-        if isinstance(message, DecodeError):
-            state.malformed.add(context.frame, message)
-            return
-        if ICMP_QUOTE in context.layers:
-            state.messages[ICMP_QUOTE] = state.messages.get(ICMP_QUOTE, 0) + 1
-            return
-        kind = _KINDS[type(message)]
-        if isinstance(message, StunMessage | ChannelData | DtlsHello):
-            state.ice.add(context, message)
-        elif isinstance(message, DnsMessage):
-            ports = (context.source.port, context.destination.port)
-            if MDNS_PORT in ports:
-                kind = "mdns"
-                state.names.add(context, message)
-            elif LLMNR_PORT in ports:
-                kind = "llmnr"
+        counts = state.messages
+        kind: str
+        for context, message in events:
+            # The first two are nearly all there are.
+            if isinstance(message, DnsMessage):
+                kind = message.protocol
+                if kind == "dns":
+                    state.resolvers.add(context, message)
+                    if not message.is_response:
+                        state.ice.add(context, message)
+                elif kind == "mdns":
+                    state.names.add(context, message)
+            elif isinstance(message, StunMessage):
+                if context.layers and ICMP_QUOTE in context.layers:
+                    kind = ICMP_QUOTE
+                else:
+                    kind = "stun"
+                    state.ice.add(context, message)
+            elif isinstance(message, DecodeError):
+                state.malformed.add(context.frame, message)
+                continue
             else:
-                state.resolvers.add(context, message)
-                state.ice.add(context, message)
+                kind = _KINDS[type(message)]
+                self._dispatch_rare(context, message)
+            counts[kind] = counts.get(kind, 0) + 1
+
+    def _dispatch_rare(self, context: Context, message: object) -> None:
+        state = self.state
+        if isinstance(message, ChannelData | DtlsHello):
+            state.ice.add(context, message)
         elif isinstance(message, WireGuardMessage | OpenVpnMessage | IkeMessage):
             state.tunnels.add(context, message)
         elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
@@ -231,7 +239,6 @@ class Analyzer:
             state.resolvers.add(context, message)
             if message.server_name:
                 self._name(context, message.server_name)
-        state.messages[kind] = state.messages.get(kind, 0) + 1
 
     def _name(self, context: Context, name: str) -> None:
         """The server a flow is for: as a proxy was first asked for it, or TLS or HTTP said it."""
@@ -243,10 +250,8 @@ class Analyzer:
 
 
 _KINDS = {
-    StunMessage: "stun",
     ChannelData: "channel-data",
     DtlsHello: "dtls-hello",
-    DnsMessage: "dns",
     WireGuardMessage: "wireguard-handshake",
     OpenVpnMessage: "openvpn-handshake",
     IkeMessage: "ike",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import chain, repeat
 
 import numpy as np
 
 from pcapleak.errors import DecodeError
-from pcapleak.model import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8, address_of
+from pcapleak.model import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8
 from pcapleak.packets.icmp import decode_icmp_quote
 from pcapleak.protocols.dhcp import decode_dhcp
 from pcapleak.protocols.dns import decode_dns
@@ -23,8 +22,14 @@ from pcapleak.protocols.sip import decode_sip
 from pcapleak.protocols.stun import HEADER_SIZE, StunMessage, decode_stun
 from pcapleak.protocols.turn import decode_channel_data
 from pcapleak.protocols.wireguard import decode_wireguard
+from pcapleak.tracking.flows import FlowTable
 
 Event = tuple[Context, object]
+
+UDP = 17
+
+MAX_ENDS = 32_768
+"""Flows whose endpoints are at hand: about 600 bytes each, so 20 MB."""
 
 ICMP_QUOTE = "icmp-quote"
 """The layer of what an ICMP error quotes."""
@@ -60,93 +65,95 @@ UNDECODED = None
 
 def decode_datagrams(packets: Packets, decoder: UInt8) -> list[object]:
     """What is in each datagram some decoder wants: a message, an error, or `UNDECODED`."""
-    messages: list[object] = []
-    for row in np.flatnonzero(decoder).tolist():
-        code = _CODES[int(decoder[row])]
-        if code in _BY_PLACE:
-            messages.append(UNDECODED)
-        else:
-            declared = int(packets.payload_declared[row])
-            messages.append(_decoded(code, packets.payload(row), declared))
-    return messages
-
-
-def datagrams(
-    packets: Packets,
-    flow: Int64,
-    forward: Bool,
-    decoder: UInt8,
-    messages: Iterable[object] = (),
-) -> Iterator[Event]:
-    """The messages of the datagrams some decoder wants, in capture order.
-
-    This is the one place where a decode error of a datagram becomes data. STUN messages that
-    ICMP errors quote have the layer `ICMP_QUOTE`: they were sent before, and refused.
-    `messages` is what `decode_datagrams` gave, if that was done already.
-    """
-    known = chain(messages, repeat(UNDECODED))
-    for code, context, payload, length in _wanted(packets, flow, forward, decoder):
-        message = next(known)
-        event: Event | None
-        if message is not UNDECODED:
-            event = context, message
-        elif code is Decoder.SOCKS_UDP:
-            event = relayed_message(context, payload)
-        elif code is Decoder.ICMP_ERROR:
-            event = _quoted(context, payload)
-        else:
-            event = context, _decoded(code, payload, length)
-        if event is not None:
-            yield event
-
-
-def _wanted(
-    packets: Packets, flow: Int64, forward: Bool, decoder: UInt8
-) -> Iterator[tuple[Decoder, Context, bytes, int]]:
-    """The decoder, the place, the payload and the payload's declared length of each datagram."""
     rows = np.flatnonzero(decoder)
     payloads = packets.data.data
-    # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
-    for row in zip(
-        *(
-            column[rows].tolist()
-            for column in (
-                decoder,
-                packets.frame,
-                packets.ts_ns,
-                packets.interface,
-                packets.direction,
-                packets.version,
-                packets.source_hi,
-                packets.source_lo,
-                packets.source_port,
-                packets.destination_hi,
-                packets.destination_lo,
-                packets.destination_port,
-                flow,
-                forward,
-                packets.payload_offset,
-                packets.payload_length,
-                packets.payload_declared,
-            )
-        ),
-        strict=True,
-    ):
-        code, frame, ts_ns, interface, direction, version, *rest = row
-        source_hi, source_lo, source_port, far_hi, far_lo, far_port, *rest = rest
-        number, is_forward, start, size, declared = rest
-        context = Context(
-            frame,
-            ts_ns,
-            interface,
-            direction,
-            "udp",
-            Endpoint(address_of(version, source_hi, source_lo), source_port),
-            Endpoint(address_of(version, far_hi, far_lo), far_port),
-            number,
-            is_forward,
+    columns = (decoder, packets.payload_offset, packets.payload_length, packets.payload_declared)
+    return [
+        UNDECODED
+        if _CODES[code] in _BY_PLACE
+        else _decoded(_CODES[code], bytes(payloads[start : start + size]), full)
+        for code, start, size, full in zip(
+            *(column[rows].tolist() for column in columns), strict=True
         )
-        yield _CODES[code], context, bytes(payloads[start : start + size]), declared
+    ]
+
+
+class Datagrams:
+    """Gives the messages of datagrams their places."""
+
+    def __init__(self, flows: FlowTable) -> None:
+        self._flows = flows
+        self._ends: dict[int, tuple[Endpoint, Endpoint]] = {}
+        """Orig and resp by flow id."""
+
+    def update(
+        self,
+        packets: Packets,
+        flow: Int64,
+        forward: Bool,
+        decoder: UInt8,
+        messages: Iterable[object] = (),
+    ) -> list[Event]:
+        """The messages of the datagrams some decoder wants, in capture order.
+
+        This is the one place where a decode error of a datagram becomes data. STUN messages
+        that ICMP errors quote have the layer `ICMP_QUOTE`: they were sent before, and refused.
+        `messages` is what `decode_datagrams` gave, if that was done already.
+        """
+        events: list[Event] = []
+        known = iter(messages)
+        rows = np.flatnonzero(decoder)
+        payloads = packets.data.data
+        columns = (
+            decoder,
+            packets.frame,
+            packets.ts_ns,
+            packets.interface,
+            packets.direction,
+            flow,
+            forward,
+            packets.payload_offset,
+            packets.payload_length,
+            packets.payload_declared,
+        )
+        # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
+        for row, number, frame, ts_ns, interface, direction, flow_id, by_orig, *rest in zip(
+            rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
+        ):
+            start, size, declared = rest
+            ends = self._ends.get(flow_id) or self._learn(packets, row, flow_id, by_orig)
+            source, destination = ends if by_orig else (ends[1], ends[0])
+            context = Context(
+                frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig
+            )
+            message = next(known, UNDECODED)
+            if message is not UNDECODED:
+                events.append((context, message))
+                continue
+            payload = bytes(payloads[start : start + size])
+            code = _CODES[number]
+            event: Event | None
+            if code is Decoder.SOCKS_UDP:
+                event = relayed_message(context, payload)
+            elif code is Decoder.ICMP_ERROR:
+                event = _quoted(context, payload)
+            else:
+                event = context, _decoded(code, payload, declared)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _learn(
+        self, packets: Packets, row: int, flow: int, forward: bool
+    ) -> tuple[Endpoint, Endpoint]:
+        source, destination = packets.source(row), packets.destination(row)
+        ends = (source, destination) if forward else (destination, source)
+        single = self._flows.single
+        if (single is None or flow < single) and packets.protocol[row] == UDP:
+            if len(self._ends) >= MAX_ENDS:
+                self._ends.clear()
+            self._ends[flow] = ends
+        return ends
 
 
 def _decoded(code: Decoder, payload: bytes, length: int) -> object:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from pcapleak.datagrams import ICMP_QUOTE, Event, datagrams
+from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
 from pcapleak.errors import DecodeError
 from pcapleak.inputs import open_timeline
 from pcapleak.model import Context, Endpoint, Interface
@@ -174,6 +174,7 @@ def read_messages(
         CaptureError: as `open_capture`.
     """
     flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
+    datagrams = Datagrams(flows)
     files = [paths] if isinstance(paths, str | Path) else paths
     with open_timeline(files, interfaces=interfaces) as (sources, batches):
         dissector = Dissector(sources[0].interfaces)
@@ -183,7 +184,7 @@ def read_messages(
             services, decoder = recognise(packets)
             flows.mark(flow, services)
             events: list[Event] = [
-                *datagrams(packets, flow, forward, decoder),
+                *datagrams.update(packets, flow, forward, decoder),
                 *streams.update(packets, flow, forward, flows),
             ]
             events.sort(key=lambda event: event[0].frame)

@@ -11,9 +11,9 @@ from stun_encoder import check
 
 from pcapleak.analyzer import read_captures
 from pcapleak.capture import PcapngWriter, open_capture
-from pcapleak.datagrams import ICMP_QUOTE, datagrams
+from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
 from pcapleak.errors import DecodeError
-from pcapleak.model import Interface
+from pcapleak.model import Interface, Packets
 from pcapleak.packets import Dissector, recognise
 from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.stun import StunMessage
@@ -32,9 +32,13 @@ UNREACHABLE = ipv4(bytes([3, 3, 0, 0]) + bytes(4) + QUOTED, 1, ROUTER, CLIENT)
 def messages(frame: bytes, captured: int) -> list[object]:
     batch = batch_of([frame[:captured]], RAW_IP, original=[len(frame)])
     packets = Dissector([Interface(0, 0, RAW_IP)]).dissect(batch)
-    flow, forward = FlowTable().update(packets)
-    _, decoder = recognise(packets)
-    return [message for _, message in datagrams(packets, flow, forward, decoder)]
+    return [message for _, message in events(packets)]
+
+
+def events(packets: Packets) -> list[Event]:
+    flows = FlowTable()
+    flow, forward = flows.update(packets)
+    return Datagrams(flows).update(packets, flow, forward, recognise(packets)[1])
 
 
 @pytest.mark.parametrize("captured", [28 + 64, 28 + 148])
@@ -67,9 +71,7 @@ def test_a_kept_error_keeps_no_packets_in_memory() -> None:
 
 def test_a_quoted_check_is_told_apart() -> None:
     """It has the endpoints it was sent between, and the error's as the outer ones."""
-    packets = dissect([UNREACHABLE], RAW_IP)
-    flow, forward = FlowTable().update(packets)
-    ((context, message),) = datagrams(packets, flow, forward, recognise(packets)[1])
+    ((context, message),) = events(dissect([UNREACHABLE], RAW_IP))
     assert isinstance(message, StunMessage)
     assert context.layers == (ICMP_QUOTE,)
     assert (str(context.source), str(context.destination)) == (f"{CLIENT}:40000", f"{SERVER}:3478")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pcapleak.errors import DecodeError
@@ -10,6 +10,7 @@ from pcapleak.model import Context, Endpoint
 from pcapleak.protocols.demux import demultiplex
 from pcapleak.protocols.nested import nested_in
 from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.stun_attributes import DATA, META_DTLS_IN_STUN
 from pcapleak.protocols.turn import ChannelData
 
 MAX_ALLOCATIONS = 10_000
@@ -23,6 +24,9 @@ MAX_ALL_CHANNELS = 100_000
 
 _MAX_DEPTH = 2
 """A relay may be reached through a relay; deeper nesting is nobody's."""
+
+_PLAIN_BINDING = frozenset((0x0001, 0x0011, 0x0101, 0x0111))
+"""Message types of Binding: nearly all messages, and no business of a relay's."""
 
 Inner = StunMessage | bytes
 """A nested STUN message, or the bytes of another protocol."""
@@ -52,13 +56,19 @@ class RelayTable:
 
     def unpack(
         self, context: Context, message: StunMessage | ChannelData
-    ) -> Iterator[tuple[Context, Inner]]:
+    ) -> Iterable[tuple[Context, Inner]]:
         """Learn from `message`, then give the messages nested in it, outermost first.
 
         The inner context has the inner endpoints: the relayed address (the TURN server with
         port 0 where the allocation was not seen) and the peer; `outer` has the carrier's.
         """
-        yield from self._unpack(context, message, 0)
+        if (
+            isinstance(message, StunMessage)
+            and message.message_type in _PLAIN_BINDING
+            and not (message.has(DATA) or message.has(META_DTLS_IN_STUN))
+        ):
+            return ()
+        return self._unpack(context, message, 0)
 
     def carries(self, context: Context, message: ChannelData) -> bool:
         """Whether the channel was bound on the flow; without that nothing says it is TURN."""

@@ -20,12 +20,16 @@ capture made to fill the table (one name each) takes about 1 kB each, so 8 MB.""
 MAX_NAMES = 256
 MAX_ALL_NAMES = 50_000
 """Names remembered over all resolvers: at most about 300 bytes each, so 15 MB."""
+MAX_RECENT = 16_384
+"""Flows whose entry is known without looking for it: about 100 bytes each, so 2 MB."""
 MAX_FLOWS = 64
 MAX_FRAMES = 16
 MAX_ANSWERS = 100_000
 """Addresses whose names are remembered: at about 300 bytes each, 30 MB."""
 
 DOT_PORT = 853
+
+_ADDRESSES = (IPv4Address, IPv6Address)
 
 DOH_NAMES = frozenset(
     (
@@ -75,6 +79,8 @@ class ResolverTracker:
 
     def __init__(self) -> None:
         self._resolvers: dict[tuple[object, ...], Resolver] = {}
+        self._by_flow: dict[int, Resolver] = {}
+        """The last entry of each flow, which is nearly always the next one's."""
         self._names_of: dict[IPAddress, str] = {}
         self._name_count = 0
         self.dropped = 0
@@ -110,7 +116,7 @@ class ResolverTracker:
             if entry is None:
                 return
             self._asked(entry, context, message.questions[0].name if message.questions else "")
-            subnet = message.client_subnet
+            subnet = message.client_subnet if message.additionals else None
             if subnet is not None and len(entry.client_subnets) < MAX_FLOWS:
                 text = str(subnet)
                 if text not in entry.client_subnets:
@@ -133,6 +139,16 @@ class ResolverTracker:
         client: Endpoint,
         server: Endpoint,
     ) -> Resolver | None:
+        flow = context.flow
+        entry = self._by_flow.get(flow)
+        if (
+            entry is not None
+            and entry.endpoint == server
+            and entry.client == client.address
+            and entry.transport == transport
+            and entry.layers == context.layers
+        ):
+            return entry
         key = (context.interface, client.address, server, transport, context.layers)
         entry = self._resolvers.get(key)
         if entry is None:
@@ -148,8 +164,11 @@ class ResolverTracker:
                 first_ns=context.ts_ns,
                 last_ns=context.ts_ns,
             )
-        if len(entry.flows) < MAX_FLOWS and context.flow not in entry.flows:
-            entry.flows.append(context.flow)
+        if len(entry.flows) < MAX_FLOWS and flow not in entry.flows:
+            entry.flows.append(flow)
+        if len(self._by_flow) >= MAX_RECENT:
+            self._by_flow.clear()
+        self._by_flow[flow] = entry
         return entry
 
     def _asked(self, entry: Resolver, context: Context, name: str) -> None:
@@ -168,19 +187,17 @@ class ResolverTracker:
 
     def _remember(self, message: DnsMessage) -> None:
         """Aliases included, an answer's addresses belong to the name that was asked."""
-        asked = message.questions[0].name.lower()
-        reached = {asked}
-        for record in message.answers:
-            name = record.name.lower()
-            if name not in reached:
+        asked = message.questions[0].name
+        plain = asked.lower()
+        reached = {plain}
+        for name, rtype, _, _, _, data, _ in message.answers:
+            # Nearly every answer is of the very name that was asked, written the same.
+            if name != asked and name.lower() not in reached:
                 continue
-            if record.type == CNAME and isinstance(record.data, str):
-                reached.add(record.data.lower())
-            elif (
-                isinstance(record.data, IPv4Address | IPv6Address)
-                and len(self._names_of) < MAX_ANSWERS
-            ):
-                self._names_of.setdefault(record.data, asked)
+            if rtype == CNAME and isinstance(data, str):
+                reached.add(data.lower())
+            elif isinstance(data, _ADDRESSES) and len(self._names_of) < MAX_ANSWERS:
+                self._names_of.setdefault(data, plain)
 
 
 def _encrypted(context: Context, message: ClientHello | QuicInitial) -> ResolverTransport | None:

@@ -9,6 +9,7 @@ from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.stun_attributes import (
     FINGERPRINT,
     GOOG_NETWORK_INFO,
+    ICE_CONTROLLING,
     MS_IMPLEMENTATION_VERSION,
     PRIORITY,
     SOFTWARE,
@@ -128,7 +129,7 @@ class Link:
             self.bare = _counted(self.bare, context)
             if self.foreign is None:
                 self.foreign = _foreign(message)
-            if self.software is None:
+            if self.software is None and message.has(SOFTWARE):
                 self.software = _cut(message.software)
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
@@ -146,19 +147,29 @@ class Link:
         return "turn"
 
     def _check(self, context: Context, message: StunMessage) -> None:
+        # Each view of a message is computed when it is read, so each is read once.
+        budget = self.budget
         self.checks = _counted(self.checks, context)
-        if message.username is not None:
-            see(self.usernames, message.username[:MAX_TEXT], context, MAX_VALUES, self.budget)
-        if message.tie_breaker is not None:
-            see(self.tie_breakers, message.tie_breaker, context, MAX_VALUES, self.budget)
-            controlling = message.ice_controlling is not None
-            see(self.roles, "controlling" if controlling else "controlled", context, 2, self.budget)
-        if message.priority is not None:
-            see(self.priorities, message.priority, context, MAX_VALUES, self.budget)
-        if message.network_info is not None:
-            see(self.networks, message.network_info, context, MAX_VALUES, self.budget)
-        self.goog |= message.has(GOOG_NETWORK_INFO) or message.method == GOOG_PING
-        self.vendor |= message.has(MS_IMPLEMENTATION_VERSION)
+        username = message.username
+        if username is not None:
+            see(self.usernames, username[:MAX_TEXT], context, MAX_VALUES, budget)
+        tie_breaker = message.tie_breaker
+        if tie_breaker is not None:
+            see(self.tie_breakers, tie_breaker, context, MAX_VALUES, budget)
+            role = "controlling" if message.has(ICE_CONTROLLING) else "controlled"
+            see(self.roles, role, context, 2, budget)
+        priority = message.priority
+        if priority is not None:
+            see(self.priorities, priority, context, MAX_VALUES, budget)
+        if message.has(GOOG_NETWORK_INFO):
+            self.goog = True
+            network = message.network_info
+            if network is not None:
+                see(self.networks, network, context, MAX_VALUES, budget)
+        elif message.method == GOOG_PING:
+            self.goog = True
+        if message.has(MS_IMPLEMENTATION_VERSION):
+            self.vendor = True
         if message.use_candidate:
             self.nominated = _counted(self.nominated, context)
 
@@ -179,7 +190,7 @@ class Link:
         self, context: Context, message: StunMessage, kind: str, relay_transport: str
     ) -> None:
         """Take a success response; `kind` is what `request` said of its request."""
-        if message.software is not None and self.software is None:
+        if self.software is None and message.has(SOFTWARE):
             self.software = _cut(message.software)
         mapped = message.mapped_address
         if kind == "allocate":
@@ -193,8 +204,9 @@ class Link:
 
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
-        if message.error is not None:
-            see(self.errors, (message.method, message.error.code), context, MAX_VALUES, self.budget)
+        error = message.error
+        if error is not None:
+            see(self.errors, (message.method, error.code), context, MAX_VALUES, self.budget)
 
     def hello(self, context: Context, kind: str) -> None:
         """Take a DTLS hello."""

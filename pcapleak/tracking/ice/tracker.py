@@ -63,7 +63,7 @@ class IceTracker:
         """Messages on links beyond `MAX_LINKS`, counted only."""
         self._budget = Budget(MAX_SIGHTINGS)
         self._relays = RelayTable()
-        self._pending: OrderedDict[tuple[LinkKey, bytes], tuple[str, str]] = OrderedDict()
+        self._pending: OrderedDict[tuple[int, bool, bytes], tuple[str, str]] = OrderedDict()
 
     @property
     def details_forgotten(self) -> int:
@@ -121,25 +121,26 @@ class IceTracker:
             return
         kind = message.message_class
         if kind == "request":
-            self._wait(link, message, link.request(context, message))
+            self._wait(context, message, link.request(context, message), link.relay_transport)
         elif kind == "indication":
             link.indication(context, message)
         elif kind == "success":
-            asked, relay = self._answered(link, message)
+            asked, relay = self._answered(context, message)
             link.success(context, message, asked, relay)
         else:
             link.error(context, message)
 
-    def _wait(self, link: Link, message: StunMessage, kind: str) -> None:
+    def _wait(self, context: Context, message: StunMessage, kind: str, transport: str) -> None:
         pending = self._pending
-        pending[link.key, message.transaction_id] = kind, link.relay_transport
+        pending[context.flow, context.forward, message.transaction_id] = kind, transport
         if len(pending) > MAX_PENDING:
             pending.popitem(last=False)
 
-    def _answered(self, link: Link, message: StunMessage) -> tuple[str, str]:
+    def _answered(self, context: Context, message: StunMessage) -> tuple[str, str]:
         """What the answered request was. Where it was not seen, what the answer looks like:
         ICE's carry MESSAGE-INTEGRITY and FINGERPRINT (RFC 8445 section 7.2.4)."""
-        known = self._pending.get((link.key.back, message.transaction_id))
+        asked = context.flow, not context.forward, message.transaction_id
+        known = self._pending.get(asked)
         if known is not None:
             return known
         if message.method == ALLOCATE:
