@@ -1,52 +1,89 @@
 """The command line: it parses options, calls the library, and prints.
 
-Only typer is loaded here; each command loads what it needs when it runs.
+Only typer and the command asked for are loaded here; each loads what it needs when it runs.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from pcapleak import __version__
-from pcapleak.cli.analyze import analyze
-from pcapleak.cli.batch import batch
-from pcapleak.cli.candidate import candidate
-from pcapleak.cli.decode import decode
-from pcapleak.cli.diff import diff
-from pcapleak.cli.explain import explain
-from pcapleak.cli.geo import geo
-from pcapleak.cli.guard import guard
-from pcapleak.cli.interfaces import interfaces
-from pcapleak.cli.live import live
-from pcapleak.cli.policy import policy_app
-from pcapleak.cli.redact import redact
-from pcapleak.cli.schema import schema
 from pcapleak.errors import PcapleakError
 from pcapleak.sandbox import OWN_PROCESS
 
+COMMANDS = (
+    "analyze",
+    "batch",
+    "live",
+    "guard",
+    "interfaces",
+    "decode",
+    "diff",
+    "explain",
+    "candidate",
+    "geo",
+    "redact",
+    "schema",
+    "policy",
+)
+"""As the help lists them; each is a module of this package."""
+
+
+class _Commands(Mapping[str, object]):
+    """The commands by name, each loaded when it is looked up."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, object] = {}
+
+    def __getitem__(self, name: str) -> object:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        if name not in self._loaded:
+            self._loaded[name] = _load(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _load(name: str) -> object:
+    command = getattr(import_module(f"pcapleak.cli.{name}"), name)
+    if isinstance(command, typer.Typer):
+        group = get_command(command)
+        group.name = name
+        return group
+    alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    alone.command()(command)
+    return get_command(alone)
+
+
+class _Root(TyperGroup):
+    """The program itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing adds to it
+
+
 app = typer.Typer(
     name="pcapleak",
+    cls=_Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(analyze)
-app.command()(batch)
-app.command()(live)
-app.command()(guard)
-app.command()(interfaces)
-app.command()(decode)
-app.command()(diff)
-app.command()(explain)
-app.command()(candidate)
-app.command()(geo)
-app.add_typer(policy_app, name="policy")
-app.command()(redact)
-app.command()(schema)
 
 
 def _print_version(wanted: bool) -> None:
@@ -75,6 +112,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal of another encoding shows an escape where it lacks a character.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # numpy's linear algebra is not used; its threads cost more than all else it loads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Loading modules makes many objects, none of them garbage.
+    gc.set_threshold(200_000, 20, 50)
     try:
         app(obj=OWN_PROCESS)
     except PcapleakError as error:
@@ -86,3 +127,6 @@ def main() -> None:
         # The reader (head, less) has gone; Python would complain once more while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
+    finally:
+        # The process ends: what is left need not be searched for cycles.
+        gc.freeze()

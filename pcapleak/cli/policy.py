@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-policy_app = typer.Typer(no_args_is_help=True, help="Write a policy file.")
+policy = typer.Typer(add_completion=False, no_args_is_help=True, help="Write a policy file.")
 
 
-@policy_app.callback()
+@policy.callback()
 def _policy() -> None:
     """Write a policy file."""
 
 
-@policy_app.command()
+@policy.command()
 def init(
     path: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Where to write it (default: stdout).")
