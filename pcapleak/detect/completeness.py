@@ -115,6 +115,9 @@ def _limits(scene: Scene) -> Iterator[str]:
         (state.ice.relays_forgotten, "TURN allocations and channels"),
         (state.streams_dropped, "TCP connections"),
         (state.server_names_dropped, "server names"),
+        (state.network.dropped, "leases, routers and what they tell"),
+        (state.claims.forgotten, "claims of languages, browsers and time zones"),
+        (state.ice.browsers.forgotten, "messages of clients that name their browsers"),
     ):
         if tracker:
             yield f"{tracker} {what} were beyond what is kept in memory"

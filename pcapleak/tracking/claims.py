@@ -39,6 +39,8 @@ class ClaimTracker:
 
     def __init__(self) -> None:
         self._claims: dict[tuple[IPAddress, ClaimKind, str], Claim] = {}
+        self.forgotten = 0
+        """Claims beyond `MAX_CLAIMS`."""
 
     def add(self, context: Context, message: object) -> None:
         """Take a message that may tell something of who sent it."""
@@ -65,6 +67,8 @@ class ClaimTracker:
             known.seen.add(context)
         elif len(self._claims) < MAX_CLAIMS:
             self._claims[key] = Claim(*key, Sighting(context))
+        else:
+            self.forgotten += 1
 
     def claims(self) -> list[Claim]:
         """Every claim, in order of first sight."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from typing import Literal, NamedTuple, TypeVar
 
 from pcapleak.model import Context
@@ -44,11 +45,11 @@ class Credentials:
 
     def __init__(self, given: Credential | None = None) -> None:
         self._given = given
-        self._users: dict[int, tuple[str, str]] = {}
+        self._users: OrderedDict[int, tuple[str, str]] = OrderedDict()
         """TURN user and realm by flow: a server's answers name neither."""
-        self._agents: dict[str, str] = {}
+        self._agents: OrderedDict[str, str] = OrderedDict()
         """Passwords that signalling showed, by username fragment."""
-        self._checks: dict[tuple[int, bytes], str] = {}
+        self._checks: OrderedDict[tuple[int, bytes], str] = OrderedDict()
         """The password of a check by flow and transaction: answers have no USERNAME."""
 
     def learn(self, message: object) -> None:
@@ -96,8 +97,8 @@ class Credentials:
         return prove(message, self._checks[key]) if key in self._checks else None
 
 
-def _remember(known: dict[_Key, _Known], key: _Key, value: _Known) -> None:
+def _remember(known: OrderedDict[_Key, _Known], key: _Key, value: _Known) -> None:
     """Remember within bounds; the oldest is forgotten."""
-    if key not in known and len(known) >= MAX_KNOWN:
-        del known[next(iter(known))]
     known[key] = value
+    if len(known) > MAX_KNOWN:
+        known.popitem(last=False)

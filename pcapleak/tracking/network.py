@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
 
 from pcapleak.model import Context, IPAddress
 from pcapleak.protocols.dhcp import DhcpMessage
@@ -13,7 +14,11 @@ MAX_FACTS = 4096
 """Leases, and as many routers, remembered: about 1 kB each, so 8 MB."""
 MAX_FRAMES = 16
 MAX_ENTRIES = 256
-"""Prefixes, routes or resolvers remembered of one lease or router."""
+"""Prefixes, routes, routers or resolvers remembered of one lease or router."""
+MAX_ALL_ENTRIES = 50_000
+"""Over all leases and routers: at most about 600 bytes each, so 30 MB."""
+
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(slots=True)
@@ -56,6 +61,9 @@ class NetworkTracker:
     def __init__(self) -> None:
         self._leases: dict[tuple[int, IPAddress, bytes, IPv4Address], Lease] = {}
         self._routers: dict[tuple[int, IPAddress], Router] = {}
+        self._entries = 0
+        self.dropped = 0
+        """Leases, routers and what they tell beyond the bounds."""
 
     def add(self, context: Context, message: DhcpMessage | RouterAdvertisement) -> None:
         """Take one message."""
@@ -82,6 +90,7 @@ class NetworkTracker:
         lease = self._leases.get(key)
         if lease is None:
             if len(self._leases) >= MAX_FACTS:
+                self.dropped += 1
                 return
             lease = self._leases[key] = Lease(*key, first_ns=context.ts_ns)
         lease.acknowledged |= message.message_type == "ack"
@@ -90,9 +99,9 @@ class NetworkTracker:
                 lease.network = IPv4Network((address, str(message.subnet_mask)), strict=False)
             except ValueError:
                 lease.network = None
-        lease.routers = message.routers or lease.routers
-        lease.resolvers = message.resolvers or lease.resolvers
-        lease.classless_routes = message.classless_routes or lease.classless_routes
+        lease.routers = self._latest(lease.routers, message.routers)
+        lease.resolvers = self._latest(lease.resolvers, message.resolvers)
+        lease.classless_routes = self._latest(lease.classless_routes, message.classless_routes)
         lease.last_ns = context.ts_ns
         if len(lease.frames) < MAX_FRAMES:
             lease.frames.append(context.frame)
@@ -102,18 +111,37 @@ class NetworkTracker:
         router = self._routers.get(key)
         if router is None:
             if len(self._routers) >= MAX_FACTS:
+                self.dropped += 1
                 return
             router = self._routers[key] = Router(*key, first_ns=context.ts_ns)
         router.lifetime_s = message.router_lifetime_s
         for prefix in message.prefixes:
-            if prefix.network in router.prefixes or len(router.prefixes) < MAX_ENTRIES:
+            if prefix.network in router.prefixes or self._room(len(router.prefixes)):
                 router.prefixes[prefix.network] = prefix
         for network, lifetime in message.routes:
-            if network in router.routes or len(router.routes) < MAX_ENTRIES:
+            if network in router.routes or self._room(len(router.routes)):
                 router.routes[network] = lifetime
         for resolver in message.resolvers:
-            if resolver not in router.resolvers and len(router.resolvers) < MAX_ENTRIES:
+            if resolver not in router.resolvers and self._room(len(router.resolvers)):
                 router.resolvers.append(resolver)
         router.last_ns = context.ts_ns
         if len(router.frames) < MAX_FRAMES:
             router.frames.append(context.frame)
+
+    def _latest(self, known: tuple[_Entry, ...], told: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+        """What was told last, as far as there is room."""
+        if not told:
+            return known
+        self._entries -= len(known)
+        kept = told[: max(min(MAX_ENTRIES, MAX_ALL_ENTRIES - self._entries), 0)]
+        self._entries += len(kept)
+        self.dropped += len(kept) < len(told)
+        return kept
+
+    def _room(self, kept: int) -> bool:
+        """Whether one more is kept where `kept` are already."""
+        if kept >= MAX_ENTRIES or self._entries >= MAX_ALL_ENTRIES:
+            self.dropped += 1
+            return False
+        self._entries += 1
+        return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,9 +16,10 @@ ProxyKind = Literal["socks", "http-connect"]
 MAX_PROXIES = 4096
 MAX_FRAMES = 16
 MAX_NAME = 255
-MAX_DESTINATIONS = 256
-MAX_ALL_DESTINATIONS = 50_000
-"""Over all proxies: at most about 350 bytes each, so 18 MB."""
+MAX_DETAILS = 256
+"""Destinations, flows, relays or bound addresses of one proxy."""
+MAX_ALL_DETAILS = 100_000
+"""Of these beyond the first of each, over all proxies: at most about 350 bytes each, so 35 MB."""
 MAX_OPEN = 10_000
 """Requests that wait for their answer: about 500 bytes each, so 5 MB."""
 
@@ -61,10 +64,10 @@ class ProxyTable:
 
     def __init__(self) -> None:
         self._proxies: dict[tuple[str, int, Endpoint, tuple[str, ...]], Proxy] = {}
-        self._open: dict[tuple[int, tuple[str, ...]], tuple[Proxy, _Asked]] = {}
-        self._destinations = 0
+        self._open: OrderedDict[tuple[int, tuple[str, ...]], tuple[Proxy, _Asked]] = OrderedDict()
+        self._details = 0
         self.dropped = 0
-        """Requests to proxies beyond the bounds."""
+        """Requests to proxies, and details of proxies, beyond the bounds."""
 
     def add(
         self, context: Context, message: SocksRequest | SocksReply | HttpRequest | HttpResponse
@@ -109,19 +112,28 @@ class ProxyTable:
             proxy.clients.append(context.source)
         if len(proxy.frames) < MAX_FRAMES:
             proxy.frames.append(context.frame)
-        if context.flow not in proxy.flows and len(proxy.flows) < MAX_DESTINATIONS:
+        if context.flow not in proxy.flows and self._room(proxy.flows):
             proxy.flows.append(context.flow)
         destination = (host[:MAX_NAME], port)
         if destination in proxy.destinations:
             proxy.destinations[destination] += 1
-        elif (
-            len(proxy.destinations) < MAX_DESTINATIONS and self._destinations < MAX_ALL_DESTINATIONS
-        ):
-            self._destinations += 1
+        elif self._room(proxy.destinations):
             proxy.destinations[destination] = 1
-        if len(self._open) >= MAX_OPEN:
-            del self._open[next(iter(self._open))]
         self._open[context.flow, context.layers] = proxy, asked
+        if len(self._open) > MAX_OPEN:
+            self._open.popitem(last=False)
+
+    def _room(self, kept: Sized) -> bool:
+        """Whether one more of something is kept: the first always."""
+        if not kept:
+            return True
+        if len(kept) >= MAX_DETAILS:
+            return False
+        if self._details >= MAX_ALL_DETAILS:
+            self.dropped += 1
+            return False
+        self._details += 1
+        return True
 
     def _answer(self, context: Context, granted: bool) -> tuple[Proxy, _Asked] | None:
         """The proxy that answers, and what it was asked for."""
@@ -148,7 +160,7 @@ class ProxyTable:
             # "The address you reached me by" (RFC 1928 section 6, by custom).
             bound = Endpoint(context.source.address, bound.port)
         places = proxy.relays if asked == "relay" else proxy.bound
-        if bound not in places and len(places) < MAX_DESTINATIONS:
+        if bound not in places and self._room(places):
             places.append(bound)
 
     def _http_request(self, context: Context, message: HttpRequest) -> None:

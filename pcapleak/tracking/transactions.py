@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,7 +65,7 @@ class TransactionTable:
     """Pairs STUN messages of the same flow and transaction id."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, bytes], Transaction] = {}
+        self._known: OrderedDict[tuple[int, bytes], Transaction] = OrderedDict()
         self.dropped = 0
 
     def add(self, context: Context, message: StunMessage) -> Transaction | None:
@@ -92,7 +93,7 @@ class TransactionTable:
 
     def _open(self, key: tuple[int, bytes], context: Context, message: StunMessage) -> Transaction:
         if len(self._known) >= MAX_TRANSACTIONS:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
             self.dropped += 1
         opened = Transaction(message.method_name, message.transaction_id, context.forward)
         self._known[key] = opened

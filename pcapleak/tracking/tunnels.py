@@ -29,7 +29,10 @@ MAX_HANDSHAKES = 4096
 """Handshakes of one tunnel: more than five days of WireGuard's rekeying every two minutes."""
 MAX_ALL_HANDSHAKES = 50_000
 """Over all tunnels: about 300 bytes each, so 15 MB."""
-MAX_PENDING = 64
+MAX_ALL_ATTEMPTS = 200_000
+"""Attempts beyond the first of each, over all tunnels: 40 bytes each, so 8 MB."""
+MAX_PENDING = 16
+"""Initiations of one tunnel that wait for an answer: 4 kB, so 16 MB for all."""
 MAX_FRAMES = 16
 
 
@@ -110,6 +113,7 @@ class TunnelTracker:
         self._pending: dict[_TunnelKey, _Pending] = {}
         self._proxies = ProxyTable()
         self._handshakes = 0
+        self._attempts = 0
         self._dropped = 0
 
     def add(
@@ -173,8 +177,11 @@ class TunnelTracker:
         return tunnel, self._pending[key]
 
     def _attempt(self, tunnel: Tunnel, context: Context) -> None:
-        if len(tunnel.attempts) < MAX_HANDSHAKES:
-            tunnel.attempts.append(context.ts_ns)
+        if tunnel.attempts:
+            if len(tunnel.attempts) >= MAX_HANDSHAKES or self._attempts >= MAX_ALL_ATTEMPTS:
+                return
+            self._attempts += 1
+        tunnel.attempts.append(context.ts_ns)
 
     def _completed(
         self, tunnel: Tunnel, context: Context, start: tuple[int, int], proof: str, index: bytes

@@ -75,6 +75,8 @@ class BrowserEvidence:
 
     def __init__(self) -> None:
         self.clients: dict[IPAddress, Client] = {}
+        self.forgotten = 0
+        """Messages of clients beyond `MAX_CLIENTS`."""
 
     def add(
         self,
@@ -148,7 +150,10 @@ class BrowserEvidence:
     def _client(self, context: Context) -> Client | None:
         address = (context.outer or (context.source,))[0].address
         client = self.clients.get(address)
-        if client is None and len(self.clients) < MAX_CLIENTS:
+        if client is None:
+            if len(self.clients) >= MAX_CLIENTS:
+                self.forgotten += 1
+                return None
             client = self.clients[address] = Client()
         return client
 
