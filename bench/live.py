@@ -225,7 +225,7 @@ def main() -> None:
         path, rate, seconds = arguments.send
         print(send(Path(path), int(rate), float(seconds)))
         return
-    first = ["chrt", "-R", "-f", "1"] if arguments.realtime else []
+    first = ["chrt", "-r", "1"] if arguments.realtime else []
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         capture = generate("mixed", FRAMES, Path(folder))

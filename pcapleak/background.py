@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 NICENESS = 5
-"""The work gives way to what goes on beside it, packets above all."""
+"""The work gives way to what goes on beside it, packets above all; so it does where the process
+has real-time priority."""
 
 
 class Background(Generic[T]):
@@ -28,6 +29,8 @@ class Background(Generic[T]):
             status = 1
             try:
                 os.close(self._pipe)
+                if hasattr(os, "sched_setscheduler"):
+                    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
                 os.nice(NICENESS)
                 with os.fdopen(out, "wb") as file:
                     pickle.dump(work(), file, pickle.HIGHEST_PROTOCOL)

@@ -113,6 +113,8 @@ class Watch:
         self._child: Background[Document] | None = None
         self._pending = False
         self._news = False
+        self._last_frame = 0
+        self._judged_frame = 0
         self._begun_s = 0.0
         self._judged_s = 0.0
         self._cost_s = 0.0
@@ -159,6 +161,7 @@ class Watch:
 
     def _begin(self) -> None:
         self._begun_s = time.monotonic()
+        self._judged_frame = self._last_frame
         self._pending = False
         self._news = False
 
@@ -170,7 +173,7 @@ class Watch:
         self._judged_s = time.monotonic()
         self._cost_s = self._judged_s - self._begun_s
         if self._evidence is not None:
-            self._evidence.mark(self._comments(document))
+            self._evidence.mark(self._comments(document), self._judged_frame)
         return self._update(document)
 
     def document(self) -> Document:
@@ -183,6 +186,7 @@ class Watch:
     def _take(self, batch: RecordBatch) -> None:
         before = self.flows
         self._analyzer.add(batch)
+        self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
             self._evidence.add(batch)
         if self._processes is not None and self._processes.ready and self.flows > before:

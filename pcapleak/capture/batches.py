@@ -26,8 +26,8 @@ def rows_of(batch: RecordBatch, start: int, stop: int) -> RecordBatch:
 
 
 def reorder(batch: RecordBatch, order: Int64) -> RecordBatch:
-    """Row `order[i]` as row i, over the same buffer."""
-    place = np.empty(len(order), np.int64)
+    """Row `order[i]` as row i, over the same buffer; rows not in `order` are left out."""
+    place = np.full(len(batch), -1, np.int64)
     place[order] = np.arange(len(order))
     return RecordBatch(
         batch.data,
@@ -39,8 +39,8 @@ def reorder(batch: RecordBatch, order: Int64) -> RecordBatch:
         batch.interface[order],
         batch.link_type[order],
         batch.direction[order] if batch.direction is not None else None,
-        {int(place[row]): text for row, text in batch.comments.items()},
-        {int(place[row]): text for row, text in batch.processes.items()},
+        {int(place[row]): text for row, text in batch.comments.items() if place[row] >= 0},
+        {int(place[row]): text for row, text in batch.processes.items() if place[row] >= 0},
     )
 
 
@@ -69,3 +69,8 @@ def concatenate(batches: list[RecordBatch], data: Bytes) -> RecordBatch:
         joined.processes.update((row + i, text) for i, text in batch.processes.items())
         row += len(batch)
     return joined
+
+
+def held_bytes(batch: RecordBatch, before: RecordBatch | None) -> int:
+    """Bytes of memory that keeping `batch` takes where `before` is kept already."""
+    return 0 if before is not None and batch.data is before.data else batch.data.nbytes

@@ -16,14 +16,17 @@ from pcapleak.capture.blocks import (
     PACKET,
     SECRETS,
     SECTION,
+    STATISTICS,
     TLS_KEY_LOG,
 )
 from pcapleak.capture.packet_options import COMMENT, FLAGS
-from pcapleak.model import Direction, Interface, RecordBatch, UInt32
+from pcapleak.capture.vectors import write_packets
+from pcapleak.model import Direction, Interface, RecordBatch
 
 _BYTE_ORDER: Final = 0x1A2B_3C4D
 _NANOSECONDS: Final = 9
 _MAX_OPTION: Final = 0xFFFF
+_OS_DROPS: Final = 7
 _FLAG: Final = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 
 
@@ -89,14 +92,24 @@ class PcapngWriter:
         self._block(PACKET, head + _padded(data) + _options(options))
 
     def write_batch(self, batch: RecordBatch, interfaces: list[Interface]) -> int:
-        """Write all packets of a batch, without comments, in one go; gives the bytes written."""
+        """Write all packets of a batch in one go, without comments; gives the bytes written.
+
+        The file must be one of the operating system's, not a buffer in memory.
+        """
         ids, place = np.unique(batch.interface, return_inverse=True)
         for number in ids.tolist():
             self.add_interface(interfaces[number])
         numbers = np.array([self._numbers[number] for number in ids.tolist()], np.uint32)[place]
-        blocks = _packet_blocks(batch, numbers)
-        self._file.write(blocks)
-        return len(blocks)
+        self._file.flush()
+        return write_packets(self._file.fileno(), batch, numbers)
+
+    def add_drops(self, interface: Interface, ts_ns: int, count: int) -> None:
+        """Say that by `ts_ns` so many packets of `interface` in all are missing here."""
+        self.add_interface(interface)
+        head = struct.pack(
+            "<III", self._numbers[interface.id], ts_ns >> 32 & 0xFFFF_FFFF, ts_ns & 0xFFFF_FFFF
+        )
+        self._block(STATISTICS, head + _options([(_OS_DROPS, struct.pack("<Q", count))]))
 
     def add_secrets(self, key_log: bytes) -> None:
         """Keep a TLS key log, before the packets it decrypts."""
@@ -134,42 +147,6 @@ class PcapngWriter:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _packet_blocks(batch: RecordBatch, numbers: UInt32) -> memoryview:
-    """Enhanced packet blocks with a flags option each: 28 bytes, packet, 12 of options, length."""
-    captured = batch.captured_length
-    padded = captured + 3 & ~3
-    total = padded + 44
-    stop = np.cumsum(total)
-    start = stop - total
-    out = np.zeros(int(stop[-1]) if len(stop) else 0, np.uint8)
-    words = out.view("<u4")
-    head = start >> 2
-    for place, column in enumerate(
-        (
-            np.full(len(start), PACKET),
-            total,
-            numbers,
-            batch.ts_ns >> 32 & 0xFFFF_FFFF,
-            batch.ts_ns & 0xFFFF_FFFF,
-            captured,
-            batch.original_length,
-        )
-    ):
-        words[head + place] = column
-    tail = head + 7 + (padded >> 2)
-    words[tail] = FLAGS | 4 << 16
-    if batch.direction is not None:
-        words[tail + 1] = batch.direction
-    words[tail + 3] = total
-    target, source = out.data, batch.data.data
-    begin = start + 28
-    for to, size, place in zip(
-        begin.tolist(), captured.tolist(), batch.offset.tolist(), strict=True
-    ):
-        target[to : to + size] = source[place : place + size]
-    return target
 
 
 def _padded(data: bytes) -> bytes:

@@ -40,6 +40,8 @@ class Screen:
         self._policy_lines = policy_lines
         self._plain = plain
         self._jsonl = jsonl
+        self.unrecorded = 0
+        """Packets that --record left out, so far."""
         self._status = Status(source.path.removeprefix("live:"))
         self._document: Document | None = None
         self._live: Live | None = None
@@ -89,6 +91,7 @@ class Screen:
                 watch.source.dropped,
                 watch.flows,
                 len(self._document.findings) if self._document else 0,
+                self.unrecorded,
             )
         )
 
@@ -101,7 +104,14 @@ class Screen:
         """The watch is over."""
         verdict = update.document.verdict
         self._event(
-            EndEvent(Time(time.time_ns()), reason, watch.packets, watch.source.dropped, verdict)
+            EndEvent(
+                Time(time.time_ns()),
+                reason,
+                watch.packets,
+                watch.source.dropped,
+                verdict,
+                self.unrecorded,
+            )
         )
 
     def close(self) -> None:
@@ -120,7 +130,7 @@ class Screen:
         self._drawn_s, self._drawn_packets = now_s, watch.packets
         status.elapsed_s = now_s - self._started_s
         status.packets, status.dropped = watch.packets, watch.source.dropped
-        status.flows = watch.flows
+        status.flows, status.unrecorded = watch.flows, self.unrecorded
         self._live.update(live_page(self._document, status), refresh=True)
 
     def _event(self, event: object) -> None:

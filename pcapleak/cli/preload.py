@@ -26,7 +26,13 @@ LATE = (
     "urllib.parse",
 )
 """Modules of others that analysis may load in its course."""
-NOT_ANALYSIS = ("pcapleak.__main__", "pcapleak.cli", "pcapleak.report.figures")
+NOT_ANALYSIS = (
+    "pcapleak.__main__",
+    "pcapleak.batch",
+    "pcapleak.cli",
+    "pcapleak.redact",
+    "pcapleak.report.figures",
+)
 
 
 def preload(policy: Policy, user: User | None) -> None:

@@ -20,13 +20,10 @@ from pcapleak.cli.live_options import Via
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
-    from pcapleak.capture.live.evidence import EvidenceFile
-    from pcapleak.capture.live.recorder import Recorder
-    from pcapleak.cli.live_files import ReportFile
-    from pcapleak.cli.live_screen import Screen
+    from pcapleak.cli.live_outputs import Outputs
     from pcapleak.document import Document, Finding
     from pcapleak.policy import Policy
-    from pcapleak.watch import Source, Update, Watch
+    from pcapleak.watch import Update, Watch
 
 REPORT_EVERY_S = 5.0
 """A crash loses so much of the report at most."""
@@ -62,23 +59,6 @@ class Plan:
     exec: Sequence[str] = ()
     command: Sequence[str] = ()
     """What `guard` runs."""
-
-
-@dataclass(slots=True)
-class Outputs:
-    """What a watch writes to; opened while there is root."""
-
-    screen: Screen
-    report: ReportFile | None = None
-    recorder: Recorder | None = None
-    evidence: EvidenceFile | None = None
-
-    def close(self) -> None:
-        """End them all."""
-        self.screen.close()
-        for one in (self.recorder, self.evidence):
-            if one is not None:
-                one.close()
 
 
 @dataclass(slots=True)
@@ -125,17 +105,19 @@ def run(plan: Plan) -> int:
     from pcapleak.capture.live.owners import Owners, RootOwners
     from pcapleak.capture.live.privileges import drop_privileges, ordinary_user
     from pcapleak.capture.live.processes import Processes
+    from pcapleak.cli.live_outputs import open_outputs
     from pcapleak.cli.preload import preload
     from pcapleak.watch import Watch
 
     policy, lines = _policy(plan)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     try:
-        outputs = _open_outputs(plan, source, lines)
+        outputs = open_outputs(plan, source, lines)
         helper = RootOwners() if plan.keep_root and ordinary_user() is not None else None
         preload(policy, ordinary_user())
         _settle_memory()
         drop_privileges()
+        outputs.start()
         source.start()
         processes = None
         if plan.via in (Via.RING, Via.SCAPY):
@@ -164,37 +146,6 @@ def _policy(plan: Plan) -> tuple[Policy, list[str]]:
     machine = read_machine()
     result = infer_policy(machine, plan.policy)
     return result.policy, describe(result, machine)
-
-
-def _open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
-    from pcapleak.cli.live_files import ReportFile, make_folder, open_output
-    from pcapleak.cli.live_screen import Screen
-
-    outputs = Outputs(
-        Screen(
-            source,
-            lines,
-            plain=plan.plain or not sys.stderr.isatty(),
-            jsonl=None if plan.jsonl is None else open_output(plan.jsonl),
-        )
-    )
-    if plan.json is not None and str(plan.json) != "-":
-        outputs.report = ReportFile(plan.json)
-    if plan.record is not None:
-        from pcapleak.capture.live.recorder import Recorder
-
-        make_folder(plan.record)
-        outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
-    if plan.evidence is not None:
-        from pcapleak.capture.live.evidence import EvidenceFile
-
-        outputs.evidence = EvidenceFile(
-            open_output(plan.evidence),
-            source.interfaces,
-            int(plan.pre_s * 1e9),
-            int(plan.post_s * 1e9),
-        )
-    return outputs
 
 
 def _settle_memory() -> None:
@@ -227,6 +178,7 @@ class _Run:
             if self.plan.command:
                 child = _start(self.plan.command)
             self._loop(child)
+            self.outputs.finish(self.watch)
             update = self.watch.judge()
             self._tell(update)
             self.outputs.screen.end(self.watch, update, self.reason or "")
@@ -247,7 +199,7 @@ class _Run:
         settled_s: float | None = None
         while self.reason is None:
             update = self.watch.step()
-            self._record()
+            self.outputs.keep(self.watch)
             if update is not None:
                 self._tell(update)
             self.hooks.turn()
@@ -266,18 +218,6 @@ class _Run:
                 settled_s = settled_s or now_s + SETTLE_S
                 if now_s >= settled_s:
                     self.reason = f"the command ended with status {child.returncode}"
-
-    def _record(self) -> None:
-        recorder, batch = self.outputs.recorder, self.watch.last_batch
-        if recorder is None or batch is None:
-            return
-        try:
-            recorder.write(batch)
-        except OSError as error:
-            self.outputs.recorder = None
-            text = f"--record stopped: {error.strerror}"
-            self.watch.source.problems.append(text)
-            typer.echo(f"pcapleak: {text}", err=True)
 
     def _tell(self, update: Update) -> None:
         self.outputs.screen.update(self.watch, update)

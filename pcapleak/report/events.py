@@ -93,6 +93,7 @@ class StatusEvent:
     dropped: int
     flows: int
     findings: int
+    unrecorded: int = 0
 
 
 @dataclass(slots=True)
@@ -104,6 +105,7 @@ class EndEvent:
     packets: int
     dropped: int
     verdict: Verdict
+    unrecorded: int = 0
 
 
 EVENTS: dict[str, type] = {

@@ -29,6 +29,8 @@ class Status:
     flows: int = 0
     findings: list[Finding] = field(default_factory=list)
     """In the order they were made."""
+    unrecorded: int = 0
+    """Packets that --record left out."""
 
 
 def live_page(document: Document | None, status: Status) -> RenderableType:
@@ -60,9 +62,10 @@ def _counters(status: Status) -> Text:
         f"{duration(int(status.elapsed_s * 1e9))}, {status.packets:,} packets "
         f"({status.rate:,.0f}/s), {status.flows:,} flows, "
     )
-    return text.append(
-        f"{status.dropped:,} lost", style="bold red" if status.dropped else "dim"
-    ).append("\n")
+    text.append(f"{status.dropped:,} lost", style="bold red" if status.dropped else "dim")
+    if status.unrecorded:
+        text.append(f", {status.unrecorded:,} not recorded", style="bold red")
+    return text.append("\n")
 
 
 def _section(title: str, rows: list[tuple[str | Text, str | Text]]) -> Table:

@@ -1,0 +1,107 @@
+"""What a watch writes to: opened while there is root, written as the user it runs as."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from pcapleak.cli.live_files import ReportFile, make_folder, open_output
+from pcapleak.cli.live_screen import Screen
+
+if TYPE_CHECKING:
+    from pcapleak.capture.live.evidence import EvidenceFile
+    from pcapleak.capture.live.recorder import Recorder
+    from pcapleak.cli.running import Plan
+    from pcapleak.watch import Source, Watch
+
+
+@dataclass(slots=True)
+class Outputs:
+    """All that was asked for."""
+
+    screen: Screen
+    report: ReportFile | None = None
+    recorder: Recorder | None = None
+    evidence: EvidenceFile | None = None
+
+    def start(self) -> None:
+        """Begin the recording, once rights were dropped. Raises `PcapleakError`."""
+        if self.recorder is not None:
+            self.recorder.start()
+
+    def keep(self, watch: Watch) -> None:
+        """Record what the last step of the watch took."""
+        if self.recorder is None:
+            return
+        if watch.last_batch is not None:
+            self.recorder.write(watch.last_batch, watch.source.dropped)
+            self.screen.unrecorded = self.recorder.missed
+        if self.recorder.error is not None:
+            _say(watch, f"--record stopped: {self.recorder.error.strerror}")
+            self.recorder.close()
+            self.recorder = None
+
+    def finish(self, watch: Watch) -> None:
+        """Nothing will be recorded any more: say what was not."""
+        recorder, self.recorder = self.recorder, None
+        if recorder is None:
+            return
+        recorder.close()
+        if recorder.missed:
+            _say(watch, f"--record: {recorder.missed} packets came faster than the disk took them")
+        if recorder.error is not None:
+            _say(watch, f"--record stopped: {recorder.error.strerror}")
+
+    def close(self) -> None:
+        """End them all."""
+        self.screen.close()
+        if self.recorder is not None:
+            self.recorder.close()
+        if self.evidence is not None:
+            self.evidence.close()
+            if self.evidence.error is not None:
+                typer.echo(f"pcapleak: --evidence: {self.evidence.error.strerror}", err=True)
+            elif self.evidence.cut:
+                typer.echo(
+                    "pcapleak: --evidence: some packets are missing, there were too many; give "
+                    "less of --pre and --post",
+                    err=True,
+                )
+
+
+def _say(watch: Watch, text: str) -> None:
+    """On standard error, and in the report."""
+    watch.source.problems.append(text)
+    typer.echo(f"pcapleak: {text}", err=True)
+
+
+def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
+    """Open them; `lines` say what the watch judges by. Raises `PcapleakError`."""
+    outputs = Outputs(
+        Screen(
+            source,
+            lines,
+            plain=plan.plain or not sys.stderr.isatty(),
+            jsonl=None if plan.jsonl is None else open_output(plan.jsonl),
+        )
+    )
+    if plan.json is not None and str(plan.json) != "-":
+        outputs.report = ReportFile(plan.json)
+    if plan.record is not None:
+        from pcapleak.capture.live.recorder import Recorder
+
+        make_folder(plan.record)
+        outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
+    if plan.evidence is not None:
+        from pcapleak.capture.live.evidence import EvidenceFile
+
+        outputs.evidence = EvidenceFile(
+            open_output(plan.evidence),
+            source.interfaces,
+            int(plan.pre_s * 1e9),
+            int(plan.post_s * 1e9),
+        )
+    return outputs
