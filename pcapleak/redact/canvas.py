@@ -57,6 +57,10 @@ class Canvas:
         self.known += other.known
 
 
+Piece = tuple[int, Canvas]
+"""How many bytes of a stream, and what they become."""
+
+
 def blank() -> Canvas:
     """A canvas that grows from nothing."""
     return Canvas(b"")

@@ -67,8 +67,10 @@ def redact_capture(
             pass
         for interface in capture.interfaces:
             _interface(renamer, interface)
-    streams.learned()
+    streams.read()
+    renamer.settle()
     datagrams.learned()
+    streams.rewrite()
     packets.unreadable = datagrams.blanked = 0
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

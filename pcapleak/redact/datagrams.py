@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pcapleak.errors import DecodeError
 from pcapleak.protocols.quic import VERSION_2
+from pcapleak.protocols.sip import looks_like_sip
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.configuration import redact_dhcp
@@ -15,7 +16,9 @@ from pcapleak.redact.dns import redact_dns
 from pcapleak.redact.hello import redact_dtls, same_length_host
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.quic import QuicHellos
+from pcapleak.redact.signalling import redact_sip
 from pcapleak.redact.stun import begins_with_cookie, redact_channel, redact_stun
+from pcapleak.redact.web import Web
 
 _DNS_PORTS = frozenset((53, 5353, 5355))
 _DHCP_PORTS = frozenset((67, 68))
@@ -36,12 +39,15 @@ class Datagrams:
         self.renamer = renamer
         self._keep = keep_payload
         self._quic = QuicHellos(renamer)
+        self.web = Web(renamer)
+        """For streams, whose messages over TCP are datagrams' otherwise."""
         self.blanked = 0
         """Payloads of which nothing could be rewritten."""
 
     def learned(self) -> None:
         """A first pass over everything is over."""
         self._quic.learned()
+        self.web = Web(self.renamer)
 
     def redact(
         self, data: bytes, ports: tuple[int, int] = (0, 0), declared: int | None = None
@@ -75,6 +81,8 @@ class Datagrams:
             return redact_dhcp(self.renamer, data)
         if ports & _BY_PORT_ALONE:
             return None
+        if looks_like_sip(data):
+            return redact_sip(self.renamer, data, max(declared - len(data), 0))
         stun = self._stun(data, depth)
         if stun is not None:
             return stun

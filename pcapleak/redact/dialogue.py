@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import zlib
+import re
 from collections.abc import Iterator
 
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.http import HttpRequest, HttpResponse, looks_like_http, parse_head
+from pcapleak.protocols.http import MAX_HEAD, looks_like_http
 from pcapleak.protocols.openvpn import decode_openvpn
+from pcapleak.protocols.sip import looks_like_sip, parse_sip_head
 from pcapleak.protocols.socks import parse_login, parse_methods, parse_reply, parse_request
 from pcapleak.protocols.tls import looks_like_tls
-from pcapleak.protocols.websocket import parse_frame_header, unmask
-from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.protocols.xmpp import MAX_STANZA, opens_xmpp, parse_stanza
+from pcapleak.redact.canvas import Canvas, Piece, blank
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.hello import redact_tls, same_length_host
 from pcapleak.redact.names import Renamer
-from pcapleak.redact.text import redact_text
-
-Piece = tuple[int, Canvas]
-"""How many bytes of the stream, and what they become."""
-
-MAX_BODY = 1 << 20
-"""Bytes of a body or a WebSocket message after decompression."""
+from pcapleak.redact.signalling import redact_sip, redact_stanza
 
 _COOKIE = b"\x21\x12\xa4\x42"
-_DNS, _DOT = 53, 853
+_DNS = 53
+_KEEP_ALIVE = re.compile(rb"[\r\n]+")
 _MAX_LAYERS = 4
 """A proxy in a proxy in a proxy, and what it carries."""
-
-_KEPT_FIELDS = frozenset(
-    ("content-type", "upgrade", "connection", "sec-websocket-accept", "sec-websocket-version",
-     "sec-websocket-key", "user-agent", "server", "accept", "proxy-connection", "keep-alive",
-     "upgrade-insecure-requests", "proxy-agent", "sec-ch-ua", "sec-ch-ua-platform",
-     "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
-)  # fmt: skip
-"""Fields that name a program or a protocol. Others go, credentials and cookies among them."""
 
 
 def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
@@ -43,6 +31,8 @@ def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
     return (
         _stun_at(data, 0)
         or _framed_at(data, 0)
+        or looks_like_sip(data)
+        or data.lstrip()[:1] == b"<"
         or looks_like_http(data)
         or looks_like_tls(data)
         or data[:2] == b"\x16\x03"
@@ -55,16 +45,14 @@ def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
 
 def redact_dialogue(
     datagrams: Datagrams, data: bytes, peer: bytes, ports: tuple[int, int]
-) -> list[Piece]:
+) -> Iterator[Piece]:
     """One direction of a stream; `peer` is what the other direction said."""
-    pieces: list[Piece] = []
     at = 0
     for size, canvas in _dialogue(datagrams, data, peer, ports, 0):
-        pieces.append((size, canvas))
+        yield size, canvas
         at += size
     if at < len(data):
-        pieces.append((len(data) - at, datagrams.unknown(data[at:])))
-    return pieces
+        yield len(data) - at, datagrams.unknown(data[at:])
 
 
 def _dialogue(
@@ -76,8 +64,17 @@ def _dialogue(
         yield from _stun(datagrams, data)
     elif _framed_at(data, 0) or _framed_at(peer, 0):
         yield from _framed(datagrams, data)
+    elif looks_like_sip(data):
+        yield from _sip(datagrams, data)
+    elif opens_xmpp(data):
+        yield from _xmpp(datagrams, data)
     elif looks_like_http(data):
-        yield from _http(datagrams, data, peer, ports, depth)
+
+        def tunnel(data: bytes, peer: bytes, port: int | None) -> Iterator[Piece]:
+            inside = ports if port is None else (ports[0], port)
+            return _dialogue(datagrams, data, peer, inside, depth + 1)
+
+        yield from datagrams.web.redact(data, peer, tunnel)
     elif _DNS in ports:
         yield from _prefixed(datagrams, data, _DNS)
     elif data[:2] == b"\x16\x03":
@@ -148,6 +145,45 @@ def _prefixed(datagrams: Datagrams, data: bytes, port: int) -> Iterator[Piece]:
         canvas.extend(made)
         yield min(2 + size, len(data) - at), canvas
         at += 2 + size
+
+
+def _sip(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
+    """Messages one after the other, with what keeps the connection open between them."""
+    at = 0
+    while at < len(data):
+        idle = _KEEP_ALIVE.match(data, at)
+        if idle is not None:
+            yield len(idle.group()), _number(idle.group())
+            at = idle.end()
+            continue
+        try:
+            head = parse_sip_head(data[at : at + MAX_HEAD])
+            end = 0 if head is None else at + head[1] + head[0].content_length
+        except DecodeError:
+            return
+        missing = max(end - len(data), 0)
+        made = redact_sip(datagrams.renamer, data[at:end], missing) if end else None
+        if made is None:
+            return
+        yield min(end, len(data)) - at, made
+        at = end
+
+
+def _xmpp(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
+    """Stanzas, up to where TLS begins: its first byte is none that XML may have."""
+    tls = data.find(b"\x16\x03")
+    end = len(data) if tls < 0 else tls
+    at = 0
+    while at < end:
+        try:
+            found = parse_stanza(data[at : min(at + MAX_STANZA, end)])
+        except DecodeError:
+            return
+        size = end - at if found is None else found[1]
+        yield size, redact_stanza(datagrams.renamer, data[at : at + size])
+        at += size
+    if tls >= 0:
+        yield len(data) - tls, redact_tls(datagrams.renamer, data[tls:])
 
 
 def _number(data: bytes) -> Canvas:
@@ -261,198 +297,4 @@ def _socks_address(renamer: Renamer, data: bytes) -> Canvas:
         canvas.append(data[:4] + bytes((len(name),)) + name + data[end:])
         return canvas
     canvas.number(end, end + 2)
-    return canvas
-
-
-def _http(
-    datagrams: Datagrams, data: bytes, peer: bytes, ports: tuple[int, int], depth: int
-) -> Iterator[Piece]:
-    """Requests or responses, until a CONNECT or an upgrade turns the stream over."""
-    renamer = datagrams.renamer
-    asked = peer[:8] == b"CONNECT "
-    at = 0
-    while at < len(data):
-        try:
-            head = parse_head(data[at:])
-        except DecodeError:
-            return
-        if head is None:
-            return
-        message, used = head
-        start, end, wire = at, at + used, at + used
-        body = b""
-        chunked = "chunked" in (message.header("transfer-encoding") or "").lower()
-        length = message.header("content-length") or "0"
-        tunnel = isinstance(message, HttpRequest) and message.method == "CONNECT"
-        opened = isinstance(message, HttpResponse) and 200 <= message.status < 300 and asked
-        upgraded = "websocket" in (message.header("upgrade") or "").lower()
-        bodiless = isinstance(message, HttpResponse) and (
-            message.status < 200 or message.status in (204, 304)
-        )
-        if not (tunnel or opened or bodiless):
-            if chunked:
-                body, wire = _chunks(data, end)
-            elif length.isascii() and length.isdigit() and len(length) < 15:
-                wire = end + int(length)
-                body = data[end:wire]
-        yield min(wire, len(data)) - start, _message(renamer, message, body, framed=wire > end)
-        at = wire
-        if tunnel or opened:
-            inside = ports
-            rest = _after_head(peer)
-            if isinstance(message, HttpRequest) and message.authority is not None:
-                inside = (ports[0], message.authority[1])
-            yield from _dialogue(datagrams, data[at:], rest, inside, depth + 1)
-            return
-        if upgraded and (isinstance(message, HttpRequest) or message.status == 101):
-            extensions = (message.header("sec-websocket-extensions") or "").lower()
-            yield from _frames(datagrams, data[at:], extensions)
-            return
-
-
-def _after_head(data: bytes) -> bytes:
-    at = data.find(b"\r\n\r\n")
-    return data[at + 4 :] if at >= 0 else b""
-
-
-def _chunks(data: bytes, at: int) -> tuple[bytes, int]:
-    """A chunked body and where it ends (RFC 9112 section 7.1)."""
-    body = bytearray()
-    while True:
-        line = data.find(b"\n", at, at + 300)
-        if line < 0:
-            return bytes(body), len(data)
-        try:
-            size = int(data[at:line].split(b";")[0].strip() or b"x", 16)
-        except ValueError:
-            return bytes(body), len(data)
-        if not size:
-            end = data.find(b"\r\n", line + 1)
-            return bytes(body), len(data) if end < 0 else end + 2
-        body += data[line + 1 : line + 1 + size]
-        at = line + 1 + size + 2
-        if at >= len(data) or len(body) > MAX_BODY:
-            return bytes(body), len(data)
-
-
-def _message(
-    renamer: Renamer, message: HttpRequest | HttpResponse, body: bytes, *, framed: bool
-) -> Canvas:
-    canvas = blank()
-    if isinstance(message, HttpRequest):
-        canvas.append(f"{message.method} ".encode("latin-1"))
-        canvas.append(_target(renamer, message).encode("latin-1", "replace"))
-        canvas.append(f" HTTP/{message.version}\r\n".encode("latin-1"))
-    else:
-        line = f"HTTP/{message.version} {message.status} {message.reason}".rstrip()
-        canvas.append(f"{line}\r\n".encode("latin-1"), known=False)
-    for name, value in message.headers:
-        low = name.lower()
-        if low == "host":
-            made, renamed = _authority(renamer, value), True
-        elif low in ("authorization", "proxy-authorization"):
-            made, renamed = f"{value.split(' ')[0]} redacted", False
-        elif low in _KEPT_FIELDS:
-            made, renamed = value, False
-        else:
-            continue
-        canvas.append(f"{name}: {made}\r\n".encode("latin-1", "replace"), known=renamed)
-    if framed:
-        content = _body(renamer, message, body)
-        canvas.append(f"Content-Length: {len(content.out)}\r\n\r\n".encode())
-        canvas.extend(content)
-    else:
-        canvas.append(b"\r\n")
-    return canvas
-
-
-def _target(renamer: Renamer, message: HttpRequest) -> str:
-    if message.method == "CONNECT":
-        return _authority(renamer, message.target)
-    if "://" in message.target:
-        scheme, _, rest = message.target.partition("://")
-        return f"{scheme}://{_authority(renamer, rest.partition('/')[0])}/"
-    return "/"
-
-
-def _authority(renamer: Renamer, text: str) -> str:
-    """Host and port, as `Host` and CONNECT write them; a user's name and password go."""
-    text = text.rpartition("@")[2]
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        return f"[{renamer.host(host)}]{port}"
-    host, colon, port = text.partition(":")
-    return renamer.host(host) + colon + port
-
-
-def _body(renamer: Renamer, message: HttpRequest | HttpResponse, body: bytes) -> Canvas:
-    coding = (message.header("content-encoding") or "").strip().lower()
-    if coding in ("gzip", "x-gzip", "deflate"):
-        try:
-            body = zlib.decompressobj(47).decompress(body, MAX_BODY)
-        except zlib.error:
-            body = b""
-    kind = (message.header("content-type") or "").lower()
-    if any(word in kind for word in ("json", "sdp", "trickle", "xml", "text/plain", "urlencoded")):
-        return redact_text(renamer, body)
-    canvas = blank()
-    canvas.append(bytes(len(body)))
-    return canvas
-
-
-def _frames(datagrams: Datagrams, data: bytes, extensions: str) -> Iterator[Piece]:
-    """WebSocket messages, each written as one uncompressed frame."""
-    inflater = None
-    at = 0
-    payload = bytearray()
-    opcode, compressed = 1, False
-    while at < len(data):
-        try:
-            found = parse_frame_header(data[at:])
-        except DecodeError:
-            return
-        if found is None:
-            return
-        header, used = found
-        end = at + used + header.length
-        content = unmask(data[at + used : end], header.mask)
-        if end > len(data) or len(payload) + header.length > MAX_BODY:
-            return
-        if header.opcode >= 8:
-            yield end - at, _frame(header.opcode, Canvas(content), header.mask)
-            at = end
-            continue
-        if header.opcode:
-            opcode, compressed = header.opcode, header.compressed
-        payload += content
-        if not header.final:
-            yield end - at, blank()
-            at = end
-            continue
-        message = bytes(payload)
-        payload.clear()
-        if compressed:
-            if inflater is None or "no_context_takeover" in extensions:
-                inflater = zlib.decompressobj(-15)
-            try:
-                message = inflater.decompress(message + b"\0\0\xff\xff", MAX_BODY)
-            except zlib.error:
-                return
-        yield end - at, _frame(opcode, redact_text(datagrams.renamer, message), header.mask)
-        at = end
-
-
-def _frame(opcode: int, payload: Canvas, mask: bytes) -> Canvas:
-    """A frame (RFC 6455 section 5.2); a client's mask is one of zeros, which changes nothing."""
-    masked = 0x80 if mask else 0
-    size = len(payload.out)
-    canvas = blank()
-    if size < 126:
-        canvas.append(bytes((0x80 | opcode, masked | size)))
-    elif size < 1 << 16:
-        canvas.append(bytes((0x80 | opcode, masked | 126)) + size.to_bytes(2, "big"))
-    else:
-        canvas.append(bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big"))
-    canvas.append(bytes(len(mask)))
-    canvas.extend(payload)
     return canvas

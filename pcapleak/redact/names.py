@@ -58,6 +58,9 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(rb"[0-9a-f]+\Z")
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+MAX_KNOWN = 256
+"""Addresses of the capture that a foundation is tried against, with each tie-breaker: at most 8192
+hashes, some milliseconds."""
 _REMEMBERED = 1 << 18
 """Labels and tokens remembered, and originals: at about 200 bytes each, 50 MB a kind."""
 
@@ -113,11 +116,23 @@ class Renamer:
         """Addresses that were asked for."""
         self.tie_breakers: set[int] = set()
         """What salts the foundations of libwebrtc."""
+        self.foundations: dict[tuple[str, str, str], str] = {}
+        """What foundations have become."""
+        self.known: tuple[str, ...] = ()
+        """Addresses that foundations are tried against."""
+        self.settled = False
+        """All was seen that foundations can be made of."""
         self._labels: dict[bytes, bytes] = {}
         self._taken: set[bytes] = set()
 
     def _derive(self, purpose: bytes) -> bytes:
         return hmac.digest(self._key, b"pcapleak " + purpose, hashlib.sha256)
+
+    def settle(self) -> None:
+        """Everything was asked for once: from here on foundations can be told."""
+        own_first = sorted(self.seen, key=lambda a: (a.is_global, a.version, int(a)))
+        self.known = tuple(map(str, own_first[:MAX_KNOWN]))
+        self.settled = True
 
     def address(self, address: IPAddress) -> IPAddress:
         """The name of an address."""

@@ -13,7 +13,7 @@ from pcapleak.protocols.stun_message import COOKIE
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.names import Renamer
 
-MAX_TIE_BREAKERS = 64
+MAX_TIE_BREAKERS = 16
 """Salts tried on each foundation that signalling shows."""
 
 _HEADER = 20
