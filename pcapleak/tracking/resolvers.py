@@ -143,6 +143,7 @@ class ResolverTracker:
         entry = self._by_flow.get(flow)
         if (
             entry is not None
+            and entry.interface == context.interface
             and entry.endpoint == server
             and entry.client == client.address
             and entry.transport == transport
