@@ -3,8 +3,10 @@
     python bench/generate.py mixed 1000000 OUT_FOLDER
     python bench/generate.py small 2000000 OUT_FOLDER
 
-`mixed` is what a client's link carries (bulk TCP and QUIC, media, DNS, some STUN and mDNS),
-`small` the worst case: packets of 80 to 200 bytes over very many flows. Written are NAME.pcap
+`mixed` is what the link of a small network carries (bulk TCP and QUIC, media, DNS to a few
+resolvers, some STUN and mDNS), `small` the worst case: packets of 80 to 200 bytes over very many
+flows of very many hosts. ICE sessions keep their fragments, tie-breakers and addresses, questions
+go to resolvers and answers come back. Written are NAME.pcap
 (microseconds), NAME-ns.pcap, NAME.pcapng (two interfaces, micro- and nanoseconds, some packet
 options) and NAME.truth.json. The same arguments give the same bytes.
 """
@@ -63,7 +65,8 @@ SMALL = (
     Traffic("stun", 0.02, 3000),
     Traffic("mdns", 0.02, 200, port=5353),
 )
-PROFILES = {"mixed": MIXED, "small": SMALL}
+PROFILES = {"mixed": (MIXED, 40, 4), "small": (SMALL, 60_000, 30_000)}
+"""Traffic, hosts and resolvers."""
 
 
 @dataclass
@@ -73,30 +76,37 @@ class Messages:
     random: random.Random = field(default_factory=lambda: random.Random(7))
     made: int = 0
     names: list[str] = field(default_factory=list)
+    asked: dict[int, bytes] = field(default_factory=dict)
+    """The transaction of the last request on a flow."""
 
     def __post_init__(self) -> None:
         make = self.random.getrandbits
         self.names = [f"{uuid.UUID(int=make(128), version=4)}.local" for _ in range(500)]
 
-    def make(self, kind: str) -> bytes:
+    def make(self, kind: str, flow: int) -> tuple[bytes, bool]:
+        """The next message of `kind` on `flow`, and whether the far end sends it."""
         self.made += 1
-        return {"dns": self.dns, "stun": self.stun, "mdns": self.mdns}[kind](self.made)
+        if kind == "dns":
+            return self.dns(self.made), self.made % 2 == 0
+        if kind == "mdns":
+            return self.mdns(self.made), False
+        return self.stun(self.made, flow), self.random.random() < 0.5
 
-    def stun(self, number: int) -> bytes:
+    def stun(self, number: int, flow: int) -> bytes:
         """An ICE check, a Binding success, or a TURN Allocate; signed and with fingerprint."""
-        transaction = self.random.randbytes(12)
-        address = struct.pack(
-            ">BBHI", 0, 1, self.random.getrandbits(16), self.random.getrandbits(32)
-        )
+        address = struct.pack(">BBHI", 0, 1, flow & 0xFFFF, flow * 2654435761 & 0xFFFFFFFF)
         if number % 4 < 2:
+            transaction = self.asked[flow] = self.random.randbytes(12)
             kind = 0x0001
-            body = attribute(0x0006, b"%04x:%08x" % (number & 0xFFFF, number))
+            body = attribute(0x0006, b"%04x:%08x" % (flow & 0xFFFF, flow))
             body += attribute(0xC057, struct.pack(">HH", 1, 50))
-            body += attribute(0x8029 + number % 2, self.random.randbytes(8))
+            body += attribute(0x8029 + flow % 2, hashlib.sha256(b"%d" % flow).digest()[:8])
             body += attribute(0x0024, struct.pack(">I", 1845501695))
         elif number % 4 == 2:
+            transaction = self.asked.get(flow) or self.random.randbytes(12)
             kind, body = 0x0101, attribute(0x0020, address)
         else:
+            transaction = self.random.randbytes(12)
             kind = 0x0103
             body = attribute(0x0016, address) + attribute(0x0020, address)
             body += attribute(0x000D, struct.pack(">I", 600)) + attribute(0x8022, b"coturn-4.6.2")
@@ -128,7 +138,8 @@ class Messages:
 
     def dns(self, number: int) -> bytes:
         """A query, or its answer with two addresses."""
-        question = domain(f"host{number % 5000}.example{number % 331}.com") + b"\0\1\0\1"
+        host = (number + 1) // 2 % 5000
+        question = domain(f"host{host}.example{host % 331}.com") + b"\0\1\0\1"
         if number % 2:
             return struct.pack(">6H", number & 0xFFFF, 0x0100, 1, 0, 0, 0) + question
         answer = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 300, 4) + self.random.randbytes(4)
@@ -150,16 +161,21 @@ def be16(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
 class Flows:
     """Addresses and ports of all flows; a quarter IPv6."""
 
-    def __init__(self, traffic: tuple[Traffic, ...], rng: np.random.Generator) -> None:
+    def __init__(
+        self, traffic: tuple[Traffic, ...], hosts: int, resolvers: int, rng: np.random.Generator
+    ) -> None:
         counts = [each.flows for each in traffic]
         total = sum(counts)
         self.base = np.concatenate([[0], np.cumsum(counts)[:-1]])
         self.kind = np.repeat(np.arange(len(traffic)), counts)
         self.v6 = rng.random(total) < 0.25
         self.protocol = np.array([each.protocol for each in traffic])[self.kind]
-        self.ends = [rng.integers(0, 256, (total, 16), dtype=np.uint8) for _ in range(2)]
+        near, far = (rng.integers(0, 256, (n, 16), dtype=np.uint8) for n in (hosts, total))
+        asked = self.kind == [each.name for each in traffic].index("dns")
+        far[asked] = far[asked][rng.integers(0, resolvers, int(asked.sum()))]
+        self.ends = [near[rng.integers(0, hosts, total)], far]
         self.ends[0][~self.v6, :2] = (192, 168)
-        self.ends[1][:, 0] = np.where(self.v6, 0x20, rng.integers(20, 126, total))
+        self.ends[1][:, 0] = np.where(self.v6, 0x20, 20 + self.ends[1][:, 0] % 106)
         self.ends[0][self.v6, :2] = self.ends[1][self.v6, :2] = (0x20, 0x01)
         self.ports = [rng.integers(32768, 61000, total), rng.integers(10000, 61000, total)]
         for number, each in enumerate(traffic):
@@ -179,10 +195,10 @@ class Generator:
 
     def __init__(self, profile: str) -> None:
         self.rng = np.random.default_rng(7)
-        self.traffic = PROFILES[profile]
+        self.traffic, hosts, resolvers = PROFILES[profile]
         self.shares = np.array([each.share for each in self.traffic])
         self.shares /= self.shares.sum()
-        self.flows = Flows(self.traffic, self.rng)
+        self.flows = Flows(self.traffic, hosts, resolvers, self.rng)
         self.messages = Messages()
         noise = np.frombuffer(self.rng.bytes(8 << 20), np.uint8).copy()
         noise[noise == 0x21] = 0x22  # no magic cookie by accident
@@ -199,6 +215,7 @@ class Generator:
         sizes = np.zeros(n, np.int64)
         flow = np.zeros(n, np.int64)
         written: list[tuple[int, bytes]] = []
+        backwards = rng.random(n) < 0.5
         for number, each in enumerate(self.traffic):
             rows = np.flatnonzero(kind == number)
             flow[rows] = flows.base[number] + (rng.random(len(rows)) ** 2 * each.flows).astype(int)
@@ -207,13 +224,11 @@ class Generator:
                 self.truth[each.name] += len(rows) if each.name not in ("tcp", "udp") else 0
             if each.name in ("dns", "stun", "mdns"):
                 for row in rows.tolist():
-                    message = self.messages.make(each.name)
+                    message, backwards[row] = self.messages.make(each.name, int(flow[row]))
                     written.append((row, message))
                     sizes[row] = len(message)
             elif each.head:
                 written.extend((row, each.head) for row in rows.tolist())
-        backwards = rng.random(n) < 0.5
-        backwards[kind == [each.name for each in self.traffic].index("mdns")] = False
         flows.seen[flow, backwards.astype(int)] = True
         v6, tcp, vlan = flows.v6[flow], flows.protocol[flow] == 6, rng.random(n) < 0.01
         network = 14 + 4 * vlan
