@@ -15,7 +15,7 @@ import numpy as np
 from pcapleak.assemble import assemble
 from pcapleak.capture import CaptureSource
 from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
-from pcapleak.detect import judge
+from pcapleak.detect import Judgement, judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
 from pcapleak.model import (
@@ -150,6 +150,14 @@ class Analyzer:
         self.state.flows.mark(ice.astype(np.int64), np.full(len(ice), Service.ICE.value, np.uint32))
 
     def document(self, *, all_flows: bool = False) -> Document:
+        """Judge what has been seen so far, and report."""
+        return self.report(self.judge(), all_flows=all_flows)
+
+    def report(self, judgement: Judgement, *, all_flows: bool = False) -> Document:
+        """What was judged, as a document."""
+        return assemble(self.state, self.dissector, judgement, self.policy, all_flows=all_flows)
+
+    def judge(self) -> Judgement:
         """Judge what has been seen so far."""
         state = self.state
         state.streams_dropped = self.streams.dropped
@@ -157,8 +165,7 @@ class Analyzer:
         state.sessions = state.ice.sessions(state)
         if self.pages:
             state.page_rows = reconcile(state.sessions, self.pages)
-        judgement = judge(state, self.policy)
-        return assemble(state, self.dissector, judgement, self.policy, all_flows=all_flows)
+        return judge(state, self.policy)
 
     def add_decrypted(self, context: Context, channel: str, text: bytes) -> None:
         """Take a message that TLS hid, after the packets that carried it.

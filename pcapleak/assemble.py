@@ -70,7 +70,7 @@ def assemble(
         page_rows=state.page_rows,
         browsers=state.ice.browsers.entries(state.sessions),
         mdns_names=state.mdns_names,
-        flows=[_flow(state, judgement, int(row)) for row in listed],
+        flows=[flow_entry(state, judgement, int(row)) for row in listed],
         resolvers=judgement.resolvers,
         tunnels=judgement.tunnels,
         timeline=judgement.timeline,
@@ -131,7 +131,8 @@ def _rows_that_matter(state: State, judgement: Judgement, limit: int | None) -> 
     return rows[order][:limit]
 
 
-def _flow(state: State, judgement: Judgement, row: int) -> FlowEntry:
+def flow_entry(state: State, judgement: Judgement, row: int) -> FlowEntry:
+    """One flow of the report."""
     flows = state.flows
     orig, resp = flows.orig(row), flows.resp(row)
     services = Service(int(flows.services[row]))

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from pcapleak.analyzer import Analyzer
+from pcapleak.assemble import flow_entry
 from pcapleak.background import Background
 from pcapleak.capture.live.evidence import EvidenceFile
 from pcapleak.capture.live.processes import Processes
+from pcapleak.detect import PATHS
 from pcapleak.document import Document, Finding, FlowEntry, IceSession, MdnsName, TimelineEvent
 from pcapleak.model import DeviceChange, Interface, RecordBatch
 from pcapleak.policy import Policy
@@ -31,6 +35,11 @@ MAX_PROCESSES = 100_000
 """Flows whose process is remembered: about 150 bytes each, 15 MB."""
 ASKED_A_BATCH = 100
 """New flows of one batch whose processes are asked for."""
+TOLD_AT_ONCE = 1000
+"""Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
+MAX_TOLD = 100_000
+"""Flows told in all: a line of JSON each, 60 MB together. Others are counted."""
+BYPASS = PATHS.index("bypass")
 EVIDENT = ("critical", "high", "medium", "low")
 """Severities of findings whose packets are evidence."""
 
@@ -72,6 +81,16 @@ class Source(Protocol):
         """Stop."""
 
 
+class Judged(NamedTuple):
+    """What one judgement gives; made in a child process where it takes long."""
+
+    document: Document
+    flows: list[FlowEntry]
+    """Flows that bypass and were not told before."""
+    untold: int
+    """Such flows for which there was no room."""
+
+
 class Update(NamedTuple):
     """What a judgement brought that the one before did not have."""
 
@@ -79,7 +98,9 @@ class Update(NamedTuple):
     findings: list[Finding]
     """Worst first."""
     flows: list[FlowEntry]
-    """Flows that bypass."""
+    """Flows that bypass, each once."""
+    flows_untold: int
+    """Flows that bypass and were not told yet."""
     sessions: list[IceSession]
     names: list[MdnsName]
     events: list[TimelineEvent]
@@ -110,7 +131,8 @@ class Watch:
         self._known: set[tuple[str, ...]] = set()
         self._verdict: tuple[str, list[str]] | None = None
         self._seen = (0, 0, 0)
-        self._child: Background[Document] | None = None
+        self._told = np.zeros(0, np.bool_)
+        self._child: Background[Judged] | None = None
         self._pending = False
         self._news = False
         self._last_frame = 0
@@ -144,14 +166,14 @@ class Watch:
         if self._cost_s <= INLINE_S:
             return self.judge()
         self._begin()
-        self._child = Background(self.document)
+        self._child = Background(self._judge)
         return None
 
-    def judge(self) -> Update:
-        """Judge all that has come so far."""
+    def judge(self, *, last: bool = False) -> Update:
+        """Judge all that has come so far; the last time, all flows are told that still wait."""
         self.close()
         self._begin()
-        return self._judged(self.document())
+        return self._judged(self._judge(MAX_TOLD if last else TOLD_AT_ONCE))
 
     def close(self) -> None:
         """End a judgement that still goes on."""
@@ -165,23 +187,33 @@ class Watch:
         self._pending = False
         self._news = False
 
-    def _judged_beside(self, child: Background[Document]) -> Update:
+    def _judged_beside(self, child: Background[Judged]) -> Update:
         self._child = None
         return self.judge() if child.result is None else self._judged(child.result)
 
-    def _judged(self, document: Document) -> Update:
+    def _judged(self, judged: Judged) -> Update:
         self._judged_s = time.monotonic()
         self._cost_s = self._judged_s - self._begun_s
         if self._evidence is not None:
-            self._evidence.mark(self._comments(document), self._judged_frame)
-        return self._update(document)
+            self._evidence.mark(self._comments(judged.document), self._judged_frame)
+        self._told = np.append(self._told, np.zeros(self.flows - len(self._told), np.bool_))
+        self._told[[flow.id for flow in judged.flows]] = True
+        # Flows that wait to be told are news for the next judgement.
+        self._news |= judged.untold > 0 and len(judged.flows) == TOLD_AT_ONCE
+        return self._update(judged)
 
-    def document(self) -> Document:
-        """The report of all packets so far."""
+    def _judge(self, at_once: int = TOLD_AT_ONCE) -> Judged:
+        """The report of all packets so far, and what is told of it."""
         self._facts.bytes = self.source.bytes_read
         self._facts.problems = list(self.source.problems)
         self._facts.drops = self.source.dropped
-        return self._analyzer.document()
+        judgement = self._analyzer.judge()
+        fresh = judgement.path == BYPASS
+        fresh[: len(self._told)] &= ~self._told
+        rows = np.flatnonzero(fresh)
+        now = rows[: max(0, min(at_once, MAX_TOLD - np.count_nonzero(self._told)))].tolist()
+        flows = [flow_entry(self._analyzer.state, judgement, row) for row in now]
+        return Judged(self._analyzer.report(judgement), flows, len(rows) - len(now))
 
     def _take(self, batch: RecordBatch) -> None:
         before = self.flows
@@ -239,7 +271,8 @@ class Watch:
                 comments.setdefault(frame, []).extend(texts)
         return {frame: "\n".join(texts) for frame, texts in comments.items()}
 
-    def _update(self, document: Document) -> Update:
+    def _update(self, judged: Judged) -> Update:
+        document = judged.document
         verdict = (document.verdict.result, document.verdict.exposed_addresses)
         changed = verdict != self._verdict
         self._verdict = verdict
@@ -251,7 +284,8 @@ class Watch:
                 # What a capture lacks changes as it grows: the report says it at the end.
                 if f.id != "PL901" and self._first("finding", f.id, f.subject)
             ],
-            [f for f in document.flows if f.path == "bypass" and self._first("flow", str(f.id))],
+            judged.flows,
+            judged.untold,
             [s for s in document.ice_sessions if self._first("session", s.id)],
             [n for n in document.mdns_names if self._first("name", n.name)],
             [

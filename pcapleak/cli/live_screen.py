@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DRAW_EVERY_S = 0.5
 """Counters move this often; anything new is drawn at once."""
 MAX_FINDINGS = 1000
+MAX_LINES = 100
+"""Of flows that bypass, after one judgement; --jsonl has all of them."""
 
 
 class Screen:
@@ -44,6 +46,7 @@ class Screen:
         """Packets that --record left out, so far."""
         self._status = Status(source.path.removeprefix("live:"))
         self._document: Document | None = None
+        self._untold = 0
         self._live: Live | None = None
         self._started_s = time.monotonic()
         self._drawn_s = 0.0
@@ -73,6 +76,7 @@ class Screen:
     def update(self, watch: Watch, update: Update) -> None:
         """A judgement brought something, or nothing."""
         self._document = update.document
+        self._untold = update.flows_untold
         for event in update_events(update, time.time_ns()):
             self._event(event)
         self._status.findings += update.findings
@@ -92,6 +96,7 @@ class Screen:
                 watch.flows,
                 len(self._document.findings) if self._document else 0,
                 self.unrecorded,
+                self._untold,
             )
         )
 
@@ -111,6 +116,7 @@ class Screen:
                 watch.source.dropped,
                 verdict,
                 self.unrecorded,
+                self._untold,
             )
         )
 
@@ -143,8 +149,11 @@ class Screen:
         lines += [
             f"{clock_time(flow.first_time)} past the tunnel or proxy: {flow.protocol} "
             f"{flow_ends(flow)}" + (f", {flow.process}" if flow.process else "")
-            for flow in update.flows
+            for flow in update.flows[:MAX_LINES]
         ]
+        if len(update.flows) > MAX_LINES or update.flows_untold:
+            more = max(0, len(update.flows) - MAX_LINES) + update.flows_untold
+            lines.append(f"... and {more} more flows past the tunnel or proxy")
         lines += [
             f"{clock_time(session.first_time)} WebRTC session {session.id} ({session.engine})"
             for session in update.sessions

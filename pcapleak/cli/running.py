@@ -179,7 +179,7 @@ class _Run:
                 child = _start(self.plan.command)
             self._loop(child)
             self.outputs.finish(self.watch)
-            update = self.watch.judge()
+            update = self.watch.judge(last=True)
             self._tell(update)
             self.outputs.screen.end(self.watch, update, self.reason or "")
         finally:

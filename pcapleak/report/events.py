@@ -94,6 +94,7 @@ class StatusEvent:
     flows: int
     findings: int
     unrecorded: int = 0
+    flows_untold: int = 0
 
 
 @dataclass(slots=True)
@@ -106,6 +107,7 @@ class EndEvent:
     dropped: int
     verdict: Verdict
     unrecorded: int = 0
+    flows_untold: int = 0
 
 
 EVENTS: dict[str, type] = {
