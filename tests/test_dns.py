@@ -25,10 +25,13 @@ from pcapleak.capture import open_capture
 from pcapleak.errors import DecodeError
 from pcapleak.model import Decoder
 from pcapleak.packets import Dissector, recognise
+from pcapleak.protocols import dns as dns_module
+from pcapleak.protocols import dns_names, dns_records
 from pcapleak.protocols.dns import (
     TYPE_NAMES,
     A,
     DnsMessage,
+    DnsProtocol,
     NsecData,
     OptData,
     SrvData,
@@ -162,6 +165,59 @@ def test_less_than_a_header_is_the_only_thing_refused() -> None:
         11,
     )
     assert decode_dns(bytes(12)).problems == ()
+
+
+# What is remembered between messages
+
+PROTOCOLS: tuple[DnsProtocol, DnsProtocol] = ("mdns", "dns")
+
+
+def forget() -> None:
+    for table in (dns_module._multicast, dns_module._addresses, dns_names.whole_names):
+        table.clear()
+    dns_records._bitmaps.clear()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 7), st.binary(max_size=6)), min_size=2, max_size=12))
+def test_what_was_read_before_never_changes_what_is_read(edits: list[tuple[int, bytes]]) -> None:
+    """Names share their ends, and pointers lead into the middle of each other's."""
+    parts = [
+        b"\x04host\x05local\x00",
+        b"\xc0\x11",
+        b"\x03abc\xc0\x0c",
+        b"\x05local\x00",
+        b"\x02io\xc0\x11",
+        b"\x00",
+        b"\x01\x00\x00",
+        b"\x3f" + b"x" * 63 + b"\xc0\x0c",
+    ]
+    wires = []
+    for choice, data in edits:
+        name = parts[choice] + data
+        answer = record(name, 12, parts[len(data)]) + record(b"\xc0\x0c", 47, name + b"\0\1\x40")
+        wires.append(message(1, 2, parts[0] + b"\0\1\0\1", answer))
+    asked = [(wire, protocol) for wire in wires for protocol in PROTOCOLS]
+    fresh = []
+    for wire, protocol in asked:
+        forget()
+        fresh.append(decode_dns(wire, protocol))
+    forget()
+    assert [decode_dns(wire, protocol) for wire, protocol in asked * 2] == fresh * 2
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    for number in range(5000):
+        label = b"\x08%08d" % number
+        wire = message(
+            1, 1, label + b"\0\0\1\0\1", record(b"\xc0\x0c", A, number.to_bytes(4, "big"))
+        )
+        decoded = decode_dns(wire, "mdns")
+        assert decoded.questions[0].name == decoded.answers[0].name == f"{number:08d}"
+        assert decoded.answers[0].data == IPv4Address(number)
+    assert len(dns_names.whole_names) <= 4096
+    assert len(dns_module._addresses) <= 4096
+    assert len(dns_module._multicast) <= 1024
 
 
 # tshark's truth

@@ -10,30 +10,42 @@ from typing import Literal, NamedTuple
 from pcapleak.errors import DecodeError
 from pcapleak.model import IPAddress, address_of
 from pcapleak.protocols.dns_names import POINTER, Names, read_name, whole_names
+from pcapleak.protocols.dns_records import (
+    AAAA,
+    ANY,
+    CNAME,
+    DNAME,
+    HINFO,
+    MX,
+    NS,
+    NSEC,
+    OPT,
+    PTR,
+    SOA,
+    SRV,
+    TXT,
+    TYPE_NAMES,
+    A,
+    NsecData,
+    OptData,
+    RecordData,
+    SrvData,
+    read_data,
+    type_name,
+)
+
+__all__ = [
+    "AAAA", "ANY", "CNAME", "DNAME", "HINFO", "MX", "NS", "NSEC", "OPT", "PTR", "SOA", "SRV", "TXT",
+    "TYPE_NAMES", "A", "DnsMessage", "DnsProtocol", "NsecData", "OptData", "Question", "Record",
+    "RecordData", "SrvData", "decode_dns", "type_name",
+]  # fmt: skip
 
 DnsProtocol = Literal["dns", "mdns", "llmnr"]
-
-A, NS, CNAME, SOA, PTR, HINFO, MX, TXT = 1, 2, 5, 6, 12, 13, 15, 16
-AAAA, SRV, DNAME, OPT, NSEC, ANY = 28, 33, 39, 41, 47, 255
-
-TYPE_NAMES = {
-    1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR",
-    10: "NULL", 11: "WKS", 12: "PTR", 13: "HINFO", 14: "MINFO", 15: "MX", 16: "TXT", 17: "RP",
-    18: "AFSDB", 19: "X25", 20: "ISDN", 21: "RT", 22: "NSAP", 23: "NSAP-PTR", 24: "SIG",
-    25: "KEY", 26: "PX", 27: "GPOS", 28: "AAAA", 29: "LOC", 30: "NXT", 31: "EID", 32: "NIMLOC",
-    33: "SRV", 34: "ATMA", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6", 39: "DNAME", 40: "SINK",
-    41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC",
-    48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA",
-    55: "HIP", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD",
-    64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
-    251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA",
-}  # fmt: skip
 
 _header = struct.Struct("!6H").unpack_from
 _record_tail = struct.Struct("!HHIH").unpack_from
 _pointed_record = struct.Struct("!HHHIH").unpack_from
 """A record whose name is a pointer alone."""
-_srv_head = struct.Struct("!HHH").unpack_from
 _u16_pair = struct.Struct("!HH").unpack_from
 _u64_pair = struct.Struct("!QQ").unpack_from
 
@@ -57,57 +69,6 @@ _addresses = _Addresses()
 
 _new = tuple.__new__
 """Makes a named tuple of its fields, which its own constructor takes twice as long to do."""
-
-_BITS = tuple(tuple(bit for bit in range(8) if byte & 0x80 >> bit) for byte in range(256))
-"""Which bits of a byte are set, the first being the highest."""
-
-_NAME_TYPES = frozenset((NS, CNAME, PTR, DNAME))
-
-
-def type_name(rtype: int) -> str:
-    """The mnemonic of a record type, or `TYPE123` (RFC 3597 section 5)."""
-    return TYPE_NAMES.get(rtype) or f"TYPE{rtype}"
-
-
-class SrvData(NamedTuple):
-    """A service's place (RFC 2782)."""
-
-    priority: int
-    weight: int
-    port: int
-    target: str
-
-
-class NsecData(NamedTuple):
-    """The types that exist at a name (RFC 4034 section 4, RFC 6762 section 6.1)."""
-
-    next_name: str
-    types: tuple[int, ...]
-
-
-class OptData(NamedTuple):
-    """An EDNS pseudo-record (RFC 6891 section 6.1)."""
-
-    payload_size: int
-    extended_rcode: int
-    version: int
-    dnssec_ok: bool
-    options: tuple[tuple[int, bytes], ...]
-
-    @property
-    def client_subnet(self) -> IPv4Network | IPv6Network | None:
-        """The client's subnet a resolver passes on (RFC 7871 section 6)."""
-        for code, value in self.options:
-            if code == 8 and len(value) >= 4:
-                family, prefix = int.from_bytes(value[:2], "big"), value[2]
-                if family == 1 and prefix <= 32 and len(value) <= 8:
-                    return IPv4Network((value[4:].ljust(4, b"\0"), prefix), strict=False)
-                if family == 2 and prefix <= 128 and len(value) <= 20:
-                    return IPv6Network((value[4:].ljust(16, b"\0"), prefix), strict=False)
-        return None
-
-
-RecordData = IPAddress | str | SrvData | NsecData | OptData | tuple[bytes, ...] | bytes
 
 
 class Question(NamedTuple):
@@ -196,6 +157,12 @@ class DnsMessage(NamedTuple):
         return None
 
 
+_multicast: dict[bytes, DnsMessage] = {}
+"""Multicast messages by their bytes: each is said several times, on every interface and by both
+versions of IP (RFC 6762 sections 8.1 and 8.3). Only speed depends on what is remembered, so what
+is full is emptied: 1024 messages of 512 bytes, at most 45 records of 300 bytes each, 14 MB."""
+
+
 def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     """The DNS message that fills `data`.
 
@@ -205,13 +172,14 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     end = len(data)
     if end < 12:
         raise DecodeError(protocol, "header", end, f"{end} bytes, a header has 12")
+    multicast = protocol == "mdns"
+    if multicast and (repeated := _multicast.get(data)) is not None:
+        return repeated
     ident, flags, qd, an, ns, ar = _header(data)
     names: Names = {}
     problems: list[str] = []
     questions: list[Question] = []
-    answers: list[Record] = []
-    authorities: list[Record] = []
-    additionals: list[Record] = []
+    records: list[Record] = []
     offset = 12
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
@@ -219,37 +187,67 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
         while qd:
             qd -= 1
             stop = data.find(0, offset, offset + 255) + 1
-            known = whole_names[data[offset:stop]]
+            wire = data[offset:stop]
+            known = whole_names[wire] if offset == 12 else whole_names.get(wire)
             if known is not None:
                 names[offset + POINTER] = known
-                name = known[0]
-                offset = stop
+                name, offset = known[0], stop
             else:
                 name, offset = read_name(data, offset, end, names, protocol, "question")
             if offset + 4 > end:
                 raise DecodeError(protocol, "question", offset, "ends in the type or class")
             rtype, rclass = _u16_pair(data, offset)
             offset += 4
-            if rclass >= 0x8000 and protocol == "mdns":
+            if multicast and rclass >= 0x8000:
                 questions.append(_new(Question, (name, rtype, rclass & 0x7FFF, True)))
             else:
                 questions.append(_new(Question, (name, rtype, rclass, False)))
-        if an:
-            offset = _read_records(data, offset, an, names, protocol, "answer", answers, problems)
-        if ns:
-            offset = _read_records(
-                data, offset, ns, names, protocol, "authority", authorities, problems
-            )
-        if ar:
-            offset = _read_records(
-                data, offset, ar, names, protocol, "additional", additionals, problems
-            )
+        left = an + ns + ar
+        while left:
+            left -= 1
+            known = None
+            if offset + 12 <= end:
+                pointer, rtype, rclass, ttl, size = _pointed_record(data, offset)
+                known = names.get(pointer)
+            if known is not None:
+                name = known[0]
+                start = offset + 12
+            else:
+                place = _section(len(records), an, ns)
+                name, offset = read_name(data, offset, end, names, protocol, place)
+                start = offset + 10
+                if start > end:
+                    raise DecodeError(protocol, place, offset, "ends before the record's data")
+                rtype, rclass, ttl, size = _record_tail(data, offset)
+            offset = start + size
+            if offset > end:
+                place = _section(len(records), an, ns)
+                reason = f"{size} bytes of data, {end - start} left"
+                raise DecodeError(protocol, place, start, reason)
+            raw = data[start:offset]
+            value: RecordData
+            if (rtype == A and size == 4) or (rtype == AAAA and size == 16):
+                value = _addresses[raw]
+            else:
+                try:
+                    value = read_data(data, start, offset, rtype, rclass, ttl, names, protocol)
+                except DecodeError as error:
+                    problems.append(str(error))
+                    value = raw
+            flush = multicast and rclass >= 0x8000 and rtype != OPT
+            if flush:
+                rclass &= 0x7FFF
+            records.append(_new(Record, (name, rtype, rclass, flush, ttl, value, raw)))
         if offset < end:
             problems.append(f"{protocol}: {end - offset} bytes after the message")
     except DecodeError as error:
         problems.append(str(error))
+    answers, authorities, additionals = tuple(records), _NONE, _NONE
+    if ns or ar:
+        authorities, additionals = answers[an : an + ns], answers[an + ns :]
+        answers = answers[:an]
     response, opcode, authoritative, truncated, desired, available, rcode = _flags(flags)
-    return _new(
+    message = _new(
         DnsMessage,
         (
             ident,
@@ -260,14 +258,29 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             desired,
             rcode,
             tuple(questions),
-            tuple(answers),
-            tuple(authorities),
-            tuple(additionals),
+            answers,
+            authorities,
+            additionals,
             tuple(problems),
             available,
             protocol,
         ),
     )
+    if multicast and end <= 512:
+        if len(_multicast) >= 1024:
+            _multicast.clear()
+        _multicast[data] = message
+    return message
+
+
+def _section(number: int, answers: int, authorities: int) -> str:
+    """Where the record of that number stands."""
+    if number < answers:
+        return "answer"
+    return "authority" if number < answers + authorities else "additional"
+
+
+_NONE: tuple[Record, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -275,140 +288,3 @@ def _flags(word: int) -> tuple[bool, int, bool, bool, bool, bool, int]:
     """QR, OPCODE, AA, TC, RD, RA and RCODE (RFC 1035 section 4.1.1)."""
     aa, tc, rd, ra = (bool(word & bit) for bit in (0x0400, 0x0200, 0x0100, 0x0080))
     return word >= 0x8000, word >> 11 & 15, aa, tc, rd, ra, word & 15
-
-
-def _read_records(
-    data: bytes,
-    offset: int,
-    count: int,
-    names: Names,
-    protocol: DnsProtocol,
-    place: str,
-    records: list[Record],
-    problems: list[str],
-) -> int:
-    """Add `count` records; gives where they end."""
-    end = len(data)
-    multicast = protocol == "mdns"
-    for _ in range(count):
-        known = None
-        if offset + 12 <= end:
-            pointer, rtype, rclass, ttl, size = _pointed_record(data, offset)
-            known = names.get(pointer)
-        if known is not None:
-            name = known[0]
-            start = offset + 12
-        else:
-            name, offset = read_name(data, offset, end, names, protocol, place)
-            start = offset + 10
-            if start > end:
-                raise DecodeError(protocol, place, offset, "ends before the record's data")
-            rtype, rclass, ttl, size = _record_tail(data, offset)
-        offset = start + size
-        if offset > end:
-            raise DecodeError(protocol, place, start, f"{size} bytes of data, {end - start} left")
-        raw = data[start:offset]
-        value: RecordData
-        if (rtype == A and size == 4) or (rtype == AAAA and size == 16):
-            value = _addresses[raw]
-        else:
-            try:
-                value = _record_data(data, start, offset, rtype, rclass, ttl, names, protocol)
-            except DecodeError as error:
-                problems.append(str(error))
-                value = raw
-        flush = multicast and rclass >= 0x8000 and rtype != OPT
-        if flush:
-            rclass &= 0x7FFF
-        records.append(_new(Record, (name, rtype, rclass, flush, ttl, value, raw)))
-    return offset
-
-
-def _record_data(
-    data: bytes,
-    start: int,
-    end: int,
-    rtype: int,
-    rclass: int,
-    ttl: int,
-    names: Names,
-    protocol: DnsProtocol,
-) -> RecordData:
-    if rtype in (A, AAAA):
-        size = 4 if rtype == A else 16
-        raise DecodeError(
-            protocol, type_name(rtype), start, f"{end - start} bytes, an address has {size}"
-        )
-    if rtype in _NAME_TYPES:
-        name, after = read_name(data, start, end, names, protocol, type_name(rtype))
-        if after != end:
-            raise DecodeError(protocol, type_name(rtype), after, "bytes after the name")
-        return name
-    if rtype in (TXT, HINFO):
-        return tuple(_strings(data, start, end, protocol, type_name(rtype)))
-    if rtype == SRV:
-        if end - start < 7:
-            raise DecodeError(protocol, "SRV", start, "too short")
-        target, after = read_name(data, start + 6, end, names, protocol, "SRV")
-        if after != end:
-            raise DecodeError(protocol, "SRV", after, "bytes after the target")
-        priority, weight, port = _srv_head(data, start)
-        return SrvData(priority, weight, port, target)
-    if rtype == NSEC:
-        next_name, after = read_name(data, start, end, names, protocol, "NSEC")
-        bitmap = data[after:end]
-        read = _usual_bitmap if len(bitmap) <= 64 else _bitmap
-        return NsecData(next_name, read(bitmap, after, protocol))
-    if rtype == OPT:
-        options = tuple(_options(data, start, end, protocol))
-        return OptData(rclass, ttl >> 24, ttl >> 16 & 0xFF, bool(ttl & 0x8000), options)
-    return data[start:end]
-
-
-def _strings(data: bytes, start: int, end: int, protocol: DnsProtocol, place: str) -> list[bytes]:
-    strings = []
-    while start < end:
-        stop = start + 1 + data[start]
-        if stop > end:
-            raise DecodeError(protocol, place, start, "string past the end")
-        strings.append(data[start + 1 : stop])
-        start = stop
-    return strings
-
-
-def _bitmap(data: bytes, place: int, protocol: DnsProtocol) -> tuple[int, ...]:
-    """RFC 4034 section 4.1.2. Windows must rise, so there are at most 256 of 256 types.
-    `place` is where `data` stood."""
-    types: list[int] = []
-    last, start, end = -1, 0, len(data)
-    while start < end:
-        if start + 2 > end or start + 2 + data[start + 1] > end:
-            raise DecodeError(protocol, "NSEC", place + start, "window past the end")
-        window, size = data[start], data[start + 1]
-        if window <= last or not 1 <= size <= 32:
-            raise DecodeError(protocol, "NSEC", place + start, f"window {window} of {size} bytes")
-        last = window
-        start += 2
-        for i in range(size):
-            base = window << 8 | i << 3
-            types += [base | bit for bit in _BITS[data[start + i]]]
-        start += size
-    return tuple(types)
-
-
-_usual_bitmap = lru_cache(maxsize=512)(_bitmap)
-"""Of 64 bytes at most, 512 types: 10 MB where all are strangers' finest, 100 kB else."""
-
-
-def _options(data: bytes, start: int, end: int, protocol: DnsProtocol) -> list[tuple[int, bytes]]:
-    options = []
-    while start < end:
-        if start + 4 > end:
-            raise DecodeError(protocol, "OPT", start, "ends in an option's header")
-        code, size = _u16_pair(data, start)
-        stop = start + 4 + size
-        if stop > end:
-            raise DecodeError(protocol, "OPT", start, f"option {code} past the end")
-        options.append((code, data[start + 4 : stop]))
-        start = stop
-    return options

@@ -67,23 +67,48 @@ def read_name(
     message. Each pointer must lead further back than the last, so there are no loops, and
     `names` remembers what is behind each pointer, so a message costs linear time.
     """
-    if offset + 1 < end and data[offset] >= 192:
+    if offset + 1 < end:
         known = names.get(data[offset] << 8 | data[offset + 1])
         if known is not None:
             return known[0], offset + 2
-    else:
-        stop = data.find(0, offset, min(end, offset + 255)) + 1
-        known = whole_names[data[offset:stop]]
-        if known is not None:
+    at, stop = offset, min(end, offset + 255)
+    while at < stop:
+        size = data[at]
+        if size == 0:
+            known = whole_names[data[offset : at + 1]]
+            if known is None:
+                break
             names[offset + POINTER] = known
-            return known[0], stop
+            return known[0], at + 1
+        if size > 63:
+            tail = _behind(size << 8 | data[at + 1], data, offset, names) if at + 1 < end else None
+            before = whole_names[data[offset:at] + b"\0"]
+            if tail is None or before is None or before[1] + tail[1] > 254:
+                break
+            if before[1]:
+                text = f"{before[0]}.{tail[0]}" if tail[1] else before[0]
+                tail = text, before[1] + tail[1]
+            names[offset + POINTER] = tail
+            return tail[0], at + 2
+        at += size + 1
     return _walk(data, offset, end, names, protocol, place)
+
+
+def _behind(pointer: int, data: bytes, offset: int, names: Names) -> _Name | None:
+    """What is behind a pointer in the name at `offset`, if that was seen or is remembered."""
+    known = names.get(pointer)
+    if known is None and 12 <= pointer - POINTER < offset:
+        target = pointer - POINTER
+        known = whole_names.get(data[target : data.find(0, target, target + 255) + 1])
+        if known is not None:
+            names[pointer] = known
+    return known
 
 
 def _walk(
     data: bytes, offset: int, end: int, names: Names, protocol: str, place: str
 ) -> tuple[str, int]:
-    """`read_name` for a name with a pointer, or with something wrong."""
+    """`read_name` for pointers to where no name was seen to begin, and for what is wrong."""
     start = lowest = offset
     labels: list[bytes] = []
     length = 0
