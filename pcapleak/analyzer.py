@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,6 @@ from pcapleak.protocols.http import HttpRequest, HttpResponse
 from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.ndp import RouterAdvertisement
 from pcapleak.protocols.openvpn import OpenVpnMessage
-from pcapleak.protocols.page import PageCandidate
 from pcapleak.protocols.quic import QuicInitial
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
@@ -49,7 +48,6 @@ from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.hellos import QuicHellos
 from pcapleak.tracking.ice import IceTracker
-from pcapleak.tracking.ice.reconcile import reconcile
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.network import NetworkTracker
 from pcapleak.tracking.resolvers import ResolverTracker
@@ -57,6 +55,9 @@ from pcapleak.tracking.signalling import SignallingTracker
 from pcapleak.tracking.state import CaptureFacts, MalformedLog, State
 from pcapleak.tracking.streams import TcpStreams
 from pcapleak.tracking.tunnels import TunnelTracker
+
+if TYPE_CHECKING:
+    from pcapleak.protocols.page import PageCandidate
 
 MAX_SERVER_NAMES = 100_000
 MAX_NAME = 255
@@ -77,7 +78,7 @@ class Tally(NamedTuple):
 def tally(batch: RecordBatch) -> list[Tally]:
     """Count the records of a batch."""
     counted: list[Tally] = []
-    for number in np.unique(batch.interface).tolist():
+    for number in np.flatnonzero(np.bincount(batch.interface)).tolist():
         mine = batch.interface == number
         times = batch.ts_ns[mine]
         cut = batch.captured_length[mine] < batch.original_length[mine]
@@ -138,16 +139,15 @@ class Analyzer:
         ]
         events.sort(key=_frame)
         self._dispatch(events)
-        ice = np.unique(
-            [
-                context.flow
-                for context, message in events
-                if isinstance(message, StunMessage)
-                and message.is_ice
-                and ICMP_QUOTE not in context.layers
-            ]
-        )
-        self.state.flows.mark(ice.astype(np.int64), np.full(len(ice), Service.ICE.value, np.uint32))
+        ice = {
+            context.flow
+            for context, message in events
+            if isinstance(message, StunMessage)
+            and message.is_ice
+            and ICMP_QUOTE not in context.layers
+        }
+        marked = np.full(len(ice), Service.ICE.value, np.uint32)
+        self.state.flows.mark(np.fromiter(ice, np.int64, len(ice)), marked)
 
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far, and report."""
@@ -164,6 +164,8 @@ class Analyzer:
         state.mdns_names = state.names.names(state.interfaces)
         state.sessions = state.ice.sessions(state)
         if self.pages:
+            from pcapleak.tracking.ice.reconcile import reconcile
+
             state.page_rows = reconcile(state.sessions, self.pages)
         return judge(state, self.policy)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from importlib.metadata import version
 
 import numpy as np
 
+from pcapleak import __version__
 from pcapleak.coherence.assess import assess
 from pcapleak.detect import PATHS, Judgement
 from pcapleak.detect.verdict import rank
@@ -58,7 +57,7 @@ def assemble(
     listed = _rows_that_matter(state, judgement, None if all_flows else MAX_FLOWS)
     return Document(
         schema_version=SCHEMA_VERSION,
-        generator=Generator("pcapleak", _version()),
+        generator=Generator("pcapleak", __version__),
         captures=[
             _capture(number, facts, state.interfaces, judgement)
             for number, facts in enumerate(state.captures)
@@ -80,11 +79,6 @@ def assemble(
         malformed=_malformed(state, dissector),
         statistics=_statistics(state, dissector, judgement, len(listed)),
     )
-
-
-@cache
-def _version() -> str:
-    return version("pcapleak")
 
 
 def _capture(

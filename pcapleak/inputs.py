@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from pcapleak.capture import CaptureSource, merge_captures, open_capture
 from pcapleak.capture.decrypted import DecryptedText, read_decrypted, tshark_missing
 from pcapleak.errors import PcapleakError
 from pcapleak.model import Context, Direction, Interface, RecordBatch
-from pcapleak.protocols.page import PageCandidate, read_page
-from pcapleak.protocols.page_facts import PageFacts, read_page_facts
+
+if TYPE_CHECKING:
+    from pcapleak.protocols.page import PageCandidate
+    from pcapleak.protocols.page_facts import PageFacts
 
 Timeline = tuple[list[CaptureSource], Iterator[RecordBatch]]
 
@@ -52,6 +54,9 @@ def read_pages(paths: Iterable[str | Path]) -> Pages:
     """
     pages = Pages({}, {})
     for path in paths:
+        from pcapleak.protocols.page import read_page
+        from pcapleak.protocols.page_facts import read_page_facts
+
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")
         except OSError as error:

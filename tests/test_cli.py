@@ -65,8 +65,12 @@ def test_help_loads_nothing_slow() -> None:
 
 
 def test_analyze_loads_nothing_it_does_not_use() -> None:
-    """A plain analysis needs neither tables nor templates."""
+    """A plain analysis needs neither tables nor templates; as JSON no terminal, and nothing that
+    Python is slow to load."""
     assert not SLOW & imported("analyze", SOCKS, "--proxy", PROXY)
+    slow = SLOW | {"rich", "pydantic", "email", "logging", "concurrent", "multiprocessing",
+                   "asyncio", "zoneinfo", "tomllib", "tempfile", "cryptography"}  # fmt: skip
+    assert not slow & imported("analyze", SOCKS, "--proxy", PROXY, "--json", "-")
 
 
 def test_leak_is_found_and_exits_1() -> None:

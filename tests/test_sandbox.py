@@ -72,6 +72,24 @@ def test_no_connection_can_be_opened(landlock: None, tmp_path: Path) -> None:
         assert "Permission denied" in confined(code, tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("options", [(), ("--json", "-")])
+def test_nothing_of_ours_is_loaded_once_confined(options: tuple[str, ...]) -> None:
+    """It would be compiled anew for every run where it is not compiled yet."""
+    code = "import sys; sys.argv[0] = 'pcapleak'; from pcapleak.cli import analyze, main\n"
+    code += "loaded = []; analyze.confine = lambda *_: loaded.extend(sys.modules)\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "assert loaded; print(*set(sys.modules).difference(loaded), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "analyze", CAPTURE, *options],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    late = {name for name in done.stderr.split() if name.startswith("pcapleak")}
+    assert not late
+
+
 def test_every_output_is_written_from_inside(tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -82,6 +81,8 @@ def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
     `key_log` is a file in the format of SSLKEYLOGFILE; secrets inside a pcapng are used anyway.
     tshark must be there.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1, thread_name_prefix="tshark") as worker:
         return worker.submit(_read, path, key_log).result()
 

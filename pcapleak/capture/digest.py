@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 
 class Digests:
     """Hashes files in the background; what is no plain file (a pipe) has no digest."""
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sha256")
-        self._futures: list[Future[str | None]] = [
-            self._pool.submit(_digest, Path(path)) for path in paths
-        ]
+        self._paths = paths
+        self._found: list[str | None] = []
+        self._closed = False
+        self._thread = Thread(target=self._run, name="sha256", daemon=True)
+        self._thread.start()
 
     def results(self) -> list[str | None]:
         """The digests in hexadecimal, once they are there."""
-        return [future.result() for future in self._futures]
+        self._thread.join()
+        return self._found
 
     def close(self) -> None:
         """Begin no other file."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
+
+    def _run(self) -> None:
+        for path in self._paths:
+            if self._closed:
+                return
+            self._found.append(_digest(Path(path)))
 
 
 def _digest(path: Path) -> str | None:

@@ -16,6 +16,7 @@ from pcapleak.cli import options
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, write_text
+from pcapleak.cli.progress import progress_bar
 from pcapleak.errors import CaptureError
 from pcapleak.sandbox import OWN_PROCESS, confine
 
@@ -259,6 +260,7 @@ def analyze(
     given = [*files, *(pages or ()), *judged_by.geo_databases, *judged_by.geo_maps]
     if keylog is not None:
         given.append(str(keylog))
+    _load(page=json != "-")
     if context.obj is OWN_PROCESS and not redact:
         hindrance = confine([Path(name) for name in given if name != "-"], written)
         if hindrance is not None and verbose:
@@ -292,6 +294,16 @@ def analyze(
         write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)
+
+
+def _load(*, page: bool) -> None:
+    """Load what analyzes and what prints the page: once confined, Python could not keep what it
+    compiled, and would compile it for every run."""
+    import pcapleak.api
+
+    if page:
+        import pcapleak.cli.console
+        import pcapleak.report.terminal  # noqa: F401
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -371,7 +383,6 @@ def _read(
 ) -> Iterator[Document]:
     """The report of each capture, or of all merged, as soon as it is there."""
     from pcapleak.api import analyze as analyze_files
-    from pcapleak.cli.progress import progress_bar
 
     if jobs > 1 and not merge and len(paths) > 1:
         from pcapleak.many import analyze_each

@@ -21,9 +21,9 @@ LATE = (
     "encodings.idna",
     "encodings.latin_1",
     "encodings.utf_16",
-    "importlib.readers",
     "maxminddb",
     "urllib.parse",
+    "zoneinfo",
 )
 """Modules of others that analysis may load in its course."""
 NOT_ANALYSIS = (

@@ -5,13 +5,11 @@ Nothing of the originals can get into such a report, because it is made from red
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
@@ -34,6 +32,9 @@ def redacted(
 
     Inside, the working folder is that of the copies.
     """
+    import secrets
+    from tempfile import TemporaryDirectory
+
     from pcapleak.redact import Renamer, read_key, redact_capture
 
     key = secrets.token_bytes(32) if key_file is None else read_key(key_file)

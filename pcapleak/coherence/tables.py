@@ -9,7 +9,8 @@ import json
 import zlib
 from bisect import bisect_right
 from functools import cache, lru_cache
-from importlib.resources import files
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +23,10 @@ class RangeTable:
     for a handful of addresses: whole, the three tables are 80 MB and a fifth of a second.
     """
 
-    def __init__(self, data: bytes) -> None:
-        line, _, self._body = data.partition(b"\n")
-        header = json.loads(line)
+    def __init__(self, data: bytes | mmap) -> None:
+        self._data = data
+        self._body = data.find(b"\n") + 1
+        header = json.loads(data[: self._body])
         self.source: str = header["source"]
         self.licence: str = header["licence"]
         self.built: str = header["built"]
@@ -58,7 +60,7 @@ class RangeTable:
     def block(self, version: int, number: int) -> tuple[UInt64, UInt32]:
         """Where a block's ranges start, IPv6 in units of /64, and the numbers of their labels."""
         first, count, at, size = self._blocks[version][number]
-        data = zlib.decompress(self._body[at : at + size])
+        data = self._unpack(at, size)
         width = 4 if version == 4 else 8
         steps = _planes(data, 0, count, width)
         values = _planes(data, count * width, count, self._width)
@@ -66,19 +68,25 @@ class RangeTable:
 
     @lru_cache(maxsize=64)  # noqa: B019
     def _label_block(self, number: int) -> list[Any]:
-        at, size = self._labels[number]
-        labels: list[Any] = json.loads(zlib.decompress(self._body[at : at + size]))
+        labels: list[Any] = json.loads(self._unpack(*self._labels[number]))
         return [tuple(label) if isinstance(label, list) else label for label in labels]
+
+    def _unpack(self, at: int, size: int) -> bytes:
+        start = self._body + at
+        return zlib.decompress(self._data[start : start + size])
 
 
 LABELS = 1024
 """Labels of a block."""
 
+_DATA = Path(__file__).with_name("data")
+
 
 @cache
 def load_table(name: str) -> RangeTable:
     """One of the embedded tables (`country-user`, `country-dbip`, `asn`); kept once read."""
-    return RangeTable((files("pcapleak.coherence") / "data" / f"{name}.tbl").read_bytes())
+    with (_DATA / f"{name}.tbl").open("rb") as file:
+        return RangeTable(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
 def _planes(data: bytes, at: int, count: int, width: int) -> UInt64:
@@ -101,5 +109,5 @@ class Languages(NamedTuple):
 @cache
 def load_languages() -> Languages:
     """The embedded table of languages; kept once read."""
-    packed = (files("pcapleak.coherence") / "data" / "languages.json.z").read_bytes()
+    packed = (_DATA / "languages.json.z").read_bytes()
     return Languages(**json.loads(zlib.decompress(packed)))

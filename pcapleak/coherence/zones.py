@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
-from zoneinfo import ZoneInfo
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 @cache
@@ -38,8 +42,12 @@ def country_name(code: str) -> str:
     return country_names().get(code, code)
 
 
+def _database() -> Path:
+    return Path(str(import_module("tzdata").__file__)).with_name("zoneinfo")
+
+
 def _read(name: str) -> list[str]:
-    text = (files("tzdata") / "zoneinfo" / name).read_text(encoding="utf-8")
+    text = (_database() / name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -51,14 +59,13 @@ def is_zone(name: str) -> bool:
 
 @cache
 def _load(name: str) -> ZoneInfo | None:
+    from zoneinfo import ZoneInfo
+
     parts = name.split("/")
     if not name or any(not part or part.startswith(".") for part in parts) or "\0" in name:
         return None
-    path = files("tzdata") / "zoneinfo"
-    for part in parts:
-        path = path / part
     try:
-        with path.open("rb") as file:
+        with _database().joinpath(*parts).open("rb") as file:
             return ZoneInfo.from_file(file, key=name)
     except (OSError, ValueError):
         return None

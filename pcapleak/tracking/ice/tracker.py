@@ -18,6 +18,7 @@ from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData
 from pcapleak.tracking.ice.browsers import BrowserEvidence
 from pcapleak.tracking.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
+from pcapleak.tracking.ice.sessions import build_sessions
 from pcapleak.tracking.names import NameTracker
 from pcapleak.tracking.relays import RelayTable
 from pcapleak.tracking.sightings import Budget
@@ -90,8 +91,6 @@ class IceTracker:
 
     def sessions(self, seen: Seen) -> list[IceSession]:
         """The sessions as they stand, in the order they began."""
-        from pcapleak.tracking.ice.sessions import build_sessions
-
         return build_sessions(self, seen.names, seen.signalling, seen.interfaces)
 
     def _link(self, context: Context, *, create: bool = True) -> Link | None:
