@@ -13,7 +13,7 @@ from pcapleak.protocols.stun_proof import prove
 from pcapleak.protocols.websocket import WebSocketMessage
 
 MAX_KNOWN = 10_000
-"""Users, agents and open checks remembered, of each: two texts of up to 512 bytes, 10 MB."""
+"""Users, agents and open checks remembered, of each: two texts of up to 512 bytes, 14 MB."""
 
 MAX_TEXT = 1 << 20
 """Bytes of one message that are searched; descriptions have up to 100 kB."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
@@ -15,11 +15,11 @@ from pcapleak.protocols.tls import ClientHello
 ResolverTransport = Literal["udp", "tcp", "dot", "doq", "doh"]
 
 MAX_RESOLVERS = 8192
-"""Each holds at most 256 names of 255 bytes; real captures have a handful of resolvers, and a
-capture made to fill the table (one name each) takes about 1 kB each, so 8 MB."""
+"""Real captures have a handful; about 1.4 kB each with one name, so 12 MB."""
 MAX_NAMES = 256
-MAX_ALL_NAMES = 50_000
-"""Names remembered over all resolvers: at most about 300 bytes each, so 15 MB."""
+MAX_ALL_DETAILS = 100_000
+"""Names, flows and client subnets beyond the first of each, over all resolvers: at most about
+400 bytes each, so 40 MB."""
 MAX_RECENT = 16_384
 """Flows whose entry is known without looking for it: about 100 bytes each, so 2 MB."""
 MAX_FLOWS = 64
@@ -82,7 +82,7 @@ class ResolverTracker:
         self._by_flow: dict[int, Resolver] = {}
         """The last entry of each flow, which is nearly always the next one's."""
         self._names_of: dict[IPAddress, str] = {}
-        self._name_count = 0
+        self._details = 0
         self.dropped = 0
         """Queries to resolvers beyond `MAX_RESOLVERS`."""
 
@@ -117,9 +117,9 @@ class ResolverTracker:
                 return
             self._asked(entry, context, message.questions[0].name if message.questions else "")
             subnet = message.client_subnet if message.additionals else None
-            if subnet is not None and len(entry.client_subnets) < MAX_FLOWS:
+            if subnet is not None:
                 text = str(subnet)
-                if text not in entry.client_subnets:
+                if text not in entry.client_subnets and self._room(entry.client_subnets, MAX_FLOWS):
                     entry.client_subnets.append(text)
             return
         entry = self._entry(context, transport, context.destination, context.source)
@@ -165,7 +165,7 @@ class ResolverTracker:
                 first_ns=context.ts_ns,
                 last_ns=context.ts_ns,
             )
-        if len(entry.flows) < MAX_FLOWS and flow not in entry.flows:
+        if flow not in entry.flows and self._room(entry.flows, MAX_FLOWS):
             entry.flows.append(flow)
         if len(self._by_flow) >= MAX_RECENT:
             self._by_flow.clear()
@@ -182,9 +182,17 @@ class ResolverTracker:
         name = name.lower()
         if name in entry.names:
             entry.names[name] += 1
-        elif name and len(entry.names) < MAX_NAMES and self._name_count < MAX_ALL_NAMES:
-            self._name_count += 1
+        elif name and self._room(entry.names, MAX_NAMES):
             entry.names[name] = 1
+
+    def _room(self, kept: Sized, limit: int) -> bool:
+        """Whether one more of something is kept: the first always."""
+        if not kept:
+            return True
+        if len(kept) >= limit or self._details >= MAX_ALL_DETAILS:
+            return False
+        self._details += 1
+        return True
 
     def _remember(self, message: DnsMessage) -> None:
         """Aliases included, an answer's addresses belong to the name that was asked."""

@@ -14,7 +14,7 @@ from pcapleak.protocols.xmpp import XmppStanza, find_jingle_candidates
 from pcapleak.tracking.sightings import Sighting
 
 MAX_LINES = 10_000
-"""Lines remembered: about 1.5 kB each, so 15 MB at the most."""
+"""Lines remembered: about 2 kB each of the longest, so 20 MB at the most."""
 
 MAX_TEXT = 1 << 20
 """Bytes of one message that are searched; descriptions have up to 100 kB."""

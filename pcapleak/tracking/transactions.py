@@ -10,7 +10,7 @@ from pcapleak.model import Context
 from pcapleak.protocols.stun import StunMessage
 
 MAX_TRANSACTIONS = 50_000
-"""Transactions remembered: about 400 bytes each, 20 MB; the oldest goes first."""
+"""Transactions remembered; the oldest goes first. About 600 bytes each, so 30 MB."""
 
 MAX_SENDS = 16
 """Sends of one request kept; libwebrtc makes 9, RFC 8489 7."""

@@ -24,7 +24,7 @@ _IKE_OPENING = frozenset((2, 4, 34))
 _IKE_CLOSING = frozenset((32, IKE_AUTH, 36))
 
 MAX_TUNNELS = 4096
-"""Pairs of endpoints remembered; about 1 kB each with their first handshakes, so 4 MB."""
+"""Pairs of endpoints remembered; about 1.6 kB each with their first messages, so 7 MB."""
 MAX_HANDSHAKES = 4096
 """Handshakes of one tunnel: more than five days of WireGuard's rekeying every two minutes."""
 MAX_ALL_HANDSHAKES = 50_000
@@ -32,7 +32,7 @@ MAX_ALL_HANDSHAKES = 50_000
 MAX_ALL_ATTEMPTS = 200_000
 """Attempts beyond the first of each, over all tunnels: 40 bytes each, so 8 MB."""
 MAX_PENDING = 16
-"""Initiations of one tunnel that wait for an answer: 4 kB, so 16 MB for all."""
+"""Initiations of one tunnel that wait for an answer: about 6 kB, so 24 MB for all."""
 MAX_FRAMES = 16
 
 

@@ -14,7 +14,8 @@ from pcapleak.protocols.tls import ClientHello
 from pcapleak.tracking.sightings import Sighting, merge_frames
 
 MAX_CLIENTS = 4096
-"""Addresses remembered, each with at most six sightings: 4 MB at the most."""
+"""Addresses remembered, each with at most six sightings and four examples: 2.5 kB with one of
+each, so 10 MB."""
 
 MAX_EXAMPLE = 512
 """Bytes kept of a User-Agent field; real ones have 60 to 200."""
