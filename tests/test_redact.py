@@ -34,6 +34,7 @@ BROWSERS = sorted((ROOT.parent / "shared" / "captures" / "browser").glob("*.pcap
 _ADDRESS = re.compile(
     r"(?<![\w.:])((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F.]*)(/\d+)?"
 )
+_INTERFACE = re.compile(r"\b(?:enx|wlx)[0-9a-f]{12}|NPF_\{[0-9A-F-]{36}\}")
 _HIDDEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local")
 
 
@@ -54,6 +55,7 @@ def renamed(renamer: Renamer | None, text: str) -> str:
     text = _ADDRESS.sub(one, text)
     if renamer is None:
         return text
+    text = _INTERFACE.sub(lambda match: renamer.interface(match.group()), text)
     return _HIDDEN.sub(lambda match: renamer.host(match.group()), text)
 
 
@@ -62,7 +64,7 @@ def fingerprint(finding: Finding, renamer: Renamer | None) -> tuple[object, ...]
         finding.id,
         finding.severity,
         finding.confidence,
-        finding.interface,
+        renamed(renamer, finding.interface or ""),
         renamed(renamer, finding.subject.replace("before.pcapng", "after.pcapng")),
         tuple(finding.frames),
         finding.frame_count,

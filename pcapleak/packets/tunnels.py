@@ -51,6 +51,9 @@ _PORTS: dict[int, tuple[str, Layer]] = {
     8472: ("vxlan", "vxlan"),
     37008: ("tzsp", "tzsp"),
 }
+PORT_LAYERS = {port: layer for port, (_, layer) in _PORTS.items()}
+"""What datagrams to or from these ports may carry."""
+PROTOCOL_LAYERS = {protocol: layer for protocol, (_, layer) in _PROTOCOLS.items()}
 _TUNNEL_PROTOCOL = np.zeros(256, np.bool_)
 _TUNNEL_PROTOCOL[list(_PROTOCOLS)] = True
 _TUNNEL_PORT = np.zeros(65536, np.bool_)

@@ -66,6 +66,24 @@ def blank() -> Canvas:
     return Canvas(b"")
 
 
+def joined(first: Canvas, second: Canvas) -> Canvas:
+    """One part and then another."""
+    canvas = blank()
+    canvas.extend(first)
+    canvas.extend(second)
+    return canvas
+
+
+def behind(
+    data: bytes, size: int, inner: Canvas, *, head: Canvas | None = None, number: int = 0
+) -> Canvas:
+    """`inner` behind a header of `size` bytes, given or drawn as numbers up to `number`."""
+    if head is None:
+        head = Canvas(data[:size])
+        head.number(0, number)
+    return joined(head, inner)
+
+
 def checksum(*parts: bytes) -> int:
     """The Internet checksum (RFC 1071) over the parts, each but the last of even length."""
     data = b"".join(parts)

@@ -19,7 +19,7 @@ from pcapleak.errors import CaptureError, PcapleakError
 from pcapleak.model import Direction, Interface
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.names import Renamer
-from pcapleak.redact.packets import Packets
+from pcapleak.redact.packets import Packets, written_link_type
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
 
@@ -37,7 +37,7 @@ class Redaction:
     blanked: int = 0
     """Payloads of which nothing could be rewritten."""
     unreadable: int = 0
-    """Frames blanked whole, because their link layer is not rewritten."""
+    """Frames blanked whole, because no IP packet was found in them."""
     dropped: list[str] = field(default_factory=list)
     """What of the file was not taken over."""
 
@@ -98,9 +98,9 @@ def _frames(capture: CaptureSource, packets: Packets):  # type: ignore[no-untype
 
 def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Redaction:
     result = Redaction()
-    residue = Residue(renamer.originals)
+    residue = Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
-    comments = processes = 0
+    comments = processes = last_ns = 0
     with open_capture(source) as capture, PcapngWriter(part) as writer:
         shown: dict[int, Interface] = {}
         for batch, i, data, canvas in _frames(capture, packets):
@@ -122,6 +122,10 @@ def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Reda
                 direction=Direction.UNKNOWN if direction is None else Direction(int(direction[i])),
             )
             result.packets += 1
+            last_ns = max(last_ns, int(batch.ts_ns[i]))
+        for interface in capture.interfaces:
+            if interface.drops:
+                writer.add_drops(_interface(renamer, interface), last_ns, interface.drops)
         result.dropped = _dropped(capture, comments, processes)
     if left:
         raise PcapleakError(
@@ -142,8 +146,8 @@ def _interface(renamer: Renamer, interface: Interface) -> Interface:
     return Interface(
         id=interface.id,
         capture=interface.capture,
-        link_type=interface.link_type & 0xFFFF,
-        name=interface.name,
+        link_type=written_link_type(interface.link_type & 0xFFFF),
+        name=None if interface.name is None else renamer.interface(interface.name),
         description=" ".join(words) or None,
         snap_length=interface.snap_length,
         addresses=tuple(addresses),

@@ -56,6 +56,10 @@ _UNIVERSAL = 0x02
 
 _UUID = re.compile(rb"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _HEX = re.compile(rb"[0-9a-f]+\Z")
+_IN_INTERFACE = re.compile(
+    r"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
+    r"(?![0-9A-Fa-f])|(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])"
+)
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 MAX_KNOWN = 256
@@ -112,6 +116,8 @@ class Renamer:
         self._node = PrefixCipher(self._derive(b"node"), 24)
         self.originals: set[IPAddress] = set()
         """Addresses that have another name now: none may be left."""
+        self.hardware: set[bytes] = set()
+        """Hardware addresses that have."""
         self.seen: set[IPAddress] = set()
         """Addresses that were asked for."""
         self.tie_breakers: set[int] = set()
@@ -166,7 +172,10 @@ class Renamer:
             return octets[:3] + self._low24(octets[3:])
         if octets[0] & 1 or not any(octets):
             return octets
-        return self._mac.rename(int.from_bytes(octets, "big")).to_bytes(6, "big")
+        made = self._mac.rename(int.from_bytes(octets, "big")).to_bytes(6, "big")
+        if made != octets and len(self.hardware) < _REMEMBERED:
+            self.hardware.add(octets)
+        return made
 
     def label(self, label: bytes) -> bytes:
         """The name of one label of a domain name, of the same length."""
@@ -215,6 +224,18 @@ class Renamer:
         if _HEX.match(token):
             return digest.hex().encode()[: len(token)]
         return bytes(_BASE64[digit & 63] for digit in digest)
+
+    def interface(self, name: str) -> str:
+        """The name of a network interface, of which only what tells of a machine is renamed:
+        hardware addresses (`enx001122334455`), UUIDs (`\\Device\\NPF_{...}`), addresses."""
+
+        def one(match: re.Match[str]) -> str:
+            text = match.group()
+            if len(text) == 12 and text.isalnum():
+                return self.mac(bytes.fromhex(text)).hex()
+            return self.label(text.encode()).decode() if "-" in text else self.host(text)
+
+        return _IN_INTERFACE.sub(one, name)
 
     def host(self, name: str) -> str:
         """The name of a host: its labels renamed, but for the last one of several and for

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import struct
 
-from pcapleak.packets.layers import find_ip
+from pcapleak.packets.layers import WALKED_TYPES, find_ip
 from pcapleak.packets.link import ARP, ETHERNET, IPV4, IPV6, LOOPBACK, RAW_IP, SLL, SLL2
+from pcapleak.packets.steps import LINK_LAYERS, Layer
 from pcapleak.packets.transport import ICMP, ICMPV6, SCTP, TCP, UDP
-from pcapleak.redact.canvas import Canvas, blank, checksum
+from pcapleak.packets.tunnels import PROTOCOL_LAYERS
+from pcapleak.redact.canvas import Canvas, behind, checksum, joined
 from pcapleak.redact.configuration import redact_icmpv6
 from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.fragments import Fragments
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.streams import Streams
+from pcapleak.redact.tunnels import carried_layer, tunnelled
 
 _NESTED = 8
 """Packets within packets; real ones nest three deep."""
-_ESP, _AH, _GRE, _IPIP, _SIX_IN_FOUR, _IGMP = 50, 51, 47, 4, 41, 2
+_ESP, _AH, _IPIP, _SIX_IN_FOUR, _IGMP = 50, 51, 4, 41, 2
+_SHOWN = {UDP: 4, TCP: 14, _ESP: 8, SCTP: 12, 115: 4}
+"""Bytes of headers that name nobody, of which no more is shown or there."""
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
-_VXLAN = frozenset((4789, 8472))
-_TEREDO, _GTP = 3544, 2152
+_TAGS = frozenset((0x8100, 0x88A8, 0x9100, 0x9200, 0x9300))
+_LLC_LARGEST = 1500
+_WINDOW = 1024
+"""Bytes looked at for the headers between a frame's start or a tunnel's and an IP packet."""
+_KEPT_LINKS = frozenset((ETHERNET, *RAW_IP, *LOOPBACK, SLL, SLL2))
 _KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
 """Sizes, scale, selective acknowledgements and timestamps; MPTCP's hold addresses."""
-_ETHERNET_INSIDE = 0x6558
+
+
+def written_link_type(link_type: int) -> int:
+    """The link type that frames are written as: IP packets without a header, where theirs is
+    none that is rewritten."""
+    kept = link_type in _KEPT_LINKS or link_type not in LINK_LAYERS
+    return link_type if kept else RAW_IP[0]
 
 
 class Packets:
@@ -31,9 +46,10 @@ class Packets:
         self._renamer = renamer
         self._datagrams = datagrams
         self._streams = streams
+        self._fragments = Fragments()
         self._interface = 0
         self.unreadable = 0
-        """Frames blanked whole, because their link layer is not rewritten."""
+        """Frames blanked whole, because no IP packet was found in them."""
 
     def frame(self, interface: int, link_type: int, data: bytes) -> Canvas:
         """What a frame becomes."""
@@ -43,15 +59,19 @@ class Packets:
         if link_type in RAW_IP:
             return self._packet(data, 0)
         if link_type in LOOPBACK and len(data) > 4:
-            return _behind(data, 4, self._packet(data[4:], 0), number=4)
+            return behind(data, 4, self._packet(data[4:], 0), number=4)
         if link_type == SLL and len(data) >= 16:
-            return self._cooked(data, 16, 4, 6, int.from_bytes(data[14:16], "big"))
+            return self._cooked(data, 16, 4, 6, 14)
         if link_type == SLL2 and len(data) >= 20:
-            return self._cooked(data, 20, 11, 12, int.from_bytes(data[:2], "big"))
+            return self._cooked(data, 20, 11, 12, 0)
+        layer = None if link_type in _KEPT_LINKS else LINK_LAYERS.get(link_type)
+        found = None if layer is None else find_ip(data[:_WINDOW], layer, 0)
+        if found is not None:
+            return self._packet(data[found[1] :], 0)
         self.unreadable += 1
         return Canvas(data)
 
-    def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind: int) -> Canvas:
+    def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind_at: int) -> Canvas:
         """Linux cooked headers: the sender's hardware address stands at `at`."""
         head = Canvas(data[:size])
         head.number(0, size)
@@ -59,30 +79,36 @@ class Packets:
         length = data[length_at + 1] if size == 16 else data[length_at]
         if length == 6:
             head.put(at, self._renamer.mac(data[at : at + 6]))
-        return _behind(data, size, self._inside(kind, data[size:], 0), head=head)
+        return self._under(head, kind_at, data[size:], 0)
 
     def _ethernet(self, data: bytes, depth: int) -> Canvas:
         if len(data) < 14:
             return Canvas(data)
         head = Canvas(data[:14])
         head.put(0, self._renamer.mac(data[:6]) + self._renamer.mac(data[6:12]))
-        head.number(12, 14)
-        kind = int.from_bytes(data[12:14], "big")
-        return _behind(data, 14, self._inside(kind, data[14:], depth), head=head)
+        return self._under(head, 12, data[14:], depth)
 
-    def _inside(self, kind: int, data: bytes, depth: int) -> Canvas:
-        """What follows an EtherType."""
-        if kind in (IPV4, IPV6):
-            return self._packet(data, depth)
-        if kind == ARP:
-            return self._arp(data)
-        if kind in (0x8100, 0x88A8, 0x9100) and len(data) >= 4:
-            inner = self._inside(int.from_bytes(data[2:4], "big"), data[4:], depth)
-            return _behind(data, 4, inner, number=4)
-        found = find_ip(data[:1024], kind, 0) if kind in (0x8847, 0x8848, 0x8864) else None
-        if found is not None:
-            return _behind(data, found[1], self._packet(data[found[1] :], depth), number=found[1])
-        return Canvas(data)
+    def _under(self, head: Canvas, kind_at: int, data: bytes, depth: int) -> Canvas:
+        """A header and what follows its EtherType. Headers that are not rewritten between it and
+        an IP packet (LLC, MPLS, PPPoE and so on) are taken out."""
+        kind = int.from_bytes(head.source[kind_at : kind_at + 2], "big")
+        if kind in _TAGS and len(data) >= 4:
+            tag = Canvas(data[:4])
+            tag.number(0, 2)
+            inner = self._under(tag, 2, data[4:], depth)
+        elif kind in (IPV4, IPV6):
+            inner = self._packet(data, depth)
+        elif kind == ARP:
+            inner = self._arp(data)
+        else:
+            layer: Layer = "llc" if kind <= _LLC_LARGEST else kind
+            walked = kind <= _LLC_LARGEST or kind in WALKED_TYPES
+            found = find_ip(data[:_WINDOW], layer, 0) if walked else None
+            inner = Canvas(data)
+            if found is not None:
+                kind, inner = found[0], self._packet(data[found[1] :], depth)
+        head.put(kind_at, kind.to_bytes(2, "big"))
+        return joined(head, inner)
 
     def _arp(self, data: bytes) -> Canvas:
         canvas = Canvas(data)
@@ -110,20 +136,21 @@ class Packets:
         head.put(20, b"\1" * (len(head.source) - 20))
         head.put(12, self._renamer.packed(data[12:16]) + self._renamer.packed(data[16:20]))
         if size < 20 or len(data) < size:
-            return _behind(data, len(head.source), Canvas(data[len(head.source) :]), head=head)
+            return behind(data, len(head.source), Canvas(data[len(head.source) :]), head=head)
         total = int.from_bytes(data[2:4], "big") or len(data)
         end = min(max(total, size), len(data))
-        fragment = int.from_bytes(data[6:8], "big")
+        field = int.from_bytes(data[6:8], "big")
+        fragment = (8 * (field & 0x1FFF), bool(field & 0x2000), data[4:6])
         pseudo = bytes(head.out[12:20])
         inner, grown = self._transport(
-            data[9], data[size:end], total - size, pseudo, depth,
-            later=bool(fragment & 0x1FFF), more=bool(fragment & 0x2000), ends=data[12:20],
+            data[9], data[size:end], total - size, pseudo, depth, data[12:20],
+            fragment if field & 0x3FFF else None,
         )  # fmt: skip
         if int.from_bytes(data[2:4], "big"):
             head.put(2, struct.pack("!H", max(total + grown, 0) & 0xFFFF))
         head.put(10, b"\0\0")
         head.put(10, struct.pack("!H", checksum(bytes(head.out))))
-        return _behind(data, end, Canvas(data[end:]), head=_joined(head, inner))
+        return behind(data, end, Canvas(data[end:]), head=joined(head, inner))
 
     def _ipv6(self, data: bytes, depth: int) -> Canvas:
         head = Canvas(data[:40])
@@ -133,7 +160,7 @@ class Packets:
         total = 40 + declared if declared else len(data)
         end = min(total, len(data))
         kind, at = data[6], 40
-        later = more = False
+        fragment = None
         last = data[24:40]
         while kind in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION, _AH) and at + 8 <= end:
             size = 8 if kind == _FRAGMENT else 8 * (data[at + 1] + 1)
@@ -142,18 +169,19 @@ class Packets:
             if at + size > end:
                 break
             extension, last = self._extension(kind, data[at : at + size], last)
-            head = _joined(head, extension)
+            head = joined(head, extension)
             if kind == _FRAGMENT:
                 field = int.from_bytes(data[at + 2 : at + 4], "big")
-                later, more = later or field >> 3 > 0, more or bool(field & 1)
+                if field & 0xFFF9:
+                    fragment = (field & 0xFFF8, bool(field & 1), data[at + 4 : at + 8])
             kind, at = data[at], at + size
         pseudo = bytes(head.out[8:24]) + self._renamer.packed(last)
         inner, grown = self._transport(
-            kind, data[at:end], total - at, pseudo, depth, later=later, more=more, ends=data[8:40]
+            kind, data[at:end], total - at, pseudo, depth, data[8:40], fragment
         )
         if declared:
             head.put(4, struct.pack("!H", max(declared + grown, 0) & 0xFFFF))
-        return _behind(data, end, Canvas(data[end:]), head=_joined(head, inner))
+        return behind(data, end, Canvas(data[end:]), head=joined(head, inner))
 
     def _extension(self, kind: int, data: bytes, last: bytes) -> tuple[Canvas, bytes]:
         """An extension header, and where the packet goes in the end: a routing header holds
@@ -179,16 +207,27 @@ class Packets:
         return canvas, last
 
     def _transport(
-        self, protocol: int, data: bytes, declared: int, pseudo: bytes, depth: int, *,
-        later: bool, more: bool, ends: bytes,
+        self, protocol: int, data: bytes, declared: int, pseudo: bytes, depth: int,
+        ends: bytes, fragment: tuple[int, bool, bytes] | None = None,
     ) -> tuple[Canvas, int]:  # fmt: skip
         """The transport's header and payload, and how much longer they are on the wire.
 
-        `pseudo` is both renamed addresses, `ends` both original ones.
+        `pseudo` is both renamed addresses, `ends` both original ones; `fragment` says where in a
+        datagram `data` stands, whether more follows, and which datagram that is.
         """
-        if later or not data:
+        if fragment is not None and data:
+            return self._fragment(protocol, data, declared, pseudo, depth, ends, fragment)
+        if not data:
             return Canvas(data), 0
-        whole = len(data) >= declared and not more
+        whole = len(data) >= declared
+        if protocol == _AH and len(data) >= 12:
+            size = min(4 * (data[1] + 2), len(data))
+            head = Canvas(data[:size])
+            head.number(0, 12)
+            inner, grown = self._transport(
+                data[0], data[size:], declared - size, pseudo, depth, ends
+            )
+            return joined(head, inner), grown
         if protocol == UDP and len(data) >= 8:
             return self._udp(data, declared, pseudo, depth, whole=whole)
         if protocol == TCP and len(data) >= 20:
@@ -206,24 +245,38 @@ class Packets:
             _sum(canvas, 2, whole)
         elif protocol in (_IPIP, _SIX_IN_FOUR):
             canvas = self._packet(data, depth + 1)
-        elif protocol == _GRE:
-            canvas = self._gre(data, depth)
+        elif protocol in PROTOCOL_LAYERS:
+            canvas = self._tunnelled(data, PROTOCOL_LAYERS[protocol], depth) or canvas
         else:
-            canvas.number(0, {_ESP: 8, _AH: 12, SCTP: 12, 115: 4}.get(protocol, 0))
+            canvas.number(0, _SHOWN.get(protocol, 0))
         return canvas, len(canvas.out) - len(data)
 
-    def _gre(self, data: bytes, depth: int) -> Canvas:
-        """RFC 2784 and 2890; a checksum is dropped to zero, which nobody verifies."""
-        if len(data) < 4:
-            return Canvas(data)
-        flags = data[0]
-        size = 4 + 4 * (bool(flags & 0x80) + bool(flags & 0x20) + bool(flags & 0x10))
-        kind = int.from_bytes(data[2:4], "big")
-        if kind == _ETHERNET_INSIDE:
-            inner = self._ethernet(data[size:], depth + 1)
-        else:
-            inner = self._inside(kind, data[size:], depth + 1)
-        return _behind(data, size, inner, number=size)
+    def _fragment(
+        self, protocol: int, data: bytes, declared: int, pseudo: bytes, depth: int,
+        ends: bytes, fragment: tuple[int, bool, bytes],
+    ) -> tuple[Canvas, int]:  # fmt: skip
+        """A fragment of a datagram that is rewritten as a whole, or blanked where parts of it
+        are missing."""
+        at, more, identification = fragment
+        key = (self._interface, protocol, ends, identification)
+        if self._streams.learning:
+            if len(data) >= declared:
+                whole = self._fragments.learn(key, at, data, last=not more)
+                if whole is not None:
+                    self._transport(protocol, whole, len(whole), pseudo, depth, ends)
+            return Canvas(data), 0
+        found = self._fragments.find(key, at, data) if len(data) >= declared else None
+        if found is not None:
+            if found.made is None:
+                whole = found.whole or b""
+                found.made, _ = self._transport(protocol, whole, len(whole), pseudo, depth, ends)
+            part = found.part(at)
+            return part, len(part.out) - len(data)
+        canvas = Canvas(data)
+        if at == 0:
+            first, grown = self._transport(protocol, data, len(data) + 1, pseudo, depth, ends)
+            canvas = canvas if grown else first
+        return canvas, 0
 
     def _udp(
         self, data: bytes, declared: int, pseudo: bytes, depth: int, *, whole: bool
@@ -234,13 +287,14 @@ class Packets:
         length = int.from_bytes(data[4:6], "big")
         end = min(length, len(data)) if length >= 8 else len(data)
         stated = length - 8 if length >= 8 else declared - 8
-        inner = self._tunnelled(data[8:end], ports, depth)
+        layer = carried_layer(data[8:end], ports, over_ipv4=len(pseudo) == 8)
+        inner = None if layer is None else self._tunnelled(data[8:end], layer, depth)
         if inner is None:
             inner = self._datagrams.redact(data[8:end], ports, stated)
         grown = len(inner.out) - (end - 8)
         if length:
             head.put(4, struct.pack("!H", length + grown & 0xFFFF))
-        canvas = _joined(_joined(head, inner), Canvas(data[end:]))
+        canvas = joined(joined(head, inner), Canvas(data[end:]))
         optional = len(pseudo) == 8 and data[6:8] == b"\0\0"
         if whole and end >= min(length, declared) and not optional:
             head_and_data = bytes(canvas.out[: 8 + len(inner.out)])
@@ -248,18 +302,12 @@ class Packets:
             canvas.put(6, struct.pack("!H", made or 0xFFFF))
         return canvas, grown
 
-    def _tunnelled(self, data: bytes, ports: tuple[int, int], depth: int) -> Canvas | None:
-        """A frame or packet that a tunnel over UDP carries."""
-        if _VXLAN.intersection(ports) and len(data) > 22 and data[0] & 8:
-            return _behind(data, 8, self._ethernet(data[8:], depth + 1), number=8)
-        layer = "teredo" if _TEREDO in ports else "gtp-u" if _GTP in ports else None
-        if layer is None:
-            return None
-        found = find_ip(data[:1024], layer, 0)
+    def _tunnelled(self, data: bytes, layer: Layer, depth: int) -> Canvas | None:
+        """A packet that a tunnel carries, behind the shortest header of the tunnel's kind."""
+        found = find_ip(data[:_WINDOW], layer, 0)
         if found is None:
             return None
-        shown = found[1] if layer == "gtp-u" else 0
-        return _behind(data, found[1], self._packet(data[found[1] :], depth + 1), number=shown)
+        return tunnelled(layer, found[0], self._packet(data[found[1] :], depth + 1))
 
     def _tcp(
         self, data: bytes, declared: int, pseudo: bytes, ends: bytes, *, whole: bool
@@ -295,7 +343,7 @@ class Packets:
                 shifted = moved != 0
                 head.put(8, struct.pack("!I", ack + moved & 0xFFFF_FFFF))
         _tcp_options(head, shifted=shifted)
-        canvas = _joined(head, inner)
+        canvas = joined(head, inner)
         if whole:
             sizes = _pseudo(pseudo, TCP, len(canvas.out))
             canvas.put(16, b"\0\0")
@@ -323,23 +371,6 @@ def _sum(canvas: Canvas, at: int, whole: bool, pseudo: bytes = b"") -> None:
     canvas.put(at, b"\0\0")
     if whole:
         canvas.put(at, struct.pack("!H", checksum(pseudo, bytes(canvas.out))))
-
-
-def _joined(first: Canvas, second: Canvas) -> Canvas:
-    joined = blank()
-    joined.extend(first)
-    joined.extend(second)
-    return joined
-
-
-def _behind(
-    data: bytes, size: int, inner: Canvas, *, head: Canvas | None = None, number: int = 0
-) -> Canvas:
-    """`inner` behind a header of `size` bytes, given or drawn as numbers up to `number`."""
-    if head is None:
-        head = Canvas(data[:size])
-        head.number(0, number)
-    return _joined(head, inner)
 
 
 def _tcp_options(head: Canvas, *, shifted: bool) -> None:

@@ -24,7 +24,10 @@ _SEARCHED, _SHORTEST_HASH = 4, 7
 it is taken for a hash all the same: one CRC32 in 4000 has fewer, and no counter has so many."""
 
 _CANDIDATE = rb"candidate:[A-Za-z0-9+/]{1,32} [^\r\n\"'<>\\]{1,1000}"
-_SECRET_NAME = rb"(?i:ice-ufrag:|ice-pwd:|\bufrag\W{1,4}|\busername_?fragment\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\")"
+_SECRET_NAME = (
+    rb"(?i:ice-ufrag:|ice-pwd:|\bufrag\W{1,4}"
+    rb"|\busername_?fragment\\{0,3}\"\s{0,4}:\s{0,4}\\{0,3}\")"
+)
 _SECRET = _SECRET_NAME + rb"[A-Za-z0-9+/]{4,256}"
 _IPV4 = rb"(?<![0-9.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])"
 _IPV6 = rb"(?<![0-9A-Fa-f:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}(?![0-9A-Fa-f:])"
@@ -37,7 +40,7 @@ _COVER = bytes(
     for c in range(256)
 )  # fmt: skip
 _NAMING = re.compile(
-    r"(?<![0-9./])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])|\S*@\S*"
+    r"(?<!\S)\S*@\S*|(?<![0-9./])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9.])"
     r"|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]{0,15}"
     r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|\b[0-9A-Fa-f]{12}\b"
 )
