@@ -138,16 +138,9 @@ class Analyzer:
             *self.streams.update(packets, flow, forward, self.state.flows),
         ]
         events.sort(key=_frame)
-        self._dispatch(events)
-        ice = {
-            context.flow
-            for context, message in events
-            if isinstance(message, StunMessage)
-            and message.is_ice
-            and ICMP_QUOTE not in context.layers
-        }
-        marked = np.full(len(ice), Service.ICE.value, np.uint32)
-        self.state.flows.mark(np.fromiter(ice, np.int64, len(ice)), marked)
+        checked = self._dispatch(events)
+        ice = np.fromiter(checked, np.int64, len(checked))
+        self.state.flows.mark(ice, np.full(len(ice), Service.ICE.value, np.uint32))
 
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far, and report."""
@@ -191,9 +184,10 @@ class Analyzer:
             facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
             facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
 
-    def _dispatch(self, events: Iterable[Event]) -> None:
-        """Hand each message to the trackers that own what it tells."""
+    def _dispatch(self, events: Iterable[Event]) -> set[int]:
+        """Hand each message to the trackers that own what it tells; gives the flows of ICE."""
         state = self.state
+        checked: set[int] = set()
         counts = state.messages
         kind: str
         for context, message in events:
@@ -212,6 +206,8 @@ class Analyzer:
                 else:
                     kind = "stun"
                     state.ice.add(context, message)
+                    if message.is_ice:
+                        checked.add(context.flow)
             elif isinstance(message, DecodeError):
                 state.malformed.add(context.frame, message)
                 continue
@@ -219,6 +215,7 @@ class Analyzer:
                 kind = _KINDS[type(message)]
                 self._dispatch_rare(context, message)
             counts[kind] = counts.get(kind, 0) + 1
+        return checked
 
     def _dispatch_rare(self, context: Context, message: object) -> None:
         state = self.state
