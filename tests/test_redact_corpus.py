@@ -24,4 +24,4 @@ def test_findings_are_equal_up_to_renaming(path: Path, tmp_path: Path) -> None:
     one.findings[:] = [f for f in one.findings if not f.subject.endswith("is cut off")]
     assert facts(other, None, "") == facts(one, Renamer(KEY), "")
     assert other.statistics.packets == one.statistics.packets
-    assert other.statistics.skipped.keys() <= one.statistics.skipped.keys()
+    assert sum(other.statistics.skipped.values()) <= sum(one.statistics.skipped.values())
