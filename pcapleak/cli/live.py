@@ -36,6 +36,15 @@ def live(
     json: options.Json = None,
     jsonl: options.Jsonl = None,
     plain: options.Plain = False,
+    tui: Annotated[
+        bool,
+        typer.Option(
+            "--tui",
+            help="A page that answers to keys: sort, filter, pause, look into findings"
+            " (needs pcapleak[tui]).",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     record: options.Record = None,
     record_megabytes: options.RecordMegabytes = 1024,
     evidence: options.Evidence = None,
@@ -113,6 +122,7 @@ def live(
         json=json,
         jsonl=jsonl,
         plain=plain,
+        tui=tui,
         record=record,
         record_bytes=record_megabytes * 1_000_000,
         evidence=evidence,

@@ -40,7 +40,7 @@ class Outputs:
             self.recorder.write(watch.last_batch, watch.source.dropped)
             self.screen.unrecorded = self.recorder.missed
         if self.recorder.error is not None:
-            _say(watch, f"--record stopped: {self.recorder.error.strerror}")
+            self._say(watch, f"--record stopped: {self.recorder.error.strerror}")
             self.recorder.close()
             self.recorder = None
 
@@ -51,9 +51,16 @@ class Outputs:
             return
         recorder.close()
         if recorder.missed:
-            _say(watch, f"--record: {recorder.missed} packets came faster than the disk took them")
+            self._say(
+                watch, f"--record: {recorder.missed} packets came faster than the disk took them"
+            )
         if recorder.error is not None:
-            _say(watch, f"--record stopped: {recorder.error.strerror}")
+            self._say(watch, f"--record stopped: {recorder.error.strerror}")
+
+    def _say(self, watch: Watch, text: str) -> None:
+        """To who watches, and in the report."""
+        watch.source.problems.append(text)
+        self.screen.say(text)
 
     def close(self) -> None:
         """End them all."""
@@ -72,22 +79,16 @@ class Outputs:
                 )
 
 
-def _say(watch: Watch, text: str) -> None:
-    """On standard error, and in the report."""
-    watch.source.problems.append(text)
-    typer.echo(f"pcapleak: {text}", err=True)
-
-
 def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
     """Open them; `lines` say what the watch judges by. Raises `PcapleakError`."""
-    outputs = Outputs(
-        Screen(
-            source,
-            lines,
-            plain=plan.plain or not sys.stderr.isatty(),
-            jsonl=None if plan.jsonl is None else open_output(plan.jsonl),
-        )
-    )
+    jsonl = None if plan.jsonl is None else open_output(plan.jsonl)
+    if plan.tui:
+        from pcapleak.cli.live_tui import Tui
+
+        outputs = Outputs(Tui(source, lines, jsonl))
+    else:
+        plain = plan.plain or not sys.stderr.isatty()
+        outputs = Outputs(Screen(source, lines, plain=plain, jsonl=jsonl))
     if plan.json is not None and str(plan.json) != "-":
         outputs.report = ReportFile(plan.json)
     if plan.record is not None:

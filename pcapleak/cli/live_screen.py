@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import typer
@@ -66,12 +67,15 @@ class Screen:
             typer.echo(safe(f"pcapleak: {line}", 2000), err=True)
         typer.echo(f"pcapleak: watching {safe(self._status.source)}", err=True)
         if not self._plain:
-            from rich.console import Console
-            from rich.live import Live
+            self._open_page()
 
-            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-            self._live = Live(console=console, auto_refresh=False, transient=True)
-            self._live.start()
+    def host(self, work: Callable[[], Update], stop: Callable[[str], None]) -> Update:
+        """Do the work of the watch; `stop` is for one who looks at it and has seen enough."""
+        return work()
+
+    def say(self, text: str) -> None:
+        """Something went wrong that the watch outlives."""
+        typer.echo(safe(f"pcapleak: {text}", 2000), err=True)
 
     def update(self, watch: Watch, update: Update) -> None:
         """A judgement brought something, or nothing."""
@@ -102,7 +106,7 @@ class Screen:
 
     def tick(self, watch: Watch) -> None:
         """Draw the page anew, now and then."""
-        if self._live is not None and time.monotonic() - self._drawn_s > DRAW_EVERY_S:
+        if not self._plain and time.monotonic() - self._drawn_s > DRAW_EVERY_S:
             self._draw(watch)
 
     def end(self, watch: Watch, update: Update, reason: str) -> None:
@@ -128,8 +132,6 @@ class Screen:
             self._jsonl.close()
 
     def _draw(self, watch: Watch) -> None:
-        if self._live is None:
-            return
         now_s = time.monotonic()
         status = self._status
         status.rate = (watch.packets - self._drawn_packets) / max(now_s - self._drawn_s, 0.001)
@@ -137,7 +139,19 @@ class Screen:
         status.elapsed_s = now_s - self._started_s
         status.packets, status.dropped = watch.packets, watch.source.dropped
         status.flows, status.unrecorded = watch.flows, self.unrecorded
-        self._live.update(live_page(self._document, status), refresh=True)
+        self._show(self._document, status)
+
+    def _open_page(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def _show(self, document: Document | None, status: Status) -> None:
+        if self._live is not None:
+            self._live.update(live_page(document, status), refresh=True)
 
     def _event(self, event: object) -> None:
         if self._jsonl is not None:

@@ -32,6 +32,7 @@ NOT_ANALYSIS = (
     "pcapleak.cli",
     "pcapleak.redact",
     "pcapleak.report.figures",
+    "pcapleak.report.tui",
 )
 
 

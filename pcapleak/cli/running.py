@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ class Plan:
     json: Path | None = None
     jsonl: Path | None = None
     plain: bool = False
+    tui: bool = False
     record: Path | None = None
     record_bytes: int = 1 << 30
     evidence: Path | None = None
@@ -109,6 +111,10 @@ def run(plan: Plan) -> int:
     from pcapleak.cli.preload import preload
     from pcapleak.watch import Watch
 
+    if plan.tui:
+        from pcapleak.cli.live_tui import need_tui
+
+        need_tui(plan.via)
     policy, lines = _policy(plan)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     try:
@@ -177,11 +183,7 @@ class _Run:
             self.outputs.screen.start()
             if self.plan.command:
                 child = _start(self.plan.command)
-            self._loop(child)
-            self.outputs.finish(self.watch)
-            update = self.watch.judge(last=True)
-            self._tell(update)
-            self.outputs.screen.end(self.watch, update, self.reason or "")
+            update = self.outputs.screen.host(partial(self._work, child), self._end)
         finally:
             self.watch.close()
             for number, handler in before.items():
@@ -193,6 +195,18 @@ class _Run:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.reason = signal.Signals(number).name
+
+    def _end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+
+    def _work(self, child: subprocess.Popen[bytes] | None) -> Update:
+        """Watch until there is a reason to end; the last judgement."""
+        self._loop(child)
+        self.outputs.finish(self.watch)
+        update = self.watch.judge(last=True)
+        self._tell(update)
+        self.outputs.screen.end(self.watch, update, self.reason or "")
+        return update
 
     def _loop(self, child: subprocess.Popen[bytes] | None) -> None:
         end_s = None if self.plan.duration is None else time.monotonic() + self.plan.duration

@@ -31,11 +31,13 @@ class Status:
     """In the order they were made."""
     unrecorded: int = 0
     """Packets that --record left out."""
+    notes: list[str] = field(default_factory=list)
+    """What went wrong that the watch outlives."""
 
 
 def live_page(document: Document | None, status: Status) -> RenderableType:
     """The page; `document` is None as long as nothing was judged."""
-    parts: list[RenderableType] = [_head(document, status), _counters(status)]
+    parts: list[RenderableType] = [page_head(document, status)]
     if document is not None:
         parts += [part for part in (_tunnels(document), _flows(document)) if part is not None]
         parts += [part for part in (_webrtc(document),) if part is not None]
@@ -45,7 +47,15 @@ def live_page(document: Document | None, status: Status) -> RenderableType:
     return Group(*parts)
 
 
-def _head(document: Document | None, status: Status) -> Text:
+def page_head(document: Document | None, status: Status) -> Text:
+    """The verdict, and the counters."""
+    text = Text("\n").join((_verdict(document, status), _counters(status)))
+    for note in status.notes:
+        text.append(f"{safe(note)}\n", style="bold red")
+    return text
+
+
+def _verdict(document: Document | None, status: Status) -> Text:
     if document is None:
         return Text.assemble((" LISTENING ", "bold white on blue"), f"  {safe(status.source)}")
     word, style = VERDICTS[document.verdict.result]
