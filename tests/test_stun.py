@@ -22,6 +22,7 @@ from stun_encoder import (
 
 from pcapleak.errors import DecodeError
 from pcapleak.model import Endpoint
+from pcapleak.protocols import stun
 from pcapleak.protocols import stun_attributes as attr
 from pcapleak.protocols.stun import StunMessage, decode_stun
 from pcapleak.protocols.stun_integrity import (
@@ -277,6 +278,51 @@ def test_what_a_cut_leaves_is_read() -> None:
     assert got.priority is None
 
 
+@pytest.mark.parametrize("declared", [0, 3, 5, 8, 0xFFFF])
+def test_a_number_of_another_size_is_no_number(declared: int) -> None:
+    body = struct.pack("!HHI", 0x0024, declared, 7)
+    assert decode_stun(message(0x0001, body)).priority is None
+    assert decode_stun(message(0x0001, struct.pack("!HHH", 0x0024, 4, 7))).priority is None
+
+
+VIEWS = (
+    "username", "priority", "ice_controlling", "ice_controlled", "tie_breaker", "network_info",
+    "use_candidate", "mapped_address", "software", "fingerprint", "attributes", "problems",
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.binary(max_size=2), st.integers(0, 120), st.integers(0, 255)),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_what_was_read_before_never_changes_what_is_read(
+    changes: list[tuple[bool, bytes, int, int]],
+) -> None:
+    """Checks of both roles have one size and type; a changed byte may move what follows it."""
+    wires = []
+    for controlling, extra, place, byte in changes:
+        wire = bytearray(check(controlling=controlling, extra=attribute(0x8022, extra)))
+        if place > 20:
+            wire[place % len(wire)] = byte
+        wires.append(bytes(wire))
+    fresh = []
+    for wire in wires * 2:
+        stun._layouts.clear()
+        try:
+            fresh.append([getattr(decode_stun(wire), view) for view in VIEWS])
+        except DecodeError as error:
+            fresh.append([str(error)])
+    for wire, expected in zip(wires * 2, fresh, strict=True):
+        try:
+            assert [getattr(decode_stun(wire), view) for view in VIEWS] == expected
+        except DecodeError as error:
+            assert [str(error)] == expected
+
+
 @pytest.mark.parametrize(
     ("type_", "value", "problem"),
     [
@@ -409,6 +455,7 @@ def test_ms_turn_reads_unpadded_values_and_its_own_numbers() -> None:
     assert got.realm == '"rt"'
     assert got.username is None
     assert got.raw(attr.USERNAME) == b"\xff\xfe\xfd\xfc\xfb"
+    assert got.nonce is None  # 0x0015 is REALM here
 
 
 def test_ms_turn_relayed_and_peer_addresses() -> None:

@@ -7,6 +7,7 @@ section 14: below 0x8000), so it is no column.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -110,47 +111,41 @@ class AttributeKind(NamedTuple):
     raises ValueError saying what is wrong."""
 
 
+_new = tuple.__new__
+_address_key = struct.Struct("!QQ").unpack_from
+_NO_KEY = bytes(16)
+
+
 def _size(value: bytes, *sizes: int) -> None:
     if len(value) not in sizes:
         wanted = " or ".join(map(str, sizes))
         raise ValueError(f"{len(value)} bytes, not {wanted}")
 
 
-def _family(value: bytes) -> int:
-    """4 or 6, once the length agrees with the family byte."""
-    if len(value) < 8:
-        raise ValueError(f"{len(value)} bytes cannot hold an address")
-    family, size = value[1], len(value)
-    if family == 1 and size == 8:
-        return 4
-    if family == 2 and size == 20:
-        return 6
-    if family == 1 or family == 2:
-        wanted = "IPv4 address takes 8" if family == 1 else "IPv6 address takes 20"
-        raise ValueError(f"{size} bytes, an {wanted}")
-    raise ValueError(f"family {family} is neither 1 (IPv4) nor 2 (IPv6)")
-
-
 def _address(value: bytes, _key: bytes) -> Endpoint:
     """A transport address in clear (RFC 8489 section 14.1)."""
-    version = _family(value)
-    port = value[2] << 8 | value[3]
-    if version == 4:
-        return Endpoint(address_of(4, 0, int.from_bytes(value[4:8], "big")), port)
-    high = int.from_bytes(value[4:12], "big")
-    return Endpoint(address_of(6, high, int.from_bytes(value[12:20], "big")), port)
+    return _xor_address(value, _NO_KEY)
 
 
 def _xor_address(value: bytes, key: bytes) -> Endpoint:
     """A transport address XORed with cookie and transaction id (RFC 8489 section 14.2)."""
-    version = _family(value)
-    port = (value[2] ^ key[0]) << 8 | value[3] ^ key[1]
-    if version == 4:
-        word = int.from_bytes(value[4:8], "big") ^ int.from_bytes(key[:4], "big")
-        return Endpoint(address_of(4, 0, word), port)
-    high = int.from_bytes(value[4:12], "big") ^ int.from_bytes(key[:8], "big")
-    low = int.from_bytes(value[12:20], "big") ^ int.from_bytes(key[8:16], "big")
-    return Endpoint(address_of(6, high, low), port)
+    size = len(value)
+    if size < 8:
+        raise ValueError(f"{size} bytes cannot hold an address")
+    family = value[1]
+    word, low = _address_key(key)
+    port = int.from_bytes(value[2:4], "big") ^ word >> 48
+    if family == 1 and size == 8:
+        address = address_of(4, 0, int.from_bytes(value[4:8], "big") ^ word >> 32)
+    elif family == 2 and size == 20:
+        high_there, low_there = _address_key(value, 4)
+        address = address_of(6, high_there ^ word, low_there ^ low)
+    elif family == 1 or family == 2:
+        wanted = "IPv4 address takes 8" if family == 1 else "IPv6 address takes 20"
+        raise ValueError(f"{size} bytes, an {wanted}")
+    else:
+        raise ValueError(f"family {family} is neither 1 (IPv4) nor 2 (IPv6)")
+    return _new(Endpoint, (address, port))
 
 
 def _bytes(value: bytes, _key: bytes) -> bytes:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 import zlib
 from typing import Literal
 
 _FINGERPRINT_XOR = 0x5354554E
+_sized_u32 = struct.Struct("!HI").unpack_from
 
 
 def _covered(data: bytes, end: int, length_to: int) -> bytes:
@@ -22,11 +24,12 @@ def _covered(data: bytes, end: int, length_to: int) -> bytes:
 
 def fingerprint_state(data: bytes, at: int) -> Literal["ok", "bad"]:
     """Whether the FINGERPRINT whose value begins at `at` matches (RFC 8489 section 14.7)."""
-    if at + 4 > len(data) or data[at - 2 : at] != b"\0\4":
+    end = len(data)
+    if at + 4 > end:
         return "bad"
-    covered = data[: at - 4] if at + 4 == len(data) else _covered(data, at - 4, at + 4)
-    crc = zlib.crc32(covered) ^ _FINGERPRINT_XOR
-    return "ok" if crc == int.from_bytes(data[at : at + 4], "big") else "bad"
+    size, value = _sized_u32(data, at - 2)
+    covered = data[: at - 4] if at + 4 == end else _covered(data, at - 4, at + 4)
+    return "ok" if size == 4 and zlib.crc32(covered) ^ _FINGERPRINT_XOR == value else "bad"
 
 
 def short_term_key(password: str) -> bytes:

@@ -14,12 +14,12 @@ from pcapleak.protocols.stun_attributes import (
     MS_TURN_ATTRIBUTES,
     AttributeKind,
     ErrorCode,
-    NetworkInfo,
     Value,
     attribute_name,
 )
 from pcapleak.protocols.stun_integrity import fingerprint_state
 from pcapleak.protocols.stun_types import CLASS_NAMES, CLASSES, METHODS, MS_TURN_TYPES, Class
+from pcapleak.protocols.stun_views import Address, Flag, Network, Number, Text
 
 COOKIE = b"\x21\x12\xa4\x42"
 MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
@@ -72,7 +72,8 @@ class StunMessage(_Walked):
     @property
     def transaction_id(self) -> bytes:
         """12 bytes, or 16 where there is no cookie."""
-        return self.wire[8:20] if self.wire[4:8] == COOKIE else self.wire[4:20]
+        wire = self.wire
+        return wire[8:20] if wire[4:8] == COOKIE else wire[4:20]
 
     @property
     def method(self) -> int:
@@ -83,9 +84,10 @@ class StunMessage(_Walked):
     @property
     def message_class(self) -> Class:
         """The class, from the type's two bits or the dialect's table."""
-        if self.message_type in MS_TURN_TYPES and self.is_ms_turn:
-            return MS_TURN_TYPES[self.message_type][1]
-        return CLASSES[(self.message_type & 0x10) >> 4 | (self.message_type & 0x100) >> 7]
+        type_ = self.message_type
+        if type_ in MS_TURN_TYPES and self.is_ms_turn:
+            return MS_TURN_TYPES[type_][1]
+        return CLASSES[(type_ & 0x10) >> 4 | (type_ & 0x100) >> 7]
 
     @property
     def method_name(self) -> str:
@@ -153,8 +155,9 @@ class StunMessage(_Walked):
         at = self.first.get(type_)
         if at is None:
             return None
-        kind, wire = self.kind(type_), self.wire
+        wire = self.wire
         value = wire[at : at + (wire[at - 2] << 8 | wire[at - 1])]
+        kind = self.kind(type_)
         if kind is None:
             return value
         try:
@@ -180,30 +183,17 @@ class StunMessage(_Walked):
             found.append("FINGERPRINT does not match")
         return tuple(found)
 
-    def _endpoint(self, type_: int) -> Endpoint | None:
-        value = self.value(type_)
-        return value if isinstance(value, Endpoint) else None
-
     def _int(self, type_: int) -> int | None:
         value = self.value(type_)
         return value if isinstance(value, int) else None
 
-    def _text(self, type_: int) -> str | None:
-        value = self.value(type_)
-        return value if isinstance(value, str) else None
-
     # Addresses
 
-    @property
-    def xor_mapped_address(self) -> Endpoint | None:
-        """XOR-MAPPED-ADDRESS, or the drafts' 0x8020."""
-        address = self._endpoint(attr.XOR_MAPPED_ADDRESS)
-        return address or self._endpoint(attr.MS_XOR_MAPPED_ADDRESS)
+    xor_mapped_address = Address(attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS)
+    """XOR-MAPPED-ADDRESS, or the drafts' 0x8020."""
 
-    @property
-    def plain_mapped_address(self) -> Endpoint | None:
-        """MAPPED-ADDRESS, which middleboxes may have rewritten."""
-        return self._endpoint(attr.MAPPED_ADDRESS)
+    plain_mapped_address = Address(attr.MAPPED_ADDRESS)
+    """MAPPED-ADDRESS, which middleboxes may have rewritten."""
 
     @property
     def mapped_address(self) -> Endpoint | None:
@@ -211,17 +201,19 @@ class StunMessage(_Walked):
 
         In [MS-TURN] MAPPED-ADDRESS is the relayed address, so only the XORed one counts.
         """
-        for type_ in _MAPPED:
-            if type_ in self.first and (address := self._endpoint(type_)):
-                return None if type_ == attr.MAPPED_ADDRESS and self.is_ms_turn else address
-        return None
+        address = self.xor_mapped_address
+        if address is None and attr.MAPPED_ADDRESS in self.first and not self.is_ms_turn:
+            return self.plain_mapped_address
+        return address
 
     @property
     def relayed_address(self) -> Endpoint | None:
         """The address a TURN server allocated."""
         if self.is_ms_turn and self.message_type == 0x0103:
             return self.plain_mapped_address
-        return self._endpoint(attr.XOR_RELAYED_ADDRESS)
+        return self._xor_relayed
+
+    _xor_relayed = Address(attr.XOR_RELAYED_ADDRESS)
 
     @property
     def peer_addresses(self) -> tuple[Endpoint, ...]:
@@ -240,42 +232,31 @@ class StunMessage(_Walked):
                     found.append(value)
         return tuple(found)
 
-    @property
-    def other_address(self) -> Endpoint | None:
-        """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""
-        return self._endpoint(attr.OTHER_ADDRESS)
+    other_address = Address(attr.OTHER_ADDRESS)
+    """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""
 
-    @property
-    def response_origin(self) -> Endpoint | None:
-        """RESPONSE-ORIGIN: where the server sent this from (RFC 5780 section 7.3)."""
-        return self._endpoint(attr.RESPONSE_ORIGIN)
+    response_origin = Address(attr.RESPONSE_ORIGIN)
+    """RESPONSE-ORIGIN: where the server sent this from (RFC 5780 section 7.3)."""
 
-    @property
-    def alternate_server(self) -> Endpoint | None:
-        """ALTERNATE-SERVER of a 300 answer."""
-        return self._endpoint(attr.ALTERNATE_SERVER)
+    alternate_server = Address(attr.ALTERNATE_SERVER)
+    """ALTERNATE-SERVER of a 300 answer."""
 
     # Texts and numbers
 
-    @property
-    def username(self) -> str | None:
-        """USERNAME: in a check, the receiver's fragment, a colon, the sender's."""
-        return self._text(attr.USERNAME)
+    username = Text(attr.USERNAME)
+    """USERNAME: in a check, the receiver's fragment, a colon, the sender's."""
 
     @property
     def realm(self) -> str | None:
         """REALM of the long-term credential."""
-        return self._text(attr.NONCE if self.is_ms_turn else attr.REALM)
+        value = self.value(attr.NONCE if self.is_ms_turn else attr.REALM)
+        return value if isinstance(value, str) else None
 
-    @property
-    def nonce(self) -> str | None:
-        """NONCE the server gave."""
-        return self._text(attr.NONCE)
+    nonce = Text(attr.NONCE)
+    """NONCE the server gave."""
 
-    @property
-    def software(self) -> str | None:
-        """SOFTWARE: what the sender says it is."""
-        return self._text(attr.SOFTWARE)
+    software = Text(attr.SOFTWARE)
+    """SOFTWARE: what the sender says it is."""
 
     @property
     def error(self) -> ErrorCode | None:
@@ -283,10 +264,8 @@ class StunMessage(_Walked):
         value = self.value(attr.ERROR_CODE)
         return value if isinstance(value, ErrorCode) else None
 
-    @property
-    def lifetime_s(self) -> int | None:
-        """LIFETIME of a TURN allocation; 0 asks for its end."""
-        return self._int(attr.LIFETIME)
+    lifetime_s = Number(attr.LIFETIME, "I")
+    """LIFETIME of a TURN allocation; 0 asks for its end."""
 
     @property
     def channel_number(self) -> int | None:
@@ -317,32 +296,24 @@ class StunMessage(_Walked):
             or self.method == 0x080
         )
 
-    @property
-    def priority(self) -> int | None:
-        """PRIORITY of a check: what the sender's address would have as prflx candidate."""
-        return self._int(attr.PRIORITY)
+    priority = Number(attr.PRIORITY, "I")
+    """PRIORITY of a check: what the sender's address would have as prflx candidate."""
 
-    @property
-    def ice_controlling(self) -> int | None:
-        """The tie-breaker of a controlling agent."""
-        return self._int(attr.ICE_CONTROLLING)
+    ice_controlling = Number(attr.ICE_CONTROLLING, "Q")
+    """The tie-breaker of a controlling agent."""
 
-    @property
-    def ice_controlled(self) -> int | None:
-        """The tie-breaker of a controlled agent."""
-        return self._int(attr.ICE_CONTROLLED)
+    ice_controlled = Number(attr.ICE_CONTROLLED, "Q")
+    """The tie-breaker of a controlled agent."""
 
     @property
     def tie_breaker(self) -> int | None:
         """The tie-breaker, whatever the role."""
-        return self._int(
-            attr.ICE_CONTROLLING if attr.ICE_CONTROLLING in self.first else attr.ICE_CONTROLLED
-        )
+        if attr.ICE_CONTROLLING in self.first:
+            return self.ice_controlling
+        return self.ice_controlled
 
-    @property
-    def use_candidate(self) -> bool:
-        """Whether the check nominates its pair."""
-        return attr.USE_CANDIDATE in self.first
+    use_candidate = Flag(attr.USE_CANDIDATE)
+    """Whether the check nominates its pair."""
 
     @property
     def nomination(self) -> int | None:
@@ -353,20 +324,16 @@ class StunMessage(_Walked):
             return None
         return int.from_bytes(value, "big")
 
-    @property
-    def network_info(self) -> NetworkInfo | None:
-        """GOOG-NETWORK-INFO of libwebrtc."""
-        value = self.value(attr.GOOG_NETWORK_INFO)
-        return value if isinstance(value, NetworkInfo) else None
+    network_info = Network()
+    """GOOG-NETWORK-INFO of libwebrtc."""
 
     # Proof
 
-    @cached_property
+    @property
     def fingerprint(self) -> Literal["ok", "bad"] | None:
         """Whether the FINGERPRINT is right; None without one."""
         at = self.first.get(attr.FINGERPRINT)
         return None if at is None else fingerprint_state(self.wire, at)
 
 
-_MAPPED = (attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS, attr.MAPPED_ADDRESS)
 _AFTER_INTEGRITY = frozenset({attr.MESSAGE_INTEGRITY_SHA256, attr.FINGERPRINT})
