@@ -278,6 +278,7 @@ def mixed(address: str) -> bytes:
     return bytes(a ^ b for a, b in zip(ip_address(address).packed, KEYED, strict=False))
 
 
+MAC = bytes.fromhex("00082b445566")
 FORMS = {
     "plain": IPv4Address("198.51.100.7").packed,
     "XORed": mixed("198.51.100.7"),
@@ -292,17 +293,39 @@ FORMS = {
     "IPv6 in full": b"2001:0DB8:0000:0000:0000:0000:0000:0077",
     "IPv6 in hexadecimal": b"20010db8000000000000000000000077",
     "IPv6 as a PTR name": IPv6Address("2001:db8::77").reverse_pointer.encode(),
+    "IPv6 as a decimal number": b"%d" % int(IPv6Address("2001:db8::77")),
     "IPv6 XORed": KEYED + mixed("2001:db8::77"),
+    "hardware": MAC,
+    "hardware reversed": MAC[::-1],
+    "hardware in letters": b"00-08-2B-44-55-66",
+    "hardware in threes": b"0008.2b44.5566",
+    "hardware in hexadecimal": b"wlx00082b445566",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_search_knows_every_form(form: str) -> None:
-    residue = Residue([IPv4Address("198.51.100.7"), IPv6Address("2001:db8::77")])
+    residue = Residue([IPv4Address("198.51.100.7"), IPv6Address("2001:db8::77")], [MAC])
     data = b"\x99\x98\x97" + FORMS[form] + b"\x96\x95"
     assert residue.find(data, bytes(len(data)))
     assert residue.find(data, b"\1" * len(data)) is None
     assert Residue([IPv4Address("203.0.113.9")]).find(data, bytes(len(data))) is None
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_miss_planted_in_any_form_leaves_no_file(form: str, tmp_path: Path) -> None:
+    """In a payload that is kept because nobody can read it."""
+    before, after = tmp_path / "in.pcapng", tmp_path / "out.pcapng"
+    ethernet = bytes(6) + MAC + b"\x08\0"
+    frames = [ethernet + packet(b"\x99" + planted + b"\x97") for planted in (b"no", FORMS[form])]
+    six = bytes.fromhex("6000000000003b40") + IPv6Address("2001:db8::77").packed + bytes(16)
+    frames.append(ethernet[:12] + b"\x86\xdd" + six)
+    before.write_bytes(pcap_header() + b"".join(map(pcap_record, frames)))
+    with pytest.raises(PcapleakError, match="so nothing was written: frame 2 holds "):
+        redact_capture(before, after, KEY, keep_payload=True)
+    assert sorted(tmp_path.iterdir()) == [before]
+    redact_capture(before, after, KEY)
+    assert FORMS[form] not in after.read_bytes()
 
 
 def packet(payload: bytes) -> bytes:

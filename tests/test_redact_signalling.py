@@ -147,6 +147,24 @@ def test_signalling_over_tcp_keeps_its_candidates_and_nobodys_name(
     assert document.ice_sessions, "the recording shows no candidates"
 
 
+@pytest.mark.parametrize("name", [name for name in STREAMS if "WebSocket" not in name])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_recording_with_a_gap_gives_the_same(name: str, lost: int, tmp_path: Path) -> None:
+    """One segment of the client's is missing; what began it follows once more, much later."""
+    recording = Recording()
+    said = b"".join(STREAMS[name][::2])
+    segments = [said[at : at + 300] for at in range(0, len(said), 300)]
+    segments.append(STREAMS[name][0] if len(STREAMS[name]) < 3 else STREAMS[name][-1])
+    recording.tcp(
+        0, ETH0, CLIENT, 40000, WEB, 8080, *(part for one in segments for part in (one, b""))
+    )
+    ns, interface, last = recording.packets[-2]
+    recording.packets[-2] = ns + 5_000_000_000, interface, last
+    del recording.packets[2 + 2 * min(lost, len(segments) - 2)]
+    written = same(recording.write(tmp_path / "before.pcapng"), tmp_path)
+    assert not [word for word in SECRETS if word.encode() in written]
+
+
 @pytest.mark.parametrize("message", [INVITE, INVITE.replace(b"l: ", b"l: 9")])
 def test_sip_over_udp(message: bytes, tmp_path: Path) -> None:
     recording = Recording()

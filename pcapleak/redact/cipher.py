@@ -13,6 +13,7 @@ padding has, two flips in a row are then one, and of 256 addresses that differ i
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -55,7 +56,7 @@ class PrefixCipher:
         self._straight = {
             (bits >> (length - size), size) for bits, length in kept for size in range(length)
         }
-        self._known: dict[int, int] = {}
+        self._known: OrderedDict[int, int] = OrderedDict()
 
     def rename(self, number: int) -> int:
         """The name of `number`."""
@@ -78,7 +79,7 @@ class PrefixCipher:
                 flip = 0
             flips = flips << 1 | flip
         if len(self._known) >= _REMEMBERED:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
         self._known[number] = number ^ flips
         return number ^ flips
 

@@ -20,6 +20,7 @@ from pcapleak.redact.signalling import redact_sip, redact_stanza
 
 _COOKIE = b"\x21\x12\xa4\x42"
 _DNS = 53
+_STANZAS = (b"<iq", b"<message", b"<presence")
 _KEEP_ALIVE = re.compile(rb"[\r\n]+")
 _MAX_LAYERS = 4
 """A proxy in a proxy in a proxy, and what it carries."""
@@ -40,6 +41,18 @@ def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
         or data[:1] == b"\0"
         or _DNS in ports
         or int.from_bytes(data[:2], "big") <= 0x2000
+    )
+
+
+def resumes(data: bytes, ports: tuple[int, int]) -> bool:
+    """Whether a stream that lost a part goes on here, as its reader takes it."""
+    return (
+        _stun_at(data, 0)
+        or _framed_at(data, 0)
+        or looks_like_sip(data)
+        or looks_like_http(data)
+        or data.startswith(_STANZAS)
+        or (_DNS in ports and len(data) >= 14)
     )
 
 
@@ -66,7 +79,7 @@ def _dialogue(
         yield from _framed(datagrams, data)
     elif looks_like_sip(data):
         yield from _sip(datagrams, data)
-    elif opens_xmpp(data):
+    elif opens_xmpp(data) or data.startswith(_STANZAS):
         yield from _xmpp(datagrams, data)
     elif looks_like_http(data):
 

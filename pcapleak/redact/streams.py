@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from pcapleak.redact.canvas import Canvas, Piece
 from pcapleak.redact.datagrams import Datagrams
-from pcapleak.redact.dialogue import opening_wanted, redact_dialogue
+from pcapleak.redact.dialogue import opening_wanted, redact_dialogue, resumes
 
 MAX_HALF = 1 << 20
 """Bytes of one direction that are read; handshakes and signalling come first."""
@@ -21,8 +21,12 @@ MAX_BYTES = 64 << 20
 """Bytes of all directions together; what comes later is blanked."""
 MAX_HALVES = 1 << 17
 """Directions: about 400 bytes each beside their bytes, so 50 MB."""
-_MAX_WAITING = 256
-"""Segments ahead of a gap, at most 64 kB each."""
+_MAX_WAITING = 64
+"""Segments ahead of a gap, after which what is missing there counts as lost."""
+_MAX_GAPS = 256
+"""Gaps in one direction; what comes after the last is blanked."""
+_MAX_STARTS = 4096
+"""Segments after a gap that may begin something; of 1 MB of full ones there are 700."""
 _MODULUS = 1 << 32
 
 Key = tuple[int, bytes, bytes]
@@ -32,7 +36,7 @@ Key = tuple[int, bytes, bytes]
 class Half:
     """One direction of one connection."""
 
-    __slots__ = ("_waiting", "base", "canvas", "data", "new", "old", "opened")
+    __slots__ = ("_waiting", "base", "canvas", "data", "gaps", "new", "old", "opened", "starts")
 
     def __init__(self, base: int, *, opened: bool) -> None:
         self.base = base
@@ -40,6 +44,10 @@ class Half:
         self.opened = opened
         """Its SYN was seen."""
         self.data = bytearray()
+        self.gaps: list[tuple[int, int]] = []
+        """From where to where bytes were lost: zeros stand there."""
+        self.starts: list[int] = []
+        """Where segments begin after the first gap."""
         self._waiting: dict[int, bytes] = {}
         self.canvas = Canvas(b"")
         self.old = array("q", (0,))
@@ -54,25 +62,67 @@ class Half:
     def take(self, seq: int, data: bytes) -> int:
         """Keep a segment; gives how many more bytes are held."""
         at, before = self.place(seq), len(self.data)
-        if at > len(self.data):
-            if len(self._waiting) < _MAX_WAITING and at < MAX_HALF:
-                self._waiting.setdefault(at, data)
-            return 0
-        self._append(at, data)
+        held = 0
+        if at > before:
+            if at < MAX_HALF and at not in self._waiting:
+                self._waiting[at] = data
+                held = len(data)
+            if len(self._waiting) <= _MAX_WAITING:
+                return held
+            held -= self._lose()
+        else:
+            self._append(at, data)
+        held -= self._follow()
+        return held + len(self.data) - before
+
+    def end(self, *, room: bool) -> int:
+        """No more segments come: what is missing is lost, or all behind it if there is no more
+        room. Gives how many more bytes are held."""
+        before = len(self.data)
+        held = 0
+        while self._waiting and room:
+            held -= self._lose() + self._follow()
+        self._waiting.clear()
+        return held + len(self.data) - before
+
+    def _lose(self) -> int:
+        """Go on behind a gap; gives the size of what will not be read any more."""
+        if len(self.gaps) >= _MAX_GAPS:
+            size = sum(map(len, self._waiting.values()))
+            self._waiting.clear()
+            return size
+        at = min(self._waiting)
+        self.gaps.append((len(self.data), at))
+        self.data += bytes(at - len(self.data))
+        return 0
+
+    def _follow(self) -> int:
+        """Take what waited for what came; gives its size."""
+        size = 0
         while self._waiting:
             first = min(self._waiting)
             if first > len(self.data):
                 break
-            self._append(first, self._waiting.pop(first))
-        return len(self.data) - before
+            data = self._waiting.pop(first)
+            size += len(data)
+            self._append(first, data)
+        return size
 
     def _append(self, at: int, data: bytes) -> None:
         if 0 <= len(self.data) - at < len(data) and len(self.data) < MAX_HALF:
+            if self.gaps and len(self.starts) < _MAX_STARTS:
+                self.starts.append(len(self.data))
             self.data += data[len(self.data) - at :]
+
+    def runs(self) -> Iterator[tuple[int, int, list[int]]]:
+        """From where to where no byte is missing, and where segments begin there."""
+        start = 0
+        for gap, after in [*self.gaps, (len(self.data), len(self.data))]:
+            yield start, gap, [at for at in self.starts if start <= at < gap]
+            start = after
 
     def settle(self, pieces: Iterable[Piece]) -> None:
         """Take what the stream becomes."""
-        self._waiting.clear()
         same = False
         for size, canvas in pieces:
             self.canvas.extend(canvas)
@@ -171,4 +221,18 @@ class Streams:
             ports = (int.from_bytes(key[1][-2:], "big"), int.from_bytes(key[2][-2:], "big"))
             for number, half in enumerate(halves):
                 peer = bytes(others[number].data) if number < len(others) else b""
-                yield half, redact_dialogue(self._datagrams, bytes(half.data), peer, ports)
+                yield half, self._pieces(half, peer, ports)
+
+    def _pieces(self, half: Half, peer: bytes, ports: tuple[int, int]) -> Iterator[Piece]:
+        """One direction; after a gap, from the first segment on that begins something."""
+        self._bytes += half.end(room=self._bytes < MAX_BYTES)
+        at = 0
+        for start, end, begins in half.runs():
+            for begin in begins if start else (0,):
+                data = bytes(half.data[begin:end])
+                if not start or resumes(data, ports):
+                    if begin > at:
+                        yield begin - at, Canvas(bytes(begin - at))
+                    yield from redact_dialogue(self._datagrams, data, peer, ports)
+                    at = end
+                    break
