@@ -275,6 +275,7 @@ def _select(batch: RecordBatch, rows: Bool) -> RecordBatch:
         interface=batch.interface[rows],
         link_type=batch.link_type[rows],
         direction=None if batch.direction is None else batch.direction[rows],
+        ethertype=None if batch.ethertype is None else batch.ethertype[rows],
         comments={},
         processes={},
     )

@@ -159,6 +159,9 @@ class RecordBatch:
     interface: Int32
     link_type: Int32
     direction: UInt8 | None = None
+    ethertype: UInt16 | None = None
+    """The 16-bit word 12 bytes into each record, which is an Ethernet frame's type, where it was
+    at hand. Of a shorter record it is nonsense."""
     comments: dict[int, str] = field(default_factory=dict)
     """Packet comments by row."""
     processes: dict[int, str] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from pcapleak.analyzer import read_captures
 from pcapleak.capture import open_capture
+from pcapleak.capture.batches import rows_of
 from pcapleak.document import Document
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
@@ -31,29 +31,7 @@ def cut(batch: RecordBatch, bounds: list[int]) -> Iterator[RecordBatch]:
     """The same records in several batches, cut before each row of `bounds`."""
     edges = [0, *sorted(set(bounds)), len(batch)]
     for start, stop in pairwise(edges):
-        rows = slice(start, stop)
-        yield replace(
-            batch,
-            offset=batch.offset[rows],
-            captured_length=batch.captured_length[rows],
-            original_length=batch.original_length[rows],
-            ts_ns=batch.ts_ns[rows],
-            frame=batch.frame[rows],
-            interface=batch.interface[rows],
-            link_type=batch.link_type[rows],
-            direction=None if batch.direction is None else batch.direction[rows],
-            comments={
-                row - start: text for row, text in batch.comments.items() if start <= row < stop
-            },
-            processes={
-                row - start: text for row, text in batch.processes.items() if start <= row < stop
-            },
-        )
-
-
-def within(texts: dict[int, str], start: int, stop: int) -> dict[int, str]:
-    """The texts of some rows, by their new numbers."""
-    return {row - start: text for row, text in texts.items() if start <= row < stop}
+        yield rows_of(batch, start, stop)
 
 
 def analyze(path: Path, policy: Policy, places: list[float]) -> Document:

@@ -20,6 +20,7 @@ def rows_of(batch: RecordBatch, start: int, stop: int) -> RecordBatch:
         batch.interface[rows],
         batch.link_type[rows],
         batch.direction[rows] if batch.direction is not None else None,
+        batch.ethertype[rows] if batch.ethertype is not None else None,
         {row - start: text for row, text in batch.comments.items() if start <= row < stop},
         {row - start: text for row, text in batch.processes.items() if start <= row < stop},
     )
@@ -39,6 +40,7 @@ def reorder(batch: RecordBatch, order: Int64) -> RecordBatch:
         batch.interface[order],
         batch.link_type[order],
         batch.direction[order] if batch.direction is not None else None,
+        batch.ethertype[order] if batch.ethertype is not None else None,
         {int(place[row]): text for row, text in batch.comments.items() if place[row] >= 0},
         {int(place[row]): text for row, text in batch.processes.items() if place[row] >= 0},
     )

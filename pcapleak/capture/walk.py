@@ -19,7 +19,7 @@ import numpy as np
 
 from pcapleak.model import Bytes, Int64
 
-LANES: Final = 512
+LANES: Final = 256
 PIECE: Final = 16384
 """Bytes a lane covers at least: shorter chains cost more than they save."""
 SEARCH: Final = 2048
@@ -57,7 +57,7 @@ def walk(data: Bytes, start: int, end: int, framing: Framing) -> tuple[Int64, in
     if lanes < FEW or framing.find is None:
         return walk_scalar(data, start, end, framing)
     guesses = _guess(data, start, end, framing, lanes)
-    if len(guesses) < FEW:
+    if len(guesses) < FEW or np.diff(guesses, append=end).max() > framing.longest:
         return walk_scalar(data, start, end, framing)
     heads, ends = _follow(data, guesses, end, framing)
     if np.array_equal(ends[:-1], guesses[1:]):
@@ -103,54 +103,63 @@ def _guess(data: Bytes, start: int, end: int, framing: Framing, lanes: int) -> I
 
 
 def _follow(data: Bytes, starts: Int64, end: int, framing: Framing) -> tuple[Int64, Int64]:
-    """All chains in lock-step, each up to the next one's start: sorted heads, chain ends."""
+    """All chains in lock-step, each up to the next one's start: sorted heads, chain ends.
+
+    No chain may be longer than the longest record: then a length outside the sane range leads
+    past the chain's stop, and only there it has to be looked for.
+    """
     order = "<" if framing.little else ">"
-    count = len(data) - 11
-    if framing.section is None:
-        words = np.ndarray((count,), f"{order}u4", data, framing.length_at, (1,))
-    else:
-        words = np.ndarray((count,), f"{order}u8", data, framing.length_at - 4, (1,))
-    stops = np.append(starts[1:], end - framing.header + 1)
+    words = np.ndarray((len(data) - 11,), f"{order}u4", data, framing.length_at, (1,))
+    section, least = framing.section, np.uint32(framing.shortest)
+    most = framing.longest - framing.shortest
+    extra = np.int64(framing.extra + framing.shortest)
     ends = starts.copy()
     lanes = np.arange(len(starts))
-    at, stop = starts, stops
+    at, stop = starts, np.append(starts[1:], end - framing.header + 1)
+    going = at < stop
+    at, stop, lanes = at[going], stop[going], lanes[going]
     found: list[Int64] = []
-    running = at < stop
-    while True:
-        if not running.all():
-            ends[lanes[~running]] = at[~running]
-            at, stop, lanes = at[running], stop[running], lanes[running]
-        if len(at) < FEW:
-            break
-        length = words[at].astype(np.int64)
-        good = None
-        if framing.section is not None:
-            kind = length & 0xFFFF_FFFF if framing.little else length >> 32 & 0xFFFF_FFFF
-            length = length >> 32 & 0xFFFF_FFFF if framing.little else length & 0xFFFF_FFFF
-            good = kind != framing.section
-            good &= length >= framing.shortest
-        after = length + framing.extra
-        if framing.section is not None:
-            after += 3
-            after &= ~3
-        after += at
-        bad = after > end
-        bad |= length > framing.longest
-        if good is not None:
-            bad |= ~good
-        if bad.any():
-            ends[lanes[bad]] = at[bad]
-            keep = ~bad
-            at, stop, lanes, after = at[keep], stop[keep], lanes[keep], after[keep]
-        found.append(at)
-        at = after
-        running = at < stop
-    for lane, first, last in zip(lanes.tolist(), at.tolist(), stop.tolist(), strict=True):
-        heads, ends[lane] = walk_scalar(data, first, end, framing, last)
+    while len(at) >= FEW:
+        length = words[at] - least  # Of one below the least, larger than all
+        if section is not None:
+            step = length.astype(np.int64) + 3
+            step &= ~3
+            after = at + step
+        else:
+            after = at + length
+        after += extra
+        going = after < stop
+        if np.count_nonzero(going) < len(going):
+            over = np.flatnonzero(~going)
+            last, beyond = at[over], after[over]
+            bad = (beyond > end) | (length[over] > most)
+            ends[lanes[over]] = np.where(bad, last, beyond)
+            found.append(last[~bad])
+            found.append(at[going])
+            at, stop, lanes = after[going], stop[going], lanes[going]
+        else:
+            found.append(at)
+            at = after
+    for lane, first, last_stop in zip(lanes.tolist(), at.tolist(), stop.tolist(), strict=True):
+        heads, ends[lane] = walk_scalar(data, first, end, framing, last_stop)
         found.append(heads)
     heads = np.concatenate(found)
     heads.sort()
+    if section is not None:
+        kinds = np.ndarray((len(data) - 3,), f"{order}u4", data, 0, (1,))[heads]
+        sections = heads[kinds == section]
+        if len(sections):
+            heads = _before(heads, sections, starts, ends)
     return heads, ends
+
+
+def _before(heads: Int64, sections: Int64, starts: Int64, ends: Int64) -> Int64:
+    """The heads of each chain that lie before the first section in it, where it ends."""
+    cut = np.full(len(starts), np.iinfo(np.int64).max)
+    np.minimum.at(cut, np.searchsorted(starts, sections, "right") - 1, sections)
+    np.minimum(ends, cut, out=ends)
+    kept: Int64 = heads[heads < cut[np.searchsorted(starts, heads, "right") - 1]]
+    return kept
 
 
 def _join(

@@ -93,22 +93,24 @@ class Dissector:
         if len(rows) < len(batch):
             self._count_others(frames, ~carried)
         wire_end = batch.offset + batch.original_length
+        # As nearly always in the one case, and always in the other, without a copy
+        chosen: Int64 | slice = slice(None) if len(rows) == len(batch) else rows
         network, readable = parse_network(
-            batch.data, frames.start[rows], frames.end[rows], wire_end[rows], is_v6[rows]
+            batch.data, frames.start[chosen], frames.end[chosen], wire_end[chosen], is_v6[chosen]
         )
         if not readable.all():
             self._drop(batch, frames, rows[~readable])
-            rows = rows[readable]
+            chosen = rows = rows[readable]
             network = network.select(readable)
         transport = parse_transport(batch.data, network)
         packets = Packets(
             data=batch.data,
             row=rows,
-            frame=batch.frame[rows],
-            ts_ns=batch.ts_ns[rows],
-            interface=frames.interface[rows],
-            direction=frames.direction[rows],
-            length=batch.original_length[rows],
+            frame=batch.frame[chosen],
+            ts_ns=batch.ts_ns[chosen],
+            interface=frames.interface[chosen],
+            direction=frames.direction[chosen],
+            length=batch.original_length[chosen],
             **{name: getattr(network, name) for name in _NETWORK_COLUMNS},
             **{name: getattr(transport, name) for name in _TRANSPORT_COLUMNS},
             encapsulation=np.zeros(len(rows), np.int32),

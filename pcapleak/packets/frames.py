@@ -65,19 +65,24 @@ class FrameReader:
             batch.interface.copy(),
         )
         if size and (batch.link_type == batch.link_type[0]).all():
-            self._read_kind(int(batch.link_type[0]), batch.data, frames, slice(None))
+            self._read_kind(int(batch.link_type[0]), batch, frames, slice(None))
         else:
             for kind in np.unique(batch.link_type).tolist():
                 rows = np.flatnonzero(batch.link_type == kind)
-                self._read_kind(kind, batch.data, frames, rows)
-        odd = np.flatnonzero(_WALKED[frames.ethertype])
+                self._read_kind(kind, batch, frames, rows)
+        odd = np.flatnonzero((frames.ethertype != link.IPV4) & (frames.ethertype != link.IPV6))
+        odd = odd[_WALKED[frames.ethertype[odd]]]
         if len(odd):
             self._walk(batch.data, frames, odd, None)
         return frames
 
-    def _read_kind(self, kind: int, data: Bytes, frames: Frames, rows: Int64 | slice) -> None:
+    def _read_kind(
+        self, kind: int, batch: RecordBatch, frames: Frames, rows: Int64 | slice
+    ) -> None:
         """Fill `rows`, all of one link type."""
-        found = _by_columns(kind, data, frames.start[rows], frames.end[rows])
+        data, told = batch.data, batch.ethertype
+        ethertype = told[rows] if told is not None else None
+        found = _by_columns(kind, data, frames.start[rows], frames.end[rows], ethertype)
         if found is None:
             layer = LINK_LAYERS.get(kind)
             if layer is None:
@@ -148,10 +153,12 @@ class FrameReader:
         return interface
 
 
-def _by_columns(kind: int, data: Bytes, offset: Int64, end: Int64) -> link.Link | None:
+def _by_columns(
+    kind: int, data: Bytes, offset: Int64, end: Int64, ethertype: UInt16 | None
+) -> link.Link | None:
     """The link types read by columns; None for all others."""
     if kind == link.ETHERNET:
-        return link.ethernet(data, offset, end)
+        return link.ethernet(data, offset, end, ethertype)
     if kind in link.RAW_IP:
         return link.raw_ip(data, offset, end)
     if kind in link.LOOPBACK:

@@ -59,9 +59,12 @@ class Link(NamedTuple):
     """The operating system's interface index (SLL2)."""
 
 
-def ethernet(data: Bytes, offset: Int64, end: Int64) -> Link:
-    """Ethernet II (IEEE 802.3), tags skipped."""
-    kind = take_u16(data, np.minimum(offset + 12, end))
+def ethernet(data: Bytes, offset: Int64, end: Int64, ethertype: UInt16 | None) -> Link:
+    """Ethernet II (IEEE 802.3), tags skipped; `ethertype` if it was read already."""
+    if ethertype is None:
+        kind = take_u16(data, np.minimum(offset + 12, end))
+    else:
+        kind = ethertype.copy()
     network = offset + 14
     short = network > end
     if short.any():
@@ -72,10 +75,10 @@ def ethernet(data: Bytes, offset: Int64, end: Int64) -> Link:
 
 def skip_tags(data: Bytes, network: Int64, end: Int64, ethertype: UInt16) -> tuple[Int64, UInt16]:
     """Step over VLAN tags, MPLS labels, PPPoE and LLC, in bounded rounds over such rows only."""
-    inside = _INSIDE[ethertype]
-    if not inside.any():
+    rows = np.flatnonzero((ethertype != IPV4) & (ethertype != IPV6))
+    rows = rows[_INSIDE[ethertype[rows]]]
+    if not len(rows):
         return network, ethertype
-    rows = np.flatnonzero(inside)
     for _ in range(_ROUNDS):
         after, inner = _step(data, network[rows], ethertype[rows])
         inner[after > end[rows]] = NOT_CARRIED

@@ -8,7 +8,7 @@ import numpy as np
 
 from pcapleak.model import Bool, Bytes, Int64, PacketFlag, UInt8, UInt16, UInt32, UInt64
 
-from .gather import take, take_u16, take_u32
+from .gather import pick, take, take_u16, take_u32
 
 FRAGMENT_HEADER = 44
 AUTHENTICATION = 51
@@ -19,6 +19,10 @@ _EXTENSION[[0, 43, FRAGMENT_HEADER, AUTHENTICATION, 60, 135, 139, 140]] = True
 _EXTENSION_ROUNDS = 128
 """RFC 8200 section 4.1 lets a packet hold at most nine; test packets have a hundred. More is an
 attack on the reader."""
+
+
+_FRAGMENTED = np.array([0x3FFF], ">u2").view(np.uint16)[0]
+"""More fragments, or a fragment offset (RFC 791 section 3.1), as they lie in memory."""
 
 
 @dataclass(slots=True)
@@ -57,61 +61,74 @@ def parse_network(
     `end` is where the captured bytes of the frame end, `wire_end` where the frame itself did.
     Rows without a readable header hold nonsense and must be dropped by the caller.
     """
+    count = len(start)
     head = take(data, start, 40)
-    first = head[:, 0].copy()
     words = head.view(">u2")
-    quads = head.view(">u4")
-    octets = head.view(">u8")
-    version: UInt8 = (first >> 4).astype(np.uint8)
-    minimum = np.where(is_v6, 40, 20)
-    header = np.where(is_v6, 40, (first & 15).astype(np.int64) << 2)
-    unreadable = (version != np.where(is_v6, 6, 4)) | (start + minimum > end) | (header < 20)
-
-    length = np.where(is_v6, words[:, 2].astype(np.int64) + 40, words[:, 1])
-    # Zero is what offloading network cards and jumbograms leave: the frame tells the length.
-    unknown = np.where(is_v6, length == 40, length == 0)
-    declared_end = start + length
-    if unknown.any():
-        declared_end = np.where(unknown, wire_end, declared_end)
-    transport = start + header
-    flags = np.zeros(len(start), np.uint16)
-    if (wrong := (declared_end > wire_end) | (declared_end < transport)).any():
-        flags[wrong] |= PacketFlag.MALFORMED.value
-    cut = (declared_end > end) & (wire_end > end)
-    if cut.any():
-        flags[cut] |= PacketFlag.TRUNCATED.value
-    datagram_end = np.minimum(end, declared_end)
-
-    zero = np.uint64(0)
+    version = head[:, 0] >> np.uint8(4)
+    header = (head[:, 0] & 15) << 2
     network = Network(
         version=version,
-        protocol=np.where(is_v6, head[:, 6], head[:, 9]),
-        source_hi=np.where(is_v6, octets[:, 1], zero),
-        source_lo=np.where(is_v6, octets[:, 2], quads[:, 3]),
-        destination_hi=np.where(is_v6, octets[:, 3], zero),
-        destination_lo=np.where(is_v6, octets[:, 4], quads[:, 4]),
-        transport=np.minimum(transport, datagram_end),
-        end=datagram_end,
-        declared_end=declared_end,
-        flags=flags,
-        fragment_offset=np.zeros(len(start), np.int64),
-        fragment_id=np.zeros(len(start), np.uint32),
-        more_fragments=np.zeros(len(start), np.bool_),
+        protocol=head[:, 9].copy(),
+        source_hi=np.zeros(count, np.uint64),
+        source_lo=head.view(">u4")[:, 3].astype(np.uint64),
+        destination_hi=np.zeros(count, np.uint64),
+        destination_lo=head.view(">u4")[:, 4].astype(np.uint64),
+        transport=start,
+        end=end,
+        declared_end=wire_end,
+        flags=np.zeros(count, np.uint16),
+        fragment_offset=np.zeros(count, np.int64),
+        fragment_id=np.zeros(count, np.uint32),
+        more_fragments=np.zeros(count, np.bool_),
     )
-    part = words[:, 3].astype(np.uint16)
-    fragmented = ((part & 0x3FFF) != 0) & ~is_v6
+    length = words[:, 1].astype(np.int64)
+    unreadable = (version != 4) | (header < 20)
+    # Zero is what offloading network cards and jumbograms leave: the frame tells the length.
+    unknown = length == 0
+    fragmented = head.view(np.uint16)[:, 3] & _FRAGMENTED != 0
+    six = np.flatnonzero(is_v6)
+    if len(six):
+        fixed = pick(head, six)
+        octets = fixed.view(">u8")
+        payload = fixed.view(">u2")[:, 2]
+        network.protocol[six] = fixed[:, 6]
+        network.source_hi[six], network.source_lo[six] = octets[:, 1], octets[:, 2]
+        network.destination_hi[six], network.destination_lo[six] = octets[:, 3], octets[:, 4]
+        header[six] = 40
+        length[six] = payload + np.int64(40)
+        unreadable[six] = version[six] != 6
+        unknown[six] = payload == 0
+        fragmented[six] = False
+    there = end - start
+    if count and there.min() < 40:
+        unreadable |= there < np.where(is_v6, 40, 20)
+
+    network.declared_end = declared_end = start + length
+    if unknown.any():
+        rows = np.flatnonzero(unknown)
+        declared_end[rows] = wire_end[rows]
+    transport = start + header
+    rows = np.flatnonzero((declared_end > wire_end) | (declared_end < transport))
+    network.flags[rows] |= PacketFlag.MALFORMED.value
+    network.end = np.minimum(end, declared_end)
+    if (lacking := wire_end > end).any():
+        rows = np.flatnonzero(lacking & (declared_end > end))
+        network.flags[rows] |= PacketFlag.TRUNCATED.value
+    network.transport = np.minimum(transport, network.end)
     if fragmented.any():
         rows = np.flatnonzero(fragmented)
+        part = words[rows, 3].astype(np.uint16)
         _mark_fragments(
             network,
             rows,
-            (part[rows] & 0x1FFF).astype(np.int64) << 3,
-            (part[rows] & 0x2000) != 0,
+            (part & 0x1FFF).astype(np.int64) << 3,
+            (part & 0x2000) != 0,
             words[rows, 2].astype(np.uint32),
         )
-    extended = _EXTENSION[network.protocol] & (is_v6 | (network.protocol == AUTHENTICATION))
-    if extended.any():
-        _skip_extensions(data, network, np.flatnonzero(extended & ~unreadable))
+    rows = np.flatnonzero(_EXTENSION.take(network.protocol) & ~unreadable)
+    if len(rows):
+        rows = rows[is_v6[rows] | (network.protocol[rows] == AUTHENTICATION)]
+        _skip_extensions(data, network, rows)
     return network, ~unreadable
 
 

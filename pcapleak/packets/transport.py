@@ -17,11 +17,7 @@ UDP = 17
 ICMPV6 = 58
 SCTP = 132
 
-_PORTED = np.zeros(256, np.bool_)
-_PORTED[[TCP, UDP, SCTP]] = True
-_IS_ICMP = np.zeros(256, np.bool_)
-_IS_ICMP[[ICMP, ICMPV6]] = True
-_HEADER = np.zeros(256, np.int64)
+_HEADER = np.zeros(256, np.uint8)
 _HEADER[[TCP, UDP, SCTP]] = [20, 8, 12]
 # Destination unreachable, source quench, redirect, time exceeded, parameter problem
 # (RFC 792); for ICMPv6 types 1 to 4 (RFC 4443 section 2.1).
@@ -50,33 +46,33 @@ def parse_transport(data: Bytes, network: Network) -> Transport:
     words = head.view(">u2")
     there = end - start
     headed = there >= 4
-    later = network.fragment_offset > 0
-    headed &= ~later
-    ported = _PORTED[protocol] & headed
-    source_port = np.where(ported, words[:, 0], np.uint16(0))
-    destination_port = np.where(ported, words[:, 1], np.uint16(0))
-    tcp = ported & (protocol == TCP)
-    udp = ported & (protocol == UDP)
+    later = np.flatnonzero(network.flags & PacketFlag.FRAGMENT.value)
+    later = later[network.fragment_offset[later] > 0]
+    headed[later] = False
+    tcp = (protocol == TCP) & headed
+    udp = (protocol == UDP) & headed
+    ported = tcp | udp | ((protocol == SCTP) & headed)
+    source_port = words[:, 0] * ported
+    destination_port = words[:, 1] * ported
 
-    header = _HEADER[protocol]
-    declared_end = network.declared_end
+    header = _HEADER.take(protocol)
+    tcp_header = (head[:, 12] >> 4) << 2
+    sized = tcp & (there >= 13)
+    rows = np.flatnonzero(sized)
+    header[rows] = tcp_header[rows]
+    size = network.declared_end - start
     datagram = words[:, 2].astype(np.int64)
     # A length of zero is a jumbogram's (RFC 2675) or an offloaded datagram's.
     bounded = udp & (datagram != 0) & (there >= 6)
-    stated = np.where(bounded, start + datagram, declared_end)
-    tcp_header = (head[:, 12] >> 4).astype(np.int64) << 2
-    header = np.where(tcp & (there >= 13), tcp_header, header)
-    wrong = (bounded & ((datagram < 8) | (stated > declared_end))) | (
-        tcp & ((tcp_header < 20) | (start + tcp_header > declared_end)) & (there >= 13)
-    )
+    wrong = bounded & ((datagram < 8) | (datagram > size))
+    wrong |= sized & ((tcp_header < 20) | (tcp_header > size))
     if wrong.any():
+        rows = np.flatnonzero(wrong)
         # The UDP length is the whole datagram's, so a fragment is always shorter.
-        whole = network.flags[wrong] & PacketFlag.FRAGMENT.value == 0
-        network.flags[np.flatnonzero(wrong)[whole]] |= PacketFlag.MALFORMED.value
-    tcp_flags = np.where(tcp & (there >= 14), head[:, 13], np.uint8(0))
-    tcp_seq = np.where(tcp & (there >= 8), head.view(">u4")[:, 1], np.uint32(0))
+        whole = network.flags[rows] & PacketFlag.FRAGMENT.value == 0
+        network.flags[rows[whole]] |= PacketFlag.MALFORMED.value
 
-    control = _IS_ICMP[protocol] & headed
+    control = ((protocol == ICMP) | (protocol == ICMPV6)) & headed
     if control.any():
         rows = np.flatnonzero(control)
         kind = head[rows, 0]
@@ -85,15 +81,19 @@ def parse_transport(data: Bytes, network: Network) -> Transport:
         errors = rows[_QUOTES[(protocol[rows] == ICMPV6).astype(np.intp), kind]]
         network.flags[errors] |= PacketFlag.ICMP_ERROR.value
         header[errors] = 8
-    if later.any():
-        header[later] = 0
+    header[later] = 0
     offset = np.minimum(start + header, end)
+    length = end - offset
+    # Where UDP tells another length than IP, as nearly never
+    odd = np.flatnonzero(bounded & (datagram != size))
+    size[odd] = datagram[odd]
+    length[odd] = np.maximum(np.minimum(end[odd], start[odd] + size[odd]) - offset[odd], 0)
     return Transport(
         source_port=source_port,
         destination_port=destination_port,
         payload_offset=offset,
-        payload_length=np.maximum(np.minimum(end, stated) - offset, 0),
-        payload_declared=np.maximum(stated - start - header, 0),
-        tcp_flags=tcp_flags,
-        tcp_seq=tcp_seq,
+        payload_length=length,
+        payload_declared=np.maximum(size - header, 0),
+        tcp_flags=head[:, 13] * (tcp & (there >= 14)),
+        tcp_seq=head.view(">u4")[:, 1] * (tcp & (there >= 8)),
     )

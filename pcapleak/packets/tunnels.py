@@ -64,33 +64,34 @@ _TEREDO_PREFIX = 0x20010000
 def tunnel_rows(packets: Packets, rows: Int64) -> Int64:
     """Those of `rows` that may carry another IP packet."""
     protocol = packets.protocol[rows]
-    chosen = _TUNNEL_PROTOCOL[protocol]
-    udp = protocol == UDP
-    chosen |= udp & (
-        _TUNNEL_PORT[packets.destination_port[rows]] | _TUNNEL_PORT[packets.source_port[rows]]
+    chosen = _TUNNEL_PROTOCOL.take(protocol)
+    udp = np.flatnonzero(protocol == UDP)
+    datagrams = rows[udp]
+    chosen[udp] = (
+        _TUNNEL_PORT.take(packets.destination_port[datagrams])
+        | _TUNNEL_PORT.take(packets.source_port[datagrams])
+        | _teredo_like(packets, datagrams)
     )
-    chosen |= _teredo_like(packets, rows, udp)
-    if not chosen.any():
-        return rows[:0]
+    rows = rows[np.flatnonzero(chosen)]
     whole = packets.flags[rows] & PacketFlag.FRAGMENT.value == 0
-    kept: Int64 = rows[chosen & whole & (packets.payload_length[rows] > 0)]
+    kept: Int64 = rows[whole & (packets.payload_length[rows] > 0)]
     return kept
 
 
-def _teredo_like(packets: Packets, rows: Int64, udp: Bool) -> Bool:
+def _teredo_like(packets: Packets, rows: Int64) -> Bool:
     """Datagrams between Teredo peers, on any port: RFC 4380 section 5.2.3."""
     at = packets.payload_offset[rows]
-    chosen = udp & (packets.data[at] >> 4 == 6) & (packets.version[rows] == 4)
-    if chosen.any():
-        some = np.flatnonzero(chosen)
+    chosen: Bool = packets.data[at] >> 4 == 6
+    some = np.flatnonzero(chosen)
+    if len(some):
         head = take(packets.data, at[some], 40)
         prefixes = head.view(">u4")
-        fits = (head.view(">u2")[:, 2] + 40 == packets.payload_declared[rows[some]]) & (
-            (prefixes[:, 2] == _TEREDO_PREFIX) | (prefixes[:, 6] == _TEREDO_PREFIX)
+        chosen[some] = (
+            (packets.version[rows[some]] == 4)
+            & (head.view(">u2")[:, 2] + 40 == packets.payload_declared[rows[some]])
+            & ((prefixes[:, 2] == _TEREDO_PREFIX) | (prefixes[:, 6] == _TEREDO_PREFIX))
         )
-        chosen[some] = fits
-    found: Bool = chosen
-    return found
+    return chosen
 
 
 def _layer_of(packets: Packets, row: int) -> tuple[str, Layer]:

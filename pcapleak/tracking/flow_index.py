@@ -7,15 +7,18 @@ it slow. The hash only finds candidates; the whole key is compared.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pcapleak.model import Bool, Int64, UInt64
 
 ORIG_HI, ORIG_LO, RESP_HI, RESP_LO, PORTS, META = range(6)
 """Columns of the stored keys. `PORTS` is orig's << 16 | resp's; `META` is
 interface << 32 | encapsulation << 16 | version << 8 | protocol."""
+
+_Number = TypeVar("_Number", np.int64, np.uint64, np.uint32, np.uint8)
 
 _TAG = np.uint64(0xFFFF_FFFF_0000_0000)
 _NUMBER = np.uint64(0x0000_0000_FFFF_FFFF)
@@ -76,25 +79,34 @@ class FlowIndex:
 
     def find(self, hashes: UInt64, keys: Keys) -> tuple[Int64, Bool]:
         """The number of each key, -1 where it has none, and whether orig is its source."""
-        mask = len(self._slots) - 1
-        slot = (hashes & np.uint64(mask)).astype(np.int64)
-        number, forward, again = self._probe(slot, hashes, keys)
-        rows = np.flatnonzero(again)
-        slot = slot[rows]
-        while len(rows):
-            slot = (slot + 1) & mask
-            number[rows], forward[rows], again = self._probe(slot, hashes[rows], keys.select(rows))
-            rows, slot = rows[again], slot[again]
+        number = self._candidates(hashes)
+        forward, same = self.compare(number, keys)
+        # Two keys of one tag: almost never, so those are looked for one by one.
+        for row in np.flatnonzero((number >= 0) & ~same).tolist():
+            number[row], forward[row] = self._find_one(int(hashes[row]), keys, row)
         return number, forward
 
-    def _probe(self, slot: Int64, hashes: UInt64, keys: Keys) -> tuple[Int64, Bool, Bool]:
-        """Look into one slot for each key; the last column says who must look further."""
+    def _candidates(self, hashes: UInt64) -> Int64:
+        """The number of the first key that has each hash's tag, -1 where there is none."""
+        mask = len(self._slots) - 1
+        slot = (hashes & np.uint64(mask)).view(np.int64)
         value = self._slots.take(slot)
-        used = value != 0
-        like = ((value ^ hashes) < _TAG_UNIT) & used
-        number = (value & _NUMBER).astype(np.int64) - 1
-        stored = self._stored.take(np.where(like, number, 0), axis=0)
-        like &= stored[:, META] == keys.meta
+        rows = np.flatnonzero((value ^ hashes) >= _TAG_UNIT)
+        rows = rows[np.flatnonzero(value[rows])]
+        while len(rows):
+            slot[rows] = further = (slot[rows] + 1) & mask
+            value[rows] = held = self._slots.take(further)
+            rows = rows[np.flatnonzero((held != 0) & ((held ^ hashes[rows]) >= _TAG_UNIT))]
+        number: Int64 = (value & _NUMBER).view(np.int64)
+        number -= 1
+        return number
+
+    def compare(self, number: Int64, keys: Keys) -> tuple[Bool, Bool]:
+        """Whether orig of the stored keys is the source of `keys`, and whether they are the same.
+
+        Numbers of -1 stand for no key; what is said of those is nonsense.
+        """
+        stored = self._stored.take(number, axis=0)
         forward = (stored[:, ORIG_LO] == keys.source_lo) & (stored[:, PORTS] == keys.ports)
         forward &= stored[:, RESP_LO] == keys.destination_lo
         forward &= stored[:, ORIG_HI] == keys.source_hi
@@ -103,9 +115,21 @@ class FlowIndex:
         back &= stored[:, ORIG_LO] == keys.destination_lo
         back &= stored[:, RESP_HI] == keys.source_hi
         back &= stored[:, ORIG_HI] == keys.destination_hi
-        found = like & (forward | back)
-        number[~found] = -1
-        return number, forward, used & ~found
+        return forward, (stored[:, META] == keys.meta) & (forward | back)
+
+    def _find_one(self, hashed: int, keys: Keys, row: int) -> tuple[int, bool]:
+        """As `find`, of one key."""
+        key = keys.select(slice(row, row + 1))
+        mask = len(self._slots) - 1
+        slot = hashed & mask
+        while value := int(self._slots[slot]):
+            if value ^ hashed < _TAG_UNIT:
+                number = np.array([(value & int(_NUMBER)) - 1])
+                forward, same = self.compare(number, key)
+                if same[0]:
+                    return int(number[0]), bool(forward[0])
+            slot = (slot + 1) & mask
+        return -1, False
 
     def add(self, hashes: UInt64, keys: Keys) -> Int64:
         """Give numbers to keys that have none; no two of them may be equal."""
@@ -114,8 +138,8 @@ class FlowIndex:
         if stop > room:
             while stop > room:
                 room *= 2
-            self._stored = _grown(self._stored, room)
-            self._hashes = _grown(self._hashes, room)
+            self._stored = grown(self._stored, room)
+            self._hashes = grown(self._hashes, room)
         self.size = stop
         rows = self._stored[start:stop]
         rows[:, ORIG_HI], rows[:, ORIG_LO] = keys.source_hi, keys.source_lo
@@ -146,7 +170,8 @@ class FlowIndex:
             value, slot = value[left], (slot[left] + 1) & mask
 
 
-def _grown(column: UInt64, room: int) -> UInt64:
+def grown(column: NDArray[_Number], room: int) -> NDArray[_Number]:
+    """`column` with room for as many rows, the new ones zero."""
     larger = np.zeros((room, *column.shape[1:]), column.dtype)
     larger[: len(column)] = column
     return larger

@@ -25,7 +25,7 @@ from .flow_columns import (
     PACKETS,
     FlowColumns,
 )
-from .flow_index import Keys
+from .flow_index import Keys, grown
 
 _SIXTEEN = np.uint64(16)
 _ENCAPSULATION = np.uint64(0xFFFF_0000)
@@ -64,27 +64,30 @@ class FlowTable(FlowColumns):
         """Count `packets`; for each row its flow's id and whether orig sent it."""
         if not len(packets):
             return np.empty(0, np.int64), np.empty(0, np.bool_)
+        known = len(self)
         flow, forward = self._identify(_keys_of(packets))
         counts = self._counts.reshape(-1)
         base = flow << 3
         way = base + ~forward
         np.add.at(counts, way + PACKETS, 1)
         np.add.at(counts, way + BYTES, packets.length)
-        self._time(base, packets.ts_ns)
+        self._time(base, packets.ts_ns, np.flatnonzero(flow >= known))
         # Written last to first, so that the first frame of each direction stays
         fresh = np.flatnonzero(counts.take(way + FIRST_FRAME) < 0)[::-1]
         counts[way[fresh] + FIRST_FRAME] = packets.frame[fresh]
-        seen = np.flatnonzero(packets.tcp_flags & ~self._tcp_flags.take(flow))
-        if len(seen):
-            np.bitwise_or.at(self._tcp_flags, flow[seen], packets.tcp_flags[seen])
+        flagged = np.flatnonzero(packets.tcp_flags)
+        told = packets.tcp_flags[flagged]
+        seen = np.flatnonzero(told & ~self._tcp_flags.take(flow[flagged]))
+        np.bitwise_or.at(self._tcp_flags, flow[flagged[seen]], told[seen])
         return flow, forward
 
-    def _time(self, base: Int64, times: Int64) -> None:
+    def _time(self, base: Int64, times: Int64, new: Int64) -> None:
+        """Count `times` for the flows at `base`; the rows `new` are those of new flows."""
         counts = self._counts.reshape(-1)
-        new = np.flatnonzero(counts.take(base + FIRST_NS) == HIGHEST_NS)[::-1]
+        new = new[::-1]  # Of several writes the last stays.
         counts[base[new] + FIRST_NS] = times[new]
         if times[0] >= self._latest_ns and (times[1:] >= times[:-1]).all():
-            # In order, as nearly always: of several writes the last stays.
+            # In order, as nearly always
             counts[base + LAST_NS] = times
             self._latest_ns = int(times[-1])
         else:
@@ -119,19 +122,21 @@ class FlowTable(FlowColumns):
         flow, forward = self._index.find(hashes, keys)
         missing = np.flatnonzero(flow < 0)
         while len(missing):
-            # One new flow for each distinct hash, then look again, so that two flows of one
-            # hash each get their own.
-            _, first = np.unique(hashes[missing], return_index=True)
-            rows = missing[np.sort(first)]
-            if limit is not None:
-                rows = rows[: max(0, limit - len(self))]
-                if not len(rows):
-                    break
+            # One new flow for each distinct hash. Where the key is another one all the same, look
+            # again, so that two flows of one hash each get their own.
+            first, group = _distinct(hashes[missing])
+            room = len(first) if limit is None else max(0, limit - len(self))
+            rows = missing[first[:room]]
+            if not len(rows):
+                break
+            start = len(self)
             self._enter(self._index.add(hashes[rows], keys.select(rows)))
-            flow[missing], forward[missing] = self._index.find(
-                hashes[missing], keys.select(missing)
-            )
-            missing = missing[flow[missing] < 0]
+            number = np.where(group < room, group + start, -1)
+            told = keys.select(missing)
+            forward[missing], same = self._index.compare(number, told)
+            number[~same] = -1
+            flow[missing] = number
+            missing = missing[np.flatnonzero(~same & (group < room))]
         return flow, forward
 
     def _enter(self, flow: Int64) -> None:
@@ -140,9 +145,9 @@ class FlowTable(FlowColumns):
         if size > room:
             while size > room:
                 room *= 2
-            self._counts = np.resize(self._counts, (room, 8))
-            self._services = np.resize(self._services, room)
-            self._tcp_flags = np.resize(self._tcp_flags, room)
+            self._counts = grown(self._counts, room)
+            self._services = grown(self._services, room)
+            self._tcp_flags = grown(self._tcp_flags, room)
         counts = self._counts[flow[0] : size]
         counts[:] = 0
         counts[:, FIRST_FRAME : FIRST_FRAME + 2] = -1
@@ -155,6 +160,21 @@ class FlowTable(FlowColumns):
         rows = np.flatnonzero(services)
         if len(rows):
             np.bitwise_or.at(self._services, flow[rows], services[rows])
+
+
+def _distinct(hashes: UInt64) -> tuple[Int64, Int64]:
+    """Where each distinct hash comes first, ascending, and for each row the place of its hash
+    among those."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    first = np.minimum.reduceat(order, begins)
+    ascending = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[ascending] = np.arange(len(first))
+    group = np.empty(len(hashes), np.int64)
+    group[order] = np.repeat(place, np.diff(begins, append=len(hashes)))
+    return first[ascending], group
 
 
 def _keys_of(packets: Packets) -> Keys:
