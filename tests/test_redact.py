@@ -404,6 +404,33 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
         read_key(tmp_path / "key")
 
 
+@pytest.mark.parametrize("name", [".", "no/key"])
+def test_a_key_that_cannot_be_had_is_said(name: str, tmp_path: Path) -> None:
+    done = run("redact", str(LAB[0]), str(tmp_path / "out"), "--key", str(tmp_path / name))
+    assert done.returncode == 2
+    assert "no key (" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_says_what_it_did(tmp_path: Path) -> None:
+    source, out = ROOT / "captures" / "signalling-tls.pcapng", tmp_path / "out.pcapng"
+    said = run("redact", str(source), str(out)).stdout
+    assert re.fullmatch(
+        rf"{out}: \d+ packets; \d+ addresses renamed, none left; \d+ payloads blanked;"
+        r" left out: 1 block of TLS secrets\n",
+        said,
+    )
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(source.read_bytes()[:-5])
+    assert "cut off" in run("redact", str(cut), str(out)).stdout
+
+
+@pytest.mark.parametrize("ends", [("-", "out"), ("in", "-")])
+def test_it_writes_and_reads_files_only(ends: tuple[str, str]) -> None:
+    with pytest.raises(PcapleakError, match="give a file, not standard"):
+        redact_capture(ends[0], ends[1], KEY)
+
+
 def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     before = tmp_path / "in.pcapng"
     before.write_bytes((ROOT / "captures" / "direct.pcapng").read_bytes())

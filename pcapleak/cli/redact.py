@@ -38,10 +38,14 @@ def redact(
 
     used = secrets.token_bytes(32) if key is None else read_key(key)
     done = redact_capture(source, target, used, keep_payload=keep_payload)
-    notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed", "none left"]
+    notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed, none left"]
+    if done.forgotten:
+        notes[-1] = f"all addresses renamed, of the first {done.addresses} none left"
     if done.blanked:
         notes.append(f"{done.blanked} payloads blanked")
     if done.unreadable:
-        notes.append(f"{done.unreadable} frames of other link types blanked whole")
+        notes.append(f"{done.unreadable} frames without an IP packet blanked whole")
     notes += [f"left out: {what}" for what in done.dropped]
-    typer.echo(f"{'; '.join(notes)}")
+    if done.truncated:
+        notes.append("the input is cut off, which the copy does not tell")
+    typer.echo(f"{target}: {'; '.join(notes)}")

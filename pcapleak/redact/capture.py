@@ -40,6 +40,10 @@ class Redaction:
     """Frames blanked whole, because no IP packet was found in them."""
     dropped: list[str] = field(default_factory=list)
     """What of the file was not taken over."""
+    truncated: bool = False
+    """The source was cut off, which the copy is not."""
+    forgotten: bool = False
+    """There were too many addresses to search for all of them."""
 
 
 def redact_capture(
@@ -56,6 +60,10 @@ def redact_capture(
     target = Path(target)
     if str(source) == "-":
         raise PcapleakError("redaction reads its input twice; give a file, not standard input")
+    if str(target) == "-":
+        raise PcapleakError(
+            "redaction looks at all it writes before it shows it; give a file, not standard output"
+        )
     if target.exists() and target.samefile(source):
         raise PcapleakError(f"{target} is the input; name another file to write")
     renamer = Renamer(key)
@@ -82,7 +90,7 @@ def redact_capture(
         ) from error
     finally:
         part.unlink(missing_ok=True)
-    result.addresses = len(renamer.originals)
+    result.addresses, result.forgotten = len(renamer.originals), renamer.forgets
     result.blanked, result.unreadable = datagrams.blanked, packets.unreadable
     return result
 
@@ -126,6 +134,7 @@ def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Reda
         for interface in capture.interfaces:
             if interface.drops:
                 writer.add_drops(_interface(renamer, interface), last_ns, interface.drops)
+        result.truncated = capture.truncated
         result.dropped = _dropped(capture, comments, processes)
     if left:
         raise PcapleakError(

@@ -72,19 +72,22 @@ _REMEMBERED = 1 << 18
 def read_key(path: Path) -> bytes:
     """The key in a file; the file is made, for its owner alone, where there is none.
 
-    Raises PcapleakError where the file holds something else.
+    Raises PcapleakError where the file holds something else or cannot be read or made.
     """
     import os
     import secrets
 
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-    else:
-        key = secrets.token_bytes(KEY_SIZE)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            key = path.read_bytes()
+        else:
+            key = secrets.token_bytes(KEY_SIZE)
+            with os.fdopen(handle, "wb") as file:
+                file.write(key)
+    except OSError as error:
+        raise PcapleakError(f"{path}: no key ({error.strerror}); name another file") from error
     if len(key) != KEY_SIZE:
         raise PcapleakError(f"{path}: a key has {KEY_SIZE} bytes, not {len(key)}")
     return key
@@ -133,6 +136,11 @@ class Renamer:
 
     def _derive(self, purpose: bytes) -> bytes:
         return hmac.digest(self._key, b"pcapleak " + purpose, hashlib.sha256)
+
+    @property
+    def forgets(self) -> bool:
+        """There were more addresses than are remembered: later ones are in none of the sets."""
+        return len(self.seen) >= _REMEMBERED or len(self.hardware) >= _REMEMBERED
 
     def settle(self) -> None:
         """Everything was asked for once: from here on foundations can be told."""
