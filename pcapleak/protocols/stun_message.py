@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from pcapleak.errors import DecodeError
@@ -24,6 +24,10 @@ from pcapleak.protocols.stun_views import Address, Flag, Network, Number, Text
 COOKIE = b"\x21\x12\xa4\x42"
 MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
 """The MAGIC-COOKIE attribute, with which every [MS-TURN] message begins."""
+
+
+_head = struct.Struct("!HH").unpack_from
+_new = tuple.__new__
 
 
 class RawAttribute(NamedTuple):
@@ -56,6 +60,8 @@ class _Walked(NamedTuple):
 class StunMessage(_Walked):
     """A STUN message. Views of an attribute speak of its first occurrence, as RFC 8489
     section 14 has it, and are None where it is absent or cannot be read."""
+
+    __slots__ = ()
 
     # Header
 
@@ -108,17 +114,15 @@ class StunMessage(_Walked):
 
     # Attributes
 
-    def _value_at(self, at: int) -> bytes:
-        return self.wire[at : at + (self.wire[at - 2] << 8 | self.wire[at - 1])]
-
-    @cached_property
+    @property
     def attributes(self) -> tuple[RawAttribute, ...]:
         """All attributes in wire order, duplicates and unknown ones too."""
+        return tuple(map(self._attribute_at, self.offsets))
+
+    def _attribute_at(self, at: int) -> RawAttribute:
         wire = self.wire
-        return tuple(
-            RawAttribute(wire[at - 4] << 8 | wire[at - 3], at, self._value_at(at))
-            for at in self.offsets
-        )
+        type_, size = _head(wire, at - 4)
+        return _new(RawAttribute, (type_, at, wire[at : at + size]))
 
     def has(self, type_: int) -> bool:
         """Whether an attribute of this type is there."""
@@ -127,7 +131,7 @@ class StunMessage(_Walked):
     def raw(self, type_: int) -> bytes | None:
         """The first value of this type, undecoded."""
         at = self.first.get(type_)
-        return None if at is None else self._value_at(at)
+        return None if at is None else self._attribute_at(at).value
 
     def kind(self, type_: int) -> AttributeKind | None:
         """What the table says of a type in this message's dialect."""
@@ -155,17 +159,16 @@ class StunMessage(_Walked):
         at = self.first.get(type_)
         if at is None:
             return None
-        wire = self.wire
-        value = wire[at : at + (wire[at - 2] << 8 | wire[at - 1])]
+        value = self._attribute_at(at).value
         kind = self.kind(type_)
         if kind is None:
             return value
         try:
-            return kind.decode(value, wire[4:20])
+            return kind.decode(value, self.wire[4:20])
         except ValueError:
             return None
 
-    @cached_property
+    @property
     def problems(self) -> tuple[str, ...]:
         """Everything that breaks a rule, one phrase each, with the byte."""
         found = list(self.structure_problems)
@@ -218,12 +221,11 @@ class StunMessage(_Walked):
     @property
     def peer_addresses(self) -> tuple[Endpoint, ...]:
         """Every XOR-PEER-ADDRESS, in wire order; a CreatePermission may hold several."""
-        wanted = (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS)
-        if not any(type_ in self.first for type_ in wanted):
+        if attr.XOR_PEER_ADDRESS not in self.first and attr.DESTINATION_ADDRESS not in self.first:
             return ()
         found = []
         for attribute in self.attributes:
-            if attribute.type in wanted:
+            if attribute.type in (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS):
                 try:
                     value = self.decode(attribute)
                 except DecodeError:
