@@ -131,8 +131,9 @@ def _keys() -> tuple[str, str]:
 class Watching:
     """`pcapleak live` running in a namespace, ready when this is made."""
 
-    def __init__(self, host: Host, *arguments: str, command: str = "live") -> None:
-        self.process = host.python("-m", "pcapleak", command, *arguments)
+    def __init__(self, host: Host, *arguments: str, first: tuple[str, ...] = ()) -> None:
+        """`first` is what the program is started by."""
+        self.process = host.start(*first, sys.executable, "-m", "pcapleak", "live", *arguments)
         self.read_until("watching", 20)
 
     def read_until(self, text: str, timeout_s: float) -> float:

@@ -153,17 +153,21 @@ def test_guard_returns_the_verdict_of_a_commands_run(client: Host) -> None:
 
 
 def test_root_is_gone_before_the_first_packet(client: Host, tmp_path: Path) -> None:
-    """An unprivileged user, no groups, no capabilities, and no way to gain any."""
-    watching = Watching(client, "--iface", "eth0", "--json", str(tmp_path / "report.json"))
-    lines = Path(f"/proc/{watching.process.pid}/status").read_text().splitlines()
-    pairs = (line.partition(":") for line in lines)
-    status = {name: value.split() for name, _, value in pairs}
-    assert status["Uid"] == ["65534"] * 4
-    assert status["Gid"] == ["65534"] * 4
-    assert status["Groups"] == []
-    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-        assert int(status[name][0], 16) == 0
-    assert status["NoNewPrivs"] == ["1"]
+    """An unprivileged user, no groups, no capabilities, and no way to gain any, in all threads."""
+    watching = Watching(client, "--iface", "eth0", "--json", str(tmp_path / "report.json"),
+                        "--record", str(tmp_path / "recorded"))  # fmt: skip
+    requests(client, 5).wait(20)
+    threads = list(Path(f"/proc/{watching.process.pid}/task").iterdir())
+    assert len(threads) == 2
+    for thread in threads:
+        pairs = (line.partition(":") for line in (thread / "status").read_text().splitlines())
+        status = {name: value.split() for name, _, value in pairs}
+        assert status["Uid"] == ["65534"] * 4
+        assert status["Gid"] == ["65534"] * 4
+        assert status["Groups"] == []
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[name][0], 16) == 0
+        assert status["NoNewPrivs"] == ["1"]
     watching.stop(signal.SIGTERM)
     assert (tmp_path / "report.json").stat().st_uid == 65534
 

@@ -32,8 +32,13 @@ NOT_ANALYSIS = (
     "pcapleak.cli",
     "pcapleak.redact",
     "pcapleak.report.figures",
+    "pcapleak.report.frames",
+    "pcapleak.report.html",
+    "pcapleak.report.stun",
     "pcapleak.report.tui",
 )
+"""What no watch needs. Tables would even start a thread, which would keep its rights: a process
+gives up some of them thread by thread."""
 
 
 def preload(policy: Policy, user: User | None) -> None:
