@@ -40,20 +40,28 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
 
-class _HashedOnce:
-    """An address that keeps its hash: trackers look addresses up all the time, and the
-    standard library makes a text of one for each hash. It is equal to, and hashes like, any
-    other object of the same address."""
+class _ReckonedOnce:
+    """An address that keeps its hash and its text: trackers look addresses up all the time,
+    reports name them again and again, and the standard library makes a text of one for each
+    hash. It is equal to, and hashes like, any other object of the same address."""
 
     __slots__ = ()
     _hash: int
+    _text: str
 
     def __hash__(self) -> int:
         return self._hash
 
+    def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            self._text = super().__str__()  # type: ignore[misc]  # it is in the subclasses' slots
+            return self._text
 
-class _Address4(_HashedOnce, IPv4Address):
-    __slots__ = ("_hash",)
+
+class _Address4(_ReckonedOnce, IPv4Address):
+    __slots__ = ("_hash", "_text")
 
     def __init__(self, value: int) -> None:
         super().__init__(value)
@@ -66,8 +74,8 @@ class _Address4(_HashedOnce, IPv4Address):
         return f"IPv4Address('{self}')"
 
 
-class _Address6(_HashedOnce, IPv6Address):
-    __slots__ = ("_hash",)
+class _Address6(_ReckonedOnce, IPv6Address):
+    __slots__ = ("_hash", "_text")
 
     def __init__(self, value: int) -> None:
         super().__init__(value)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Mapping
 
 from pcapleak.model import Endpoint, IPAddress
 from pcapleak.tracking.ice.hosts import Hosts, is_private
 from pcapleak.tracking.ice.links import Link, LinkKey
 from pcapleak.tracking.names import NameRecord
-from pcapleak.tracking.sightings import Sighting
 
 SECOND = 1_000_000_000
 
@@ -37,159 +34,150 @@ AT_ONCE_NS = SECOND // 20
 14.2, and no two hosts load a page in the same instant)."""
 
 
-@dataclass(eq=False)
 class Socket:
-    """A local transport address that gathered or checked, on all interfaces it left by.
+    """A local transport address that gathered or checked, on all interfaces it left by."""
 
-    What is derived is computed once, so only when all links are in.
-    """
+    __slots__ = (
+        "back", "first_ns", "fragments", "gathers", "last_ns", "layers", "local", "out",
+        "peer_fragments", "relayed", "tie_breakers", "transport",
+    )  # fmt: skip
 
-    transport: str
-    layers: tuple[str, ...]
-    local: Endpoint
-    out: list[Link] = field(default_factory=list)
-    back: dict[LinkKey, Link] = field(default_factory=dict)
-    """What came back, by the key of the link that asked."""
+    def __init__(self, transport: str, layers: tuple[str, ...], local: Endpoint) -> None:
+        self.transport = transport
+        self.layers = layers
+        self.local = local
+        self.out: list[Link] = []
+        self.back: dict[LinkKey, Link] = {}
+        """What came back, by the key of the link that asked."""
 
-    @cached_property
-    def first_ns(self) -> int:
+    def sum_up(self) -> None:
+        """Derive what is asked often, once all links are in."""
+        self.first_ns = min([link.seen.first_ns for link in self.out])
         """When it began."""
-        return min(link.seen.first_ns for link in self.out)
-
-    @cached_property
-    def last_ns(self) -> int:
+        self.last_ns = max([link.seen.last_ns for link in (*self.out, *self.back.values())])
         """When it, or what answered it, was last seen."""
-        links = [*self.out, *self.back.values()]
-        return max(link.seen.last_ns for link in links)
-
-    @cached_property
-    def gathers(self) -> bool:
+        self.gathers = False
         """Whether it asked a STUN or TURN server."""
-        return any(link.bare is not None or link.allocates is not None for link in self.out)
+        self.fragments: dict[str, None] = {}
+        """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
+        self.peer_fragments: dict[str, None] = {}
+        """Those of the agents it checked: what stands before the colon."""
+        self.tie_breakers: Collection[int] = ()
+        """Tie-breakers it sent."""
+        self.relayed: frozenset[Endpoint] = frozenset()
+        """What was allocated for it."""
+        for link in self.out:
+            if link.bare is not None or link.allocates is not None:
+                self.gathers = True
+            if link.tie_breakers:
+                self.tie_breakers = _union(self.tie_breakers, link.tie_breakers)
+            for username in link.usernames:
+                peer, _, own = username.partition(":")
+                if own:
+                    self.fragments[own] = None
+                    if peer:
+                        self.peer_fragments[peer] = None
+        for link in self.back.values():
+            if link.allocations:
+                self.relayed = self.relayed.union([one.relayed for one in link.allocations])
 
-    @cached_property
+    @property
     def interfaces(self) -> set[int]:
         """Interfaces it left by."""
         return {link.key.interface for link in self.out}
 
-    @cached_property
+    @property
     def destinations(self) -> set[Endpoint]:
         """Whom it asked or checked."""
         return {link.key.destination for link in self.out}
 
-    @cached_property
+    @property
     def mapped(self) -> set[Endpoint]:
         """What it was told of itself."""
         return {
             mapped for link in self.back.values() for mapped in (*link.answers, *link.check_answers)
         }
 
-    @cached_property
-    def relayed(self) -> set[Endpoint]:
-        """What was allocated for it."""
-        return {one.relayed for link in self.back.values() for one in link.allocations}
 
-    @cached_property
-    def tie_breakers(self) -> set[int]:
-        """Tie-breakers it sent."""
-        return {tie for link in self.out for tie in link.tie_breakers}
-
-    @cached_property
-    def fragments(self) -> dict[str, Sighting]:
-        """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
-        found: dict[str, Sighting] = {}
-        for link in self.out:
-            for username, sighting in link.usernames.items():
-                fragment = username.partition(":")[2]
-                if fragment:
-                    found.setdefault(fragment, sighting)
-        return found
-
-    @property
-    def peer_fragments(self) -> list[str]:
-        """Those of the agents it checked: what stands before the colon."""
-        names = (username for link in self.out for username in link.usernames)
-        heads = (username.partition(":") for username in names)
-        return list(dict.fromkeys(peer for peer, _, own in heads if peer and own))
+def _union(one: Collection[int], other: Collection[int]) -> Collection[int]:
+    return {*one, *other} if one else other
 
 
-@dataclass(eq=False)
 class Agent:
     """One ICE session's side: its sockets, and the names its addresses hide behind."""
 
-    sockets: list[Socket] = field(default_factory=list)
-    views: list[Socket] = field(default_factory=list)
-    """The same session's packets seen behind a NAT, or from a relay."""
-    names: list[NameRecord] = field(default_factory=list)
-    inherited: set[str] = field(default_factory=set)
-    """Which of `names` an earlier session had announced."""
-    unsure: set[str] = field(default_factory=set)
-    """Which of `names` may as well be another session's."""
-    local: bool = True
-    late: bool = False
-    """Its names are older than its first packet here: how it gathered was not recorded."""
-    signalled_name: bool = False
-    """A `.local` host candidate of its username fragment was signalled."""
-    began_ns: int = 0
-    """When its first socket, or its first name, was seen."""
+    __slots__ = (
+        "address_set", "addresses", "began_ns", "checking", "gathers", "inherited", "late",
+        "links", "local", "names", "signalled_name", "sockets", "tie_breakers", "udp", "unsure",
+        "views",
+    )  # fmt: skip
+
+    def __init__(
+        self, began_ns: int, sockets: list[Socket], views: list[Socket], *, local: bool = True
+    ) -> None:
+        self.began_ns = began_ns
+        """When its first socket, or its first name, was seen."""
+        self.sockets = sockets
+        self.views = views
+        """The same session's packets seen behind a NAT, or from a relay."""
+        self.local = local
+        self.names: list[NameRecord] = []
+        self.inherited: set[str] = set()
+        """Which of `names` an earlier session had announced."""
+        self.unsure: set[str] = set()
+        """Which of `names` may as well be another session's."""
+        self.late = False
+        """Its names are older than its first packet here: how it gathered was not recorded."""
+        self.signalled_name = False
+        """A `.local` host candidate of its username fragment was signalled."""
+        self._sum_up()
 
     def absorb(self, other: Agent) -> None:
         """Take another part of the session."""
         self.sockets += other.sockets
         self.views += other.views
-        for derived in (
-            "addresses", "address_set", "links", "checking", "tie_breakers", "gathers", "udp",
-        ):  # fmt: skip
-            self.__dict__.pop(derived, None)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        sockets = self.sockets
+        ordered = sorted(sockets, key=_first_ns) if len(sockets) > 1 else sockets
+        self.addresses = list(dict.fromkeys([socket.local.address for socket in ordered]))
+        """The client's addresses that packets left from, in order of appearance."""
+        self.address_set = set(self.addresses)
+        """The same, unordered."""
+        self.links = [link for socket in sockets for link in socket.out]
+        """Everything its sockets sent."""
+        self.checking = [*sockets, *[view for view in self.views if "turn" in view.layers]]
+        """What its checks left from: its sockets, and what relays allocated for them."""
+        self.tie_breakers: Collection[int] = ()
+        """Tie-breakers of its checks."""
+        for socket in self.checking:
+            self.tie_breakers = _union(self.tie_breakers, socket.tie_breakers)
+        self.gathers = any(socket.gathers for socket in sockets)
+        """Whether it asked a server."""
+        self.udp = [socket for socket in sockets if socket.transport == "udp"]
+        """Its own UDP sockets, not those behind a proxy."""
 
     @property
     def first_ns(self) -> int:
         """When it began, by packets or by its own names."""
-        own = [name.first_ns for name in self.names if name.name not in self.inherited]
-        return min([self.began_ns, *(first for first in own if first is not None)])
+        first = self.began_ns
+        for name in self.names:
+            if name.name not in self.inherited and name.first_ns is not None:
+                first = min(first, name.first_ns)
+        return first
 
     @property
     def last_ns(self) -> int:
         """When it was last seen."""
         times = [socket.last_ns for socket in (*self.sockets, *self.views)]
-        times += [name.said.last_ns for name in self.names if name.said and not self.sockets]
+        if not self.sockets:
+            times += [name.said.last_ns for name in self.names if name.said]
         return max(times)
 
-    @cached_property
-    def addresses(self) -> list[IPAddress]:
-        """The client's addresses that packets left from, in order of appearance."""
-        ordered = sorted(self.sockets, key=lambda socket: socket.first_ns)
-        return list(dict.fromkeys(socket.local.address for socket in ordered))
 
-    @cached_property
-    def address_set(self) -> set[IPAddress]:
-        """The same, unordered."""
-        return set(self.addresses)
-
-    @cached_property
-    def links(self) -> list[Link]:
-        """Everything its sockets sent."""
-        return [link for socket in self.sockets for link in socket.out]
-
-    @cached_property
-    def checking(self) -> list[Socket]:
-        """What its checks left from: its sockets, and what relays allocated for them."""
-        return [*self.sockets, *(view for view in self.views if "turn" in view.layers)]
-
-    @cached_property
-    def tie_breakers(self) -> set[int]:
-        """Tie-breakers of its checks."""
-        return {tie for socket in self.checking for tie in socket.tie_breakers}
-
-    @cached_property
-    def gathers(self) -> bool:
-        """Whether it asked a server."""
-        return any(socket.gathers for socket in self.sockets)
-
-    @cached_property
-    def udp(self) -> list[Socket]:
-        """Its own UDP sockets, not those behind a proxy."""
-        return [socket for socket in self.sockets if socket.transport == "udp"]
+def _first_ns(socket: Socket) -> int:
+    return socket.first_ns
 
 
 def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
@@ -206,7 +194,13 @@ def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
         back = links.get(key.back)
         if back is not None:
             socket.back[key] = back
-    return sorted(sockets.values(), key=lambda one: (one.first_ns, str(one.local)))
+    for socket in sockets.values():
+        socket.sum_up()
+    at_once = Counter([socket.first_ns for socket in sockets.values()])
+    return sorted(
+        sockets.values(),
+        key=lambda one: (one.first_ns, str(one.local) if at_once[one.first_ns] > 1 else ""),
+    )
 
 
 class _Union:
@@ -222,29 +216,32 @@ class _Union:
         return i
 
     def join(self, i: int, j: int) -> None:
-        self.parent[max(self.find(i), self.find(j))] = min(self.find(i), self.find(j))
+        one, other = self.find(i), self.find(j)
+        self.parent[max(one, other)] = min(one, other)
 
 
 def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     """Sockets of one session, in the order the sessions began."""
     union = _Union(len(sockets))
     first: dict[object, int] = {}
+    """The first socket with a tie-breaker, a username fragment or a relayed address."""
     ports: dict[object, list[int]] = {}
     for i, socket in enumerate(sockets):
-        marks: list[object] = [("tie", tie) for tie in socket.tie_breakers]
-        marks += [("ufrag", fragment) for fragment in socket.fragments]
         # What a relay forwards comes from the address it allocated for one socket.
-        marks += [("relay", relayed) for relayed in socket.relayed]
-        if "turn" in socket.layers:
-            marks.append(("relay", socket.local))
-        for mark in marks:
-            union.join(i, first.setdefault(mark, i))
-        if socket.transport != "udp" or not hosts.is_local(socket.local.address):
+        own = (socket.local,) if "turn" in socket.layers else ()
+        for mark in (*socket.tie_breakers, *socket.fragments, *socket.relayed, *own):
+            j = first.setdefault(mark, i)
+            if j != i:
+                union.join(i, j)
+        local = socket.local
+        if socket.transport != "udp" or not hosts.is_local(local.address):
             continue
         for server in socket.destinations:
-            version = socket.local.address.version
-            place = (socket.layers, version, socket.local.port, server)
-            before = ports.setdefault(place, [])
+            place = (socket.layers, local.address.version, local.port, server)
+            before = ports.get(place)
+            if before is None:
+                ports[place] = [i]
+                continue
             for j in before[-MAX_PATHS:]:
                 if _continues(socket, sockets[j], hosts):
                     union.join(i, j)
@@ -268,6 +265,9 @@ def _continues(socket: Socket, earlier: Socket, hosts: Hosts) -> bool:
 
 def _agent(group: list[Socket], hosts: Hosts) -> Agent:
     """Tell the session's own sockets from its packets seen elsewhere."""
+    if len(group) == 1:
+        (socket,) = group
+        return Agent(socket.first_ns, group, [], local=hosts.is_local(socket.local.address))
     mapped = Counter(endpoint for socket in group for endpoint in socket.mapped)
     own: list[Socket] = []
     views: list[Socket] = []
@@ -283,12 +283,9 @@ def _agent(group: list[Socket], hosts: Hosts) -> Agent:
         (views if outside else own).append(socket)
     if not own:
         own, views = views, []
-    return Agent(
-        own,
-        views,
-        local=any(hosts.is_local(socket.local.address) for socket in own),
-        began_ns=min(socket.first_ns for socket in own),
-    )
+    began_ns = min(socket.first_ns for socket in own)
+    local = any(hosts.is_local(socket.local.address) for socket in own)
+    return Agent(began_ns, own, views, local=local)
 
 
 def _bursts(agents: list[Agent], hosts: Hosts) -> list[Agent]:
@@ -304,6 +301,7 @@ def _bursts(agents: list[Agent], hosts: Hosts) -> list[Agent]:
 
 def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
     """The latest session of which `agent` can be a part, if one began just before it."""
+    asked: set[tuple[IPAddress, Endpoint]] | None = None
     for other in done[: -MAX_CONCURRENT - 1 : -1]:
         gap = agent.began_ns - other.began_ns
         if gap > BURST_NS:
@@ -312,24 +310,22 @@ def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
             continue
         if agent.tie_breakers and other.tie_breakers:
             continue
-        if gap > AT_ONCE_NS and _repeats(agent, other):
-            continue
+        if gap > AT_ONCE_NS:
+            # A session opens sockets that ask one server from one address at once, for its
+            # media sections.
+            asked = _asked(agent) if asked is None else asked
+            if not asked.isdisjoint(_asked(other)):
+                continue
         if _one_host(agent, other, gap, hosts):
             return other
     return None
 
 
-def _repeats(agent: Agent, other: Agent) -> bool:
-    """Whether both ask one server from one address: a session opens such sockets at once, for
-    its media sections."""
-    asked = {
+def _asked(agent: Agent) -> set[tuple[IPAddress, Endpoint]]:
+    """Whom it asked, from which address."""
+    return {
         (socket.local.address, server) for socket in agent.udp for server in socket.destinations
     }
-    return any(
-        (socket.local.address, server) in asked
-        for socket in other.udp
-        for server in socket.destinations
-    )
 
 
 def _one_host(agent: Agent, other: Agent, gap: int, hosts: Hosts) -> bool:

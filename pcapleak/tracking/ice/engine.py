@@ -42,11 +42,13 @@ def guess_engine(
     agent: Agent, browsers: BrowserEvidence, hosts: Hosts, only: EngineGuess | None
 ) -> EngineGuess:
     """The engine, by the strongest evidence there is; `only` is the capture's only browser."""
-    clients = _clients(agent, browsers, hosts)
-    for guess in (_by_checks(agent), _by_requests(agent), _by_names(agent), _by_timer(agent)):
+    for evidence in (_by_checks, _by_requests, _by_names, _by_timer):
+        guess = evidence(agent)
+        if guess is not None and guess.engine != "chromium":
+            return guess
         if guess is not None:
-            return _refine(guess, clients)
-    said = _by_statements(clients)
+            return _refine(guess, _clients(agent, browsers, hosts))
+    said = _by_statements(_clients(agent, browsers, hosts))
     if said is not None:
         return said
     if only is not None:
@@ -71,10 +73,9 @@ def _order(address: IPAddress) -> tuple[int, int]:
 
 def _refine(guess: EngineGuess, clients: list[Client]) -> EngineGuess:
     """libwebrtc is Chromium's and WebKit's: a User-Agent field tells which."""
-    if guess.engine == "chromium":
-        said = _by_statements(clients)
-        if said is not None and said.engine == "webkit":
-            return EngineGuess("webkit", f"{guess.reason}; {said.reason}")
+    said = _by_statements(clients)
+    if said is not None and said.engine == "webkit":
+        return EngineGuess("webkit", f"{guess.reason}; {said.reason}")
     return guess
 
 

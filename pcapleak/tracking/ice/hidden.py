@@ -139,7 +139,7 @@ def _unseen_sessions(names: list[NameRecord]) -> list[Agent]:
     for name in names:
         first = name.first_ns or 0
         if not sessions or first - sessions[-1].began_ns > QUEUE_NS:
-            sessions.append(Agent(began_ns=first))
+            sessions.append(Agent(first, [], []))
         sessions[-1].names.append(name)
     return sessions
 

@@ -10,25 +10,24 @@ from pcapleak.tracking.ice.links import Link
 from pcapleak.tracking.names import NameRecord
 
 _PRIVATE = tuple(
-    ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "127.0.0.0/8",
-        "fc00::/7",
-        "fe80::/10",
-        "::1/128",
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+         "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
     )
-)
+)  # fmt: skip
 """RFC 1918, 6598, 3927, 4193, 4291; Python's `is_private` counts documentation ranges too."""
+
+_RANGES = {
+    version: [(int(net[0]), int(net[-1])) for net in _PRIVATE if net.version == version]
+    for version in (4, 6)
+}
 
 
 def is_private(address: IPAddress) -> bool:
     """Whether the address means something on its own network only."""
-    return any(address in network for network in _PRIVATE)
+    value = int(address)
+    return any(first <= value <= last for first, last in _RANGES[address.version])
 
 
 class Hosts:

@@ -39,9 +39,8 @@ def build_sessions(
         if entry.line.type == "host" and entry.line.ip is None
     }
     for agent in agents:
-        agent.signalled_name = any(
-            fragment in named for socket in agent.sockets for fragment in socket.fragments
-        )
+        if named:
+            agent.signalled_name = any(not named.isdisjoint(one.fragments) for one in agent.sockets)
         guess = guess_engine(agent, tracker.browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
@@ -52,32 +51,24 @@ def build_sessions(
         if agent.local:
             candidates = CandidateBuilder(agent, guess.engine, mode, interfaces).build()
         shape = candidate_set_shape(candidates) if agent.local else CandidateSetShape()
+        said = _Said(agent)
         sessions.append(
             IceSession(
                 id=f"ice-{len(sessions) + 1}",
                 client_addresses=_client_addresses(agent),
                 engine=guess.engine,
                 engine_reason=guess.reason,
-                username_fragments=list(
-                    dict.fromkeys(part for one in agent.checking for part in one.fragments)
-                ),
-                peer_username_fragments=list(
-                    dict.fromkeys(part for one in agent.sockets for part in one.peer_fragments)
-                ),
+                username_fragments=list(said.fragments),
+                peer_username_fragments=list(said.peer_fragments),
                 tie_breakers=[f"{tie:016x}" for tie in sorted(agent.tie_breakers)],
                 first_time=Time(agent.first_ns),
                 last_time=Time(agent.last_ns),
                 ip_handling_mode=mode,
                 candidate_set_shape=shape,
                 candidates=candidates,
-                role=_role(agent),
-                checks=sum(
-                    link.checks.count
-                    for socket in agent.checking
-                    for link in socket.out
-                    if link.checks
-                ),
-                nominated=_nominated(agent),
+                role=said.role,
+                checks=said.checks,
+                nominated=list(said.nominated),
                 flows=sorted({link.flow for link in agent.links}),
             )
         )
@@ -97,25 +88,38 @@ def _client_addresses(agent: Agent) -> list[str]:
     return [str(address) for address in addresses]
 
 
-def _role(agent: Agent) -> Literal["controlling", "controlled"] | None:
+class _Said:
+    """What a session's checks say."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.fragments: dict[str, None] = {}
+        """Its username fragments, in the order they were first sent."""
+        self.peer_fragments: dict[str, None] = {}
+        """Those of the agents it checked."""
+        self.checks = 0
+        self.nominated: dict[str, None] = {}
+        """Pairs whose nominating check was answered (RFC 8445 section 8.1.1)."""
+        latest: dict[str, int] = {}
+        for i, socket in enumerate(agent.checking):
+            self.fragments |= socket.fragments
+            if i < len(agent.sockets):
+                self.peer_fragments |= socket.peer_fragments
+            for link in socket.out:
+                if link.checks is None:
+                    continue
+                self.checks += link.checks.count
+                for role, sighting in link.roles.items():
+                    latest[role] = max(latest.get(role, 0), sighting.last_ns)
+                if link.nominated is not None:
+                    back = socket.back.get(link.key)
+                    if back is not None and back.check_answers:
+                        self.nominated[f"{link.key.source} {link.key.destination}"] = None
+        self.role = _role(latest)
+
+
+def _role(latest: dict[str, int]) -> Literal["controlling", "controlled"] | None:
     """The role of its latest checks: a conflict (487) changes it."""
-    latest: dict[str, int] = {}
-    for socket in agent.checking:
-        for link in socket.out:
-            for role, sighting in link.roles.items():
-                latest[role] = max(latest.get(role, 0), sighting.last_ns)
     if not latest:
         return None
     controlling, controlled = latest.get("controlling", -1), latest.get("controlled", -1)
     return "controlling" if controlling > controlled else "controlled"
-
-
-def _nominated(agent: Agent) -> list[str]:
-    """Pairs whose nominating check was answered (RFC 8445 section 8.1.1)."""
-    pairs = []
-    for socket in agent.checking:
-        for link in socket.out:
-            back = socket.back.get(link.key)
-            if link.nominated is not None and back is not None and back.check_answers:
-                pairs.append(f"{link.key.source} {link.key.destination}")
-    return list(dict.fromkeys(pairs))
