@@ -10,6 +10,7 @@ from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,9 +19,10 @@ from stun_encoder import attribute, message, xor_address
 
 from pcapleak.capture import open_capture
 from pcapleak.model import Context, Endpoint, Service
+from pcapleak.numbers import SIP_STARTS
 from pcapleak.packets import Dissector
 from pcapleak.protocols.dns import DnsMessage
-from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.http import METHODS, RESPONSE, HttpRequest, HttpResponse
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.tls import ClientHello
@@ -28,6 +30,8 @@ from pcapleak.protocols.turn import ChannelData
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.streams import StreamEvent, TcpStreams
+from pcapleak.tracking.streams.openings import OPENS, recognise_opening
+from pcapleak.tracking.streams.stun import COOKIE
 
 TRANSACTION = b"abcdefghijkl"
 ALLOCATE = message(0x0003, attribute(0x0019, b"\x11\0\0\0"), TRANSACTION)
@@ -553,3 +557,22 @@ def test_bytes_recorded_before_their_syn_are_read() -> None:
     (event,) = read(talk).events
     assert isinstance(event[1], HttpRequest)
     assert event[1].header("host") == "b.example"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(np.flatnonzero(~OPENS).tolist()),
+    st.binary(max_size=80),
+    st.sampled_from(sorted({*METHODS, *SIP_STARTS, b"<?xml", b"\x16\x03\x01", bytes(8)})),
+)
+def test_no_stream_that_is_read_begins_with_a_byte_that_opens_none(
+    first: int, rest: bytes, begin: bytes
+) -> None:
+    data = bytes([first]) + begin[1:] + rest + bytes(22)
+    if COOKIE not in data[4:10]:
+        assert recognise_opening(data, (50000, 9999)) is None
+
+
+def test_every_text_that_opens_a_stream_begins_with_a_byte_that_may() -> None:
+    for text in (*METHODS, RESPONSE, *SIP_STARTS, b"<?xml", b" <stream:stream ", GREETING, hello()):
+        assert OPENS[text[0]], text

@@ -7,7 +7,11 @@ nothing else to know it by (DNS and its kin, DHCP, NTP, SSDP, NetBIOS).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pcapleak.model import (
     Bool,
@@ -60,7 +64,12 @@ _DTLS_VERSIONS = (0xFEFF, 0xFEFD, 0xFEFC, 0x0100)
 _RTP_SAMPLES = np.zeros(128, np.int64)
 _RTP_SAMPLES[[0, 3, 8, 9, 18]] = [80, 33, 80, 80, 10]
 """Bytes of a frame by static payload type (RFC 3551 section 4.5): G.711, GSM, G.722, G.729."""
-_SIP_WORDS = sorted({int.from_bytes(start[:4], "big") for start in SIP_STARTS})
+_SIP_FIRST, _SIP_SECOND = np.zeros((2, 256), np.bool_)
+_SIP_FIRST[[start[0] for start in SIP_STARTS]] = True
+_SIP_SECOND[[start[1] for start in SIP_STARTS]] = True
+_SOCKS_LEAST = np.zeros(256, np.uint8)
+_SOCKS_LEAST[[1, 3, 4]] = [10, 8, 22]
+"""Bytes of a SOCKS header (RFC 1928 section 7) with the shortest address by its type."""
 _RESETS = (0x38, 0x40, 0x50)
 """OpenVPN hard resets (client and server version 2, client version 3), all with key 0."""
 
@@ -135,7 +144,7 @@ def _other_protocols(packets: Packets, services: UInt32, decoder: UInt8) -> None
 
 
 def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
-    known = _KNOWN_PORT[heads.source] | _KNOWN_PORT[heads.destination]
+    known = _KNOWN_PORT.take(heads.source) | _KNOWN_PORT.take(heads.destination)
     if not known.any():
         return
     heads = heads.select(known)
@@ -191,7 +200,7 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     cookie = (heads.words[:, 1] == _COOKIE) & (length >= 8)
     # Without the cookie only RFC 3489's own types, and a length that fits to the byte
     fits = free & (heads.u16(2) == declared - 20) & (length >= 20)
-    classic = fits & (np.isin(kind, _CLASSIC_TYPES) | (heads.words[:, 5] == _MS_TURN_START))
+    classic = fits & (_one_of(kind, _CLASSIC_TYPES) | (heads.words[:, 5] == _MS_TURN_START))
     stun = cookie | classic
     method = kind & 0x0F | (kind & 0xE0) >> 1 | (kind & 0x3E00) >> 2
     turn = stun & (method < 64)
@@ -213,21 +222,31 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
 
     dtls = _is_dtls(heads.bytes, 0) & (length >= 13)
     services[rows[dtls]] |= Service.DTLS.value
-    decoder[rows[dtls & free & _is_hello(heads.bytes, 0) & (length >= 14)]] = Decoder.DTLS.value
+    dtls &= free & (length >= 14)
+    if dtls.any():
+        decoder[rows[dtls & _is_hello(heads.bytes, 0)]] = Decoder.DTLS.value
 
     # RFC 1928 section 7: two reserved bytes, a fragment number, an address type
-    least = np.select([word & 0xFF == number for number in (1, 3, 4)], [10, 8, 22], 0)
+    least = _SOCKS_LEAST.take(heads.bytes[:, 3])
     socks = free & (word >> np.uint32(16) == 0) & (least > 0) & (length >= least)
     decoder[rows[socks]] = Decoder.SOCKS_UDP.value
 
     _openvpn(heads, services, decoder)
 
 
+def _one_of(column: NDArray[Any], values: Sequence[int]) -> Bool:
+    """As `numpy.isin`, which takes longer for a few values."""
+    chosen: Bool = column == values[0]
+    for value in values[1:]:
+        chosen |= column == value
+    return chosen
+
+
 def _is_dtls(octets: Bytes, at: int) -> Bool:
     """A record header of DTLS 1.0 to 1.2, or OpenSSL's before it: RFC 6347 section 4.1."""
     kind = octets[:, at]
     version = octets[:, at + 1].astype(np.uint16) << 8 | octets[:, at + 2]
-    chosen: Bool = (kind >= 20) & (kind <= 25) & np.isin(version, _DTLS_VERSIONS)
+    chosen: Bool = (kind >= 20) & (kind <= 25) & _one_of(version, _DTLS_VERSIONS)
     return chosen
 
 
@@ -237,7 +256,7 @@ def _is_hello(octets: Bytes, at: int) -> Bool:
         (octets[:, at] == 22)
         & (octets[:, at + 3] == 0)
         & (octets[:, at + 4] == 0)
-        & np.isin(octets[:, at + 13], (1, 2, 3))
+        & (octets[:, at + 13] - np.uint8(1) < 3)
     )
     return chosen
 
@@ -248,7 +267,7 @@ def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     A reset ends in its packet id, which is 0, plain or under `tls-auth`; under `tls-crypt` its
     ninth byte on is the wrapper's packet id, which starts from 1.
     """
-    shaped = np.isin(heads.first, _RESETS) & (heads.length >= 14)
+    shaped = _one_of(heads.first, _RESETS) & (heads.length >= 14)
     shaped &= (heads.length == heads.declared) & (decoder[heads.rows] == Decoder.NONE.value)
     if not shaped.any():
         return
@@ -267,7 +286,9 @@ def _channel_data(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     """TURN ChannelData (RFC 8656 section 12.4) whose content proves itself, and OpenVPN."""
     fits = heads.u16(2).astype(np.int64) + 4 <= heads.declared
     stun = (heads.bytes[:, 4] < 0x40) & (heads.u32(8) == _COOKIE) & (heads.length >= 12)
-    hello = _is_dtls(heads.bytes, 4) & _is_hello(heads.bytes, 4) & (heads.length >= 18)
+    hello = _is_dtls(heads.bytes, 4) & (heads.length >= 18)
+    if hello.any():
+        hello &= _is_hello(heads.bytes, 4)
     chosen = heads.rows[fits & (stun | hello)]
     services[chosen] |= Service.CHANNEL_DATA.value
     decoder[chosen] = Decoder.CHANNEL_DATA.value
@@ -277,7 +298,8 @@ def _channel_data(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
 
 def _sip(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     """Start lines of RFC 3261 section 7: a method and a URI, or a status."""
-    near = np.isin(heads.u32(0), _SIP_WORDS) & (decoder[heads.rows] == Decoder.NONE.value)
+    near = _SIP_FIRST.take(heads.first) & (decoder[heads.rows] == Decoder.NONE.value)
+    near &= _SIP_SECOND.take(heads.bytes[:, 1])
     if not near.any():
         return
     heads = heads.select(near)
@@ -302,8 +324,8 @@ def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     kind = octets[:, 0] >> 4 & 3
     two = version == 0x6B3343CF
     # Version 1, its drafts, Facebook's; Google's own lay their headers out otherwise
-    one = (version == 1) | np.isin(version >> np.uint32(8), (0xFF0000, 0xFACEB0))
-    google = np.isin(version >> np.uint32(16), (0x5130, 0x5430))
+    one = (version == 1) | _one_of(version >> np.uint32(8), (0xFF0000, 0xFACEB0))
+    google = _one_of(version >> np.uint32(16), (0x5130, 0x5430))
     sane = ~session & (octets[:, 5] <= 20) & (heads.length >= 7)
     services[heads.rows[((one | two) & sane) | google]] |= Service.QUIC.value
     initial = ((one & (kind == 0)) | (two & (kind == 1))) & sane

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pcapleak.errors import DecodeError
 from pcapleak.numbers import SIP_STARTS
 from pcapleak.protocols.dns import decode_dns
@@ -22,6 +24,11 @@ DNS_PORT = 53
 
 ENOUGH = 10
 """Bytes by which every protocol but SOCKS 5 is told."""
+
+OPENS = np.zeros(256, np.bool_)
+"""The first bytes of the streams that are read, DNS and STUN aside: a length below 256, SOCKS,
+TLS, and the texts of SIP, HTTP and XMPP."""
+OPENS[[0, 4, 5, 0x16, *b" \t\n\r\v\f<", *range(ord("A"), ord("Z") + 1)]] = True
 
 
 class Opening:

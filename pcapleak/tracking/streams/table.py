@@ -9,7 +9,7 @@ import numpy as np
 from pcapleak.model import Bool, Int64, PacketFlag, Packets, UInt32
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.streams.connection import Connection, StreamEvent
-from pcapleak.tracking.streams.openings import Opening, recognise_opening
+from pcapleak.tracking.streams.openings import DNS_PORT, OPENS, Opening, recognise_opening
 
 MAX_CONNECTIONS = 8192
 """Connections read at a time; about 2 kB each beside their bytes, so 16 MB."""
@@ -18,6 +18,9 @@ MAX_BUFFERED = 32 << 20
 
 LATE_SYN = 1 << 16
 """Bytes that can overtake a SYN in a recording of several queues: an initial window."""
+
+_STUN_AND_LENGTH = 22
+"""Bytes of a STUN header behind its length (RFC 4571 section 2)."""
 
 _TCP = 6
 _SYN = 0x02
@@ -50,7 +53,7 @@ class TcpStreams:
         missing = 2 * len(flows) - len(self._states)
         if missing > 0:
             self._states.extend(bytes(missing))
-            self._starts.extend([-1] * missing)
+            self._starts.extend(array("q", (-1,)) * missing)
         syn = packets.tcp_flags & _SYN != 0
         rows = np.flatnonzero(
             (packets.protocol == _TCP)
@@ -62,6 +65,7 @@ class TcpStreams:
         if not len(rows):
             return []
         rows, stun = self._choose(packets, rows, flow, forward, syn)
+        view = packets.data.data
         events: list[StreamEvent] = []
         marks: dict[int, int] = {}
         declared = packets.payload_declared[rows]
@@ -74,8 +78,10 @@ class TcpStreams:
             np.maximum(declared - captured, 0),
             syn[rows],
             stun,
+            _opens_nothing(packets, rows) & ~stun,
+            packets.payload_offset[rows],
         )
-        for row, index, seq, length, cut, opens, like_stun in zip(
+        for row, index, seq, length, cut, opens, like_stun, dull, start in zip(
             *(column.tolist() for column in columns), strict=True
         ):
             if opens:
@@ -87,17 +93,16 @@ class TcpStreams:
             state = self._states[index]
             if state == _IGNORED and (connection is not None or not like_stun):
                 continue
-            data = packets.payload(row)
             if connection is None:
                 if length == 1 and self._starts[index] < 0:
                     continue  # A keep-alive probe, the byte before the next one.
                 begins = state == _IGNORED or self._starts[index] in (-1, seq)
-                ports = (int(packets.source_port[row]), int(packets.destination_port[row]))
-                if begins and recognise_opening(data, ports) is None:
+                if begins and (dull or self._passed_over(packets, row)):
                     self._states[index] = _IGNORED
                     continue
                 connection = self._connect(index >> 1, known=state != _IGNORED)
             before = connection.size
+            data = bytes(view[start : start + length])
             connection.segment(packets, row, index & 1, seq, data, cut)
             self._buffered += connection.size - before
             events += connection.events
@@ -127,6 +132,11 @@ class TcpStreams:
             # From there on the flow's other segments of this batch count as well.
             chosen |= np.isin(flow[rows], np.unique(flow[rows[woken]]))
         return rows[chosen], stun[chosen]
+
+    def _passed_over(self, packets: Packets, row: int) -> bool:
+        """Whether a stream that begins with this row is one nobody wants."""
+        ports = (int(packets.source_port[row]), int(packets.destination_port[row]))
+        return recognise_opening(packets.payload(row), ports) is None
 
     def _open(self, index: int, start: int) -> None:
         """A SYN: the first of the flow, the same again, or that of a new connection."""
@@ -181,6 +191,14 @@ class TcpStreams:
 def _just_after(position: int, start: int) -> bool:
     """Whether a stream that began at `start` may have come to `position` in its first moments."""
     return (position - start) & 0xFFFF_FFFF < LATE_SYN
+
+
+def _opens_nothing(packets: Packets, rows: Int64) -> Bool:
+    """Rows whose first byte tells that no stream begins with them but one of STUN."""
+    first = packets.data[packets.payload_offset[rows]]
+    dull: Bool = ~OPENS.take(first) & (packets.payload_length[rows] >= _STUN_AND_LENGTH)
+    dull &= (packets.source_port[rows] != DNS_PORT) & (packets.destination_port[rows] != DNS_PORT)
+    return dull
 
 
 def _begins_stun(packets: Packets, rows: Int64) -> Bool:
