@@ -45,20 +45,22 @@ class Budget:
 
 def see(
     sightings: dict[Key, Sighting], key: Key, context: Context, limit: int, budget: Budget
-) -> None:
-    """Count `key` as seen. A new one is passed over where there are `limit` already, or others
-    and nothing is left of the budget."""
+) -> Sighting | None:
+    """Count `key` as seen, and give its sighting. A new one is passed over where there are
+    `limit` already, or others and nothing is left of the budget."""
     known = sightings.get(key)
     if known is not None:
         known.add(context)
-    elif not sightings:
-        sightings[key] = Sighting(context)
+        return known
+    if not sightings:
+        known = sightings[key] = Sighting(context)
     elif len(sightings) < limit:
         if budget.left:
             budget.left -= 1
-            sightings[key] = Sighting(context)
+            known = sightings[key] = Sighting(context)
         else:
             budget.refused += 1
+    return known
 
 
 def merge_frames(sightings: Iterable[Sighting | None]) -> tuple[list[int], int]:

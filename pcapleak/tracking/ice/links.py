@@ -10,6 +10,7 @@ from pcapleak.protocols.stun_attributes import (
     FINGERPRINT,
     GOOG_NETWORK_INFO,
     ICE_CONTROLLING,
+    MESSAGE_INTEGRITY,
     MS_IMPLEMENTATION_VERSION,
     PRIORITY,
     SOFTWARE,
@@ -26,6 +27,9 @@ MAX_PEERS = 256
 
 MAX_TEXT = 763
 """Bytes that SOFTWARE may have, and more than USERNAME may (RFC 8489 sections 14.14, 14.3)."""
+
+MAX_SAID = 256
+"""Bytes of a message that is compared with the last one; checks have about 100."""
 
 RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
@@ -62,7 +66,7 @@ class Link:
     """Everything seen of one direction. Facts that were not seen are None or empty."""
 
     __slots__ = (
-        "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
+        "again", "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
         "errors", "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
         "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
         "relay_transport", "retries", "roles", "seen", "software", "tie_breakers", "usernames",
@@ -111,6 +115,9 @@ class Link:
         """Peers this TURN server named."""
         self.software: str | None = None
         self.hellos: dict[str, Sighting] = {}
+        self.again: dict[str, tuple[bytes, list[Sighting]]] = {}
+        """By kind of message: what the last one said, and where that was counted. Agents check
+        a pair every second or so, in the same words."""
 
     def touch(self, context: Context) -> None:
         """Count a packet of this link, whatever it holds."""
@@ -147,31 +154,53 @@ class Link:
         return "turn"
 
     def _check(self, context: Context, message: StunMessage) -> None:
+        said = _said(message)
+        if said is not None and self._again("check", said, context):
+            return
         # Each view of a message is computed when it is read, so each is read once.
         budget = self.budget
         self.checks = _counted(self.checks, context)
+        counted: list[Sighting | None] = [self.checks]
         username = message.username
         if username is not None:
-            see(self.usernames, username[:MAX_TEXT], context, MAX_VALUES, budget)
+            username = username[:MAX_TEXT]
+            counted.append(see(self.usernames, username, context, MAX_VALUES, budget))
         tie_breaker = message.tie_breaker
         if tie_breaker is not None:
-            see(self.tie_breakers, tie_breaker, context, MAX_VALUES, budget)
+            counted.append(see(self.tie_breakers, tie_breaker, context, MAX_VALUES, budget))
             role = "controlling" if message.has(ICE_CONTROLLING) else "controlled"
-            see(self.roles, role, context, 2, budget)
+            counted.append(see(self.roles, role, context, 2, budget))
         priority = message.priority
         if priority is not None:
-            see(self.priorities, priority, context, MAX_VALUES, budget)
+            counted.append(see(self.priorities, priority, context, MAX_VALUES, budget))
         if message.has(GOOG_NETWORK_INFO):
             self.goog = True
             network = message.network_info
             if network is not None:
-                see(self.networks, network, context, MAX_VALUES, budget)
+                counted.append(see(self.networks, network, context, MAX_VALUES, budget))
         elif message.method == GOOG_PING:
             self.goog = True
         if message.has(MS_IMPLEMENTATION_VERSION):
             self.vendor = True
         if message.use_candidate:
             self.nominated = _counted(self.nominated, context)
+            counted.append(self.nominated)
+        self._remember("check", said, counted)
+
+    def _again(self, kind: str, said: bytes, context: Context) -> bool:
+        """Count a message that says what the last of its kind said, if this one does."""
+        last = self.again.get(kind)
+        if last is None or last[0] != said:
+            return False
+        for sighting in last[1]:
+            sighting.add(context)
+        return True
+
+    def _remember(self, kind: str, said: bytes | None, counted: list[Sighting | None]) -> None:
+        kept = [sighting for sighting in counted if sighting is not None]
+        # What the bounds refused is refused, and counted, each time.
+        if said is not None and len(kept) == len(counted):
+            self.again[kind] = said, kept
 
     def _permit(self, context: Context, message: StunMessage) -> None:
         for peer in message.peer_addresses:
@@ -190,6 +219,9 @@ class Link:
         self, context: Context, message: StunMessage, kind: str, relay_transport: str
     ) -> None:
         """Take a success response; `kind` is what `request` said of its request."""
+        said = _said(message)
+        if said is not None and self._again(kind, said, context):
+            return
         if self.software is None and message.has(SOFTWARE):
             self.software = _cut(message.software)
         mapped = message.mapped_address
@@ -200,7 +232,10 @@ class Link:
                 see(self.allocations, allocation, context, MAX_VALUES, self.budget)
         elif mapped is not None and kind in ("bare", "check"):
             table = self.answers if kind == "bare" else self.check_answers
-            see(table, mapped, context, MAX_VALUES, self.budget)
+            seen = see(table, mapped, context, MAX_VALUES, self.budget)
+            if mapped.address.version == 4 and message.has_cookie:
+                # Other addresses are hidden by the transaction id too (RFC 8489 section 14.2).
+                self._remember(kind, said, [seen])
 
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
@@ -216,6 +251,18 @@ class Link:
     def asks(self) -> bool:
         """Whether the source acted as a client or an agent, not only as a server."""
         return self.bare is not None or self.allocates is not None or self.checks is not None
+
+
+def _said(message: StunMessage) -> bytes | None:
+    """What two messages that say the same have in common: the type and the attributes that
+    MESSAGE-INTEGRITY signs. None where more follows it than FINGERPRINT, or it is long."""
+    at = message.first.get(MESSAGE_INTEGRITY)
+    if at is None or at > MAX_SAID:
+        return None
+    offsets = message.offsets
+    if offsets[-1] != at and (offsets[-2] != at or offsets[-1] != message.first.get(FINGERPRINT)):
+        return None
+    return message.wire[:2] + message.wire[20:at]
 
 
 def _cut(text: str | None) -> str | None:

@@ -25,7 +25,7 @@ from pcapleak.tracking.sightings import Budget
 from pcapleak.tracking.signalling import SignallingTracker
 
 MAX_LINKS = 40_000
-"""Links kept: about 2 kB each with one of everything they hold, so 80 MB."""
+"""Links kept: about 2.5 kB each with one of everything they hold, so 100 MB."""
 
 MAX_SIGHTINGS = 100_000
 """Further usernames, priorities, peers and so on over all links: at most about 850 bytes each
