@@ -47,7 +47,7 @@ def redacted(
 
 
 def renamed_policy(renamer: Renamer, policy: Policy) -> Policy:
-    """The policy with every address renamed; places of addresses are left out."""
+    """The policy with every address and interface renamed; places and languages are left out."""
 
     def networks(given: tuple[Network, ...]) -> tuple[Network, ...]:
         return tuple(_network(renamer, network) for network in given)
@@ -60,6 +60,7 @@ def renamed_policy(renamer: Renamer, policy: Policy) -> Policy:
         tunnels=tuple(
             replace(
                 tunnel,
+                interface=tunnel.interface and renamer.interface(tunnel.interface),
                 endpoints=tuple(_rule(renamer, rule) for rule in tunnel.endpoints),
                 addresses=networks(tunnel.addresses),
                 resolvers=tuple(map(renamer.address, tunnel.resolvers)),
@@ -77,6 +78,8 @@ def renamed_policy(renamer: Renamer, policy: Policy) -> Policy:
         lans=networks(policy.lans),
         resolvers=tuple(map(renamer.address, policy.resolvers)),
         allow=tuple(_rule(renamer, rule) for rule in policy.allow),
+        timezone=None,
+        languages=(),
         geo_databases=(),
         geo_maps=(),
     )
