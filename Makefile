@@ -7,8 +7,8 @@ T ?= tests
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
-.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live docs site clean \
-	lock licences package release fuzz fuzz-ci
+.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live \
+	bench-floods docs site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -47,6 +47,9 @@ bench-memory: $(VENV)/.tested  ## a 2 GB capture within 300 MB, as file and thro
 
 bench-live: $(VENV)/.tested  ## the rate at which a watch begins to lose packets, with peers (root)
 	$(BIN)/python bench/live.py
+
+bench-floods: $(VENV)/.tested  ## captures made to be slow: CPU a packet, small and ten times as large
+	$(BIN)/python bench/floods.py > bench/results/floods.md
 
 lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
 	$(BIN)/python -m captures.lab $(SCENARIOS)

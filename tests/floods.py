@@ -10,6 +10,7 @@ import json
 import re
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -241,8 +242,10 @@ def analyze(kind: str, total: int) -> Document:
 
 
 if __name__ == "__main__":
+    start = time.process_time()
     report = analyze(sys.argv[1], int(sys.argv[2]))
     told = {
+        "seconds": time.process_time() - start,
         "megabytes": peak_megabytes(),
         "packets": report.statistics.packets,
         "limits": [finding.subject for finding in report.findings if finding.id == "PL901"],
