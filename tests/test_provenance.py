@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import random
 from pathlib import Path
 
+import pytest
 from test_cli import ROOT, run
 
 import pcapleak
+from pcapleak.capture import digest
 from pcapleak.policy import Policy
 
 CAPTURE = ROOT / "captures" / "socks.pcapng"
@@ -65,3 +69,14 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     )
     assert one == two
     assert len(one) > 15
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 * mmap.PAGESIZE, 3 * mmap.PAGESIZE + 1])
+def test_files_are_hashed_whole_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(digest, "PIECE", mmap.PAGESIZE)
+    path = tmp_path / "file"
+    path.write_bytes(random.Random(size).randbytes(size))
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest.Digests([path, tmp_path, tmp_path / "none"]).results() == [expected, None, None]

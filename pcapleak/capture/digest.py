@@ -1,15 +1,22 @@
 """SHA-256 of the files that are read, so that a report says which bytes it is about.
 
-It costs a second reading: at 1 to 2 GB/s it is several times faster than an analysis, and a
+It costs a second reading: at 1 to 2 GB/s it takes less time than an analysis, and a
 thread of its own does it meanwhile, from memory where the file was just read.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO, Final
+
+PIECE: Final = 16 << 20
+"""Bytes hashed at a time. Between two pieces the interpreter passes from one thread to the other,
+which costs the analysis more than a small piece's hashing."""
 
 
 class Digests:
@@ -41,8 +48,23 @@ class Digests:
 def _digest(path: Path) -> str | None:
     if not path.is_file():
         return None
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            size = os.fstat(file.fileno()).st_size
+            if size:
+                _hash(file, size, digest)
     except OSError:
         return None  # the reader says what is wrong with it
+    return digest.hexdigest()
+
+
+def _hash(file: BinaryIO, size: int, digest: hashlib._Hash) -> None:
+    with (
+        mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        for start in range(0, size, PIECE):
+            digest.update(view[start : start + PIECE])
+            if hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED, start, min(PIECE, size - start))
