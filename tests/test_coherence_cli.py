@@ -51,6 +51,16 @@ def test_what_is_wrong_is_said_in_a_line(arguments: list[str], says: str) -> Non
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_pair_is_told_by_the_addresses_that_differ() -> None:
+    """WebRTC shows the exit's address too; the one beside it is what contradicts."""
+    capture = str(ROOT / "captures" / "native-ipv6.pcapng")
+    report = json.loads(run("analyze", capture, "--geo-map", PLACES, "--json", "-").stdout)
+    pairs = {tuple(one["vectors"]): one for one in report["coherence"]["contradictions"]}
+    pair = pairs["exit", "webrtc"]
+    assert pair["verdict"] == "disagree"
+    assert pair["sentence"].startswith("exit 198.51.100.40, WebRTC address 2001:db8:50::42: ")
+
+
 def test_pages_show_the_contradiction(tmp_path: Path) -> None:
     """The terminal's page and the HTML page have the sentence, the pairs and the findings."""
     html = tmp_path / "report.html"

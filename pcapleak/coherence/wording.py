@@ -89,12 +89,15 @@ def pair_sentence(
     names: tuple[VectorName, VectorName], signs: Signs, comparison: Comparison
 ) -> str:
     """Both vectors' values and why the verdict is what it is."""
-    shown = [place.address for place in (comparison.one, comparison.other) if place is not None]
+    one, other = comparison.one, comparison.other
     values = []
-    for name in names:
+    for name, place in zip(names, (one, other), strict=True):
         sign = signs[name]
-        own = [address for address in shown if address in sign.addresses]
-        values.append(f"{_NOUNS[name]} {own[0] if own else sign.text}")
+        if other is None:
+            # Only one of the two is an address, which may be the second.
+            place = one
+        shown = place is not None and place.address in sign.addresses
+        values.append(f"{_NOUNS[name]} {place.address if place and shown else sign.text}")
     return f"{values[0]}, {values[1]}: {comparison.reason}"
 
 
