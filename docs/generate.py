@@ -164,13 +164,18 @@ def limits_page() -> str:
         body = ast.parse(path.read_text(encoding="utf-8")).body
         where = path.relative_to(HERE.parent / "pcapleak").with_suffix("").as_posix()
         for statement, after in pairwise(body):
-            if not isinstance(statement, ast.Assign) or not isinstance(after, ast.Expr):
+            if not isinstance(after, ast.Expr):
                 continue
-            (target,) = statement.targets
+            if isinstance(statement, ast.Assign):
+                (target,), value = statement.targets, statement.value
+            elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                target, value = statement.target, statement.value
+            else:
+                continue
             text = getattr(after.value, "value", None)
             if isinstance(target, ast.Name) and target.id.startswith("MAX_"):
                 meaning = " ".join(str(text).split()).replace("|", "\\|")
-                rows.append(f"| `{where}` `{target.id}` | {_amount(statement.value)} | {meaning} |")
+                rows.append(f"| `{where}` `{target.id}` | {_amount(value)} | {meaning} |")
     return "\n".join([LIMITS_INTRODUCTION, *rows, ""])
 
 

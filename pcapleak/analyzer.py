@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from pcapleak.protocols.page import PageCandidate
 
 MAX_SERVER_NAMES = 100_000
+"""Server names remembered, of at most 255 characters: 35 MB at the most."""
 MAX_NAME = 255
-"""Server names remembered, and their length: 35 MB at the most."""
 
 
 class Tally(NamedTuple):
