@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pcapleak.detect.addresses import (
     classify,
     column_inside,
+    column_kind,
+    column_of,
     column_public,
     far_network,
     is_public,
@@ -50,6 +52,43 @@ def test_documentation_ranges_count_as_public(text: str) -> None:
 def test_special_addresses(text: str, kind: str) -> None:
     assert classify(ip_address(text)) == kind
     assert not is_public(ip_address(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("10.0.0.0/8", "private IPv4"),
+        ("172.16.0.0/12", "private IPv4"),
+        ("192.168.0.0/16", "private IPv4"),
+        ("192.0.0.0/24", "reserved"),
+        ("198.18.0.0/15", "reserved"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "multicast"),
+        ("::1/128", "loopback"),
+        ("::ffff:0:0/96", "IPv4-mapped"),
+        ("100::/64", "reserved"),
+        ("fc00::/7", "unique local IPv6"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "reserved"),
+        ("ff00::/8", "multicast"),
+    ],
+)
+def test_a_class_ends_where_its_range_does(text: str, kind: str) -> None:
+    network = ip_network(text)
+    ends = [network[0], network[-1]]
+    around = [
+        type(end)(value)
+        for end, value in zip(ends, (int(ends[0]) - 1, int(ends[1]) + 1), strict=True)
+        if 0 <= value < 1 << network.max_prefixlen
+    ]
+    assert [classify(end) for end in ends] == [kind, kind]
+    assert kind not in map(classify, around)
+    addresses = [*ends, *around]
+    version = np.full(len(addresses), network.version, np.uint8)
+    hi, lo = (np.array(words, np.uint64) for words in zip(*map(words_of, addresses), strict=True))
+    kinds = column_kind(version, hi, lo)
+    assert column_of(kinds, kind).tolist() == [classify(one) == kind for one in addresses]  # type: ignore[arg-type]
+    assert (kinds == 0).tolist() == [is_public(one) for one in addresses]
 
 
 def test_mapped_addresses_hold_ipv4_ones() -> None:

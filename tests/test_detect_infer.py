@@ -30,6 +30,7 @@ from builders import (
     wireguard_response,
 )
 
+from pcapleak.detect.columns import Columns
 from pcapleak.detect.roles import interface_roles
 from pcapleak.model import Interface
 from pcapleak.policy import Policy
@@ -38,7 +39,7 @@ from pcapleak.tracking.flows import FlowTable
 
 def role(policy: Policy | None = None, **facts: object) -> str:
     interface = Interface(id=0, capture=0, **{"link_type": 1, **facts})  # type: ignore[arg-type]
-    return interface_roles([interface], FlowTable(), policy or Policy())[0].role
+    return interface_roles([interface], Columns(FlowTable()), policy or Policy())[0].role
 
 
 @pytest.mark.parametrize(

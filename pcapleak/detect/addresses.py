@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Literal
 
@@ -49,19 +51,32 @@ _CLASSES: tuple[tuple[AddressClass, tuple[str, ...]], ...] = (
     ),
 )
 _NETWORKS = tuple((ip_network(text), kind) for kind, ranges in _CLASSES for text in ranges)
+_PUBLIC: tuple[AddressClass, ...] = ("public IPv4", "global IPv6")
+
+
+def _steps(version: int, public: AddressClass) -> tuple[list[int], list[AddressClass]]:
+    """Where another class begins, and which: the first that holds an address is its own."""
+    mine = [(net, kind) for net, kind in _NETWORKS if net.version == version]
+    edges = {edge for net, _ in mine for edge in (int(net[0]), int(net[-1]) + 1)}
+    starts = sorted({0, *edges})
+    return starts, [
+        next((kind for net, kind in mine if int(net[0]) <= start <= int(net[-1])), public)
+        for start in starts
+    ]
+
+
+_STEPS = {4: _steps(4, "public IPv4"), 6: _steps(6, "global IPv6")}
 
 
 def classify(address: IPAddress) -> AddressClass:
     """The class of one address."""
-    for network, kind in _NETWORKS:
-        if address in network:
-            return kind
-    return "public IPv4" if address.version == 4 else "global IPv6"
+    starts, kinds = _STEPS[address.version]
+    return kinds[bisect_right(starts, int(address)) - 1]
 
 
 def is_public(address: IPAddress) -> bool:
     """Whether the address names a host to the whole world (documentation ranges count)."""
-    return classify(address) in ("public IPv4", "global IPv6")
+    return classify(address) in _PUBLIC
 
 
 def holds_public(network: Network) -> bool:
@@ -118,11 +133,46 @@ def column_inside(version: UInt8, hi: UInt64, lo: UInt64, networks: Iterable[Net
     return found
 
 
-def column_class(version: UInt8, hi: UInt64, lo: UInt64, *kinds: AddressClass) -> Bool:
-    """For each address of the columns whether it is of one of the given special classes."""
-    return column_inside(version, hi, lo, (net for net, kind in _NETWORKS if kind in kinds))
+_CODES: dict[AddressClass, int] = {kind: code for code, (kind, _) in enumerate(_CLASSES, 1)}
+_MIXED = 255
+"""More than one class begins with these 16 bits."""
+
+
+def column_kind(version: UInt8, hi: UInt64, lo: UInt64) -> UInt8:
+    """The class of each address of the columns as a number: 0 for a public one."""
+    heads = np.where(version == 4, lo >> np.uint64(16) | np.uint64(1 << 16), hi >> np.uint64(48))
+    kinds: UInt8 = _by_head()[heads & np.uint64(0x1FFFF)]
+    rows = np.flatnonzero(kinds == _MIXED)
+    if len(rows):
+        version, hi, lo = version[rows], hi[rows], lo[rows]
+        mixed = np.zeros(len(rows), np.uint8)
+        for network, kind in reversed(_NETWORKS):
+            mixed[column_inside(version, hi, lo, (network,))] = _CODES[kind]
+        kinds[rows] = mixed
+    return kinds
+
+
+@cache
+def _by_head() -> UInt8:
+    """Classes by the first 16 bits, those of IPv4 behind those of IPv6."""
+    table = np.zeros(2 << 16, np.uint8)
+    for network, kind in reversed(_NETWORKS):
+        bits = 32 if network.version == 4 else 128
+        base = 1 << 16 if network.version == 4 else 0
+        first, last = (base + (int(end) >> (bits - 16)) for end in (network[0], network[-1]))
+        table[first : last + 1] = _CODES[kind] if network.prefixlen <= 16 else _MIXED
+    return table
+
+
+def column_of(kinds: UInt8, *wanted: AddressClass) -> Bool:
+    """Which of the numbers `column_kind` gave are of one of these special classes."""
+    chosen = np.zeros(256, np.bool_)
+    chosen[[_CODES[kind] for kind in wanted]] = True
+    found: Bool = chosen[kinds]
+    return found
 
 
 def column_public(version: UInt8, hi: UInt64, lo: UInt64) -> Bool:
     """`is_public` over columns."""
-    return ~column_inside(version, hi, lo, (network for network, _ in _NETWORKS))
+    found: Bool = column_kind(version, hi, lo) == 0
+    return found

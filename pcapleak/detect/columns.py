@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.detect.addresses import column_class, column_inside, column_public
+from pcapleak.detect.addresses import column_inside, column_kind, column_of
 from pcapleak.model import (
     Bool,
     Endpoint,
@@ -25,6 +26,15 @@ from pcapleak.tracking.flows import FlowTable
 TCP, UDP = 6, 17
 
 
+class Side(NamedTuple):
+    """The addresses at one end of all flows."""
+
+    hi: UInt64
+    lo: UInt64
+    kind: UInt8
+    """Their classes, as `column_kind` numbers them."""
+
+
 class Columns:
     """One row for each flow, in the flow table's order.
 
@@ -39,8 +49,8 @@ class Columns:
         self.protocol: UInt8 = flows.protocol
         self.encapsulation: Int64 = flows.encapsulation
         self.services: UInt32 = flows.services
-        self.orig = flows.orig_hi, flows.orig_lo
-        self.resp = flows.resp_hi, flows.resp_lo
+        self.orig = _side(flows.version, flows.orig_hi, flows.orig_lo)
+        self.resp = _side(flows.version, flows.resp_hi, flows.resp_lo)
         self.orig_port: UInt16 = flows.orig_port
         self.resp_port: UInt16 = flows.resp_port
         self.packets: Int64 = flows.orig_packets + flows.resp_packets
@@ -66,25 +76,35 @@ class Columns:
             orig_is_near, flows.orig_first_frame, flows.resp_first_frame
         )
 
-    def inside(self, side: tuple[UInt64, UInt64], networks: Iterable[Network]) -> Bool:
+    def inside(self, side: Side, networks: Iterable[Network]) -> Bool:
         """Flows whose end `side` is in one of the networks."""
-        return column_inside(self.version, *side, networks)
+        return column_inside(self.version, side.hi, side.lo, networks)
 
-    def public(self, side: tuple[UInt64, UInt64]) -> Bool:
+    def public(self, side: Side) -> Bool:
         """Flows whose end `side` is a public address."""
-        return column_public(self.version, *side)
+        found: Bool = side.kind == 0
+        return found
 
-    def multicast(self, side: tuple[UInt64, UInt64]) -> Bool:
+    def multicast(self, side: Side) -> Bool:
         """Flows whose end `side` is multicast or the limited broadcast."""
-        return column_class(self.version, *side, "multicast")
+        return column_of(side.kind, "multicast")
 
-    def special(self, side: tuple[UInt64, UInt64]) -> Bool:
+    def loopback(self, side: Side) -> Bool:
+        """Flows whose end `side` never leaves its host."""
+        return column_of(side.kind, "loopback")
+
+    def special(self, side: Side) -> Bool:
         """Flows whose end `side` is no host's address beyond the link."""
-        return column_class(self.version, *side, "multicast", "link-local", "loopback", "reserved")
+        return column_of(side.kind, "multicast", "link-local", "loopback", "reserved")
 
     def on(self, interfaces: Sequence[int]) -> Bool:
         """Flows recorded on one of the interfaces."""
-        return np.isin(self.interface, np.asarray(interfaces, np.int64))
+        if len(interfaces) > 4:
+            return np.isin(self.interface, np.asarray(interfaces, np.int64))
+        found = np.zeros(len(self), np.bool_)
+        for number in interfaces:
+            found |= self.interface == number
+        return found
 
     def serving(self, services: Service) -> Bool:
         """Flows on which one of the services was recognised."""
@@ -100,21 +120,26 @@ class Columns:
         return self.flows.resp(row) if self.orig_is_near[row] else self.flows.orig(row)
 
 
-def _choose(
-    first: Bool, a: tuple[UInt64, UInt64], b: tuple[UInt64, UInt64]
-) -> tuple[UInt64, UInt64]:
-    return np.where(first, a[0], b[0]), np.where(first, a[1], b[1])
+def _side(version: UInt8, hi: UInt64, lo: UInt64) -> Side:
+    return Side(hi, lo, column_kind(version, hi, lo))
+
+
+def _choose(first: Bool, a: Side, b: Side) -> Side:
+    if first.all():
+        return a
+    return Side(*(np.where(first, one, other) for one, other in zip(a, b, strict=True)))
 
 
 def tally(version: int, hi: UInt64, lo: UInt64, weight: Int64) -> list[tuple[IPAddress, int]]:
     """The different addresses of a column with their summed weights, heaviest first."""
     if not len(hi):
         return []
-    order = np.lexsort((lo, hi))
+    # Of all the same upper halves, which IPv4 has, the lower ones alone are several times faster.
+    order = np.lexsort((lo, hi)) if (hi != hi[0]).any() else np.argsort(lo)
     hi, lo, weight = hi[order], lo[order], weight[order]
     starts = np.flatnonzero(np.r_[True, (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])])
     sums = np.add.reduceat(weight, starts)
-    best = np.lexsort((np.arange(len(starts)), -sums))
+    best = np.argsort(-sums, kind="stable")
     return [
         (address_of(version, int(hi[starts[i]]), int(lo[starts[i]])), int(sums[i]))
         for i in best[:MAX_TALLY].tolist()

@@ -31,12 +31,9 @@ MAX_CARRIERS = 1000
 
 def infer(state: State, policy: Policy) -> Scene:
     """The scene of a run: the policy as given, and what the capture adds to it."""
-    scene = Scene(
-        state=state,
-        policy=policy,
-        columns=Columns(state.flows),
-        roles=interface_roles(state.interfaces, state.flows, policy),
-    )
+    columns = Columns(state.flows)
+    roles = interface_roles(state.interfaces, columns, policy)
+    scene = Scene(state=state, policy=policy, columns=columns, roles=roles)
     scene.tunnels = [
         SceneTunnel(
             label=tunnel.interface or str(tunnel.endpoints[0].text),

@@ -138,6 +138,9 @@ def _of_tunnel(scene: Scene, address: IPAddress, announcer: IPAddress) -> bool:
 
 def _foundations(scene: Scene) -> Iterator[Finding]:
     """PL304. Addresses the capture shows are tried first, then those of the local network."""
+    lines = [entry for entry in scene.state.signalling.lines()[:MAX_LINES] if _hidden(entry.line)]
+    if not lines:
+        return
     ties = {int(text, 16) for session in scene.state.sessions for text in session.tie_breakers}
     known = {
         str(address)
@@ -154,7 +157,7 @@ def _foundations(scene: Scene) -> Iterator[Finding]:
         for address in network.hosts()
     }
     found: dict[str, list[tuple[SignalledLine, int | None]]] = {}
-    for entry in scene.state.signalling.lines()[:MAX_LINES]:
+    for entry in lines:
         base, tie = _base_of(entry.line, known, around, ties)
         if base is not None:
             found.setdefault(base, []).append((entry, tie))
@@ -179,12 +182,14 @@ def _foundations(scene: Scene) -> Iterator[Finding]:
         )
 
 
+def _hidden(line: CandidateLine) -> bool:
+    return line.type == "host" and line.address.endswith(".local")
+
+
 def _base_of(
     line: CandidateLine, known: set[str], around: set[str], ties: set[int]
 ) -> tuple[str | None, int | None]:
     """The address behind a hidden host candidate, and the tie-breaker that salts it."""
-    if line.type != "host" or not line.address.endswith(".local"):
-        return None, None
     protocol = line.transport.lower()
     base = unsalted_base(line.foundation, "host", protocol, known | around)
     if base is not None:

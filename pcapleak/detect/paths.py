@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.detect.addresses import column_class
 from pcapleak.detect.columns import TCP, UDP, Columns
 from pcapleak.detect.judgement import (
     BYPASS,
@@ -85,7 +84,7 @@ def assign_paths(scene: Scene) -> UInt8:
     allowed = columns.inside(columns.far, [single(a) for a in scene.resolvers])
     path[(path == BYPASS) & dns & allowed] = UNASSESSED
     _split_tunnels(scene, path)
-    looped = column_class(columns.version, *columns.far, "loopback")
+    looped = columns.loopback(columns.far)
     path[columns.on(scene.ids("loopback")) | looped] = LOCAL
     _proxies(scene, path)
     _tunnels(scene, path)

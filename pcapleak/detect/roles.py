@@ -6,11 +6,10 @@ import re
 
 import numpy as np
 
-from pcapleak.detect.addresses import column_class
+from pcapleak.detect.columns import Columns
 from pcapleak.detect.judgement import InterfaceRole
 from pcapleak.model import Interface, Service
 from pcapleak.policy import Policy
-from pcapleak.tracking.flows import FlowTable
 
 # Names that operating systems and VPN clients give. Physical names come second: `tun` would
 # otherwise be shadowed by nothing, but a name such as `wlp2s0` must not match `w`.
@@ -65,12 +64,12 @@ _HARDWARE: dict[int, tuple[str, str]] = {
 
 
 def interface_roles(
-    interfaces: list[Interface], flows: FlowTable, policy: Policy
+    interfaces: list[Interface], columns: Columns, policy: Policy
 ) -> list[InterfaceRole]:
     """The role of each interface, by id."""
     named = {tunnel.interface for tunnel in policy.tunnels if tunnel.interface is not None}
     parents = {interface.parent for interface in interfaces if interface.parent is not None}
-    looped = _loopback_only(len(interfaces), flows)
+    looped = _loopback_only(len(interfaces), columns)
     # Where only kinds of hardware are told apart, a tunnel's kind among them tells the tunnel.
     told = {
         interface.capture
@@ -78,7 +77,7 @@ def interface_roles(
         if interface.parent is not None
         and (interface.index is not None or _kind(interface)[0] == "tunnel")
     }
-    carried = _carrier_recorded(interfaces, flows)
+    carried = _carrier_recorded(interfaces, columns)
     return [
         InterfaceRole("any", _MIXED)
         if interface.parent is not None
@@ -94,13 +93,12 @@ def _kind(interface: Interface) -> tuple[str, str]:
     return _HARDWARE.get(interface.hardware_type or 0, ("unknown", "of unknown hardware"))
 
 
-def _carrier_recorded(interfaces: list[Interface], flows: FlowTable) -> bool:
+def _carrier_recorded(interfaces: list[Interface], columns: Columns) -> bool:
     """Whether something of a tunnel's shape was recorded on a link layer."""
     linked = [
         one.id for one in interfaces if one.link_type not in (*NO_LINK_LAYER, *NULL_LINK_TYPES)
     ]
-    shaped = (flows.services & np.uint32(CARRIERS)) != 0
-    return bool(np.isin(flows.interface[shaped], np.asarray(linked, np.int64)).any())
+    return bool((columns.on(linked) & columns.serving(CARRIERS)).any())
 
 
 def _role(
@@ -161,10 +159,9 @@ def _literal(role: str, reason: str) -> InterfaceRole:
     return InterfaceRole("tunnel", reason)
 
 
-def _loopback_only(count: int, flows: FlowTable) -> list[bool]:
+def _loopback_only(count: int, columns: Columns) -> list[bool]:
     """For each interface whether it has flows, all of them between loopback addresses."""
-    loop = column_class(flows.version, flows.orig_hi, flows.orig_lo, "loopback")
-    loop &= column_class(flows.version, flows.resp_hi, flows.resp_lo, "loopback")
-    total = np.bincount(flows.interface, minlength=count)
-    local = np.bincount(flows.interface[loop], minlength=count)
+    loop = columns.loopback(columns.orig) & columns.loopback(columns.resp)
+    total = np.bincount(columns.interface, minlength=count)
+    local = np.bincount(columns.interface[loop], minlength=count)
     return [bool(total[i]) and total[i] == local[i] for i in range(count)]
