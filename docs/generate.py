@@ -219,10 +219,19 @@ says so where it matters.
 |---|---|---|"""
 
 
+def mutations_page() -> str:
+    """`mutations.md`: what damage does to the verdicts on real recordings."""
+    sys.path.append(str(HERE.parent / "tests"))
+    from mutations import page
+
+    return page()
+
+
 PAGES = {
     "cli.md": cli_page,
     "findings.md": findings_page,
     "limits.md": limits_page,
+    "mutations.md": mutations_page,
     "policy.md": policy_page,
     "report-schema.md": schema_page,
 }

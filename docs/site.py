@@ -24,6 +24,7 @@ NAVIGATION = {
         "Report": "docs/report-schema.md",
         "Events": "docs/events.md",
         "Limits": "docs/limits.md",
+        "Damaged recordings": "docs/mutations.md",
         "Security": "docs/security.md",
     },
     "Notebooks": {},
