@@ -15,6 +15,7 @@ from test_redact import KEY, facts
 from test_signalling import INVITE, JINGLE, RINGING, SDP, STREAM
 
 import pcapleak
+from pcapleak.capture import open_capture
 from pcapleak.protocols.candidate import find_candidates
 from pcapleak.protocols.foundation import libwebrtc_foundation
 from pcapleak.protocols.sip import decode_sip
@@ -294,6 +295,24 @@ def test_what_blows_up_is_blanked() -> None:
     (_, head), *rest = web.redact(UPGRADE + deflated(JSON), SWITCH, lambda *_: iter(()))
     assert head.out
     assert not rest
+
+
+@pytest.mark.parametrize("carrier", ["udp", "tcp"])
+def test_a_packet_never_grows_beyond_its_length_field(carrier: str, tmp_path: Path) -> None:
+    """Short addresses become long ones: 60 kB would be 90."""
+    body = b"1.1.1.1 " * 7500
+    head = f"INVITE sip:b@x SIP/2.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    recording = Recording()
+    if carrier == "udp":
+        recording.udp(0, ETH0, CLIENT, 5060, WEB, 5060, head + body)
+    else:
+        recording.tcp(0, ETH0, CLIENT, 40000, WEB, 5060, head + body, b"", b"\r\n")
+    redact_capture(recording.write(tmp_path / "in.pcapng"), tmp_path / "out.pcapng", KEY)
+    with open_capture(tmp_path / "out.pcapng") as source:
+        for batch in source:
+            for start, size in zip(batch.offset, batch.captured_length, strict=True):
+                packet = batch.data[start : start + size].tobytes()[14:]
+                assert int.from_bytes(packet[2:4], "big") == len(packet)
 
 
 CARRIERS = st.sampled_from([b"".join(turns) for turns in STREAMS.values()])

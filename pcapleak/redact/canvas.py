@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 
 class Canvas:
     """Bytes to be written in place of `source`, and which of them are accounted for.
@@ -89,7 +87,7 @@ def checksum(*parts: bytes) -> int:
     data = b"".join(parts)
     if len(data) % 2:
         data += b"\0"
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    # The sum of 16-bit words in ones' complement is the whole number modulo 2**16 - 1, but that
+    # only zeros give zero.
+    number = int.from_bytes(data, "big")
+    return ~(number % 0xFFFF or (0xFFFF if number else 0)) & 0xFFFF

@@ -131,6 +131,7 @@ class Renamer:
         """Addresses that foundations are tried against."""
         self.settled = False
         """All was seen that foundations can be made of."""
+        self._packed: dict[bytes, bytes] = {}
         self._labels: dict[bytes, bytes] = {}
         self._taken: set[bytes] = set()
 
@@ -162,9 +163,13 @@ class Renamer:
 
     def packed(self, octets: bytes) -> bytes:
         """The same for 4 or 16 bytes."""
-        if len(octets) == 4:
-            return self.address(IPv4Address(octets)).packed
-        return self.address(IPv6Address(octets)).packed
+        made = self._packed.get(octets)
+        if made is None:
+            address = IPv4Address(octets) if len(octets) == 4 else IPv6Address(octets)
+            made = self.address(address).packed
+            if len(self._packed) < _REMEMBERED:
+                self._packed[octets] = made
+        return made
 
     def network(self, network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
         """The name of a network: what the addresses inside it begin with."""

@@ -27,6 +27,8 @@ _TAGS = frozenset((0x8100, 0x88A8, 0x9100, 0x9200, 0x9300))
 _LLC_LARGEST = 1500
 _WINDOW = 1024
 """Bytes looked at for the headers between a frame's start or a tunnel's and an IP packet."""
+_LARGEST = 65000
+"""Bytes a datagram may grow to, as an IP packet has 65,535."""
 _KEPT_LINKS = frozenset((ETHERNET, *RAW_IP, *LOOPBACK, SLL, SLL2))
 _KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
 """Sizes, scale, selective acknowledgements and timestamps; MPTCP's hold addresses."""
@@ -291,6 +293,8 @@ class Packets:
         inner = None if layer is None else self._tunnelled(data[8:end], layer, depth)
         if inner is None:
             inner = self._datagrams.redact(data[8:end], ports, stated)
+        if len(inner.out) > max(end - 8, _LARGEST):
+            inner = Canvas(data[8:end])
         grown = len(inner.out) - (end - 8)
         if length:
             head.put(4, struct.pack("!H", length + grown & 0xFFFF))

@@ -27,6 +27,8 @@ _MAX_GAPS = 256
 """Gaps in one direction; what comes after the last is blanked."""
 _MAX_STARTS = 4096
 """Segments after a gap that may begin something; of 1 MB of full ones there are 700."""
+_MAX_SEGMENT = 65000
+"""Bytes a segment may grow to, as an IP packet has 65,535; what is beyond is lost."""
 _MODULUS = 1 << 32
 
 Key = tuple[int, bytes, bytes]
@@ -147,7 +149,8 @@ class Half:
 
     def segment(self, at: int, data: bytes, declared: int) -> tuple[Canvas, int]:
         """What a segment at a position becomes, and how much longer it is on the wire."""
-        start, end = self.moved(at), self.moved(at + declared)
+        start = self.moved(at)
+        end = min(self.moved(at + declared), start + max(declared, _MAX_SEGMENT))
         grown = end - start - declared
         canvas = Canvas(bytes(max(len(data) + grown, 0)))
         if start >= 0:
