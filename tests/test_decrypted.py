@@ -271,6 +271,31 @@ def test_the_labs_signalling_inside_tls_proves_its_names(tshark: str) -> None:
     assert all(link is not None and link.confidence == "certain" for link in proofs)
 
 
+def test_a_tshark_that_has_ended_is_not_killed(
+    tshark: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio would say on standard error that it does not know the child."""
+    from pyshark import FileCapture
+
+    name = "ThreadedChildWatcher"  # private since Python 3.14
+    events = vars(asyncio.unix_events)
+    watcher = events.get(name) or events[f"_{name}"]
+    reap, clean = watcher._do_waitpid, FileCapture._cleanup_subprocess
+
+    def reap_late(*arguments: object) -> None:
+        time.sleep(1)
+        reap(*arguments)
+
+    async def clean_late(*arguments: object) -> None:
+        time.sleep(0.5)
+        await clean(*arguments)
+
+    monkeypatch.setattr(watcher, "_do_waitpid", reap_late)
+    monkeypatch.setattr(FileCapture, "_cleanup_subprocess", clean_late)
+    analyze(ROOT / "captures" / "signalling-tls.pcapng")
+    assert caplog.messages == []
+
+
 def test_the_command_reads_with_a_key_log(recorded: tuple[str, Path, Path]) -> None:
     _, capture, key_log = recorded
     result = run("analyze", capture, "--keylog", key_log, "--json", "-", "--exit-zero")

@@ -34,7 +34,8 @@ _PREFERENCES = {"tcp.reassemble_out_of_order": "TRUE"}
 
 _COMPLAINT = re.compile(r"tshark: [^\n]{1,200}")
 
-_MARK = b"candidate".hex()
+_MARKS = (b"candidate".hex(), b"ice-pwd".hex())
+"""What descriptions hold: an offer may have no candidate yet, but always a password."""
 
 CLAIMS = {
     "http.accept_language": "accept-language",
@@ -46,7 +47,7 @@ CLAIMS = {
 
 
 class DecryptedText(NamedTuple):
-    """A message that speaks of candidates, or a header field of `CLAIMS`, as it was before
+    """A message that describes an ICE agent, or a header field of `CLAIMS`, as it was before
     encryption."""
 
     frame: int
@@ -75,7 +76,7 @@ def tshark_missing() -> bool:
 
 
 def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
-    """The decrypted messages of the capture at `path` that speak of candidates, and the first
+    """The decrypted messages of the capture at `path` that describe ICE agents, and the first
     of each kind of claim.
 
     `key_log` is a file in the format of SSLKEYLOGFILE; secrets inside a pcapng are used anyway.
@@ -93,12 +94,19 @@ def _read(path: str, key_log: Path | None) -> Decrypted:
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
 
+    class Capture(pyshark.FileCapture):  # type: ignore[misc]
+        async def _cleanup_subprocess(self, process: asyncio.subprocess.Process) -> None:
+            # Killing a child that has just ended reaps it before asyncio does, which complains.
+            if self._eof_reached:
+                await process.wait()
+            await super()._cleanup_subprocess(process)
+
     preferences = dict(_PREFERENCES)
     if key_log is not None:
         preferences["tls.keylog_file"] = str(key_log.resolve())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    capture = pyshark.FileCapture(
+    capture = Capture(
         str(Path(path).resolve()),
         display_filter=_FILTER,
         keep_packets=False,
@@ -152,7 +160,7 @@ def _claims(packet: Packet) -> Iterator[tuple[str, str]]:
 
 
 def _texts(packet: Packet) -> Iterator[bytes]:
-    """What of a packet speaks of candidates; parts of another such part are left out.
+    """What of a packet describes an ICE agent; parts of another such part are left out.
 
     tshark shows a message again and again, whole and in its parts, as hexadecimal.
     """
@@ -160,7 +168,9 @@ def _texts(packet: Packet) -> Iterator[bytes]:
         bytes.fromhex(value)
         for layer in packet.layers
         for field in layer._get_all_fields_with_alternates()
-        if (value := field.raw_value) and _MARK in value.lower() and len(value) % 2 == 0
+        if (value := field.raw_value)
+        and len(value) % 2 == 0
+        and any(mark in value.lower() for mark in _MARKS)
     }
     kept: list[bytes] = []
     for text in sorted(found, key=lambda text: (-len(text), text))[:MAX_PARTS]:
