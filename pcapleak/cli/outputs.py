@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
-
-import typer
 
 from pcapleak.errors import PcapleakError
 
@@ -21,7 +20,8 @@ def write_text(target: str, text: str) -> None:
     Raises `PcapleakError` where that cannot be done.
     """
     if target == "-":
-        typer.echo(text, nl=False)
+        sys.stdout.write(text)
+        sys.stdout.flush()
         return
     with _writing(target):
         Path(target).write_text(text, encoding="utf-8")

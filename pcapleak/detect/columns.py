@@ -127,7 +127,9 @@ def _side(version: UInt8, hi: UInt64, lo: UInt64) -> Side:
 def _choose(first: Bool, a: Side, b: Side) -> Side:
     if first.all():
         return a
-    return Side(*(np.where(first, one, other) for one, other in zip(a, b, strict=True)))
+    return Side(
+        np.where(first, a.hi, b.hi), np.where(first, a.lo, b.lo), np.where(first, a.kind, b.kind)
+    )
 
 
 def tally(version: int, hi: UInt64, lo: UInt64, weight: Int64) -> list[tuple[IPAddress, int]]:

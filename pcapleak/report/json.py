@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pcapleak.document import Document
 from pcapleak.errors import PcapleakError
@@ -17,31 +17,37 @@ def to_json(documents: Document | Sequence[Document]) -> str:
     no string from a packet reaches a terminal as it is.
     """
     if isinstance(documents, Document):
-        text = _object(to_data(documents))
+        parts = _object(to_data(documents))
     else:
-        text = _array([_object(to_data(document)) for document in documents], "")
+        parts = _array(("".join(_object(to_data(document))) for document in documents), "")
     # DEL is the one active character that JSON itself leaves as it is.
-    return text.replace("\x7f", "\\u007f") + "\n"
+    return "".join((*parts, "\n")).replace("\x7f", "\\u007f")
 
 
-def _object(data: dict[str, object]) -> str:
-    # Python indents item by item, which takes as long as judging; its C writer has one line.
-    lines = (
-        f'  "{key}": '
-        + (
-            _array(list(map(json.dumps, value)), "  ")
-            if isinstance(value, list)
-            else json.dumps(value)
-        )
-        for key, value in data.items()
-    )
-    return "{\n" + ",\n".join(lines) + "\n}"
+# Python indents item by item, which takes as long as judging; its C writer has one line.
+# A report is a tree, which need not be searched for circles.
+_line = json.JSONEncoder(check_circular=False).encode
 
 
-def _array(items: list[str], margin: str) -> str:
-    if not items:
-        return "[]"
-    return "[\n" + ",\n".join(f"{margin}  {item}" for item in items) + f"\n{margin}]"
+def _object(data: dict[str, object]) -> Iterator[str]:
+    before = "{\n"
+    for key, value in data.items():
+        yield f'{before}  "{key}": '
+        if isinstance(value, list):
+            yield from _array(map(_line, value), "  ")
+        else:
+            yield _line(value)
+        before = ",\n"
+    yield "\n}"
+
+
+def _array(items: Iterable[str], margin: str) -> Iterator[str]:
+    before = "["
+    for item in items:
+        yield f"{before}\n{margin}  "
+        yield item
+        before = ","
+    yield "[]" if before == "[" else f"\n{margin}]"
 
 
 def from_json(text: str) -> list[Document]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -56,19 +57,45 @@ def _kind(hint: object) -> Kind:
     return Kind("one", hint, optional)
 
 
+class _Plan(NamedTuple):
+    """How a class is written."""
+
+    names: tuple[str, ...]
+    """Of what is written, in order."""
+    read: Callable[[object], tuple[Any, ...]]
+    """Gives the content of all of them at once."""
+    converted: tuple[tuple[str, Callable[[Any], Any]], ...]
+    """Those that are not written as they are."""
+
+
 def to_data(value: object) -> dict[str, Any]:
     """A dataclass of `document` as dictionaries, lists and plain values, in field order."""
-    result: dict[str, Any] = {}
-    for name, kind in kinds(type(value)).items():
-        content = getattr(value, name)
-        if kind.is_time:
-            result[name] = _each(iso_time, kind, content)
-            result[f"{name}_ns"] = content
-        elif is_dataclass(kind.item):
-            result[name] = _each(to_data, kind, content)
-        else:
-            result[name] = content
+    cls: type = type(value)
+    names, read, converted = _plan(cls)
+    result = dict(zip(names, read(value), strict=True))
+    for name, convert in converted:
+        content = result[name]
+        if content is not None:
+            result[name] = convert(content)
     return result
+
+
+@cache
+def _plan(cls: type) -> _Plan:
+    names: list[str] = []
+    contents: list[str] = []
+    converted: list[tuple[str, Callable[[Any], Any]]] = []
+    for name, kind in kinds(cls).items():
+        names.append(name)
+        contents.append(name)
+        if kind.is_time:
+            names.append(f"{name}_ns")
+            contents.append(name)
+            converted.append((name, _each(iso_time, kind)))
+        elif is_dataclass(kind.item):
+            converted.append((name, _each(to_data, kind)))
+    assert len(contents) > 1, "of one name alone attrgetter gives no tuple"
+    return _Plan(tuple(names), attrgetter(*contents), tuple(converted))
 
 
 def from_data(cls: type[T], data: dict[str, Any]) -> T:
@@ -83,18 +110,17 @@ def from_data(cls: type[T], data: dict[str, Any]) -> T:
         written = f"{name}_ns" if kind.is_time else name
         if written not in data:
             continue
-        if isinstance(kind.item, type) and is_dataclass(kind.item):
-            values[name] = _each(partial(from_data, kind.item), kind, data[written])
-        else:
-            values[name] = data[written]
+        content = data[written]
+        if content is not None and isinstance(kind.item, type) and is_dataclass(kind.item):
+            content = _each(partial(from_data, kind.item), kind)(content)
+        values[name] = content
     return cls(**values)
 
 
-def _each(convert: Callable[[Any], Any], kind: Kind, content: Any) -> Any:
-    if content is None:
-        return None
+def _each(convert: Callable[[Any], Any], kind: Kind) -> Callable[[Any], Any]:
+    """Converts what a field of this kind holds by converting each item."""
     if kind.container == "list":
-        return [convert(item) for item in content]
+        return lambda content: [convert(item) for item in content]
     if kind.container == "dict":
-        return {key: convert(item) for key, item in content.items()}
-    return convert(content)
+        return lambda content: {key: convert(item) for key, item in content.items()}
+    return convert

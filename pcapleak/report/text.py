@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from pcapleak.document import FlowEntry
 
@@ -48,8 +49,12 @@ def _escape(character: str) -> str:
 def iso_time(ts_ns: int) -> str:
     """`ts_ns` (any 64-bit count since the epoch) as ISO 8601 UTC with nanoseconds."""
     seconds, fraction = divmod(ts_ns, 1_000_000_000)
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+    return f"{_second(seconds)}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
 
 
 # A signed 64-bit count of nanoseconds spans the years 1677 to 2262, well inside `datetime`.
