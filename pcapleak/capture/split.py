@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from pcapleak.model import Bytes
 
 SEARCH: Final = 1 << 18
 """Bytes looked at behind each wished-for cut: four of the longest records of a network."""
+PIECE: Final = 1 << 14
+"""Bytes looked at together: mostly the first few hold a record's start."""
 PROOF: Final = 64
 """Records in a row that must make sense before a cut is proposed."""
 YEAR_S: Final = 366 * 86_400
@@ -55,20 +58,33 @@ def _record_start(head: bytes, data: Bytes) -> int | None:
 
 def _pcap_start(head: bytes, data: Bytes, magic: Magic) -> int | None:
     """The first place where a run of records begins that all look right."""
+    order = "<" if magic.little else ">"
     count = len(data) - 15
-    words = np.ndarray((count, 4), "<u4" if magic.little else ">u4", data, 0, (1, 4))
+    ticks = 1_000_000_000 // magic.tick_ns
     first_s = int.from_bytes(head[HEADER:], "little" if magic.little else "big")
-    captured = words[:, 2]
-    likely = (captured <= MAX_NETWORK_RECORD) & (captured <= words[:, 3])
-    likely &= words[:, 1] < 1_000_000_000 // magic.tick_ns
-    likely &= np.abs(words[:, 0].astype(np.int64) - first_s) < YEAR_S
-    for start in np.flatnonzero(likely).tolist():
+    fields = Struct(f"{order}4I").unpack_from
+    view = data.data
+
+    def proven(start: int) -> bool:
         at, run = start, 0
-        while run < PROOF and at < count and likely[at]:
-            at += magic.record + int(captured[at])
+        while run < PROOF and at < count:
+            seconds, fraction, captured, original = fields(view, at)
+            if captured > MAX_NETWORK_RECORD or captured > original or fraction >= ticks:
+                return False
+            if abs(seconds - first_s) >= YEAR_S:
+                return False
+            at += magic.record + captured
             run += 1
-        if run == PROOF or (run > 1 and at >= count):
-            return int(start)
+        return run == PROOF or run > 1
+
+    words = np.ndarray((max(count, 0), 4), f"{order}u4", data, 0, (1, 4))
+    for piece in range(0, count, PIECE):
+        seconds, fraction, captured, original = words[piece : piece + PIECE].T
+        likely = (captured <= MAX_NETWORK_RECORD) & (captured <= original) & (fraction < ticks)
+        likely &= np.abs(seconds.astype(np.int64) - first_s) < YEAR_S
+        for start in np.flatnonzero(likely).tolist():
+            if proven(piece + start):
+                return int(piece + start)
     return None
 
 
