@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from stun_encoder import attribute, check, message
 
+from pcapleak import analyze
 from pcapleak.model import Context, Endpoint, address_of
 from pcapleak.protocols.http import HttpRequest
+from pcapleak.protocols.ice_terms import ice_passwords
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.redact import redact_capture
 from pcapleak.tracking import credentials
 from pcapleak.tracking.credentials import Credential, Credentials
+from pcapleak.tracking.ice.sessions import build_sessions
+from pcapleak.tracking.ice.tracker import IceTracker
+from pcapleak.tracking.names import NameTracker
+from pcapleak.tracking.signalling import SignallingTracker
 
 ID = b"t" * 12
 PASSWORD = "receiversPasswordOf22+"
@@ -74,3 +83,82 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         text = f"a=ice-ufrag:{name}\na=ice-pwd:{OTHER}\n"
         known.learn(WebSocketMessage("text", text.encode()))
     assert known.prove(at(), decode_stun(check(password=PASSWORD))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "passwords"),
+    [
+        (SDP, {"Recv": PASSWORD}),
+        (json.dumps({"sdp": SDP}), {"Recv": PASSWORD}),
+        (f"a=ice-ufrag:Send\na=ice-pwd:{OTHER}\n".replace("/", "\\/"), {"Send": OTHER}),
+        (urlencode({"sdp": SDP}), {"Recv": PASSWORD}),
+        (
+            f"<iq><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' pwd='{PASSWORD}' "
+            f'ufrag=\'Recv\'/><transport pwd="{OTHER}" ufrag="Send"></iq>',
+            {"Recv": PASSWORD, "Send": OTHER},
+        ),
+        ("<transport ufrag='Recv'/>", {}),
+        ("a=ice-ufrag:Recv\r\n", {}),
+        ("a=ice-pwd:abc\r\n", {}),
+        ("", {}),
+    ],
+)
+def test_passwords_are_found_in_every_form_of_a_description(
+    text: str, passwords: dict[str, str]
+) -> None:
+    assert ice_passwords(text.encode()) == passwords
+
+
+# In the reports of real captures
+
+CAPTURES = Path(__file__).parent.parent / "captures"
+
+
+def integrity(name: str) -> list[tuple[str, str] | None]:
+    sessions = analyze(CAPTURES / name).document.ice_sessions
+    return [
+        None if one.integrity is None else (one.integrity.state, one.integrity.reasons[0])
+        for one in sessions
+    ]
+
+
+def test_recorded_checks_are_proved_by_the_passwords_recorded_beside_them() -> None:
+    made = "the check in frame {} was made with the password signalled over websocket in frame {}"
+    assert integrity("signalling-clear.pcapng") == [
+        ("proved", made.format(117, 97)),
+        ("proved", made.format(116, 84)),
+    ]
+
+
+def test_passwords_inside_tls_prove_checks_where_the_keys_are_there(tshark: str) -> None:
+    found = integrity("signalling-tls.pcapng")
+    assert len(found) == 2
+    assert all(one is not None and one[0] == "proved" for one in found)
+
+
+def test_a_capture_without_signalling_proves_nothing() -> None:
+    assert set(integrity("loop.pcapng")) == {None}
+
+
+@pytest.mark.parametrize(
+    ("password", "state"), [(PASSWORD, "proved"), (OTHER, "failed"), (None, None)]
+)
+def test_a_session_says_whose_password_made_its_checks(
+    password: str | None, state: str | None
+) -> None:
+    """Signalling may be seen later than the checks: decrypted text comes last."""
+    ice, signalling = IceTracker(), SignallingTracker()
+    ice.add(at(), decode_stun(check(password=PASSWORD)))
+    if password is not None:
+        text = f"a=ice-ufrag:Recv\r\na=ice-pwd:{password}\r\n"
+        signalling.add(at(), WebSocketMessage("text", text.encode()))
+    (session,) = build_sessions(ice, NameTracker(), signalling, [])
+    assert (session.integrity and session.integrity.state) == state
+
+
+def test_what_redaction_blanked_proves_nothing(tmp_path: Path) -> None:
+    redacted = tmp_path / "redacted.pcapng"
+    redact_capture(CAPTURES / "signalling-clear.pcapng", redacted, bytes(range(32)))
+    sessions = analyze(redacted).document.ice_sessions
+    assert sessions
+    assert {session.integrity for session in sessions} == {None}

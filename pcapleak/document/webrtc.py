@@ -23,6 +23,15 @@ class CandidateSetShape:
 
 
 @dataclass(slots=True)
+class Integrity:
+    """Whether a session's checks were made with the passwords that signalling showed."""
+
+    state: Literal["proved", "failed"]
+    """Failed: at least one was made with another password, or was changed on its way."""
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Candidate:
     """An ICE candidate as far as packets show it."""
 
@@ -90,6 +99,8 @@ class IceSession:
     """Connectivity checks seen."""
     nominated: list[str] = field(default_factory=list)
     """Nominated pairs, `local remote`."""
+    integrity: Integrity | None = None
+    """MESSAGE-INTEGRITY of its checks, where signalling showed a peer's password."""
     flows: list[int] = field(default_factory=list)
     """Ids of its flows."""
 

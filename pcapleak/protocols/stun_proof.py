@@ -20,11 +20,12 @@ def prove(
 ) -> Literal["ok", "bad"] | None:
     """Whether the strongest integrity attribute of `message` agrees with `password`.
 
-    None where it has no such attribute. A message with USERNAME and REALM is proved by the
-    long-term key, any other by the short-term one (RFC 8489 section 9). A TURN server's
-    answers name neither: give those of the request as `username` and `realm`.
+    None where it has no such attribute, or one that redaction blanked. A message with USERNAME
+    and REALM is proved by the long-term key, any other by the short-term one (RFC 8489 section
+    9). A TURN server's answers name neither: give those of the request as `username` and `realm`.
     """
-    present = [pair for pair in _STRONGEST_FIRST if message.has(pair[0])]
+    # Redaction leaves zeros in their place, which prove nothing.
+    present = [pair for pair in _STRONGEST_FIRST if any(message.raw(pair[0]) or b"")]
     if not present:
         return None
     type_, digest = present[0]

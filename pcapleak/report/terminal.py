@@ -188,6 +188,9 @@ class _Page:
             ]
             if session.nominated:
                 rows.append((Text("pair"), Text(", ".join(map(safe, session.nominated)))))
+            if session.integrity is not None:
+                first = session.integrity.reasons[0]
+                rows.append(("integrity", safe(f"{session.integrity.state}: {first}")))
             self.rows(rows, indent=2)
             if self.verbose:
                 reasons = [

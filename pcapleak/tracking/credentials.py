@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from typing import Literal, NamedTuple, TypeVar
 
 from pcapleak.model import Context
-from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ice_terms import ice_passwords
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.stun_proof import prove
-from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.tracking.signalling import MAX_TEXT, signalled_text
 
 MAX_KNOWN = 10_000
 """Users, agents and open checks remembered, of each: two texts of up to 512 bytes, 14 MB."""
 
-MAX_TEXT = 1 << 20
-"""Bytes of one message that are searched; descriptions have up to 100 kB."""
-
 _BINDING = 1
-
-_ICE = re.compile(rb"ice-(ufrag|pwd):([A-Za-z0-9+/]{4,256})")
 
 Proof = Literal["ok", "bad"]
 
@@ -54,19 +48,10 @@ class Credentials:
 
     def learn(self, message: object) -> None:
         """Take the passwords out of a message of signalling."""
-        if isinstance(message, HttpRequest | HttpResponse):
-            text = message.body
-        elif isinstance(message, WebSocketMessage):
-            text = message.payload
-        else:
-            return
-        found: dict[bytes, list[bytes]] = {b"ufrag": [], b"pwd": []}
-        for name, value in _ICE.findall(text[:MAX_TEXT]):
-            found[name].append(value)
-        # One pair for each media section; of half a description nothing can be told.
-        if len(found[b"ufrag"]) == len(found[b"pwd"]):
-            for fragment, password in zip(found[b"ufrag"], found[b"pwd"], strict=True):
-                _remember(self._agents, fragment.decode(), password.decode())
+        carried = signalled_text(message)
+        if carried is not None:
+            for fragment, password in ice_passwords(carried[1][:MAX_TEXT]).items():
+                _remember(self._agents, fragment, password)
 
     def prove(self, context: Context, message: StunMessage) -> Proof | None:
         """Whether the message was made with the password; None where that cannot be told."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pcapleak.model import Context, Endpoint
 from pcapleak.protocols.candidate import CandidateLine, find_candidates
 from pcapleak.protocols.http import HttpRequest, HttpResponse
+from pcapleak.protocols.ice_terms import ice_passwords
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.websocket import WebSocketMessage
 from pcapleak.protocols.xmpp import XmppStanza, find_jingle_candidates
@@ -15,6 +16,9 @@ from pcapleak.tracking.sightings import Sighting
 
 MAX_LINES = 10_000
 """Lines remembered: about 2 kB each of the longest, so 20 MB at the most."""
+
+MAX_PASSWORDS = 10_000
+"""Passwords remembered: two texts of 256 bytes at the most, and their place, so 8 MB."""
 
 MAX_TEXT = 1 << 20
 """Bytes of one message that are searched; descriptions have up to 100 kB."""
@@ -45,28 +49,51 @@ class SignalledLine:
     seen: Sighting
 
 
+@dataclass(frozen=True, slots=True)
+class SignalledPassword:
+    """An ICE agent's password, and where a description first showed it."""
+
+    password: str
+    channel: str
+    frame: int
+
+
+def signalled_text(message: object) -> tuple[str, bytes] | None:
+    """The channel and the text of a message that may carry signalling."""
+    if isinstance(message, HttpRequest | HttpResponse):
+        return "http", message.body
+    if isinstance(message, WebSocketMessage):
+        return "websocket", message.payload
+    if isinstance(message, SipMessage):
+        return "sip", message.body
+    if isinstance(message, XmppStanza):
+        return "xmpp", message.payload
+    return None
+
+
 class SignallingTracker:
     """Candidate lines, each counted, by what they say and who said it first."""
 
     def __init__(self) -> None:
         self._lines: dict[CandidateLine, SignalledLine] = {}
+        self.passwords: dict[str, SignalledPassword] = {}
+        """By username fragment."""
         self.forgotten = 0
         """Lines beyond `MAX_LINES`."""
 
     def add(self, context: Context, message: object) -> None:
         """Take a message that may carry candidate lines."""
-        if isinstance(message, HttpRequest | HttpResponse):
-            self.text(context, "http", message.body)
-        elif isinstance(message, WebSocketMessage):
-            self.text(context, "websocket", message.payload)
-        elif isinstance(message, SipMessage):
-            self.text(context, "sip", message.body)
-        elif isinstance(message, XmppStanza):
-            self.text(context, "xmpp", message.payload)
+        carried = signalled_text(message)
+        if carried is not None:
+            self.text(context, *carried)
 
     def text(self, context: Context, channel: str, data: bytes) -> None:
         """Search the text of a message."""
         data = data[:MAX_TEXT]
+        for owner, password in ice_passwords(data).items():
+            if len(self.passwords) < MAX_PASSWORDS:
+                shown = SignalledPassword(password, channel, context.frame)
+                self.passwords.setdefault(owner, shown)
         if not any(mark in data for mark in _MARKS):
             return
         text = data.decode("utf-8", "replace")

@@ -69,8 +69,8 @@ class Link:
         "again", "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
         "errors", "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
         "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
-        "relay_transport", "retries", "roles", "seen", "software", "tie_breakers", "usernames",
-        "vendor",
+        "relay_transport", "retries", "roles", "seen", "signed", "software", "tie_breakers",
+        "usernames", "vendor",
     )  # fmt: skip
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
@@ -89,6 +89,9 @@ class Link:
         self.retries: list[tuple[bytes, int]] = []
         """The first sendings of the first bare request."""
         self.checks: Sighting | None = None
+        self.signed: tuple[bytes, int] | None = None
+        """The first check and its frame, of `MAX_SAID` bytes at the most: signalling may show
+        the password that it was made with later."""
         self.usernames: dict[str, Sighting] = {}
         self.tie_breakers: dict[int, Sighting] = {}
         self.roles: dict[str, Sighting] = {}
@@ -161,6 +164,8 @@ class Link:
         budget = self.budget
         self.checks = _counted(self.checks, context)
         counted: list[Sighting | None] = [self.checks]
+        if self.signed is None and len(message.wire) <= MAX_SAID:
+            self.signed = message.wire, context.frame
         username = message.username
         if username is not None:
             username = username[:MAX_TEXT]

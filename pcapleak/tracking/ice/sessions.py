@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pcapleak.document import Candidate, CandidateSetShape, IceSession, Time
+from pcapleak.document import Candidate, CandidateSetShape, IceSession, Integrity, Time
 from pcapleak.model import Interface
+from pcapleak.protocols.stun import decode_stun
+from pcapleak.protocols.stun_proof import prove
 from pcapleak.tracking.ice.agents import Agent, collect_sockets, group_sockets
 from pcapleak.tracking.ice.candidates import CandidateBuilder
 from pcapleak.tracking.ice.engine import guess_engine, guess_only_browser, infer_mode
@@ -14,10 +17,14 @@ from pcapleak.tracking.ice.hosts import Hosts
 from pcapleak.tracking.ice.shape import candidate_set_shape
 from pcapleak.tracking.ice.signalled import join_signalled, signalled_only
 from pcapleak.tracking.names import NameTracker
-from pcapleak.tracking.signalling import SignallingTracker
+from pcapleak.tracking.signalling import SignalledPassword, SignallingTracker
 
 if TYPE_CHECKING:
     from pcapleak.tracking.ice.tracker import IceTracker
+
+
+MAX_PROOFS = 16
+"""Pairs of a session whose first check is proved: about 10 microseconds each."""
 
 
 def build_sessions(
@@ -69,6 +76,7 @@ def build_sessions(
                 role=said.role,
                 checks=said.checks,
                 nominated=list(said.nominated),
+                integrity=_integrity(agent, signalling.passwords),
                 flows=sorted({link.flow for link in agent.links}),
             )
         )
@@ -86,6 +94,32 @@ def _client_addresses(agent: Agent) -> list[str]:
             if not address.is_unspecified:
                 addresses.setdefault(address)
     return [str(address) for address in addresses]
+
+
+def _integrity(agent: Agent, passwords: Mapping[str, SignalledPassword]) -> Integrity | None:
+    """What the first check of each of a session's pairs proves: the receiver's password makes
+    it (RFC 8445 section 7.2.2)."""
+    if not passwords:
+        return None
+    states: set[str] = set()
+    reasons: list[str] = []
+    for socket in agent.checking:
+        for link in socket.out:
+            if link.signed is None or len(reasons) == MAX_PROOFS:
+                continue
+            wire, frame = link.signed
+            message = decode_stun(wire)
+            shown = passwords.get((message.username or "").partition(":")[0])
+            proof = None if shown is None else prove(message, shown.password)
+            if shown is None or proof is None:
+                continue
+            states.add(proof)
+            verb = "was" if proof == "ok" else "was not"
+            said = f"signalled over {shown.channel} in frame {shown.frame}"
+            reasons.append(f"the check in frame {frame} {verb} made with the password {said}")
+    if not states:
+        return None
+    return Integrity("failed" if "bad" in states else "proved", reasons)
 
 
 class _Said:
