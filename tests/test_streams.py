@@ -73,6 +73,24 @@ def test_channel_data_alone_is_not_stun() -> None:
     assert read(Talk().open().add(0, CHANNEL)).events == []
 
 
+def test_messages_behind_a_session_of_ms_turn_are_read_wherever_they_are_cut() -> None:
+    """0xFF10, a length and 8 bytes of session; other data of the session is passed over."""
+
+    def session(data: bytes) -> bytes:
+        return struct.pack("!HH", 0xFF10, 8 + len(data)) + b"session!" + data
+
+    check = message(0x0001, attribute(0x0006, b"ab:cd"), TRANSACTION)
+    sent = session(check) + session(b"\x80\x60" + bytes(21)) + session(check) + ALLOCATE
+    for cut in range(1, len(sent)):
+        talk = Talk().open().add(0, ALLOCATE).add(0, sent[:cut]).add(0, sent[cut:])
+        assert [m.method for _, m in read(talk).events] == [3, 1, 1, 3]
+
+
+def test_a_method_beyond_two_hexadecimal_digits_is_read_over_tcp() -> None:
+    probe = message(0x0800, attribute(0x4000, b"abcd"), TRANSACTION)
+    assert [m.method for _, m in read(Talk().open().add(0, probe + probe)).events] == [0x200] * 2
+
+
 def test_rfc_4571_framing_is_read() -> None:
     check = message(0x0001, attribute(0x0006, b"ab:cd"), TRANSACTION)
     framed = struct.pack("!H", len(check)) + check

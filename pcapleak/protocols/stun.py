@@ -21,13 +21,13 @@ from pcapleak.protocols.stun_message import (
 )
 from pcapleak.protocols.stun_types import MS_TURN_TYPES
 
-__all__ = ["HEADER_SIZE", "RawAttribute", "StunMessage", "decode_stun"]
+__all__ = ["HEADER_SIZE", "MULTIPLEXED", "RawAttribute", "StunMessage", "decode_stun"]
 
 HEADER_SIZE = 20
 
-_MULTIPLEXED = 0xFF10
+MULTIPLEXED = 0xFF10
 """What Microsoft's relays begin datagrams with that belong to a session: this, a length and the
-session's 8 bytes stand before the message ([MS-TURN])."""
+session's 8 bytes stand before the message ([MS-TURN]). Over TCP, too."""
 
 _CLASSIC_TYPES = frozenset({0x0001, 0x0101, 0x0111, 0x0002, 0x0102, 0x0112})
 
@@ -71,7 +71,7 @@ def decode_stun(data: bytes) -> StunMessage:
             if heads(data) == expected:
                 return _new(StunMessage, (data, message_type, offsets, first, ()))
     if message_type & 0xC000:
-        if message_type == _MULTIPLEXED and data[16:20] == COOKIE and data[12] < 0x40:
+        if message_type == MULTIPLEXED and data[16:20] == COOKIE and data[12] < 0x40:
             return decode_stun(data[12:])
         raise DecodeError("stun", "header", 0, "the two top bits are not zero")
     if cookie != _COOKIE_WORD:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pcapleak.errors import DecodeError
 from pcapleak.model import Service
 from pcapleak.protocols.dtls import decode_dtls
-from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.stun import MULTIPLEXED, StunMessage, decode_stun
 from pcapleak.protocols.turn import decode_channel_data
 from pcapleak.tracking.streams.connection import Connection
 
 COOKIE = b"\x21\x12\xa4\x42"
+
+_MULTIPLEXED = MULTIPLEXED.to_bytes(2, "big")
 
 _TURN_METHODS = frozenset(range(0x003, 0x00D))
 _CONNECTION_BIND_SUCCESS = 0x010B
@@ -27,6 +29,11 @@ def begins_framed(data: bytes) -> bool:
         and data[2] < 0x40
         and int.from_bytes(data[:2], "big") == 20 + int.from_bytes(data[4:6], "big")
     )
+
+
+def begins_multiplexed(data: bytes) -> bool:
+    """Whether `data` begins with a STUN header behind a session of [MS-TURN]."""
+    return data[:2] == _MULTIPLEXED and begins_stun(data[12:20])
 
 
 def services_of(message: StunMessage) -> Service:
@@ -71,13 +78,20 @@ class StunReader:
                 return -end
             connection.emit(way, decode_channel_data(data[: 4 + length]), Service.CHANNEL_DATA)
             return end
+        if data[:2] == _MULTIPLEXED and self._turn:
+            end = 4 + length
+            if len(data) < end:
+                return -end
+            if begins_multiplexed(data[:end]):
+                self._stun(connection, way, data[:end])
+            return end
         return self._search(connection, way, data)
 
     def resumes(self, data: bytes) -> bool:
         """At a header, or where a segment is one channel message."""
         if self._framed:
             return begins_framed(data)
-        if begins_stun(data):
+        if begins_stun(data) or (self._turn and begins_multiplexed(data)):
             return True
         length = int.from_bytes(data[2:4], "big")
         return self._turn and data[0] >> 6 == 1 and len(data) == 4 + (length + 3 & ~3)
