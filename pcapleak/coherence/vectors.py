@@ -98,8 +98,10 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
     found: dict[IPAddress, str] = {}
     frames: list[int] = []
     for session in state.sessions:
-        clients = [ip_address(text) for text in session.client_addresses]
-        if judgement.clients and not any(_is_client(judgement, one) for one in clients):
+        if len(found) >= MAX_ADDRESSES:
+            break
+        clients = session.client_addresses
+        if judgement.clients and not any(_is_client(judgement, ip_address(one)) for one in clients):
             continue
         for candidate in session.candidates:
             address = _shown(candidate)
@@ -109,7 +111,7 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
                 where = f"told by {candidate.server}" if candidate.server else "its own packets"
                 found[address] = f"{candidate.type}, {where}"
                 frames += candidate.frames
-                hosts.update(dict.fromkeys(str(one) for one in clients))
+                hosts.update(dict.fromkeys(clients))
     if not found:
         return Sign("webrtc", provenance="unknown: no candidate shows a public address")
     reasons = "; ".join(f"{address}: {why}" for address, why in found.items())
