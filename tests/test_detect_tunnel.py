@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -35,7 +36,10 @@ from builders import (
     wireguard_initiation,
     wireguard_response,
 )
+from mutations import ROOT, packets_of
 
+import pcapleak
+from pcapleak.capture import PcapngWriter
 from pcapleak.policy import Policy
 
 
@@ -314,3 +318,22 @@ def test_the_vpn_clients_calls_to_its_server_are_information(
     recording.tcp(50, ETH0, CLIENT, 45000, VPN, port, b"\x16\3\1" + bytes(40), bytes(40))
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert [finding.severity for finding in of(document, "PL204")] == [severity]
+
+
+@pytest.mark.parametrize("name", ["full-tunnel", "http-proxy"])
+def test_interfaces_of_one_name_are_told_as_one(name: str, tmp_path: Path) -> None:
+    """A recorder that was restarted numbers its interfaces anew: still one tunnel, one proxy."""
+    original = ROOT / "captures" / f"{name}.pcapng"
+    interfaces, packets = packets_of(original)
+    again = {number: replace(one, id=one.id + 100) for number, one in enumerate(interfaces)}
+    restarted = tmp_path / "restarted.pcapng"
+    with PcapngWriter(restarted) as writer:
+        for place, (number, ts_ns, data, size) in enumerate(packets):
+            late = place >= len(packets) // 2
+            writer.write(again[number] if late else interfaces[number], ts_ns, data, size)
+    one, two = (pcapleak.analyze(path).document for path in (original, restarted))
+    assert len(two.captures[0].interfaces) == 2 * len(one.captures[0].interfaces)
+    assert [(t.kind, t.endpoint, t.interface) for t in two.tunnels] == [
+        (t.kind, t.endpoint, t.interface) for t in one.tunnels
+    ]
+    assert two.verdict.result == one.verdict.result

@@ -58,26 +58,32 @@ def find_tunnels(scene: Scene) -> list[SceneTunnel]:
 
 
 def _by_interface(scene: Scene) -> list[SceneTunnel]:
-    """A tunnel's interface recorded beside a physical one, used towards public addresses."""
+    """A tunnel's interface recorded beside a physical one, used towards public addresses.
+
+    Recorders restarted give one interface several numbers.
+    """
     columns = scene.columns
     outside = scene.ids("physical")
     if not outside or not columns.on(outside).any():
         return []
     found = []
+    named: dict[str, list[int]] = {}
     for number in scene.ids("tunnel"):
-        interface = scene.state.interfaces[number]
-        rows = columns.on([number])
+        named.setdefault(scene.label(number), []).append(number)
+    for label, numbers in named.items():
+        rows = columns.on(numbers)
         used = rows & (columns.public(columns.resp) | columns.public(columns.orig))
         if not used.any():
             continue
         reason = (
-            f"{scene.roles[number].reason}; {int(used.sum())} of its flows go to public addresses"
+            f"{scene.roles[numbers[0]].reason}; "
+            f"{int(used.sum())} of its flows go to public addresses"
         )
         found.append(
             SceneTunnel(
-                label=interface.label,
+                label=label,
                 given=False,
-                interfaces=[number],
+                interfaces=numbers,
                 reasons=[reason],
                 confidence="high",
             )

@@ -15,6 +15,7 @@ from pcapleak.detect.sockets import both_sides
 from pcapleak.detect.timeline import TunnelLife
 from pcapleak.document import Confidence, ResolverEntry, Time, TunnelEntry
 from pcapleak.model import Bool, Service
+from pcapleak.tracking.proxies import Proxy as SeenProxy
 from pcapleak.tracking.tunnels import Tunnel as SeenTunnel
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2", "esp", "gre", "l2tp", "unknown"]
@@ -67,25 +68,33 @@ def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:
         _tunnel(scene, tunnel, life) for tunnel, life in zip(scene.tunnels, lives, strict=True)
     ]
     used = [id(seen) for tunnel in scene.tunnels for seen in tunnel.seen]
+    others: dict[tuple[str, str, str], list[SeenTunnel]] = {}
     for seen in scene.state.tunnels.tunnels():
         if id(seen) not in used and seen.confirmed:
-            entries.append(_other(scene, seen))
-    known = {proxy.endpoint: proxy for proxy in scene.proxies}
+            key = seen.kind, str(seen.server), scene.label(seen.interface)
+            others.setdefault(key, []).append(seen)
+    entries += [_other(scene, same) for same in others.values()]
+    known = {proxy.endpoint for proxy in scene.proxies}
+    proxies: dict[tuple[str, str, str], list[SeenProxy]] = {}
     for proxy in scene.state.tunnels.proxies():
-        if not proxy.confirmed and proxy.server not in known:
-            continue
-        up = [] if proxy.first_granted_ns is None else [Time(proxy.first_granted_ns)]
-        entries.append(
-            TunnelEntry(
-                kind=proxy.kind,
-                endpoint=str(proxy.server),
-                interface=scene.label(proxy.interface),
-                up=up,
-                confirmed=proxy.confirmed,
-                reasons=[f"granted {proxy.granted} of {proxy.requests} requests"],
-            )
-        )
-    return entries
+        if proxy.confirmed or proxy.server in known:
+            key = proxy.kind, str(proxy.server), scene.label(proxy.interface)
+            proxies.setdefault(key, []).append(proxy)
+    return entries + [_proxy(scene, same) for same in proxies.values()]
+
+
+def _proxy(scene: Scene, same: list[SeenProxy]) -> TunnelEntry:
+    """One proxy, though it was seen inside another layer or on an interface of the same name."""
+    granted = [proxy.first_granted_ns for proxy in same if proxy.first_granted_ns is not None]
+    asked = sum(proxy.requests for proxy in same)
+    return TunnelEntry(
+        kind=same[0].kind,
+        endpoint=str(same[0].server),
+        interface=scene.label(same[0].interface),
+        up=[Time(min(granted))] if granted else [],
+        confirmed=bool(granted),
+        reasons=[f"granted {sum(proxy.granted for proxy in same)} of {asked} requests"],
+    )
 
 
 def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
@@ -131,12 +140,14 @@ def _kind(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> TunnelKind:
     return "unknown"
 
 
-def _other(scene: Scene, seen: SeenTunnel) -> TunnelEntry:
+def _other(scene: Scene, same: list[SeenTunnel]) -> TunnelEntry:
+    """One tunnel, though it was seen from several ports or on interfaces of the same name."""
+    first = same[0]
     return TunnelEntry(
-        kind=seen.kind,
-        endpoint=str(seen.server),
-        interface=scene.label(seen.interface),
-        up=[Time(handshake.completed_ns) for handshake in seen.handshakes],
+        kind=first.kind,
+        endpoint=str(first.server),
+        interface=scene.label(first.interface),
+        up=[Time(ns) for ns in sorted(done.completed_ns for s in same for done in s.handshakes)],
         confirmed=True,
-        reasons=[seen.handshakes[0].proof],
+        reasons=[first.handshakes[0].proof],
     )
