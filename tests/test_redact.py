@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from builders import Recording
 from capture_files import pcap_header, pcap_record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -356,6 +357,38 @@ def test_a_planted_address_stops_the_command_and_leaves_no_file(tmp_path: Path) 
     assert b"thank you" not in after.read_bytes()
 
 
+def test_kept_payloads_of_streams_stand_and_are_searched(tmp_path: Path) -> None:
+    """What nobody can read, before and behind what is read; blanked and counted without the
+    option."""
+    before, after = tmp_path / "in.pcapng", tmp_path / "out.pcapng"
+    recording = Recording()
+    web = b"GET /secret HTTP/1.1\r\nHost: 1.1.1.1\r\n\r\n"
+    recording.tcp(0, 0, "203.0.113.7", 40000, "198.51.100.20", 21, b"USER alice\r\n", b"331\r\n")
+    recording.tcp(9, 0, "203.0.113.7", 40001, "198.51.100.20", 80, web + b"\xeealice", b"x")
+    recording.write(before)
+    done = redact_capture(before, after, KEY)
+    assert done.blanked == 3
+    assert b"alice" not in after.read_bytes()
+    done = redact_capture(before, after, KEY, keep_payload=True)
+    assert done.blanked == 0
+    assert after.read_bytes().count(b"alice") == 2
+    assert b"secret" not in after.read_bytes()
+    recording.tcp(99, 0, "203.0.113.7", 40003, "198.51.100.20", 21, b"PORT 203.0.113.7 x")
+    with pytest.raises(PcapleakError, match="in dotted form"):
+        redact_capture(recording.write(before), after, KEY, keep_payload=True)
+
+
+def test_words_of_programs_lose_what_tells_of_users() -> None:
+    """Which also keeps them from stopping the command."""
+    words = b"relay 203.0.113.7 of alice@example.com"
+    message = b"\1\1" + (40).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + b"t" * 12
+    message += b"\x80\x22" + len(words).to_bytes(2, "big") + words + b"\0\0"
+    made = bytes(Datagrams(Renamer(KEY)).redact(message).out)
+    assert len(made) == len(message)
+    assert b"203.0.113.7" not in made
+    assert b"alice" not in made
+
+
 def test_a_forgotten_attribute_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were XOR addresses no longer rewritten but kept, nothing would be written."""
     import pcapleak.redact.stun as stun
@@ -364,7 +397,7 @@ def test_a_forgotten_attribute_is_caught(tmp_path: Path, monkeypatch: pytest.Mon
         canvas.keep(at, at + len(value))
 
     monkeypatch.setattr(stun, "_address", forget)
-    with pytest.raises(PcapleakError, match="addresses were left"):
+    with pytest.raises(PcapleakError, match=r"addresses were left.* a fault of pcapleak"):
         redact_capture(ROOT / "captures" / "direct.pcapng", tmp_path / "out.pcapng", KEY)
     assert list(tmp_path.iterdir()) == []
 

@@ -82,7 +82,16 @@ def redact_capture(
     packets.unreadable = datagrams.blanked = 0
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        result = _write(Path(source), part, renamer, packets)
+        result, left = _write(Path(source), part, renamer, packets)
+        if left:
+            hint = (
+                "without --keep-payload such payloads are blanked"
+                if keep_payload
+                else "that is a fault of pcapleak: please tell its maintainers"
+            )
+            raise PcapleakError(
+                f"addresses were left, so nothing was written: {'; '.join(left)} ({hint})"
+            )
         part.replace(target)
     except OSError as error:
         raise CaptureError(
@@ -104,7 +113,10 @@ def _frames(capture: CaptureSource, packets: Packets):  # type: ignore[no-untype
             yield batch, i, data, packets.frame(interface, int(batch.link_type[i]), data)
 
 
-def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Redaction:
+def _write(
+    source: Path, part: Path, renamer: Renamer, packets: Packets
+) -> tuple[Redaction, list[str]]:
+    """What was done, and where addresses were left."""
     result = Redaction()
     residue = Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
@@ -136,13 +148,7 @@ def _write(source: Path, part: Path, renamer: Renamer, packets: Packets) -> Reda
                 writer.add_drops(_interface(renamer, interface), last_ns, interface.drops)
         result.truncated = capture.truncated
         result.dropped = _dropped(capture, comments, processes)
-    if left:
-        raise PcapleakError(
-            "addresses were left, so nothing was written: "
-            + "; ".join(left)
-            + " (without --keep-payload such payloads are blanked)"
-        )
-    return result
+    return result, left
 
 
 def _interface(renamer: Renamer, interface: Interface) -> Interface:

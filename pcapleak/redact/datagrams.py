@@ -37,7 +37,7 @@ class Datagrams:
 
     def __init__(self, renamer: Renamer, *, keep_payload: bool = False) -> None:
         self.renamer = renamer
-        self._keep = keep_payload
+        self.keep_payload = keep_payload
         self._quic = QuicHellos(renamer)
         self.web = Web(renamer)
         """For streams, whose messages over TCP are datagrams' otherwise."""
@@ -59,14 +59,14 @@ class Datagrams:
         found = self._known(data, ports, declared, depth) if data else Canvas(data)
         if found is None:
             return self.unknown(data)
-        if self._keep:
+        if self.keep_payload:
             found.keep_rest()
         return found
 
     def unknown(self, data: bytes) -> Canvas:
         """A payload nothing is known of."""
         canvas = Canvas(data)
-        if self._keep:
+        if self.keep_payload:
             canvas.keep(0, len(data))
         elif any(data):
             self.blanked += 1

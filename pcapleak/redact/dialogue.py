@@ -62,6 +62,8 @@ def redact_dialogue(
     """One direction of a stream; `peer` is what the other direction said."""
     at = 0
     for size, canvas in _dialogue(datagrams, data, peer, ports, 0):
+        if datagrams.keep_payload:
+            canvas.keep_rest()
         yield size, canvas
         at += size
     if at < len(data):

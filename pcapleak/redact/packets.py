@@ -328,6 +328,9 @@ class Packets:
         flags = data[13]
         half = self._streams.half((self._interface, source, target), seq, flags, stated)
         inner, grown = Canvas(payload), 0
+        keep = self._datagrams.keep_payload
+        if half is None and keep:
+            inner.keep(0, len(payload))
         if half is not None:
             first = seq + bool(flags & 2)
             if self._streams.learning:
@@ -335,9 +338,10 @@ class Packets:
                     self._streams.learn(half, first & 0xFFFF_FFFF, payload, ports)
             else:
                 at = half.place(first & 0xFFFF_FFFF)
-                inner, grown = half.segment(at, payload, stated)
+                inner, grown = half.segment(at, payload, stated, keep=keep)
                 moved = half.moved(at) - at
                 head.put(4, struct.pack("!I", seq + moved & 0xFFFF_FFFF))
+        self._datagrams.blanked += any(payload) and not any(inner.out)
         shifted = False
         if not self._streams.learning and flags & 16:
             other = self._streams.half((self._interface, target, source), ack, 0, 0)

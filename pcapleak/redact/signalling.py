@@ -10,8 +10,7 @@ from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_foundation, redact_program, redact_text
 
-_KEPT_SIP = frozenset(("content-type", "c", "max-forwards", "cseq"))
-_PROGRAM_SIP = frozenset(("user-agent", "server"))
+_KEPT_SIP = frozenset(("content-type", "c", "max-forwards", "cseq", "user-agent", "server"))
 _PLACES_SIP = frozenset(
     ("via", "v", "from", "f", "to", "t", "contact", "m", "route", "record-route")
 )
@@ -63,8 +62,6 @@ def _sip_field(renamer: Renamer, name: str, value: str) -> Canvas | None:
     """A field's value; None where the field goes."""
     canvas = blank()
     if name in _KEPT_SIP:
-        canvas.append(value.encode("latin-1", "replace"), known=False)
-    elif name in _PROGRAM_SIP:
         canvas.append(redact_program(renamer, value).encode("latin-1", "replace"), known=False)
     elif name in _PLACES_SIP:
         via = _VIA.match(value)

@@ -147,8 +147,11 @@ class Half:
         size = self.new[index + 1] - self.new[index]
         return self.new[index] + min(at - self.old[index], max(size - 1, 0))
 
-    def segment(self, at: int, data: bytes, declared: int) -> tuple[Canvas, int]:
-        """What a segment at a position becomes, and how much longer it is on the wire."""
+    def segment(
+        self, at: int, data: bytes, declared: int, *, keep: bool = False
+    ) -> tuple[Canvas, int]:
+        """What a segment at a position becomes, and how much longer it is on the wire. With
+        `keep` what no piece covers stays."""
         start = self.moved(at)
         end = min(self.moved(at + declared), start + max(declared, _MAX_SEGMENT))
         grown = end - start - declared
@@ -158,6 +161,11 @@ class Half:
             size = len(self.canvas.out[part])
             canvas.out[:size] = self.canvas.out[part]
             canvas.known[:size] = self.canvas.known[part]
+        if keep:
+            behind = max(self.old[-1] - at, 0)
+            place = self.moved(at + behind) - start
+            kept = data[behind : behind + max(len(canvas.out) - place, 0)]
+            canvas.out[place : place + len(kept)] = kept
         return canvas, grown
 
 

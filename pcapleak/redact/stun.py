@@ -12,6 +12,7 @@ from pcapleak.protocols.stun_attributes import ATTRIBUTES
 from pcapleak.protocols.stun_message import COOKIE
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.names import Renamer
+from pcapleak.redact.text import cover, redact_program
 
 MAX_TIE_BREAKERS = 16
 """Salts tried on each foundation that signalling shows."""
@@ -36,7 +37,7 @@ _NUMBERS = frozenset(
     }
 )  # fmt: skip
 _TEXTS = frozenset((attr.SOFTWARE, attr.ERROR_CODE, 0x8001))
-"""Words of programs, which the search reads again."""
+"""Words of programs, which the search reads again; an error's behind its number."""
 
 Nested = Callable[[bytes], Canvas]
 """Rewrites a datagram inside a message, keeping its length."""
@@ -85,7 +86,7 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         elif attribute.type in _PROOFS:
             canvas.put(at, bytes(len(value)))
         elif attribute.type in _TEXTS:
-            canvas.keep(at, at + len(value))
+            _text(canvas, renamer, at, value)
     if fingerprint is not None:
         length = int.from_bytes(data[2:4], "big")
         if fingerprint + 4 <= _HEADER + length:
@@ -114,6 +115,14 @@ def _address(canvas: Canvas, renamer: Renamer, at: int, value: bytes, key: bytes
     plain = bytes(a ^ b for a, b in zip(value[4:], key, strict=False))
     renamed = renamer.packed(plain)
     canvas.put(at + 4, bytes(a ^ b for a, b in zip(renamed, key, strict=False)))
+
+
+def _text(canvas: Canvas, renamer: Renamer, at: int, value: bytes) -> None:
+    """Words without what tells of a user, of the same length."""
+    canvas.keep(at, at + len(value))
+    made = redact_program(renamer, value.decode("latin-1")).encode("latin-1", "replace")
+    if made != value:
+        canvas.put(at, made if len(made) == len(value) else cover(value))
 
 
 def _host(renamer: Renamer, value: bytes) -> bytes:

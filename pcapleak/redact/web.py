@@ -22,12 +22,11 @@ MAX_BODY = 1 << 20
 MAX_INFLATED = 64 << 20
 """Bytes of all of them that are decompressed; later ones are blanked."""
 
-_PROGRAM_FIELDS = frozenset(("user-agent", "server", "proxy-agent"))
 _KEPT_FIELDS = frozenset(
     ("content-type", "upgrade", "connection", "sec-websocket-accept", "sec-websocket-version",
-     "sec-websocket-key", "accept", "proxy-connection", "keep-alive",
-     "upgrade-insecure-requests", "sec-ch-ua", "sec-ch-ua-platform",
-     "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+     "sec-websocket-key", "user-agent", "server", "proxy-agent", "accept",
+     "proxy-connection", "keep-alive", "upgrade-insecure-requests", "sec-ch-ua",
+     "sec-ch-ua-platform", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
 )  # fmt: skip
 """Fields that name a program or a protocol. Others go, credentials and cookies among them."""
 _TEXT_TYPES = ("json", "sdp", "trickle", "xml", "text/plain", "urlencoded")
@@ -94,12 +93,10 @@ class Web:
                 made = _authority(self._renamer, value)
             elif low in ("authorization", "proxy-authorization"):
                 made = f"{cover(value.split(' ')[0].encode('latin-1')).decode()} redacted"
-            elif low in _PROGRAM_FIELDS:
-                made, renamed = redact_program(self._renamer, value), False
             elif low in _KEPT_FIELDS or (
                 low == "sec-websocket-extensions" and _DEFLATE.match(value)
             ):
-                made, renamed = value, False
+                made, renamed = redact_program(self._renamer, value), False
             else:
                 continue
             canvas.append(f"{name}: {made}\r\n".encode("latin-1", "replace"), known=renamed)
