@@ -8,12 +8,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pcapleak.assemble import assemble
 from pcapleak.capture import CaptureSource
+from pcapleak.capture.batches import Tally, tally
 from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
 from pcapleak.detect import Judgement, judge
 from pcapleak.document import Document
@@ -62,30 +63,6 @@ if TYPE_CHECKING:
 MAX_SERVER_NAMES = 100_000
 """Server names remembered, of at most 255 characters: 35 MB at the most."""
 MAX_NAME = 255
-
-
-class Tally(NamedTuple):
-    """The records of one interface in a batch, counted."""
-
-    interface: int
-    packets: int
-    wire_bytes: int
-    cut: int
-    first_ns: int
-    last_ns: int
-
-
-def tally(batch: RecordBatch) -> list[Tally]:
-    """Count the records of a batch."""
-    counted: list[Tally] = []
-    for number in np.flatnonzero(np.bincount(batch.interface)).tolist():
-        mine = batch.interface == number
-        times = batch.ts_ns[mine]
-        cut = batch.captured_length[mine] < batch.original_length[mine]
-        size = int(batch.original_length[mine].sum())
-        first, last = int(times.min()), int(times.max())
-        counted.append(Tally(number, len(times), size, int(cut.sum()), first, last))
-    return counted
 
 
 class Analyzer:
@@ -197,7 +174,7 @@ class Analyzer:
                 if kind == "dns":
                     state.resolvers.add(context, message)
                     if not message.is_response:
-                        state.ice.add(context, message)
+                        state.ice.browsers.asked(context, message)
                 elif kind == "mdns":
                     state.names.add(context, message)
             elif isinstance(message, StunMessage):

@@ -10,31 +10,22 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from pcapleak.analyzer import Analyzer, Tally, rare_collection, tally
-from pcapleak.capture import CaptureSource, Part, open_capture, split_capture
-from pcapleak.datagrams import UNDECODED, decode_datagrams
-from pcapleak.errors import DecodeError
-from pcapleak.model import (
-    Bool,
-    Bytes,
-    Int64,
-    Interface,
-    PacketFlag,
-    Packets,
-    RecordBatch,
-    UInt8,
-    UInt32,
-)
-from pcapleak.packets import Dissector, recognise
+from pcapleak.analyzer import Analyzer, rare_collection
+from pcapleak.arena import Arena, Handed
+from pcapleak.capture import Part, open_capture, split_capture
+from pcapleak.datagrams import UNDECODED
+from pcapleak.model import Bytes, Int64, Interface, Packets
+from pcapleak.packets import recognise
+from pcapleak.parts import Batch, PartRead, apart, hand_part, prepare_worker, read_part
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import CaptureFacts
 
@@ -42,47 +33,18 @@ PART = 32 << 20
 """Bytes a process reads at a time: at 120 bytes a packet, a part of the smallest packets is
 handed over in 60 MB, and the first results come soon."""
 
+SLOT = 4
+"""Room for what a part's packets come to, in lengths of the part: their columns take 123 bytes
+each, and few are shorter than 31 with their headers."""
+
 SLACK = 128
 """Readable bytes behind a batch's last record, as `RecordBatch` promises."""
-
-PLACED = PacketFlag.FRAGMENT.value | PacketFlag.REASSEMBLED.value
 
 Progress = Callable[[int, "int | None"], None]
 
 
 class CannotSplitError(Exception):
     """Reading showed that this capture's parts cannot be read apart."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What another process made of one record batch; offsets count from the file's start."""
-
-    tallies: list[Tally]
-    packets: Packets
-    """Without `data`."""
-    services: UInt32
-    decoder: UInt8
-    messages: list[object]
-    left: RecordBatch | None
-    """Records that only the one who knows all earlier ones can dissect; without `data`."""
-    counters: Counter[str]
-    skipped: Counter[str]
-    malformed: list[tuple[int, DecodeError]]
-    malformed_total: int
-
-
-@dataclass(slots=True)
-class PartRead:
-    """What another process made of one part of the file."""
-
-    batches: list[Batch]
-    interfaces: list[Interface]
-    frames: int
-    truncated: bool
-    apart: bool
-    """Nothing in it showed that parts cannot be read apart."""
-    problems: list[str]
 
 
 def read_in_parts(
@@ -120,8 +82,9 @@ def _read(
 ) -> Analyzer:
     with (
         open_capture(path, part=parts[0]) as source,
-        process_pool(jobs - 1) as pool,
-        closing(_in_order(pool, path, parts[1:], jobs + 1)) as ahead,
+        closing(Arena(jobs + 1, SLOT * (size // len(parts)))) as arena,
+        process_pool(jobs - 1, arena) as pool,
+        closing(_in_order(pool, arena, path, parts[1:], jobs + 1)) as ahead,
     ):
         analyzer = Analyzer(policy, source.interfaces)
         facts = CaptureFacts(source.path, source.format, bytes=size)
@@ -129,7 +92,7 @@ def _read(
         for batch in source:
             analyzer.add(batch)
         own = [each for each in source.interfaces if each.parent is None]
-        if not _apart(source) or source.truncated or source.problems:
+        if not apart(source) or source.truncated or source.problems:
             raise CannotSplitError
         frames = source.frames
         view = _mapped(path, size)
@@ -164,126 +127,54 @@ def _definition(interface: Interface) -> Interface:
     return replace(interface, drops=None, packets=0)
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
+def process_pool(workers: int, arena: Arena | None = None) -> ProcessPoolExecutor:
     """Processes that start without what this one holds, and without a socket in a folder that a
     confined process may not write."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, spawn, prepare_worker, (arena,))
 
 
 def _in_order(
-    pool: ProcessPoolExecutor, path: str, parts: list[Part], ahead: int
+    pool: ProcessPoolExecutor, arena: Arena, path: str, parts: list[Part], slots: int
 ) -> Generator[PartRead, None, None]:
-    """The parts in their order, no more than `ahead` of them read and not yet taken."""
-    waiting: deque[Future[PartRead]] = deque()
+    """The parts in their order, begun at once; each is good until the next is asked for."""
     todo = deque(parts)
-    while todo and len(waiting) < ahead:
-        waiting.append(pool.submit(read_part, path, todo.popleft()))
-    return _taken(pool, path, waiting, todo)
+    free = deque(range(slots))
+    waiting: deque[tuple[int, Future[Handed]] | PartRead] = deque()
+
+    def begin() -> None:
+        while todo and free:
+            slot = free.popleft()
+            waiting.append((slot, pool.submit(hand_part, path, todo.popleft(), slot)))
+
+    begin()
+    return _taken(pool, arena, path, waiting, todo, free, begin)
 
 
 def _taken(
-    pool: ProcessPoolExecutor, path: str, waiting: deque[Future[PartRead]], todo: deque[Part]
+    pool: ProcessPoolExecutor,
+    arena: Arena,
+    path: str,
+    waiting: deque[tuple[int, Future[Handed]] | PartRead],
+    todo: deque[Part],
+    free: deque[int],
+    begin: Callable[[], None],
 ) -> Generator[PartRead, None, None]:
+    slots = len(waiting)
     try:
         while waiting:
-            read = waiting.popleft().result()
-            if todo:
-                waiting.append(pool.submit(read_part, path, todo.popleft()))
-            yield read
+            found = waiting.popleft()
+            if isinstance(found, PartRead):
+                yield found
+                continue
+            slot, future = found
+            while todo and not future.done() and len(waiting) < 2 * slots:
+                waiting.append(read_part(path, todo.popleft()))  # rather than wait
+            yield arena.get(future.result())
+            free.append(slot)
+            begin()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _apart(source: CaptureSource) -> bool:
-    return source.placeless and not source.secrets
-
-
-def read_part(path: str, part: Part) -> PartRead:
-    """Do for one part what needs no knowledge of the others; runs in another process."""
-    with rare_collection(), open_capture(path, part=part) as source:
-        batches: list[Batch] = []
-        for batch in source:
-            batches.append(prepare(batch, source.base, source.interfaces))
-        return PartRead(
-            batches,
-            list(source.interfaces),
-            source.frames,
-            source.truncated,
-            _apart(source),
-            source.problems,
-        )
-
-
-def prepare(batch: RecordBatch, base: int, interfaces: list[Interface]) -> Batch:
-    """Do for one batch, whose `data` begins at byte `base` of the file, what needs no other."""
-    mine = list(interfaces)
-    dissector = Dissector(mine)
-    packets = dissector.dissect(batch)
-    if len(mine) > len(interfaces):
-        # An `any` recording: interfaces are numbered in the order of their first packets.
-        return _all_left(batch, base)
-    placed = (packets.flags & PLACED != 0) | (packets.encapsulation != 0)
-    left: RecordBatch | None = None
-    if placed.any():
-        rows = np.zeros(len(batch), np.bool_)
-        rows[packets.row[placed]] = True
-        left = _without_data(batch, base, rows)
-        rest = _select(batch, ~rows)
-        dissector = Dissector(list(interfaces))
-        packets = dissector.dissect(rest)
-    services, decoder = recognise(packets)
-    messages = decode_datagrams(packets, decoder)
-    return Batch(
-        tally(batch),
-        replace(packets, data=np.empty(0, np.uint8), payload_offset=packets.payload_offset + base),
-        services,
-        decoder,
-        messages,
-        left,
-        dissector.counters,
-        dissector.skipped,
-        dissector.malformed,
-        dissector.malformed_total,
-    )
-
-
-def _all_left(batch: RecordBatch, base: int) -> Batch:
-    none = _select(batch, np.zeros(len(batch), np.bool_))
-    packets = replace(Dissector([]).dissect(none), data=np.empty(0, np.uint8))
-    return Batch(
-        tally(batch),
-        packets,
-        np.empty(0, np.uint32),
-        np.empty(0, np.uint8),
-        [],
-        _without_data(batch, base, np.ones(len(batch), np.bool_)),
-        Counter(),
-        Counter(),
-        [],
-        0,
-    )
-
-
-def _select(batch: RecordBatch, rows: Bool) -> RecordBatch:
-    return replace(
-        batch,
-        offset=batch.offset[rows],
-        captured_length=batch.captured_length[rows],
-        original_length=batch.original_length[rows],
-        ts_ns=batch.ts_ns[rows],
-        frame=batch.frame[rows],
-        interface=batch.interface[rows],
-        link_type=batch.link_type[rows],
-        direction=None if batch.direction is None else batch.direction[rows],
-        ethertype=None if batch.ethertype is None else batch.ethertype[rows],
-        comments={},
-        processes={},
-    )
-
-
-def _without_data(batch: RecordBatch, base: int, rows: Bool) -> RecordBatch:
-    chosen = _select(batch, rows)
-    return replace(chosen, data=np.empty(0, np.uint8), offset=chosen.offset + base)
 
 
 def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,11 +15,13 @@ from test_invariants import cut
 
 from pcapleak.analyzer import Analyzer, read_captures
 from pcapleak.api import analyze
+from pcapleak.arena import Arena
 from pcapleak.capture import open_capture
 from pcapleak.document import Document
 from pcapleak.errors import CaptureError, DecodeError
-from pcapleak.jobs import prepare, read_in_parts, take
+from pcapleak.jobs import read_in_parts, take
 from pcapleak.many import analyze_each
+from pcapleak.parts import prepare
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import CaptureFacts
 
@@ -151,3 +154,18 @@ def test_the_command_confined_to_its_files_shares_the_work_all_the_same() -> Non
     )
     assert shared.stdout == alone.stdout
     assert shared.stderr == b""
+
+
+@pytest.mark.parametrize("slot_size", [0, 1 << 10, 1 << 20])
+def test_columns_come_back_as_they_were_whether_they_fit_or_not(slot_size: int) -> None:
+    columns = [np.arange(10_000), np.zeros(0, np.uint8), np.arange(9_000)[::3], np.ones(7, ">u2")]
+    arena = Arena(2, slot_size)
+    handed = arena.put(1, (columns, "text"))
+    arena.put(0, [np.full(20_000, 7)])
+    found, text = arena.get(handed)
+    assert text == "text"
+    for column, expected in zip(found, columns, strict=True):
+        assert column.dtype == expected.dtype
+        assert np.array_equal(column, expected)
+    assert len(handed.data) < 30_000 or slot_size < 1 << 20
+    arena.close()

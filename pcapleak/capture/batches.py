@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pcapleak.model import Bytes, Int64, RecordBatch
@@ -76,3 +78,27 @@ def concatenate(batches: list[RecordBatch], data: Bytes) -> RecordBatch:
 def held_bytes(batch: RecordBatch, before: RecordBatch | None) -> int:
     """Bytes of memory that keeping `batch` takes where `before` is kept already."""
     return 0 if before is not None and batch.data is before.data else batch.data.nbytes
+
+
+class Tally(NamedTuple):
+    """The records of one interface in a batch, counted."""
+
+    interface: int
+    packets: int
+    wire_bytes: int
+    cut: int
+    first_ns: int
+    last_ns: int
+
+
+def tally(batch: RecordBatch) -> list[Tally]:
+    """Count the records of a batch."""
+    counted: list[Tally] = []
+    for number in np.flatnonzero(np.bincount(batch.interface)).tolist():
+        mine = batch.interface == number
+        times = batch.ts_ns[mine]
+        cut = batch.captured_length[mine] < batch.original_length[mine]
+        size = int(batch.original_length[mine].sum())
+        first, last = int(times.min()), int(times.max())
+        counted.append(Tally(number, len(times), size, int(cut.sum()), first, last))
+    return counted
