@@ -64,7 +64,7 @@ def test_hostile_strings_add_no_elements() -> None:
 
 
 def test_page_holds_the_report() -> None:
-    """Verdict, pictures, findings with filter, candidates, names, observers, limits are there."""
+    """Verdict, pictures, findings with filter, candidates, names, browsers, observers, limits."""
     page = to_html(sample())
     for expected in (
         ">Leak</div>",
@@ -74,6 +74,7 @@ def test_page_holds_the_report() -> None:
         "71386b15-1cad-4c74-9819-06d41f4bc8be.local",
         "<title>PL101 203.0.113.7: 15:49:18.200 to 15:49:18.300, 100 ms</title>",
         "Who learned what",
+        "asks a service of its own",
         "cut short",
         "no IPv6 traffic",
     ):

@@ -27,6 +27,7 @@ LIMITS = {
     "sessions": 20,
     "candidates": 60,
     "page_rows": 30,
+    "browsers": 20,
     "names": 40,
     "flows": 50,
     "observers": 20,
