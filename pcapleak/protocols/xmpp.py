@@ -17,8 +17,8 @@ MAX_PROLOGUE = 256
 
 _OPENING = re.compile(rb"\s{0,16}(?:<\?xml[^>]{0,200}\?>\s{0,16})?<stream:stream\s")
 _STANZA_END = re.compile(
-    rb"</(?:iq|message|presence|stream:features|stream:stream)\s?>|<proceed[^<>]{0,200}/>"
-    rb"|<(?:iq|presence)\s[^<>]{0,2000}/>"
+    rb"</(?:iq|message|presence|stream:features|stream:stream)\s?>"
+    rb"|<(?:starttls|proceed)[^<>]{0,200}/>|<(?:iq|presence)\s[^<>]{0,2000}/>"
 )
 _PARTS = re.compile(r"<(transport|candidate)\s([^<>]{1,2000})>")
 _ATTRIBUTE = re.compile(r"""([a-z-]{1,32})\s?=\s?(?:"([^"<>]{0,300})"|'([^'<>]{0,300})')""")
