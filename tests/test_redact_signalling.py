@@ -148,6 +148,27 @@ def test_signalling_over_tcp_keeps_its_candidates_and_nobodys_name(
     assert document.ice_sessions, "the recording shows no candidates"
 
 
+def test_tls_behind_starttls_keeps_its_hello(tmp_path: Path) -> None:
+    """With another name in it."""
+    name = b"chat.example.org"
+    sni = b"\0\0" + (len(name) + 5).to_bytes(2, "big") + (len(name) + 3).to_bytes(2, "big")
+    sni += b"\0" + len(name).to_bytes(2, "big") + name
+    body = b"\3\3" + bytes(32) + b"\0\0\2\x13\1\1\0" + len(sni).to_bytes(2, "big") + sni
+    hello = b"\1" + len(body).to_bytes(3, "big") + body
+    recording = Recording()
+    recording.tcp(
+        0, ETH0, CLIENT, 40000, WEB, 5222,
+        STREAM + b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+        b"<stream:stream from='x'><proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+        b"\x16\3\1" + len(hello).to_bytes(2, "big") + hello,
+    )  # fmt: skip
+    written = same(recording.write(tmp_path / "before.pcapng"), tmp_path)
+    assert name not in written
+    renamed = Renamer(KEY).host("chat.example.org")
+    assert len(renamed) == len(name)
+    assert renamed.encode() in written
+
+
 @pytest.mark.parametrize("name", [name for name in STREAMS if "WebSocket" not in name])
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_recording_with_a_gap_gives_the_same(name: str, lost: int, tmp_path: Path) -> None:
