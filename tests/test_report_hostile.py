@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import struct
 from ipaddress import IPv4Address
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from test_cli import run
@@ -103,17 +105,28 @@ def test_nothing_active_is_printed(capture: Path, arguments: list[str]) -> None:
 
 
 def test_nothing_active_is_written(capture: Path, tmp_path: Path) -> None:
-    """The HTML page, the tables and the evidence comments hold the strings as text."""
+    """Page, tables, test results and evidence comments hold the strings as text."""
     page, tables, evidence = tmp_path / "r.html", tmp_path / "tables", tmp_path / "e.pcapng"
+    junit, each = tmp_path / "r.xml", tmp_path / "each"
     run(
-        "analyze", capture, "--proxy", "socks5://198.51.100.30:1080",
-        "--html", page, "--csv", tables, "--evidence", evidence, "-q",
+        "analyze", capture, "--proxy", "socks5://198.51.100.30:1080", "--html", page,
+        "--csv", tables, "--evidence", evidence, "--junit", junit,
+        "--evidence-per-finding", each, "-q",
     )  # fmt: skip
-    html = page.read_text()
-    assert "<script" not in html
-    for text in [html, *(path.read_text() for path in tables.iterdir())]:
+    html, results = page.read_text(), junit.read_text()
+    assert "<script" not in html + results
+    ElementTree.fromstring(results)
+    for text in [html, results, *(path.read_text() for path in tables.iterdir())]:
         assert ACTIVE.search(text) is None
+    for table in tables.iterdir():
+        with table.open(newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
     # What the capture itself says stays as it is; what pcapleak says must be harmless.
-    comments = re.findall(rb"PL\d{3}: [^\x00\n]*", evidence.read_bytes())
-    assert comments
-    assert all(ACTIVE.search(text.decode()) is None for text in comments)
+    parts = list(each.iterdir())
+    assert parts
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", path.name) for path in parts)
+    for file in (evidence, *parts):
+        comments = re.findall(rb"PL\d{3}: [^\x00\n]*", file.read_bytes())
+        assert comments
+        assert all(ACTIVE.search(text.decode()) is None for text in comments)
