@@ -19,9 +19,10 @@ from pathlib import Path
 import generate
 
 from pcapleak import analyzer as pipeline
-from pcapleak.analyzer import Analyzer, rare_collection
+from pcapleak.analyzer import Analyzer
 from pcapleak.capture import open_capture
 from pcapleak.document import Document
+from pcapleak.garbage import rare_collection
 from pcapleak.policy import Policy
 from pcapleak.report.json import to_json
 from pcapleak.tracking.state import CaptureFacts

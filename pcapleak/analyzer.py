@@ -5,9 +5,7 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +17,7 @@ from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
 from pcapleak.detect import Judgement, judge
 from pcapleak.document import Document
 from pcapleak.errors import DecodeError
+from pcapleak.garbage import rare_collection
 from pcapleak.model import (
     Context,
     Interface,
@@ -254,18 +253,6 @@ _KINDS = {
 
 def _frame(event: Event) -> int:
     return event[0].frame
-
-
-@contextmanager
-def rare_collection() -> Iterator[None]:
-    """Let Python look for cycles less often: nothing here makes them, and each look walks all
-    that is kept, which doubles what a message costs."""
-    usual = gc.get_threshold()
-    gc.set_threshold(200_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def read_captures(

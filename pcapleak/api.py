@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal, overload
 
-from pcapleak.analyzer import Analyzer, rare_collection, read_captures
+from pcapleak.analyzer import Analyzer, read_captures
 from pcapleak.capture import CaptureSource
 from pcapleak.capture.digest import Digests
+from pcapleak.garbage import rare_collection
 from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
 from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy

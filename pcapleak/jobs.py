@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pcapleak.analyzer import Analyzer, rare_collection
+from pcapleak.analyzer import Analyzer
 from pcapleak.arena import Arena, Handed
 from pcapleak.capture import Part, open_capture, split_capture
 from pcapleak.datagrams import UNDECODED
+from pcapleak.garbage import rare_collection
 from pcapleak.model import Bytes, Int64, Interface, Packets
 from pcapleak.packets import recognise
 from pcapleak.parts import Batch, PartRead, apart, hand_part, prepare_worker, read_part

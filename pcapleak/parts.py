@@ -16,6 +16,7 @@ from pcapleak.capture import CaptureSource, Part, open_capture
 from pcapleak.capture.batches import Tally, tally
 from pcapleak.datagrams import decode_datagrams
 from pcapleak.errors import DecodeError
+from pcapleak.garbage import RARELY
 from pcapleak.model import (
     Bool,
     Interface,
@@ -68,8 +69,7 @@ def prepare_worker(arena: Arena | None) -> None:
     """Runs first in a process made for reading parts, or whole captures."""
     global _ARENA
     _ARENA = arena
-    # As `rare_collection`
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(*RARELY)
 
 
 def hand_part(path: str, part: Part, slot: int) -> Handed:

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from pcapleak import __version__
 from pcapleak.errors import PcapleakError
+from pcapleak.garbage import RARELY
 from pcapleak.sandbox import OWN_PROCESS
 
 COMMANDS = (
@@ -114,8 +115,7 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # numpy's linear algebra is not used; its threads cost more than all else it loads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Loading modules makes many objects, none of them garbage.
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(*RARELY)
     try:
         app(obj=OWN_PROCESS)
     except PcapleakError as error:

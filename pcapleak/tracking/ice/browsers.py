@@ -82,17 +82,20 @@ class BrowserEvidence:
     def add(
         self,
         context: Context,
-        message: HttpRequest | SocksRequest | ClientHello | QuicInitial | DnsMessage,
+        message: HttpRequest | SocksRequest | ClientHello | QuicInitial,
     ) -> None:
         """Take a message a browser may have sent."""
         if isinstance(message, HttpRequest):
             self._http(context, message)
         elif isinstance(message, SocksRequest):
             self._host(context, message.destination)
-        elif isinstance(message, ClientHello | QuicInitial):
+        else:
             self._host(context, message.server_name)
-        elif not message.is_response:
-            for question in message.questions[:4]:
+
+    def asked(self, context: Context, query: DnsMessage) -> None:
+        """Take a DNS query a browser may have sent."""
+        for question in query.questions[:4]:
+            if question.name[-_TAIL:].lower() in _TAILS:
                 self._host(context, question.name)
 
     def entries(self, sessions: list[IceSession]) -> list[BrowserEntry]:

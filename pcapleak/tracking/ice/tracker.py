@@ -7,7 +7,6 @@ from typing import Protocol
 
 from pcapleak.document import IceSession
 from pcapleak.model import Context, Interface
-from pcapleak.protocols.dns import DnsMessage
 from pcapleak.protocols.dtls import DtlsHello
 from pcapleak.protocols.http import HttpRequest
 from pcapleak.protocols.quic import QuicInitial
@@ -35,14 +34,7 @@ MAX_PENDING = 16_384
 """Requests that wait for an answer: about 300 bytes each, so 5 MB."""
 
 Message = (
-    StunMessage
-    | ChannelData
-    | DtlsHello
-    | HttpRequest
-    | SocksRequest
-    | ClientHello
-    | QuicInitial
-    | DnsMessage
+    StunMessage | ChannelData | DtlsHello | HttpRequest | SocksRequest | ClientHello | QuicInitial
 )
 
 
