@@ -90,17 +90,10 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
     weight = columns.packets[rows]
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
-    took = dict(tally(version, hi, lo, np.concatenate((weight, weight))))
     # Of a recording that began late the answer may come first.
     answered = _server_port(columns.orig_port[rows]) & ~_server_port(columns.resp_port[rows])
-    began = dict(
-        tally(
-            version,
-            np.where(answered, columns.resp[0][rows], columns.orig[0][rows]),
-            np.where(answered, columns.resp[1][rows], columns.orig[1][rows]),
-            weight,
-        )
-    )
+    beginnings = np.concatenate((weight * ~answered, weight * answered))
+    took, began = map(dict, tally(version, hi, lo, np.concatenate((weight, weight)), beginnings))
     ranked = sorted(
         took, key=lambda one: (-took[one] - 2 * began.get(one, 0), is_public(one), int(one))
     )
@@ -142,9 +135,10 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
     others: list[IPAddress] = []
     for version in (4, 6):
         left = strangers & (columns.version == version)
-        for address, _ in tally(
+        (sent,) = tally(
             version, columns.orig[0][left], columns.orig[1][left], columns.packets[left]
-        )[:MAX_MORE]:
+        )
+        for address, _ in sent[:MAX_MORE]:
             if inside(address, links):
                 known.add(address, "sends from the same /64 as the client", "medium")
             elif not is_public(address):

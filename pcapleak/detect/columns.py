@@ -132,20 +132,27 @@ def _choose(first: Bool, a: Side, b: Side) -> Side:
     )
 
 
-def tally(version: int, hi: UInt64, lo: UInt64, weight: Int64) -> list[tuple[IPAddress, int]]:
-    """The different addresses of a column with their summed weights, heaviest first."""
+def tally(
+    version: int, hi: UInt64, lo: UInt64, *weights: Int64
+) -> list[list[tuple[IPAddress, int]]]:
+    """For each column of weights the different addresses with their sums, heaviest first."""
     if not len(hi):
-        return []
+        return [[] for _ in weights]
     # Of all the same upper halves, which IPv4 has, the lower ones alone are several times faster.
     order = np.lexsort((lo, hi)) if (hi != hi[0]).any() else np.argsort(lo)
-    hi, lo, weight = hi[order], lo[order], weight[order]
+    hi, lo = hi[order], lo[order]
     starts = np.flatnonzero(np.r_[True, (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])])
-    sums = np.add.reduceat(weight, starts)
-    best = np.argsort(-sums, kind="stable")
-    return [
-        (address_of(version, int(hi[starts[i]]), int(lo[starts[i]])), int(sums[i]))
-        for i in best[:MAX_TALLY].tolist()
-    ]
+    found = []
+    for weight in weights:
+        sums = np.add.reduceat(weight[order], starts)
+        best = np.flatnonzero(sums)
+        if len(best) > MAX_TALLY:
+            least = np.partition(sums, -MAX_TALLY)[-MAX_TALLY]
+            best = np.flatnonzero(sums >= least)
+        best = best[np.argsort(-sums[best], kind="stable")][:MAX_TALLY]
+        rows = zip(starts[best].tolist(), sums[best].tolist(), strict=True)
+        found.append([(address_of(version, int(hi[at]), int(lo[at])), sum_) for at, sum_ in rows])
+    return found
 
 
 MAX_TALLY = 64

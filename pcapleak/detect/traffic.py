@@ -68,10 +68,12 @@ def traffic_findings(scene: Scene) -> Iterator[Finding]:
 def _dns(scene: Scene) -> Bool:
     columns = scene.columns
     dns = columns.serving(Service.DNS | Service.DOT) & ~columns.serving(Service.MDNS)
+    rows: list[int] = []
     for used in scene.state.resolvers.resolvers():
         # DNS over HTTPS beside a proxy is TCP beside a proxy.
         if not used.layers and not (used.transport == "doh" and scene.is_proxy_only):
-            dns[used.flows] = True
+            rows += used.flows
+    dns[np.array(rows, np.int64)] = True
     return dns
 
 
@@ -149,6 +151,8 @@ def _service(scene: Scene, row: int) -> str:
 def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
     columns = scene.columns
     rows = rows_of(mask)
+    if not len(rows):
+        return
     own = own_names(scene)
     uses: dict[tuple[int, object], list[Resolver]] = {}
     for used in scene.state.resolvers.resolvers():

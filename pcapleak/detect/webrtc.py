@@ -217,16 +217,11 @@ def _mapped(scene: Scene) -> Iterator[Finding]:
     """PL105."""
     found: dict[tuple[int, IPAddress], list[tuple[Link, Sighting]]] = {}
     for key, link in scene.state.ice.links.items():
-        told = [
-            *link.answers.items(),
-            *link.check_answers.items(),
-            *link.permissions.items(),
-            *link.peers.items(),
-        ]
-        for endpoint, sighting in told:
-            address = endpoint.address
-            if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-                found.setdefault((key.interface, address), []).append((link, sighting))
+        for told in (link.answers, link.check_answers, link.permissions, link.peers):
+            for endpoint, sighting in told.items():
+                address = endpoint.address
+                if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+                    found.setdefault((key.interface, address), []).append((link, sighting))
     for (interface, address), shown in found.items():
         plain = unmapped(address)
         # How Python writes such addresses depends on its version.
