@@ -58,6 +58,14 @@ def imported(*arguments: str | Path) -> set[str]:
 SLOW = {"pandas", "scapy", "pyshark", "dpkt", "jinja2", "matplotlib", "dask"}
 
 
+def test_an_option_is_not_taken_for_a_file_to_write(tmp_path: Path) -> None:
+    """And nothing of its name is left behind."""
+    result = run("analyze", SOCKS, "--json", "--exit-zero", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("pcapleak: --exit-zero: an option where a file")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_loads_nothing_slow() -> None:
     """`--help` and `--version` answer at once because they load typer and nothing more."""
     assert not (SLOW | {"numpy", "pydantic"}) & imported("--help")

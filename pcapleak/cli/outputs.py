@@ -74,6 +74,12 @@ class Outputs(NamedTuple):
         folders = [self.csv, self.parquet, self.evidence_per_finding]
         files = [None if text in (None, "-") else Path(str(text)) for text in texts]
         (folders if separate else files).extend((self.html, self.evidence))
+        for path in filter(None, (*folders, *files)):
+            if str(path).startswith("-"):
+                raise PcapleakError(
+                    f"{path}: an option where a file to write was expected; give its path, or - "
+                    "for standard output"
+                )
         for folder in filter(None, folders):
             with _folder(folder):
                 pass
