@@ -15,7 +15,7 @@ import typer
 from pcapleak.cli import options
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.diff import read_reports
-from pcapleak.cli.outputs import Outputs, write_text
+from pcapleak.cli.outputs import Outputs, absolute, write_text
 from pcapleak.cli.progress import progress_bar
 from pcapleak.errors import CaptureError
 from pcapleak.sandbox import OWN_PROCESS, confine
@@ -250,10 +250,10 @@ def analyze(
     accepted = None if baseline is None else read_reports(baseline)
     if redact:
         redacting.check(pages or (), keylog)
-    outputs = Outputs(*map(_absolute, (html, csv, parquet, evidence, evidence_per_finding)))
+    outputs = Outputs(*map(absolute, (html, csv, parquet, evidence, evidence_per_finding)))
     if json not in (None, "-"):
-        json = str(Path(json).absolute())
-    junit = _absolute(junit)
+        json = str(absolute(json))
+    junit = absolute(junit)
     separate = (len(files) > 1 or recursive) and not merge
     listed = all_flows or outputs.tables
     written = outputs.prepare((json, junit), separate=separate)
@@ -304,10 +304,6 @@ def _load(*, page: bool) -> None:
     if page:
         import pcapleak.cli.console
         import pcapleak.report.terminal  # noqa: F401
-
-
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.absolute()
 
 
 def _name(document: Document, named: Counter[str]) -> str:

@@ -27,6 +27,21 @@ def write_text(target: str, text: str) -> None:
         Path(target).write_text(text, encoding="utf-8")
 
 
+def absolute(path: str | Path | None) -> Path | None:
+    """Where a file to write is, wherever the process goes.
+
+    Raises `PcapleakError` where an option was taken for its name.
+    """
+    if path is None:
+        return None
+    if str(path).startswith("-"):
+        raise PcapleakError(
+            f"{path}: an option where a file to write was expected; give the file's path, or - "
+            "for standard output"
+        )
+    return Path(path).absolute()
+
+
 class Outputs(NamedTuple):
     """What was asked for beside the page and the JSON, each for one report."""
 
@@ -74,12 +89,6 @@ class Outputs(NamedTuple):
         folders = [self.csv, self.parquet, self.evidence_per_finding]
         files = [None if text in (None, "-") else Path(str(text)) for text in texts]
         (folders if separate else files).extend((self.html, self.evidence))
-        for path in filter(None, (*folders, *files)):
-            if str(path).startswith("-"):
-                raise PcapleakError(
-                    f"{path}: an option where a file to write was expected; give its path, or - "
-                    "for standard output"
-                )
         for folder in filter(None, folders):
             with _folder(folder):
                 pass
