@@ -9,7 +9,18 @@ from pcapleak.errors import DecodeError
 from pcapleak.model import Endpoint
 from pcapleak.protocols import stun_attributes as attr
 from pcapleak.protocols.dhcp import DhcpMessage
-from pcapleak.protocols.dns import DnsMessage, Question, Record
+from pcapleak.protocols.dns import (
+    DnsMessage,
+    MxData,
+    NsecData,
+    OptData,
+    Question,
+    Record,
+    SoaData,
+    SrvData,
+    SvcbData,
+    type_name,
+)
 from pcapleak.protocols.dtls import DtlsHello
 from pcapleak.protocols.http import HttpRequest, HttpResponse
 from pcapleak.protocols.ice_priority import read_priority
@@ -35,22 +46,6 @@ JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "Jso
 MAX_PARTS = 32
 """Attributes or records told in a summary: a message can hold 16 000 of them."""
 
-_DNS_TYPES = {
-    1: "A",
-    2: "NS",
-    5: "CNAME",
-    6: "SOA",
-    12: "PTR",
-    15: "MX",
-    16: "TXT",
-    28: "AAAA",
-    33: "SRV",
-    41: "OPT",
-    47: "NSEC",
-    64: "SVCB",
-    65: "HTTPS",
-    255: "ANY",
-}
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 
 
@@ -266,18 +261,52 @@ def _dns(message: DnsMessage) -> str:
 
 def _question(question: Question) -> str:
     mark = " QU" if question.unicast_response else ""
-    return f"{question.name} {_dns_type(question.type)}?{mark}"
+    return f"{question.name} {question.type_name}?{mark}"
 
 
 def _record(record: Record) -> str:
-    words = [record.name, _dns_type(record.type)]
-    if isinstance(record.data, str | IPv4Address | IPv6Address):
-        words.append(str(record.data))
-    words.append(f"{record.ttl_s}s")
+    if isinstance(record.data, OptData):
+        return _edns(record.data)
+    words = [record.name, record.type_name, *_record_data(record), f"{record.ttl_s}s"]
     if record.cache_flush:
         words.append("flush")
     return " ".join(words)
 
 
-def _dns_type(number: int) -> str:
-    return _DNS_TYPES.get(number, f"TYPE{number}")
+def _record_data(record: Record) -> list[str]:
+    match record.data:
+        case str() | IPv4Address() | IPv6Address():
+            return [str(record.data)]
+        case SrvData():
+            return [f"{record.data.target}:{record.data.port}"]
+        case SoaData():
+            return [record.data.primary]
+        case MxData():
+            return [record.data.exchange]
+        case SvcbData():
+            alpn, hints = record.data.alpn, record.data.hints
+            words = [record.data.target]
+            if alpn:
+                words.append("alpn " + " ".join(alpn[:MAX_PARTS]))
+            if hints:
+                words.append("hints " + " ".join(map(str, hints[:MAX_PARTS])))
+            return words
+        case NsecData():
+            return ["with " + " ".join(map(type_name, record.data.types[:MAX_PARTS]))]
+        case bytes():
+            return [f"({len(record.data)} bytes)"]
+    return [
+        repr(part.decode("utf-8", "backslashreplace"))
+        for part in record.data[:MAX_PARTS]
+        if part and isinstance(part, bytes)
+    ]
+
+
+def _edns(data: OptData) -> str:
+    """EDNS is no record, so it has no name and no TTL of its own."""
+    words = [f"EDNS {data.payload_size} bytes"]
+    if data.dnssec_ok:
+        words.append("DNSSEC")
+    if data.client_subnet is not None:
+        words.append(f"client subnet {data.client_subnet}")
+    return " ".join(words)

@@ -32,9 +32,12 @@ from pcapleak.protocols.dns import (
     A,
     DnsMessage,
     DnsProtocol,
+    MxData,
     NsecData,
     OptData,
+    SoaData,
     SrvData,
+    SvcbData,
     decode_dns,
     type_name,
 )
@@ -142,6 +145,31 @@ def test_nsec_opt_and_client_subnet_are_typed() -> None:
     assert decoded.additionals[0].data == OptData(1232, 1, 0, True, ((8, b"\0\1\x18\0\xc0\0\2"),))
     assert decoded.client_subnet == IPv4Network("192.0.2.0/24")
     assert decoded.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("rtype", "data", "problem"),
+    [
+        (6, b"\0\0" + bytes(19), "SOA at byte 25: 19 bytes of numbers, not 20"),
+        (15, b"\0\0", "MX at byte 23: too short"),
+        (15, b"\0\0\0x", "MX at byte 26: bytes after the name"),
+        (65, b"\0\1\0\0\1\0", "HTTPS at byte 26: ends in the header of its last parameter"),
+        (64, b"\0\1\0\0\1\0\4abc", "SVCB at byte 26: parameter 1 past the end"),
+        (41, b"\0\x08\0", "OPT at byte 23: ends in the header of its last option"),
+    ],
+)
+def test_broken_data_says_what_and_where(rtype: int, data: bytes, problem: str) -> None:
+    decoded = decode_dns(message(0, 1, record(b"\0", rtype, data)))
+    assert decoded.problems == (f"dns {problem}",)
+    assert decoded.answers[0].data == data
+
+
+def test_odd_service_parameters_give_what_can_be_read() -> None:
+    params = struct.pack("!HH4s", 1, 4, b"\2h2\5") + struct.pack("!HH6s", 4, 6, bytes(6))
+    decoded = decode_dns(message(0, 1, record(b"\0", 65, b"\0\1\0" + params)))
+    data = decoded.answers[0].data
+    assert isinstance(data, SvcbData)
+    assert (data.alpn, data.hints) == (("h2",), (IPv4Address("0.0.0.0"),))
 
 
 def test_probes_announcements_and_goodbyes_are_told_apart() -> None:
@@ -353,6 +381,16 @@ RDATA = st.one_of(
     st.ip_addresses(v=6).map(lambda a: ("AAAA", str(a))),
     NAME.map(lambda n: ("PTR", n.to_text())),
     NAME.map(lambda n: ("CNAME", n.to_text())),
+    st.tuples(st.integers(0, 65535), NAME).map(lambda p: ("MX", f"{p[0]} {p[1].to_text()}")),
+    st.tuples(NAME, NAME, st.integers(0, 2**32 - 1)).map(
+        lambda p: ("SOA", f"{p[0].to_text()} {p[1].to_text()} {p[2]} 2 3 4 5")
+    ),
+    st.tuples(NAME, st.ip_addresses(v=4), st.ip_addresses(v=6)).map(
+        lambda p: (
+            "HTTPS",
+            f"1 {p[0].to_text()} alpn=h2,h3 port=8443 ipv4hint={p[1]} ipv6hint={p[2]}",
+        )
+    ),
     st.tuples(st.integers(0, 65535), NAME).map(lambda p: ("SRV", f"0 1 {p[0]} {p[1].to_text()}")),
     st.lists(st.binary(max_size=40), min_size=1, max_size=3).map(
         lambda parts: ("TXT", " ".join('"' + "".join(f"\\{b:03d}" for b in p) + '"' for p in parts))
@@ -412,6 +450,26 @@ def compare(wire: bytes) -> int:
                     assert labels_of(item.data.target) == value.target.labels[:-1]
                 elif item.type == 16:
                     assert item.data == tuple(value.strings)
+                elif item.type == 15:
+                    assert isinstance(item.data, MxData)
+                    assert item.data.preference == value.preference
+                    assert labels_of(item.data.exchange) == value.exchange.labels[:-1]
+                elif item.type == 6:
+                    assert isinstance(item.data, SoaData)
+                    assert labels_of(item.data.primary) == value.mname.labels[:-1]
+                    assert labels_of(item.data.mailbox) == value.rname.labels[:-1]
+                    numbers = value.serial, value.refresh, value.retry, value.expire, value.minimum
+                    assert item.data[2:] == numbers
+                elif item.type == 65:
+                    assert isinstance(item.data, SvcbData)
+                    assert item.data.priority == value.priority
+                    assert labels_of(item.data.target) == value.target.labels[:-1]
+                    parts = value.params
+                    alpn, four, six = (parts.get(key) for key in (1, 4, 6))
+                    if alpn is not None:
+                        assert item.data.alpn == tuple(i.decode() for i in alpn.ids)
+                    told = [*(four.addresses if four else ()), *(six.addresses if six else ())]
+                    assert list(map(str, item.data.hints)) == [str(ip_address(a)) for a in told]
     return count
 
 

@@ -16,6 +16,7 @@ from pcapleak.protocols.dns_records import (
     CNAME,
     DNAME,
     HINFO,
+    HTTPS,
     MX,
     NS,
     NSEC,
@@ -23,21 +24,26 @@ from pcapleak.protocols.dns_records import (
     PTR,
     SOA,
     SRV,
+    SVCB,
     TXT,
     TYPE_NAMES,
     A,
+    MxData,
     NsecData,
     OptData,
     RecordData,
+    SoaData,
     SrvData,
+    SvcbData,
     read_data,
     type_name,
 )
 
 __all__ = [
-    "AAAA", "ANY", "CNAME", "DNAME", "HINFO", "MX", "NS", "NSEC", "OPT", "PTR", "SOA", "SRV", "TXT",
-    "TYPE_NAMES", "A", "DnsMessage", "DnsProtocol", "NsecData", "OptData", "Question", "Record",
-    "RecordData", "SrvData", "decode_dns", "type_name",
+    "AAAA", "ANY", "CNAME", "DNAME", "HINFO", "HTTPS", "MX", "NS", "NSEC", "OPT", "PTR", "SOA",
+    "SRV", "SVCB", "TXT", "TYPE_NAMES", "A", "DnsMessage", "DnsProtocol", "MxData", "NsecData",
+    "OptData", "Question", "Record", "RecordData", "SoaData", "SrvData", "SvcbData", "decode_dns",
+    "type_name",
 ]  # fmt: skip
 
 DnsProtocol = Literal["dns", "mdns", "llmnr"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from pcapleak.errors import DecodeError
@@ -11,7 +11,7 @@ from pcapleak.model import IPAddress
 from pcapleak.protocols.dns_names import Names, read_name
 
 A, NS, CNAME, SOA, PTR, HINFO, MX, TXT = 1, 2, 5, 6, 12, 13, 15, 16
-AAAA, SRV, DNAME, OPT, NSEC, ANY = 28, 33, 39, 41, 47, 255
+AAAA, SRV, DNAME, OPT, NSEC, SVCB, HTTPS, ANY = 28, 33, 39, 41, 47, 64, 65, 255
 
 TYPE_NAMES = {
     1: "A", 2: "NS", 3: "MD", 4: "MF", 5: "CNAME", 6: "SOA", 7: "MB", 8: "MG", 9: "MR",
@@ -21,12 +21,16 @@ TYPE_NAMES = {
     33: "SRV", 34: "ATMA", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6", 39: "DNAME", 40: "SINK",
     41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC",
     48: "DNSKEY", 49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA",
-    55: "HIP", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD",
-    64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48", 109: "EUI64", 249: "TKEY", 250: "TSIG",
-    251: "IXFR", 252: "AXFR", 253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA",
+    55: "HIP", 56: "NINFO", 57: "RKEY", 58: "TALINK", 59: "CDS", 60: "CDNSKEY", 61: "OPENPGPKEY",
+    62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 66: "DSYNC", 99: "SPF", 100: "UINFO",
+    101: "UID", 102: "GID", 103: "UNSPEC", 104: "NID", 105: "L32", 106: "L64", 107: "LP",
+    108: "EUI48", 109: "EUI64", 128: "NXNAME", 249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR",
+    253: "MAILB", 254: "MAILA", 255: "ANY", 256: "URI", 257: "CAA", 258: "AVC", 259: "DOA",
+    260: "AMTRELAY", 261: "RESINFO", 262: "WALLET", 32768: "TA", 32769: "DLV",
 }  # fmt: skip
 
 _srv_head = struct.Struct("!HHH").unpack_from
+_soa_tail = struct.Struct("!5I").unpack_from
 _u16_pair = struct.Struct("!HH").unpack_from
 
 _new = tuple.__new__
@@ -50,6 +54,58 @@ class SrvData(NamedTuple):
     weight: int
     port: int
     target: str
+
+
+class SoaData(NamedTuple):
+    """Where a zone's authority begins (RFC 1035 section 3.3.13)."""
+
+    primary: str
+    """The first name server of the zone (MNAME)."""
+    mailbox: str
+    """Who answers for it (RNAME)."""
+    serial: int
+    refresh_s: int
+    retry_s: int
+    expire_s: int
+    minimum_s: int
+    """How long a missing name may be remembered (RFC 2308 section 4)."""
+
+
+class MxData(NamedTuple):
+    """Who takes mail (RFC 1035 section 3.3.9)."""
+
+    preference: int
+    exchange: str
+
+
+class SvcbData(NamedTuple):
+    """SVCB and HTTPS: where a service is and how to speak to it (RFC 9460 section 2.2)."""
+
+    priority: int
+    """0: an alias of `target`."""
+    target: str
+    params: tuple[tuple[int, bytes], ...]
+    """By SvcParamKey (RFC 9460 section 14.3.2)."""
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """The protocols it speaks, as far as they can be read."""
+        value, found = dict(self.params).get(1, b""), []
+        while value and value[0] < len(value):
+            found.append(value[1 : value[0] + 1].decode("ascii", "replace"))
+            value = value[value[0] + 1 :]
+        return tuple(found)
+
+    @property
+    def hints(self) -> tuple[IPAddress, ...]:
+        """Its addresses, which a client may use without asking for them."""
+        found: list[IPAddress] = []
+        for key, value in self.params:
+            if key == 4:
+                found += [IPv4Address(value[at : at + 4]) for at in range(0, len(value) - 3, 4)]
+            elif key == 6:
+                found += [IPv6Address(value[at : at + 16]) for at in range(0, len(value) - 15, 16)]
+        return tuple(found)
 
 
 class NsecData(NamedTuple):
@@ -81,7 +137,18 @@ class OptData(NamedTuple):
         return None
 
 
-RecordData = IPAddress | str | SrvData | NsecData | OptData | tuple[bytes, ...] | bytes
+RecordData = (
+    IPAddress
+    | str
+    | SrvData
+    | SoaData
+    | MxData
+    | SvcbData
+    | NsecData
+    | OptData
+    | tuple[bytes, ...]
+    | bytes
+)
 
 
 def read_data(
@@ -121,8 +188,25 @@ def read_data(
     if rtype in (TXT, HINFO):
         return tuple(_strings(data, start, end, protocol, type_name(rtype)))
     if rtype == OPT:
-        options = _options(data, start, end, protocol)
+        options = _options(data, start, end, protocol, "OPT", "option")
         return _new(OptData, (rclass, ttl >> 24, ttl >> 16 & 0xFF, bool(ttl & 0x8000), options))
+    if rtype == SOA:
+        primary, after = read_name(data, start, end, names, protocol, "SOA")
+        mailbox, after = read_name(data, after, end, names, protocol, "SOA")
+        if end - after != 20:
+            raise DecodeError(protocol, "SOA", after, f"{end - after} bytes of numbers, not 20")
+        return SoaData(primary, mailbox, *_soa_tail(data, after))
+    if rtype in (MX, SVCB, HTTPS):
+        if end - start < 3:
+            raise DecodeError(protocol, type_name(rtype), start, "too short")
+        number = data[start] << 8 | data[start + 1]
+        target, after = read_name(data, start + 2, end, names, protocol, type_name(rtype))
+        if rtype != MX:
+            params = _options(data, after, end, protocol, type_name(rtype), "parameter")
+            return SvcbData(number, target, params)
+        if after != end:
+            raise DecodeError(protocol, "MX", after, "bytes after the name")
+        return MxData(number, target)
     if rtype in (A, AAAA):
         size = 4 if rtype == A else 16
         raise DecodeError(
@@ -170,15 +254,18 @@ def _bitmap(data: bytes, place: int, protocol: str) -> tuple[int, ...]:
     return found
 
 
-def _options(data: bytes, start: int, end: int, protocol: str) -> tuple[tuple[int, bytes], ...]:
+def _options(
+    data: bytes, start: int, end: int, protocol: str, place: str, what: str
+) -> tuple[tuple[int, bytes], ...]:
+    """Numbers and values behind their length, up to `end`."""
     options = []
     while start < end:
         if start + 4 > end:
-            raise DecodeError(protocol, "OPT", start, "ends in an option's header")
+            raise DecodeError(protocol, place, start, f"ends in the header of its last {what}")
         code, size = _u16_pair(data, start)
         stop = start + 4 + size
         if stop > end:
-            raise DecodeError(protocol, "OPT", start, f"option {code} past the end")
+            raise DecodeError(protocol, place, start, f"{what} {code} past the end")
         options.append((code, data[start + 4 : stop]))
         start = stop
     return tuple(options)
