@@ -13,7 +13,7 @@ import pytest
 from pcapleak import analyze
 from pcapleak.document import IceSession
 from pcapleak.model import Context, Endpoint, Interface
-from pcapleak.protocols.dns import NSEC, A, DnsMessage, NsecData, Record
+from pcapleak.protocols.dns import AAAA, NSEC, A, DnsMessage, NsecData, Record
 from pcapleak.protocols.http import HttpRequest
 from pcapleak.protocols.stun import StunMessage, decode_stun
 from pcapleak.tracking.ice import IceTracker, tracker
@@ -89,9 +89,10 @@ class Scene:
         answer = mapped(number, str(seen_as.address), seen_as.port)
         self.ice.add(self.context(at_s + 0.01, SERVER, source, interface), answer)
 
-    def announce(self, at_s: float, address: str, name: str = NAME) -> None:
-        sender = end("192.0.2.7", 5353)
-        record = Record(name, A, 1, True, 120, ip_address(address), b"")
+    def announce(self, at_s: float, address: str, name: str = NAME, by: str = "192.0.2.7") -> None:
+        sender = end(by, 5353)
+        kind = A if "." in address else AAAA
+        record = Record(name, kind, 1, True, 120, ip_address(address), b"")
         nsec = Record(name, NSEC, 1, True, 120, NsecData(name, (A,)), b"")
         message = DnsMessage(0, True, 0, True, False, False, 0, (), (record,), (), (nsec,))
         self.names.add(self.context(at_s, sender, GROUP), message)
@@ -155,6 +156,24 @@ def test_both_families_of_a_gathering_are_one_session() -> None:
     scene.ice.add(scene.context(1.4, six, end("2001:db8:ffff::10", 3478)), bare(77))
     (session,) = scene.sessions()
     assert session.client_addresses == ["192.0.2.7", "2001:db8::7"]
+
+
+def test_the_families_of_neighbours_are_not_mixed() -> None:
+    """One gathered over IPv4, the other checked over IPv6 just after: names tell whose is whose."""
+    scene = Scene()
+    ends = {host: end(f"2001:db8::{host}", 6000) for host in ("42", "43")}
+    for number, (host, six) in enumerate(ends.items()):
+        for family, address in enumerate((f"192.168.1.{host}", str(six.address))):
+            name = f"{number}{family}99610c-4edf-4aec-8295-901d08808126.local"
+            scene.announce(1.0, address, name, by=f"192.168.1.{host}")
+    scene.gather(1.0, end("192.168.1.42", 5000), end("203.0.113.9", 5000))
+    for tie, (host, peer) in enumerate((("43", "42"), ("42", "43")), 1):
+        message = check(200 + tie, f"{peer}{peer}:{host}{host}", tie, (0, 999))
+        scene.ice.add(scene.context(1.3 + tie / 1000, ends[host], ends[peer]), message)
+    assert [set(session.client_addresses) for session in scene.sessions()] == [
+        {"192.168.1.42", "2001:db8::42"},
+        {"192.168.1.43", "2001:db8::43"},
+    ]
 
 
 def test_a_packet_recorded_before_and_behind_the_nat_is_one_candidate() -> None:

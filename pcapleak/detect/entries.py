@@ -68,14 +68,14 @@ def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:
         _tunnel(scene, tunnel, life) for tunnel, life in zip(scene.tunnels, lives, strict=True)
     ]
     used = [id(seen) for tunnel in scene.tunnels for seen in tunnel.seen]
-    others: dict[tuple[str, str, str], list[SeenTunnel]] = {}
+    others: dict[tuple[str, ...], list[SeenTunnel]] = {}
     for seen in scene.state.tunnels.tunnels():
         if id(seen) not in used and seen.confirmed:
-            key = seen.kind, str(seen.server), scene.label(seen.interface)
-            others.setdefault(key, []).append(seen)
+            which = seen.kind, str(seen.server), scene.label(seen.interface)
+            others.setdefault(which, []).append(seen)
     entries += [_other(scene, same) for same in others.values()]
     known = {proxy.endpoint for proxy in scene.proxies}
-    proxies: dict[tuple[str, str, str], list[SeenProxy]] = {}
+    proxies: dict[tuple[str, ...], list[SeenProxy]] = {}
     for proxy in scene.state.tunnels.proxies():
         if proxy.confirmed or proxy.server in known:
             key = proxy.kind, str(proxy.server), scene.label(proxy.interface)

@@ -331,9 +331,11 @@ def _asked(agent: Agent) -> set[tuple[IPAddress, Endpoint]]:
 def _one_host(agent: Agent, other: Agent, gap: int, hosts: Hosts) -> bool:
     for one in agent.addresses:
         for two in other.addresses:
-            if hosts.same(one, two) or gap <= AT_ONCE_NS:
+            if hosts.same(one, two):
                 return True
-            if one.version != two.version or _elsewhere(agent, other):
+            if hosts.apart(one, two):
+                continue
+            if gap <= AT_ONCE_NS or one.version != two.version or _elsewhere(agent, other):
                 return True
     return False
 

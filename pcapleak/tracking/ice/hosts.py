@@ -97,6 +97,13 @@ class Hosts:
         announcers = self._announcers.get(one)
         return announcers is not None and not announcers.isdisjoint(self._announcers.get(other, ()))
 
+    def apart(self, one: IPAddress, other: IPAddress) -> bool:
+        """Whether the capture shows that they are two hosts': others announced them, by the
+        same version of IP, in which a host announces all its names."""
+        first, second = self._announcers.get(one, set()), self._announcers.get(other, set())
+        versions = {each.version for each in first} & {each.version for each in second}
+        return bool(versions) and not self.same(one, other) and first.isdisjoint(second)
+
     def addresses(self, one: IPAddress) -> set[IPAddress]:
         """Every address known to be of the same host."""
         found = {one} | (self.recorder if one in self.recorder else set())
