@@ -78,8 +78,8 @@ def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:
     proxies: dict[tuple[str, ...], list[SeenProxy]] = {}
     for proxy in scene.state.tunnels.proxies():
         if proxy.confirmed or proxy.server in known:
-            key = proxy.kind, str(proxy.server), scene.label(proxy.interface)
-            proxies.setdefault(key, []).append(proxy)
+            place = proxy.kind, str(proxy.server), scene.label(proxy.interface)
+            proxies.setdefault(place, []).append(proxy)
     return entries + [_proxy(scene, same) for same in proxies.values()]
 
 
