@@ -40,17 +40,20 @@ class Background(Generic[T]):
                 os._exit(status)
         os.close(out)
         self._data = bytearray()
+        self._ended = False
         self.done = False
         self.result: T | None = None
         """None where the child could not finish."""
 
     def poll(self) -> bool:
         """Take what the child has written so far; whether it is done."""
-        while not self.done and select.select([self._pipe], [], [], 0)[0]:
+        while not self._ended and select.select([self._pipe], [], [], 0)[0]:
             part = os.read(self._pipe, 1 << 20)
             self._data += part
-            if not part:
-                self._finish()
+            self._ended = not part
+        if self._ended and not self.done:
+            # A large child takes its time to go, and nobody waits for it.
+            self._reap(os.WNOHANG)
         return self.done
 
     def close(self) -> None:
@@ -58,12 +61,14 @@ class Background(Generic[T]):
         if not self.done:
             os.kill(self._pid, signal.SIGKILL)
             self._data.clear()
-            self._finish()
+            self._reap(0)
 
-    def _finish(self) -> None:
+    def _reap(self, options: int) -> None:
+        pid, status = os.waitpid(self._pid, options)
+        if pid == 0:
+            return
         self.done = True
         os.close(self._pipe)
-        _, status = os.waitpid(self._pid, 0)
         if status == 0 and self._data:
             self.result = pickle.loads(self._data)  # noqa: S301  (our own child wrote it)
         self._data.clear()

@@ -20,7 +20,7 @@ from pcapleak.capture.live.devices import (
 )
 from pcapleak.capture.live.ring import Block, PacketRing
 from pcapleak.errors import PcapleakError
-from pcapleak.model import DeviceChange, Direction, Interface, RecordBatch
+from pcapleak.model import Bool, DeviceChange, Direction, Int32, Interface, RecordBatch, UInt32
 
 LINK_TYPE_ETHERNET = 1
 LINK_TYPE_RAW = 101
@@ -178,13 +178,21 @@ class LiveSource:
         self._ids[index] = interface.id
         return interface.id
 
+    def _interfaces_of(self, device: UInt32) -> Int32:
+        """Interface ids, a row each."""
+        if device.min() == device.max():
+            return np.full(len(device), self._interface(int(device[0])), np.int32)
+        known, inverse = np.unique(device, return_inverse=True)
+        return np.array([self._interface(int(index)) for index in known], np.int32)[inverse]
+
     def _batch(self, block: Block) -> RecordBatch:
-        known, inverse = np.unique(block.device, return_inverse=True)
-        ids = np.array([self._interface(int(index)) for index in known], np.int32)[inverse]
+        ids = self._interfaces_of(block.device)
         outgoing = block.packet_type == PACKET_OUTGOING
+        hardware = block.hardware_type
         # A packet on the loopback device passes the tap twice, out and in: one is enough.
-        keep = (ids >= 0) & ~(outgoing & (block.hardware_type == ARPHRD_LOOPBACK))
-        ethernet = np.isin(block.hardware_type, WITH_ETHERNET_HEADER)[keep]
+        wanted = (ids >= 0) & ~(outgoing & (hardware == ARPHRD_LOOPBACK))
+        keep: Bool | slice = slice(None) if wanted.all() else wanted
+        ethernet = ((hardware == ARPHRD_ETHER) | (hardware == ARPHRD_LOOPBACK))[keep]
         link = block.offset[keep]
         offset = np.where(ethernet, link, block.network_offset[keep])
         skipped = offset - link
