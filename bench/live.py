@@ -1,7 +1,7 @@
 """The rate at which a watch begins to lose packets, with peers beside it (root, Linux).
 
     python bench/live.py [--seconds 10] [--rates 100 300 500 800 1000] [--only NAME ...]
-                         [--realtime] [--json PATH]
+                         [--profile mixed|small] [--realtime] [--json PATH]
 
 Two network namespaces are joined by a veth pair. A sender pinned to CPU 0 replays mixed
 traffic (frames of `bench/generate.py`) through sendmmsg(2) at each rate; the receiver is pinned
@@ -86,7 +86,7 @@ class Run:
     packets: int
     taken: int
     cpu_s: float
-    """What the receiver and its children used, start included."""
+    """What the receiver and its children used, start and report included."""
 
     @property
     def lost(self) -> float:
@@ -151,7 +151,14 @@ def received() -> int:
 def live(*options: str) -> tuple[list[str], str, Callable[[str, str], int]]:
     command = [sys.executable, "-m", "pcapleak", "live", "--iface", "r0", "--proxy", PROXY,
                "--plain", "--json", "-", *options]  # fmt: skip
-    return command, "watching", lambda out, _: int(json.loads(out)["statistics"]["packets"])
+    return command, "watching", live_count
+
+
+def live_count(out: str, _: str) -> int:
+    """Packets that were judged, and recorded where that was asked for."""
+    report = json.loads(out)
+    missed = re.search(r"--record: (\d+) packets", " ".join(report["captures"][0]["problems"]))
+    return int(report["statistics"]["packets"]) - (int(missed[1]) if missed else 0)
 
 
 def tshark_count(_: str, error: str) -> int:
@@ -183,7 +190,6 @@ def measure(name: str, capture: Path, rate: int, seconds: float, first: list[str
     with tempfile.TemporaryDirectory() as folder:
         command = [part.replace("RECORD", f"{folder}/recorded") for part in command]
         with Path(folder, "out").open("w+") as out, Path(folder, "err").open("w+") as error:
-            before_s = os.times()
             process = subprocess.Popen(
                 ["ip", "netns", "exec", RECEIVER, *first, "taskset", "-c", "1", *command],
                 stdout=out, stderr=error,
@@ -201,6 +207,7 @@ def measure(name: str, capture: Path, rate: int, seconds: float, first: list[str
                 check=True, capture_output=True, text=True,
             )  # fmt: skip
             packets = received() - start
+            before_s = os.times()
             time.sleep(2)
             process.send_signal(signal.SIGINT)
             process.wait(60)
@@ -217,6 +224,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rates", type=int, nargs="+", default=[5, 50, 100, 300, 500, 800, 1000])
     parser.add_argument("--only", nargs="+", default=list(RECEIVERS))
+    parser.add_argument("--profile", default="mixed", help="of bench/generate.py")
     parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--send", nargs=3, metavar=("CAPTURE", "RATE", "SECONDS"))
@@ -228,10 +236,10 @@ def main() -> None:
     first = ["chrt", "-r", "1"] if arguments.realtime else []
     runs = []
     with tempfile.TemporaryDirectory() as folder:
-        capture = generate("mixed", FRAMES, Path(folder))
+        capture = generate(arguments.profile, FRAMES, Path(folder))
         namespaces()
         try:
-            print("receiver                        wanted     sent  packets    lost")
+            print("receiver                         wanted    sent   packets     lost  cpu s")
             for name in arguments.only:
                 if shutil.which(RECEIVERS[name][0][0]) is None:
                     continue
@@ -240,7 +248,7 @@ def main() -> None:
                     runs.append(run)
                     print(
                         f"{name:28} {rate:5} kpps {run.rate / 1000:7.0f} "
-                        f"{run.packets:9,} {run.lost:8.3%}",
+                        f"{run.packets:9,} {run.lost:8.3%} {run.cpu_s:6.1f}",
                         flush=True,
                     )
                     if run.lost > GIVE_UP:
