@@ -38,7 +38,7 @@ class Socket:
     """A local transport address that gathered or checked, on all interfaces it left by."""
 
     __slots__ = (
-        "back", "first_ns", "fragments", "gathers", "last_ns", "layers", "local", "out",
+        "answered", "first_ns", "fragments", "gathers", "last_ns", "layers", "local", "out",
         "peer_fragments", "relayed", "tie_breakers", "transport",
     )  # fmt: skip
 
@@ -47,14 +47,14 @@ class Socket:
         self.layers = layers
         self.local = local
         self.out: list[Link] = []
-        self.back: dict[LinkKey, Link] = {}
-        """What came back, by the key of the link that asked."""
+        self.answered: list[tuple[Link, Link]] = []
+        """Those of `out` to which something came back, with the link that it came by."""
 
     def sum_up(self) -> None:
         """Derive what is asked often, once all links are in."""
         self.first_ns = min([link.seen.first_ns for link in self.out])
         """When it began."""
-        self.last_ns = max([link.seen.last_ns for link in (*self.out, *self.back.values())])
+        self.last_ns = max([link.seen.last_ns for link in self.out])
         """When it, or what answered it, was last seen."""
         self.gathers = False
         """Whether it asked a STUN or TURN server."""
@@ -77,9 +77,10 @@ class Socket:
                     self.fragments[own] = None
                     if peer:
                         self.peer_fragments[peer] = None
-        for link in self.back.values():
-            if link.allocations:
-                self.relayed = self.relayed.union([one.relayed for one in link.allocations])
+        for _, back in self.answered:
+            self.last_ns = max(self.last_ns, back.seen.last_ns)
+            if back.allocations:
+                self.relayed = self.relayed.union([one.relayed for one in back.allocations])
 
     @property
     def interfaces(self) -> set[int]:
@@ -95,7 +96,7 @@ class Socket:
     def mapped(self) -> set[Endpoint]:
         """What it was told of itself."""
         return {
-            mapped for link in self.back.values() for mapped in (*link.answers, *link.check_answers)
+            mapped for _, back in self.answered for mapped in (*back.answers, *back.check_answers)
         }
 
 
@@ -193,7 +194,7 @@ def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
         socket.out.append(link)
         back = links.get(key.back)
         if back is not None:
-            socket.back[key] = back
+            socket.answered.append((link, back))
     for socket in sockets.values():
         socket.sum_up()
     at_once = Counter([socket.first_ns for socket in sockets.values()])

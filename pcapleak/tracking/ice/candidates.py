@@ -7,7 +7,6 @@ from typing import Literal
 from pcapleak.document import Candidate, Engine, Inference, Mode
 from pcapleak.model import Endpoint, Interface, IPAddress
 from pcapleak.tracking.ice.agents import SECOND, Agent, Socket
-from pcapleak.tracking.ice.links import Link
 from pcapleak.tracking.ice.wording import Base, Wording
 from pcapleak.tracking.names import NameRecord
 from pcapleak.tracking.sightings import Sighting, interface_label, merge_frames
@@ -161,10 +160,10 @@ class CandidateBuilder:
         seen: set[Endpoint] = set()
         asked: set[Endpoint] = set()
         for socket in base.sockets:
-            for link in sorted(socket.out, key=lambda one: one.seen.first_ns):
-                back = socket.back.get(link.key)
+            told = [pair for pair in socket.answered if pair[1].answers]
+            for link, back in sorted(told, key=lambda pair: pair[0].seen.first_ns):
                 server = link.key.destination
-                if back is None or not back.answers or server in asked:
+                if server in asked:
                     continue
                 asked.add(server)
                 mapped, sighting = min(back.answers.items(), key=lambda one: one[1].first_ns)
@@ -175,13 +174,13 @@ class CandidateBuilder:
                     self._srflx(base, mapped, server, [link.bare, sighting])
         if self.engine == "firefox":
             for socket in base.sockets:
-                for key, back in socket.back.items():
+                for link, back in socket.answered:
                     for allocation, sighting in back.allocations.items():
                         mapped_ = allocation.mapped
                         if mapped_ is None or mapped_ in seen or self._redundant(base, mapped_):
                             continue
                         seen.add(mapped_)
-                        self._srflx(base, mapped_, key.destination, [sighting])
+                        self._srflx(base, mapped_, link.key.destination, [sighting])
 
     def _redundant(self, base: Base, mapped: Endpoint) -> bool:
         """Equal to the host candidate (RFC 8445 section 5.1.3), which browsers compare by the
@@ -211,9 +210,11 @@ class CandidateBuilder:
 
     def _peer_reflexive(self, base: Base) -> None:
         known = {socket.local for socket in base.sockets}
-        known |= {mapped for link in self._back(base) for mapped in link.answers}
         for socket in base.sockets:
-            for key, back in socket.back.items():
+            for _, back in socket.answered:
+                known.update(back.answers)
+        for socket in base.sockets:
+            for link, back in socket.answered:
                 for mapped, sighting in back.check_answers.items():
                     if mapped in known or socket.relayed:
                         continue
@@ -221,27 +222,25 @@ class CandidateBuilder:
                     candidate = self._candidate("prflx", base, mapped, [sighting])
                     candidate.server = None
                     self._relate(candidate, base.local)
-                    candidate.reasons = [f"the peer {key.destination} saw its checks from here"]
+                    candidate.reasons = [
+                        f"the peer {link.key.destination} saw its checks from here"
+                    ]
                     self._finish(candidate, base, mapped.address)
-
-    def _back(self, base: Base) -> list[Link]:
-        return [link for socket in base.sockets for link in socket.back.values()]
 
     # Relays
 
     def _relays(self, socket: Socket) -> None:
         seen: set[Endpoint] = set()
-        for key, back in socket.back.items():
+        for link, back in socket.answered:
             for allocation, sighting in back.allocations.items():
                 if allocation.relayed in seen:
                     continue
                 seen.add(allocation.relayed)
                 base = Base([socket])
-                link = next(one for one in socket.out if one.key == key)
                 seen_there: list[Sighting | None] = [link.allocates, sighting]
                 candidate = self._candidate("relay", base, allocation.relayed, seen_there)
                 candidate.protocol = "tcp" if allocation.transport == "tcp" else "udp"
-                candidate.server = str(key.destination)
+                candidate.server = str(link.key.destination)
                 if self.relay_only and self.agent.names:
                     zeros = "::" if allocation.relayed.address.version == 6 else "0.0.0.0"  # noqa: S104
                     candidate.related_address, candidate.related_port = zeros, 0
@@ -295,11 +294,8 @@ class CandidateBuilder:
 
 def _bases(sockets: list[Socket]) -> list[Base]:
     """Sockets by port and family, in the order they were first seen."""
-    bases: dict[tuple[str, int, int], Base] = {}
+    bases: dict[tuple[str, int, int], list[Socket]] = {}
     for socket in sorted(sockets, key=lambda one: one.first_ns):
         place = (socket.transport, socket.local.address.version, socket.local.port)
-        if place in bases:
-            bases[place].sockets.append(socket)
-        else:
-            bases[place] = Base([socket])
-    return list(bases.values())
+        bases.setdefault(place, []).append(socket)
+    return [Base(together) for together in bases.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_interface, ip_network
 
@@ -18,16 +19,21 @@ _PRIVATE = tuple(
 )  # fmt: skip
 """RFC 1918, 6598, 3927, 4193, 4291; Python's `is_private` counts documentation ranges too."""
 
-_RANGES = {
-    version: [(int(net[0]), int(net[-1])) for net in _PRIVATE if net.version == version]
+_EDGES = {
+    version: sorted(
+        edge
+        for net in _PRIVATE
+        if net.version == version
+        for edge in (int(net[0]), int(net[-1]) + 1)
+    )
     for version in (4, 6)
 }
+"""Where private ranges begin and end, in turn."""
 
 
 def is_private(address: IPAddress) -> bool:
     """Whether the address means something on its own network only."""
-    value = int(address)
-    return any(first <= value <= last for first, last in _RANGES[address.version])
+    return bisect_right(_EDGES[address.version], int(address)) % 2 == 1
 
 
 class Hosts:
@@ -81,9 +87,12 @@ class Hosts:
     def _add_checkers(self, checks: list[Link]) -> None:
         """Of two public addresses that only checked each other, the near one is the one that
         began; a server (ICE lite) never checks."""
-        for link in sorted(checks, key=lambda one: one.seen.first_ns):
+        local = self.clients | self.recorder
+        far = [link for link in checks if link.key.source.address not in local]
+        for link in sorted(far, key=lambda one: one.seen.first_ns):
             source, destination = link.key.source.address, link.key.destination.address
-            if not self.is_local(source) and not self.is_local(destination):
+            if source not in local and destination not in local:
+                local.add(source)
                 self.clients.add(source)
 
     def is_local(self, address: IPAddress) -> bool:

@@ -144,10 +144,9 @@ class _Said:
                 self.checks += link.checks.count
                 for role, sighting in link.roles.items():
                     latest[role] = max(latest.get(role, 0), sighting.last_ns)
-                if link.nominated is not None:
-                    back = socket.back.get(link.key)
-                    if back is not None and back.check_answers:
-                        self.nominated[f"{link.key.source} {link.key.destination}"] = None
+            for link, back in socket.answered:
+                if link.nominated is not None and back.check_answers:
+                    self.nominated[f"{link.key.source} {link.key.destination}"] = None
         self.role = _role(latest)
 
 

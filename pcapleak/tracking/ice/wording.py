@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pcapleak.document import Candidate, Engine, Mode
-from pcapleak.model import Endpoint, IPAddress
+from pcapleak.model import IPAddress
 from pcapleak.protocols.foundation import libwebrtc_foundation
 from pcapleak.protocols.ice_priority import libwebrtc_priority
 from pcapleak.tracking.ice.agents import Agent, Socket
-from pcapleak.tracking.ice.links import Link
 from pcapleak.tracking.names import NameRecord
 
 TYPE_PREFERENCE = {"host": 126, "prflx": 110, "srflx": 100, "relay": 3}
@@ -17,27 +14,20 @@ TCP_PREFERENCE = {"host": 90, "prflx": 80, "srflx": 100, "relay": 1}
 """libwebrtc's p2p_constants.h; a relay's is that of the way to the server."""
 
 
-@dataclass(slots=True)
 class Base:
     """A local UDP or TCP socket, by port: a wildcard socket may use several addresses."""
 
-    sockets: list[Socket]
-    names: list[NameRecord] = field(default_factory=list)
+    __slots__ = ("links", "local", "names", "socket", "sockets")
 
-    @property
-    def socket(self) -> Socket:
+    def __init__(self, sockets: list[Socket]) -> None:
+        self.sockets = sockets
+        self.socket = sockets[0]
         """The one that was seen first."""
-        return self.sockets[0]
-
-    @property
-    def local(self) -> Endpoint:
+        self.local = self.socket.local
         """Its transport address as first seen."""
-        return self.socket.local
-
-    @property
-    def links(self) -> list[Link]:
+        self.links = [link for socket in sockets for link in socket.out]
         """What it sent."""
-        return [link for socket in self.sockets for link in socket.out]
+        self.names: list[NameRecord] = []
 
     @property
     def gathers_host(self) -> bool:
