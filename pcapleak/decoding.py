@@ -27,7 +27,7 @@ from pcapleak.protocols.quic import QuicInitial, decode_quic
 from pcapleak.protocols.rtp import decode_rtp
 from pcapleak.protocols.sip import SipMessage, decode_sip
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
-from pcapleak.protocols.stun import StunMessage, decode_stun
+from pcapleak.protocols.stun import HEADER_SIZE, StunMessage, decode_stun
 from pcapleak.protocols.stun_proof import prove
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData, decode_channel_data
@@ -343,10 +343,16 @@ def decode_hex(
     refusals = []
     for name in _GUESSED:
         try:
-            return _alone(name, _BY_NAME[name](data), credential)
+            message = _BY_NAME[name](data)
         except DecodeError as error:
             refusals.append(error)
-    raise refusals[0]
+            continue
+        # Half of all bytes are one of these, but for what is wrong with them.
+        if not (isinstance(message, DnsMessage | ChannelData) and message.problems):
+            return _alone(name, message, credential)
+    if len(data) < HEADER_SIZE:
+        raise refusals[0]
+    raise DecodeError("hex", "message", 0, "no protocol is known by these bytes")
 
 
 def _alone(protocol: str, message: object, credential: Credential | None) -> DecodedMessage:

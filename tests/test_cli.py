@@ -328,6 +328,9 @@ def test_decode() -> None:
     assert [json.loads(message)["frame"] for message in messages] == [
         int(line.split()[0]) for line in lines
     ]
+    none = run("decode", SOCKS, "--filter", "sip,wireguard")
+    assert (none.returncode, none.stdout) == (0, "")
+    assert none.stderr == f"{SOCKS} holds no message of sip, wireguard\n"
     pasted = run("decode", "--hex", "0001 0000 2112a442 000102030405060708090a0b")
     assert pasted.stdout == "stun  Binding Request\n"
 

@@ -124,6 +124,12 @@ def test_a_pasted_message_is_proved_by_its_password() -> None:
         ("00 0", None, "hex digit at byte 3: half a byte is left over"),
         ("", None, "stun header at byte 0: 0 bytes, a header takes 20"),
         ("00", "stun", "stun header at byte 0: 1 bytes, a header takes 20"),
+        ("ff" * 24, None, "hex message at byte 0: no protocol is known by these bytes"),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\n".hex(),
+            None,
+            "hex message at byte 0: no protocol is known by these bytes",
+        ),
     ],
 )
 def test_hexadecimal_rejections(text: str, protocol: str | None, error: str) -> None:
@@ -190,7 +196,6 @@ def test_no_capture_is_a_capture_error(tmp_path: Path) -> None:
         list(decode_capture(tmp_path / "missing.pcap"))
 
 
-@pytest.mark.corpus
 def test_every_message_of_the_corpus_has_words_and_json(corpus: Path) -> None:
     count, protocols = 0, set()
     for path in sorted((corpus / "public").iterdir()):
@@ -206,7 +211,6 @@ def test_every_message_of_the_corpus_has_words_and_json(corpus: Path) -> None:
     assert protocols <= set(PROTOCOLS)
 
 
-@pytest.mark.corpus
 def test_browser_session_reads_as_it_happened(corpus: Path) -> None:
     path = corpus / "browser" / "direct.eth0.pcapng"
     stun = list(decode_capture(path, frozenset({"stun"})))
@@ -223,7 +227,6 @@ def test_browser_session_reads_as_it_happened(corpus: Path) -> None:
     assert len(both) > len(stun)
 
 
-@pytest.mark.corpus
 def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
     messages = list(decode_capture(corpus / "browser" / "loop.pcapng", frozenset({"stun"})))
     quotes = [message for message in messages if message.layers == ("icmp-quote",)]
@@ -236,7 +239,6 @@ def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
         assert "answers_frame" not in quote.notes
 
 
-@pytest.mark.corpus
 def test_the_turn_password_proves_a_recorded_allocation(corpus: Path) -> None:
     """The recorded TURN server's user had the password `p`; answers name no user."""
     path = corpus / "browser" / "turntcp.eth0.pcapng"

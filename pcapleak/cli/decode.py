@@ -73,9 +73,16 @@ def decode(
         try:
             messages = iter([decode_hex(hex_text or "", protocol, credential=credential)])
         except DecodeError as error:
-            raise PcapleakError(f"{error}; give one whole message") from error
+            raise PcapleakError(
+                f"{error}; give one whole message, or say with --as what it is"
+            ) from error
+    found = False
     for message in messages:
+        found = True
         typer.echo(json_text.dumps(message.to_json()) if json else safe(message.line(), 2000))
+    if not found:
+        what = f" of {', '.join(sorted(wanted))}" if wanted else " that pcapleak decodes"
+        typer.echo(f"{source} holds no message{what}", err=True)
     if unanswered := transactions.unanswered():
         frames = ", ".join(str(lost.sends[0][0]) for lost in unanswered[:MAX_FRAMES])
         more = ", ..." if len(unanswered) > MAX_FRAMES else ""
