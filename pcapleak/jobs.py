@@ -29,6 +29,7 @@ from pcapleak.packets import recognise
 from pcapleak.parts import Batch, PartRead, apart, hand_part, prepare_worker, read_part
 from pcapleak.policy import Policy
 from pcapleak.tracking.state import CaptureFacts
+from pcapleak.tracking.streams import segment_begins
 
 PART = 32 << 20
 """Bytes a process reads at a time: at 120 bytes a packet, a part of the smallest packets is
@@ -182,7 +183,7 @@ def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
     """Track what another process read; `frames` came before its part."""
     dissector = analyzer.dissector
     packets, services, decoder = batch.packets, batch.services, batch.decoder
-    messages = batch.messages
+    messages, begins = batch.messages, batch.begins
     packets.frame = packets.frame + frames
     spans = [(packets.payload_offset, packets.payload_length)]
     if batch.left is not None:
@@ -199,13 +200,14 @@ def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
         packets, order = _joined(packets, late)
         services = np.concatenate((services, late_services))[order]
         decoder = np.concatenate((decoder, late_decoder))[order]
+        begins = np.concatenate((begins, segment_begins(late)))[order]
         known = dict(zip(np.flatnonzero(batch.decoder).tolist(), messages, strict=True))
         messages = [known.get(at, UNDECODED) for at in order[np.flatnonzero(decoder)].tolist()]
     dissector.counters.update(batch.counters)
     dissector.skipped.update(batch.skipped)
     malformed = [(frame + frames, error) for frame, error in batch.malformed]
     dissector.add_malformed(kept, malformed, batch.malformed_total)
-    analyzer.take(batch.tallies, packets, services, decoder, messages)
+    analyzer.take(batch.tallies, packets, services, decoder, messages, begins)
 
 
 def _bytes(whole: Bytes, spans: list[tuple[Int64, Int64]]) -> tuple[Bytes, int]:

@@ -1,6 +1,6 @@
 """What one part of a large capture holds, as far as it can be told without the others.
 
-Runs in other processes (see `jobs`), so it imports no tracker.
+Runs in other processes (see `jobs`), so it imports next to no tracker.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pcapleak.model import (
     UInt32,
 )
 from pcapleak.packets import Dissector, recognise
+from pcapleak.tracking.streams import segment_begins
 
 PLACED = PacketFlag.FRAGMENT.value | PacketFlag.REASSEMBLED.value
 
@@ -41,6 +42,8 @@ class Batch:
     services: UInt32
     decoder: UInt8
     messages: list[object]
+    begins: UInt8
+    """What `segment_begins` told."""
     left: RecordBatch | None
     """Records that only the one who knows all earlier ones can dissect; without `data`."""
     counters: Counter[str]
@@ -124,6 +127,7 @@ def prepare(batch: RecordBatch, base: int, interfaces: list[Interface]) -> Batch
         services,
         decoder,
         messages,
+        segment_begins(packets),
         left,
         dissector.counters,
         dissector.skipped,
@@ -141,6 +145,7 @@ def _all_left(batch: RecordBatch, base: int) -> Batch:
         np.empty(0, np.uint32),
         np.empty(0, np.uint8),
         [],
+        np.empty(0, np.uint8),
         _without_data(batch, base, np.ones(len(batch), np.bool_)),
         Counter(),
         Counter(),

@@ -6,7 +6,7 @@ from array import array
 
 import numpy as np
 
-from pcapleak.model import Bool, Int64, PacketFlag, Packets, UInt32
+from pcapleak.model import Bool, Int64, PacketFlag, Packets, UInt8, UInt32
 from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.streams.connection import Connection, StreamEvent
 from pcapleak.tracking.streams.openings import DNS_PORT, OPENS, Opening, recognise_opening
@@ -21,6 +21,9 @@ LATE_SYN = 1 << 16
 
 _STUN_AND_LENGTH = 22
 """Bytes of a STUN header behind its length (RFC 4571 section 2)."""
+
+BEGINS_STUN, BEGINS_NOTHING = 1, 2
+"""The segment begins with a STUN header; no stream that is read begins with it."""
 
 _TCP = 6
 _SYN = 0x02
@@ -47,9 +50,17 @@ class TcpStreams:
         """Connections given up for want of room."""
 
     def update(
-        self, packets: Packets, flow: Int64, forward: Bool, flows: FlowTable
+        self,
+        packets: Packets,
+        flow: Int64,
+        forward: Bool,
+        flows: FlowTable,
+        begins: UInt8 | None = None,
     ) -> list[StreamEvent]:
-        """The messages that `packets` complete, in capture order; marks services on `flows`."""
+        """The messages that `packets` complete, in capture order; marks services on `flows`.
+
+        `begins` is what `segment_begins` gave, if that was asked already.
+        """
         missing = 2 * len(flows) - len(self._states)
         if missing > 0:
             self._states.extend(bytes(missing))
@@ -64,7 +75,9 @@ class TcpStreams:
             rows = rows[flow[rows] < flows.single]  # Beyond, a flow may be several connections.
         if not len(rows):
             return []
-        rows, stun = self._choose(packets, rows, flow, forward, syn)
+        if begins is None:
+            begins = segment_begins(packets)
+        rows = self._choose(rows, flow, forward, syn, begins)
         view = packets.data.data
         events: list[StreamEvent] = []
         marks: dict[int, int] = {}
@@ -77,8 +90,8 @@ class TcpStreams:
             captured,
             np.maximum(declared - captured, 0),
             syn[rows],
-            stun,
-            _opens_nothing(packets, rows) & ~stun,
+            begins[rows] == BEGINS_STUN,
+            begins[rows] == BEGINS_NOTHING,
             packets.payload_offset[rows],
         )
         for row, index, seq, length, cut, opens, like_stun, dull, start in zip(
@@ -96,8 +109,8 @@ class TcpStreams:
             if connection is None:
                 if length == 1 and self._starts[index] < 0:
                     continue  # A keep-alive probe, the byte before the next one.
-                begins = state == _IGNORED or self._starts[index] in (-1, seq)
-                if begins and (dull or self._passed_over(packets, row)):
+                opening = state == _IGNORED or self._starts[index] in (-1, seq)
+                if opening and (dull or self._passed_over(packets, row)):
                     self._states[index] = _IGNORED
                     continue
                 connection = self._connect(index >> 1, known=state != _IGNORED)
@@ -118,20 +131,17 @@ class TcpStreams:
             )
         return events
 
-    def _choose(
-        self, packets: Packets, rows: Int64, flow: Int64, forward: Bool, syn: Bool
-    ) -> tuple[Int64, Bool]:
-        """The rows to look at one by one, and which of them begin with a STUN header."""
+    def _choose(self, rows: Int64, flow: Int64, forward: Bool, syn: Bool, begins: UInt8) -> Int64:
+        """The rows to look at one by one."""
         states = np.frombuffer(self._states, np.uint8)
         opens = syn[rows]
         ignored = (states[2 * flow[rows] + ~forward[rows]] == _IGNORED) & ~opens
-        stun = _begins_stun(packets, rows)
         chosen = ~ignored
-        woken = opens | (ignored & stun)
+        woken = opens | (ignored & (begins[rows] == BEGINS_STUN))
         if woken.any():
             # From there on the flow's other segments of this batch count as well.
             chosen |= np.isin(flow[rows], np.unique(flow[rows[woken]]))
-        return rows[chosen], stun[chosen]
+        return rows[np.flatnonzero(chosen)]
 
     def _passed_over(self, packets: Packets, row: int) -> bool:
         """Whether a stream that begins with this row is one nobody wants."""
@@ -191,6 +201,16 @@ class TcpStreams:
 def _just_after(position: int, start: int) -> bool:
     """Whether a stream that began at `start` may have come to `position` in its first moments."""
     return (position - start) & 0xFFFF_FFFF < LATE_SYN
+
+
+def segment_begins(packets: Packets) -> UInt8:
+    """What the first bytes of each TCP segment tell: `BEGINS_STUN`, `BEGINS_NOTHING`, or 0."""
+    told = np.zeros(len(packets), np.uint8)
+    rows = np.flatnonzero((packets.protocol == _TCP) & (packets.payload_length > 0))
+    stun = _begins_stun(packets, rows)
+    told[rows[stun]] = BEGINS_STUN
+    told[rows[~stun & _opens_nothing(packets, rows)]] = BEGINS_NOTHING
+    return told
 
 
 def _opens_nothing(packets: Packets, rows: Int64) -> Bool:
