@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,25 +16,15 @@ from pcapleak.cli import redacted as redacting
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.outputs import Outputs, absolute, write_text
 from pcapleak.cli.progress import progress_bar
+from pcapleak.cli.status import VERDICT, Threshold, exit_status
 from pcapleak.errors import CaptureError
 from pcapleak.sandbox import OWN_PROCESS, confine
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document, Finding
+    from pcapleak.document import Document
     from pcapleak.policy import Policy
 
 OUTPUT = "Output"
-VERDICT = "Exit status"
-
-
-class Threshold(StrEnum):
-    """Severities, as `--fail-on` takes them."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    INFO = "info"
 
 
 def analyze(
@@ -311,31 +300,6 @@ def _name(document: Document, named: Counter[str]) -> str:
     name = Path(document.captures[0].path).name
     named[name] += 1
     return name if named[name] == 1 else f"{name}-{named[name]}"
-
-
-def exit_status(
-    documents: Sequence[Document],
-    fail_on: Threshold | None,
-    baseline: Sequence[Document] | None = None,
-) -> int:
-    """1 if any report leaks (beyond its baseline), else 3 if any is inconclusive, else 0."""
-    if baseline is not None:
-        from pcapleak.report.diff import new_findings
-
-        fails = _severe(new_findings(baseline, documents), fail_on or Threshold.HIGH)
-    elif fail_on is not None:
-        fails = any(_severe(document.findings, fail_on) for document in documents)
-    else:
-        fails = any(document.verdict.result == "leak" for document in documents)
-    if fails:
-        return 1
-    return 3 if any(each.verdict.result == "inconclusive" for each in documents) else 0
-
-
-def _severe(findings: Sequence[Finding], fail_on: Threshold) -> bool:
-    order = [severity.value for severity in Threshold]
-    failing = order[: order.index(fail_on.value) + 1]
-    return any(finding.severity in failing for finding in findings)
 
 
 class Failures:

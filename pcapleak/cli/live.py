@@ -9,7 +9,7 @@ import typer
 
 from pcapleak.cli import live_options as options
 from pcapleak.cli import options as policy_options
-from pcapleak.cli.analyze import VERDICT, Threshold
+from pcapleak.cli.status import VERDICT, Threshold
 
 
 def live(

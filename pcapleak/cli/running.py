@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from pcapleak.cli.analyze import Threshold, exit_status
 from pcapleak.cli.live_options import Via
+from pcapleak.cli.status import Threshold, exit_status
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
