@@ -172,7 +172,6 @@ def test_any_text_gives_a_candidate_or_the_one_error(text: str) -> None:
     list(find_candidates(text))
 
 
-@pytest.mark.corpus
 def test_what_browsers_wrote_round_trips(corpus: Path) -> None:
     lines = [
         candidate["line"]

@@ -155,7 +155,6 @@ def test_username_fragments(username: str, pair: tuple[str, str] | None) -> None
     assert username_fragments(username) == pair
 
 
-@pytest.mark.corpus
 def test_foundations_prove_recorded_addresses(corpus: Path) -> None:
     """The session's tie-breaker and the host's address reproduce a real page's foundations."""
     answer = json.loads((corpus / "browser" / "loop.json").read_text())

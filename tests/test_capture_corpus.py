@@ -20,8 +20,6 @@ from conftest import CORPUS, need_tool
 from pcapleak.capture import open_capture
 from pcapleak.errors import CaptureError
 
-pytestmark = pytest.mark.corpus
-
 UNSUPPORTED = "tshark refuses the file for its link type; the records are sound"
 VERSION = "tshark refuses the section's version number; the blocks are sound"
 FUZZED = "tshark refuses the link type a fuzzer wrote; the record is whole or the cut is told"
@@ -89,7 +87,6 @@ def tshark_frames(tshark: str, path: Path) -> dict[int, tuple[int, int, str]]:
     return {int(number): (int(cap), int(size), time) for number, cap, size, time in rows}
 
 
-@pytest.mark.tool("tshark")
 def test_lengths_and_times_equal_tsharks(corpus: Path, tshark: str) -> None:
     """Packet by packet, on a sample of each container."""
     pcapng = [row["file"] for row in ROWS if row["file"].endswith(("ng", "gz", "snoop"))]
@@ -119,7 +116,6 @@ def test_lengths_and_times_equal_tsharks(corpus: Path, tshark: str) -> None:
     assert compared > 2000
 
 
-@pytest.mark.tool("capinfos")
 def test_packets_of_each_interface_are_as_capinfos_counts_them(corpus: Path) -> None:
     capinfos = need_tool("capinfos")
     compared = 0

@@ -329,7 +329,6 @@ def decoded_mdns(path: Path) -> dict[int, DnsMessage]:
     return found
 
 
-@pytest.mark.corpus
 def test_every_mdns_record_that_tshark_decodes_is_decoded_equal(corpus: Path) -> None:
     totals: Counter[str] = Counter()
     differences = []

@@ -132,7 +132,6 @@ def test_every_priority_has_a_reading(priority: int) -> None:
         assert reading.text
 
 
-@pytest.mark.corpus
 def test_recorded_candidates_are_read_as_their_engine(corpus: Path) -> None:
     """Every line two real browsers wrote: scheme, type and transport come out right."""
     count = 0

@@ -67,7 +67,6 @@ def start_lab(scratch: Path, output: Path) -> subprocess.Popen[bytes]:
     return lab
 
 
-@pytest.mark.root
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(
     number: signal.Signals, root_network: None, scratch: Path, tmp_path: Path
@@ -79,7 +78,6 @@ def test_a_signal_ends_everything(
     assert left_behind(lab.pid, scratch) == []
 
 
-@pytest.mark.root
 def test_a_failure_takes_the_network_down(root_network: None, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no-such-command"), network(tmp_path) as net:
         assert namespaces(os.getpid())
@@ -87,7 +85,6 @@ def test_a_failure_takes_the_network_down(root_network: None, tmp_path: Path) ->
     assert namespaces(os.getpid()) == []
 
 
-@pytest.mark.root
 def test_the_next_lab_sweeps_up_after_one_that_was_killed(
     root_network: None, scratch: Path, tmp_path: Path
 ) -> None:

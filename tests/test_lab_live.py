@@ -20,7 +20,6 @@ _TOOLS = {
 }
 
 
-@pytest.mark.root
 @pytest.mark.parametrize("name", _TOOLS)
 def test_file_and_watch_say_what_the_page_reads(
     name: str, root_network: None, tmp_path: Path

@@ -129,6 +129,26 @@ def test_nothing_is_sent_while_watching(root_network: None) -> None:
         assert host.run("cat", "/proc/net/snmp") == sockets
 
 
+def test_a_watch_whose_reader_has_gone_ends(root_network: None) -> None:
+    """`pcapleak live --jsonl - | head -1`."""
+    with hosts(1) as (host,):
+        command = f"{sys.executable} -m pcapleak live --iface lo --jsonl - | head -1"
+        started = time.monotonic()
+        line = host.run("sh", "-c", command)
+        assert json.loads(line)["event"] == "start"
+        assert time.monotonic() - started < 20
+
+
+def test_events_that_cannot_be_written_are_one_line_and_status_2(root_network: None) -> None:
+    with hosts(1) as (host,):
+        command = f"exec {sys.executable} -m pcapleak live --iface lo --jsonl - > /dev/full"
+        watching = host.start("sh", "-c", command)
+        _, error = watching.communicate(timeout=20)
+        assert watching.returncode == 2
+        last = "pcapleak: --jsonl: cannot be written (No space left on device)"
+        assert error.splitlines()[-1] == last
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_watch_ends_at_once(number: int, root_network: None) -> None:
     with hosts(1) as (host,):

@@ -339,7 +339,6 @@ def analyzed(path: Path) -> State:
     return analyzer.state
 
 
-@pytest.mark.corpus
 @pytest.mark.parametrize(
     ("name", "tunnels"),
     [
@@ -360,7 +359,6 @@ def test_handshakes_of_recorded_tunnels(
     assert [(tunnel.kind, len(tunnel.handshakes)) for tunnel in found] == tunnels
 
 
-@pytest.mark.corpus
 @pytest.mark.parametrize("name", ["ndpi__zoom.pcap", "ndpi__zoom2.pcap"])
 def test_zoom_is_no_tunnel(corpus: Path, name: str) -> None:
     state = analyzed(corpus / "public" / name)
@@ -368,7 +366,6 @@ def test_zoom_is_no_tunnel(corpus: Path, name: str) -> None:
     assert not np.any(state.flows.services & Service.WIREGUARD_HANDSHAKE.value)
 
 
-@pytest.mark.corpus
 @pytest.mark.parametrize("name", ["socks", "ffsocks", "mode4"])
 def test_the_recorded_browsers_proxy_is_confirmed(corpus: Path, name: str) -> None:
     (proxy,) = analyzed(corpus / "browser" / f"{name}.pcapng").tunnels.proxies()
@@ -376,7 +373,6 @@ def test_the_recorded_browsers_proxy_is_confirmed(corpus: Path, name: str) -> No
     assert proxy.granted > 0 and proxy.granted + proxy.refused == proxy.requests
 
 
-@pytest.mark.corpus
 def test_encrypted_resolvers_of_the_corpus(corpus: Path) -> None:
     found = {
         name: [

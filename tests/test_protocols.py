@@ -264,7 +264,6 @@ def test_rtp_and_rtcp_headers() -> None:
     assert isinstance(rtcp, RtcpPacket) and (rtcp.type_name, rtcp.length) == ("SR", 28)
 
 
-@pytest.mark.corpus
 @pytest.mark.parametrize(
     ("name", "version", "server_names"),
     [

@@ -481,7 +481,6 @@ def events_of(path: Path) -> list[StreamEvent]:
     return events
 
 
-@pytest.mark.corpus
 def test_every_stun_message_over_tcp_that_tshark_finds_is_found(corpus: Path) -> None:
     total = 0
     for truth in sorted((corpus / "public-truth").glob("*.stun.tsv")):
@@ -505,7 +504,6 @@ def test_every_stun_message_over_tcp_that_tshark_finds_is_found(corpus: Path) ->
     assert total >= 39
 
 
-@pytest.mark.corpus
 @pytest.mark.parametrize(("name", "layers"), [("turntcp.pcapng", ()), ("mode4.pcapng", ("socks",))])
 def test_turn_over_tcp_of_real_browsers_is_read(
     corpus: Path, name: str, layers: tuple[str, ...]
@@ -522,7 +520,6 @@ def test_turn_over_tcp_of_real_browsers_is_read(
     assert {server} == {c.destination if c.forward else c.source for c, _ in turn}
 
 
-@pytest.mark.corpus
 def test_proxies_tunnels_and_websockets_of_the_corpus_are_read(corpus: Path) -> None:
     """What tshark counts in the same files; port 10080, SOCKS 4 and reversed roles beyond it."""
     expected = {

@@ -19,8 +19,6 @@ from pcapleak.protocols import stun_attributes as attr
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.turn import ChannelData
 
-pytestmark = pytest.mark.corpus
-
 Found = tuple[Context, StunMessage | ChannelData]
 
 NOT_STUN = {

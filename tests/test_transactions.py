@@ -100,7 +100,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.transactions()[-1].retransmissions == 100
 
 
-@pytest.mark.corpus
 def test_a_recorded_browser_is_answered_and_retransmits(corpus: Path) -> None:
     """Chromium gathering: answered in under a millisecond; a tunnelled Firefox: never."""
     direct = list(decode_capture(corpus / "browser" / "direct.eth0.pcapng", frozenset({"stun"})))
