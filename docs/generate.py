@@ -79,6 +79,54 @@ def _option(parameter: Any) -> str:
     return f"- {names}{more}: {parameter.help}"
 
 
+def manual() -> str:
+    """`pcapleak.1`: the same as a manual page (man(7)'s macros)."""
+    root = get_command(app)
+    lines = [
+        '.TH PCAPLEAK 1 "" pcapleak "User Commands"',
+        ".SH NAME",
+        "pcapleak \\- show what leaks past a VPN or proxy, from packet captures",
+        ".SH SYNOPSIS",
+        ".B pcapleak",
+        ".RI [ OPTIONS ] \\~ COMMAND \\~[ ARGUMENTS ]",
+        ".SH DESCRIPTION",
+        *_roff(root.help or ""),
+        ".SH COMMANDS",
+    ]
+    for name, command in _commands("pcapleak", root)[1:]:
+        lines += [f'.SS "{name}"', *_roff(command.help or "")]
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                names = parameter.metavar or parameter.name.upper()
+            elif parameter.opts[0] in HIDDEN:
+                continue
+            else:
+                names = ", ".join((*parameter.opts, *parameter.secondary_opts))
+                names += f" {parameter.metavar}" if parameter.metavar else ""
+            lines += [".TP", f".B {_escaped(names)}", *_roff(parameter.help or "")]
+    return "\n".join([*lines, ""])
+
+
+def _roff(text: str) -> list[str]:
+    """Paragraphs of text for man."""
+    parts = re.split(r"\n\s*\n", text.strip())
+    lines = []
+    for number, part in enumerate(parts):
+        lines += [".PP"] if number else []
+        rows = [line.strip() for line in part.splitlines()]
+        # A list of exit statuses keeps its lines.
+        kept = rows if all(row[:1].isdigit() for row in rows) else [" ".join(rows)]
+        for place, row in enumerate(kept):
+            lines += [".br"] if place else []
+            lines.append(_escaped(row))
+    return lines
+
+
+def _escaped(text: str) -> str:
+    made = text.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{made}" if made[:1] in (".", "'") else made
+
+
 def schema_page() -> str:
     """`report-schema.md`: every field of the report."""
     published = schema()
@@ -232,6 +280,7 @@ PAGES = {
     "findings.md": findings_page,
     "limits.md": limits_page,
     "mutations.md": mutations_page,
+    "pcapleak.1": manual,
     "policy.md": policy_page,
     "report-schema.md": schema_page,
 }

@@ -28,7 +28,16 @@ def generator() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.md", "findings.md", "limits.md", "mutations.md", "policy.md", "report-schema.md"]
+    "name",
+    [
+        "cli.md",
+        "findings.md",
+        "limits.md",
+        "mutations.md",
+        "pcapleak.1",
+        "policy.md",
+        "report-schema.md",
+    ],
 )
 def test_generated_pages_are_fresh(name: str) -> None:
     """The committed page is what the code makes (`python docs/generate.py` writes it)."""
