@@ -204,10 +204,10 @@ def _page_of(agent: Agent, pages: list[Page], hosts: Hosts) -> Page | None:
     """The page of a session: that of its names, or else the latest one that hides one of its
     addresses."""
     recent = pages[: -MAX_LOOK_BACK - 1 : -1]
-    for page in recent:
-        if any(name in page.names for name in agent.names):
-            return page
     if agent.names:
+        for page in recent:
+            if any(name in page.names for name in agent.names):
+                return page
         return None
     for page in recent:
         if page.first_ns > agent.began_ns + QUEUE_NS:

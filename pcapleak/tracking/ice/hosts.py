@@ -76,12 +76,15 @@ class Hosts:
         for name in names:
             if name.uuid is None:
                 continue
-            shown = [address for address in name.addresses if not address.is_unspecified]
-            for announcer in name.announcers:
-                for address in (announcer, *shown):
-                    self._announced.setdefault(announcer, set()).add(address)
-                    self._announcers.setdefault(address, set()).add(announcer)
-                    self.clients.add(address)
+            announcers = set(name.announcers)
+            shown = {address for address in name.addresses if not address.is_unspecified}
+            for announcer in announcers:
+                self._announced.setdefault(announcer, {announcer}).update(shown)
+                self._announcers.setdefault(announcer, set()).add(announcer)
+            if announcers:
+                for address in shown:
+                    self._announcers.setdefault(address, set()).update(announcers)
+                self.clients.update(announcers, shown)
         self._add_checkers(checks)
 
     def _add_checkers(self, checks: list[Link]) -> None:
@@ -115,7 +118,5 @@ class Hosts:
 
     def addresses(self, one: IPAddress) -> set[IPAddress]:
         """Every address known to be of the same host."""
-        found = {one} | (self.recorder if one in self.recorder else set())
-        for announcer in self._announcers.get(one, ()):
-            found |= self._announced[announcer]
-        return found
+        others = map(self._announced.__getitem__, self._announcers.get(one, ()))
+        return {one}.union(*others, self.recorder if one in self.recorder else ())
