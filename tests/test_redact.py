@@ -35,7 +35,7 @@ BROWSERS = sorted((ROOT.parent / "shared" / "captures" / "browser").glob("*.pcap
 _ADDRESS = re.compile(
     r"(?<![\w.:])((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F.]*)(/\d+)?"
 )
-_INTERFACE = re.compile(r"\b(?:enx|wlx)[0-9a-f]{12}|NPF_\{[0-9A-F-]{36}\}")
+_INTERFACE = re.compile(r"(?<![\w-])(?:enx|wlx)?[0-9a-f]{12}(?![0-9a-z-])|NPF_\{[0-9A-F-]{36}\}")
 _HIDDEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.local")
 
 
@@ -74,6 +74,13 @@ def fingerprint(finding: Finding, renamer: Renamer | None) -> tuple[object, ...]
     )
 
 
+CANDIDATE = (
+    "type", "protocol", "address", "port", "base_address", "base_port", "related_address",
+    "related_port", "mdns_name", "priority", "priority_source", "server", "interface", "evidence",
+    "frames",
+)  # fmt: skip
+
+
 def facts(document: Document, renamer: Renamer | None, leave_out: str) -> tuple[object, ...]:
     """All of a report that redaction must not change."""
     return (
@@ -89,9 +96,20 @@ def facts(document: Document, renamer: Renamer | None, leave_out: str) -> tuple[
             for session in document.ice_sessions
         ),
         sorted(
-            renamed(renamer, f"{candidate.type} {candidate.address} {candidate.port}")
+            renamed(renamer, " ".join(str(getattr(candidate, name)) for name in CANDIDATE))
             for session in document.ice_sessions
             for candidate in session.candidates
+        ),
+        [
+            renamed(
+                renamer, f"{interface.id} {interface.name} {interface.role} {interface.packets}"
+            )
+            for capture in document.captures
+            for interface in capture.interfaces
+        ],
+        sorted(
+            renamed(renamer, f"{tunnel.kind} {tunnel.endpoint} {tunnel.interface}")
+            for tunnel in document.tunnels
         ),
         document.statistics.flows,
         document.statistics.paths,

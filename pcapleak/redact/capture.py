@@ -73,8 +73,7 @@ def redact_capture(
     with open_capture(source) as capture:
         for _ in _frames(capture, packets):
             pass
-        for interface in capture.interfaces:
-            _interface(renamer, interface)
+        interfaces = [_interface(renamer, interface) for interface in capture.interfaces]
     streams.read()
     renamer.settle()
     datagrams.learned()
@@ -82,7 +81,7 @@ def redact_capture(
     packets.unreadable = datagrams.blanked = 0
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        result, left = _write(Path(source), part, renamer, packets)
+        result, left = _write(Path(source), part, renamer, packets, interfaces)
         if left:
             hint = (
                 "without --keep-payload such payloads are blanked"
@@ -114,7 +113,7 @@ def _frames(capture: CaptureSource, packets: Packets):  # type: ignore[no-untype
 
 
 def _write(
-    source: Path, part: Path, renamer: Renamer, packets: Packets
+    source: Path, part: Path, renamer: Renamer, packets: Packets, interfaces: list[Interface]
 ) -> tuple[Redaction, list[str]]:
     """What was done, and where addresses were left."""
     result = Redaction()
@@ -122,12 +121,9 @@ def _write(
     left: list[str] = []
     comments = processes = last_ns = 0
     with open_capture(source) as capture, PcapngWriter(part) as writer:
-        shown: dict[int, Interface] = {}
+        for interface in interfaces:
+            writer.add_interface(interface)  # one without packets too: it was silent
         for batch, i, data, canvas in _frames(capture, packets):
-            number = int(batch.interface[i])
-            interface = shown.get(number)
-            if interface is None:
-                interface = shown[number] = _interface(renamer, capture.interfaces[number])
             found = residue.find(canvas.out, canvas.known)
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
@@ -135,7 +131,7 @@ def _write(
             processes += i in batch.processes
             direction = batch.direction
             writer.write(
-                interface,
+                interfaces[int(batch.interface[i])],
                 int(batch.ts_ns[i]),
                 bytes(canvas.out),
                 int(batch.original_length[i]) + len(canvas.out) - len(data),
@@ -145,7 +141,7 @@ def _write(
             last_ns = max(last_ns, int(batch.ts_ns[i]))
         for interface in capture.interfaces:
             if interface.drops:
-                writer.add_drops(_interface(renamer, interface), last_ns, interface.drops)
+                writer.add_drops(interfaces[interface.id], last_ns, interface.drops)
         result.truncated = capture.truncated
         result.dropped = _dropped(capture, comments, processes)
     return result, left

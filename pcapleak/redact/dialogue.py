@@ -20,6 +20,8 @@ from pcapleak.redact.signalling import redact_sip, redact_stanza
 
 _COOKIE = b"\x21\x12\xa4\x42"
 _DNS = 53
+_SOCKS_ANSWER, _PREAMBLE = b"\5\0", 16
+"""A proxy's first answer, and how far into its side it may stand: some say something before."""
 _STANZAS = (b"<iq", b"<message", b"<presence")
 _KEEP_ALIVE = re.compile(rb"[\r\n]+")
 _MAX_LAYERS = 4
@@ -39,6 +41,7 @@ def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
         or data[:2] == b"\x16\x03"
         or data[0] in (1, 4, 5)
         or data[:1] == b"\0"
+        or _SOCKS_ANSWER in data[:_PREAMBLE]
         or _DNS in ports
         or int.from_bytes(data[:2], "big") <= 0x2000
     )
@@ -96,6 +99,9 @@ def _dialogue(
         yield len(data), redact_tls(datagrams.renamer, data)
     elif data[0] in (0, 4, 5) and (data[0] in (4, 5) or peer[:1] == b"\4"):
         yield from _socks(datagrams, data, peer, ports, depth)
+    elif peer[:1] == b"\5" and (at := data.find(_SOCKS_ANSWER, 0, _PREAMBLE)) > 0:
+        yield at, _number(b"x" * at)  # zeros could begin something
+        yield from _socks(datagrams, data[at:], peer, ports, depth)
     else:
         yield from _prefixed(datagrams, data, 0)
 

@@ -35,10 +35,10 @@ _KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
 
 
 def written_link_type(link_type: int) -> int:
-    """The link type that frames are written as: IP packets without a header, where theirs is
-    none that is rewritten."""
+    """The link type that frames are written as: Ethernet between nobody, where their own header
+    is none that is rewritten."""
     kept = link_type in _KEPT_LINKS or link_type not in LINK_LAYERS
-    return link_type if kept else RAW_IP[0]
+    return link_type if kept else ETHERNET
 
 
 class Packets:
@@ -69,7 +69,9 @@ class Packets:
         layer = None if link_type in _KEPT_LINKS else LINK_LAYERS.get(link_type)
         found = None if layer is None else find_ip(data[:_WINDOW], layer, 0)
         if found is not None:
-            return self._packet(data[found[1] :], 0)
+            head = Canvas(bytes(14))
+            head.put(12, found[0].to_bytes(2, "big"))
+            return joined(head, self._packet(data[found[1] :], 0))
         self.unreadable += 1
         return Canvas(data)
 
