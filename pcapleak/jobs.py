@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import fields, replace
@@ -86,7 +86,7 @@ def _read(
         open_capture(path, part=parts[0]) as source,
         closing(Arena(jobs + 1, SLOT * (size // len(parts)))) as arena,
         process_pool(jobs - 1, arena) as pool,
-        closing(_in_order(pool, arena, path, parts[1:], jobs + 1)) as ahead,
+        closing(_Ahead(pool, arena, path, parts[1:], jobs + 1)) as ahead,
     ):
         analyzer = Analyzer(policy, source.interfaces)
         facts = CaptureFacts(source.path, source.format, bytes=size)
@@ -136,47 +136,47 @@ def process_pool(workers: int, arena: Arena | None = None) -> ProcessPoolExecuto
     return ProcessPoolExecutor(workers, spawn, prepare_worker, (arena,))
 
 
-def _in_order(
-    pool: ProcessPoolExecutor, arena: Arena, path: str, parts: list[Part], slots: int
-) -> Generator[PartRead, None, None]:
-    """The parts in their order, begun at once; each is good until the next is asked for."""
-    todo = deque(parts)
-    free = deque(range(slots))
-    waiting: deque[tuple[int, Future[Handed]] | PartRead] = deque()
+class _Ahead:
+    """The parts in their order, read by other processes while this one works on earlier ones.
 
-    def begin() -> None:
-        while todo and free:
-            slot = free.popleft()
-            waiting.append((slot, pool.submit(hand_part, path, todo.popleft(), slot)))
+    Each is good until the next is asked for.
+    """
 
-    begin()
-    return _taken(pool, arena, path, waiting, todo, free, begin)
+    def __init__(
+        self, pool: ProcessPoolExecutor, arena: Arena, path: str, parts: list[Part], slots: int
+    ) -> None:
+        self._pool = pool
+        self._arena = arena
+        self._path = path
+        self._todo = deque(parts)
+        self._free = deque(range(slots))
+        self._most = 2 * slots
+        """Parts that may wait: a part is up to 4 times its length."""
+        self._waiting: deque[tuple[int, Future[Handed]] | PartRead] = deque()
+        self._begin()
 
-
-def _taken(
-    pool: ProcessPoolExecutor,
-    arena: Arena,
-    path: str,
-    waiting: deque[tuple[int, Future[Handed]] | PartRead],
-    todo: deque[Part],
-    free: deque[int],
-    begin: Callable[[], None],
-) -> Generator[PartRead, None, None]:
-    slots = len(waiting)
-    try:
+    def __iter__(self) -> Iterator[PartRead]:
+        waiting, todo = self._waiting, self._todo
         while waiting:
             found = waiting.popleft()
             if isinstance(found, PartRead):
                 yield found
                 continue
             slot, future = found
-            while todo and not future.done() and len(waiting) < 2 * slots:
-                waiting.append(read_part(path, todo.popleft()))  # rather than wait
-            yield arena.get(future.result())
-            free.append(slot)
-            begin()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+            while todo and len(waiting) < self._most and not future.done():
+                waiting.append(read_part(self._path, todo.popleft()))  # rather than wait
+            yield self._arena.get(future.result())
+            self._free.append(slot)
+            self._begin()
+
+    def close(self) -> None:
+        """Have no more read."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        while self._todo and self._free:
+            slot, part = self._free.popleft(), self._todo.popleft()
+            self._waiting.append((slot, self._pool.submit(hand_part, self._path, part, slot)))
 
 
 def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
