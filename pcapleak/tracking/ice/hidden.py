@@ -96,15 +96,14 @@ def _pages(announced: list[NameRecord]) -> list[Page]:
     return pages
 
 
-def _relevant(agent: Agent, name: NameRecord, hosts: Hosts) -> bool:
-    """Whether the name may be the agent's host's."""
-    return not agent.address_set.isdisjoint(_reach(name, hosts))
-
-
-def _reach(name: NameRecord, hosts: Hosts) -> set[IPAddress]:
-    """Addresses of the hosts that a name may be of."""
-    found = {*name.addresses, *name.announcers}
-    return found.union(*map(hosts.addresses, name.announcers))
+def _reach(names: Iterable[NameRecord], hosts: Hosts) -> set[IPAddress]:
+    """Addresses of the hosts that one of the names may be of."""
+    found: set[IPAddress] = set()
+    announcers: set[IPAddress] = set()
+    for name in names:
+        found.update(name.addresses)
+        announcers.update(name.announcers)
+    return found.union(announcers, *map(hosts.addresses, announcers))
 
 
 def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) -> list[Agent]:
@@ -113,6 +112,7 @@ def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) ->
     if page.parents and first - page.first_ns <= QUEUE_NS:
         return page.parents
     found: list[Agent] = []
+    reach: set[IPAddress] = set()
     end = bisect_right(agents, first + BEFORE_NS, key=lambda one: one.began_ns)
     for agent in reversed(agents[max(0, end - MAX_LOOK_BACK) : end]):
         if agent.began_ns < first - BORN_NS:
@@ -121,7 +121,8 @@ def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) ->
             break
         if not name.nsec and agent.address_set.isdisjoint(name.addresses):
             continue
-        if _relevant(agent, name, hosts):
+        reach = reach or _reach([name], hosts)
+        if not agent.address_set.isdisjoint(reach):
             found.append(agent)
     if not name.nsec and len(found) > 1:
         # Firefox makes names for each session, and nothing on the wire tells whose this is:
@@ -147,9 +148,7 @@ def _unseen_sessions(names: list[NameRecord]) -> list[Agent]:
 def _adopt_late(agents: list[Agent], unseen: list[Agent], hosts: Hosts) -> None:
     """Join a session of names with the socket that showed itself later: its first packets took
     a way that was not recorded, and a keep-alive took another (tunnel lost)."""
-    reach = [
-        set[IPAddress]().union(*(_reach(name, hosts) for name in other.names)) for other in unseen
-    ]
+    reach = [_reach(other.names, hosts) for other in unseen]
     for agent in agents:
         if agent.names:
             continue
