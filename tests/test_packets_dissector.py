@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,23 @@ def test_fragments_without_end_are_forgotten() -> None:
     reassembler = dissector._reassemblers[0]
     assert reassembler._held <= 4 << 20
     assert len(reassembler._open) <= 1024
+
+
+def test_tiny_fragments_take_no_more_memory_than_large_ones() -> None:
+    dissector = Dissector([Interface(0, 0, 1)])
+    flood = [
+        ipv4(b"x", identification=number % 1000, offset=8 * (number // 1000), more=True)
+        for number in range(100_000)
+    ]
+    batches = [batch_of(raw(*flood[start : start + 5000])) for start in range(0, 100_000, 5000)]
+    dissector.dissect(batches[0])
+    tracemalloc.start()
+    try:
+        for batch in batches[1:]:
+            dissector.dissect(batch)
+        assert tracemalloc.get_traced_memory()[0] < 4.5e6
+    finally:
+        tracemalloc.stop()
 
 
 INNER = ipv4(udp(b"inner", 10, 20), 17, "10.0.0.1", "10.0.0.2")

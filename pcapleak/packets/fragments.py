@@ -12,8 +12,10 @@ from .tunnels import TUNNEL_PROTOCOLS
 
 _OPEN = 1024
 _HELD = 4 << 20
-"""Datagrams waiting for fragments, and their bytes: 4 MiB hold 64 of the largest or all 1024 of
-the usual size. The oldest give way; a host that answers keeps far fewer."""
+"""Datagrams waiting for fragments, and the memory they take: 4 MiB hold 50 of the largest or all
+1024 of the usual size. The oldest give way; a host that answers keeps far fewer."""
+_PIECE = 150
+"""What a fragment takes beside its bytes: tiny ones must not take more than they count."""
 
 _LARGEST = 65535
 _PIECES = 1024
@@ -81,7 +83,7 @@ class Reassembler:
         if offset not in datagram.pieces:
             datagram.pieces[offset] = piece
             datagram.held += len(piece)
-            self._held += len(piece)
+            self._held += len(piece) + _PIECE
         if datagram.held > _LARGEST or len(datagram.pieces) > _PIECES:
             self._forget(key)
             return None
@@ -95,7 +97,7 @@ class Reassembler:
     def _forget(self, key: _Key) -> None:
         datagram = self._open.pop(key, None)
         if datagram is not None:
-            self._held -= datagram.held
+            self._held -= datagram.held + _PIECE * len(datagram.pieces)
 
 
 def _joined(datagram: _Datagram) -> bytes | None:
