@@ -1,4 +1,4 @@
-"""`analyze --redact`: reports that name nobody, in every form they have."""
+"""Redacted captures, and what `analyze --redact` writes: nothing of the originals is left."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from test_cli import run
-from test_redact import KEY, LAB, renamed
+from test_redact import BROWSERS, KEY, LAB, renamed
 
 import pcapleak.redact.capture
+from pcapleak.capture import open_capture
 from pcapleak.cli.redacted import PLACES
 from pcapleak.redact import Renamer, redact_capture
+from pcapleak.redact.names import KEPT_NAMES
 from pcapleak.redact.residue import Residue
 
 OUTPUTS = ("json", "html", "junit", "evidence")
@@ -38,6 +40,35 @@ class Recorder(Renamer):
     def token(self, token: bytes) -> bytes:
         self.names.add(token)
         return super().token(token)
+
+
+@pytest.mark.parametrize(
+    "path", [*LAB, *BROWSERS], ids=lambda path: f"{path.parent.name}-{path.name}"
+)
+def test_no_byte_of_a_redacted_capture_is_an_original(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the program believes to know of its bytes: all are searched, for every address
+    that is no other's new name, in every form; and for names and credentials."""
+    monkeypatch.setattr(pcapleak.redact.capture, "Renamer", Recorder)
+    redact_capture(path, tmp_path / "copy.pcapng", KEY)
+    recorder = Recorder.last
+    images = {recorder.address(address) for address in set(recorder.seen)}
+    residue = Residue(
+        recorder.originals - images, recorder.hardware - set(map(recorder.mac, recorder.hardware))
+    )
+    assert len(recorder.originals - images) > 3
+    kept = {label.encode() for name in KEPT_NAMES for label in name.split(".")}
+    # Foundations of the wildcard address stay, as it does.
+    names = [name for name in recorder.names - kept if len(name) > 5 and not name.isdigit()]
+    with open_capture(tmp_path / "copy.pcapng") as source:
+        for batch in source:
+            for number, start, size in zip(
+                batch.frame, batch.offset, batch.captured_length, strict=True
+            ):
+                data = batch.data[start : start + size].tobytes()
+                assert residue.find(data, bytes(len(data))) is None, number
+                assert not [name for name in names if name in data], number
 
 
 def outputs(path: Path, tmp_path: Path, *options: str) -> dict[str, bytes]:
