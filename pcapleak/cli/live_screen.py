@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
+from pcapleak.capture.live.scribe import Scribe
 from pcapleak.document import Time
+from pcapleak.errors import PcapleakError
 from pcapleak.report.events import (
     EndEvent,
     StartEvent,
@@ -43,6 +47,7 @@ class Screen:
         self._policy_lines = policy_lines
         self._plain = plain
         self._jsonl = jsonl
+        self._scribe = Scribe()
         self.unrecorded = 0
         """Packets that --record left out, so far."""
         self._status = Status(source.path.removeprefix("live:"))
@@ -106,6 +111,7 @@ class Screen:
 
     def tick(self, watch: Watch) -> None:
         """Draw the page anew, now and then."""
+        self._check()
         if not self._plain and time.monotonic() - self._drawn_s > DRAW_EVERY_S:
             self._draw(watch)
 
@@ -128,6 +134,8 @@ class Screen:
         """Give the terminal back."""
         if self._live is not None:
             self._live.stop()
+        self._scribe.close()
+        self._check()
         if self._jsonl is not None and self._jsonl is not sys.stdout.buffer:
             self._jsonl.close()
 
@@ -155,8 +163,16 @@ class Screen:
 
     def _event(self, event: object) -> None:
         if self._jsonl is not None:
-            self._jsonl.write(event_line(event).encode())
-            self._jsonl.flush()
+            line = event_line(event).encode()
+            self._scribe.offer(partial(_write, self._jsonl.fileno(), line), len(line), wait=True)
+            self._check()
+
+    def _check(self) -> None:
+        error = self._scribe.error
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if error is not None:
+            raise PcapleakError(f"--jsonl: cannot be written ({error.strerror})")
 
     def _lines(self, update: Update) -> None:
         lines = [f"{clock_time(event.time)} {event.text}" for event in update.events]
@@ -186,3 +202,9 @@ class Screen:
             lines.append(f"verdict: {verdict.result}" + (f", exposed {exposed}" if exposed else ""))
         for line in lines:
             typer.echo(safe(line, 2000), err=True)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    # No buffer keeps what could not be written, to try again when Python ends.
+    while data:
+        data = data[os.write(descriptor, data) :]

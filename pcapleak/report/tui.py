@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, TabPane
 
 from pcapleak.document import Document
@@ -88,7 +90,7 @@ class WatchApp(App[None]):
             self._table(view).add_columns(*view.kind.columns)
         self._table(self._view()).focus()
         self._refresh()
-        self.set_interval(LOOK_EVERY_S, self._refresh)
+        self.set_interval(LOOK_EVERY_S, self._look_again)
 
     def _table(self, view: View) -> DataTable[Text]:
         return self.query_one(f"#table-{view.kind.name}", DataTable)
@@ -96,6 +98,11 @@ class WatchApp(App[None]):
     def _view(self) -> View:
         """The table on top."""
         return self._views[self.query_one(TabbedContent).active or TABLES[0].name]
+
+    def _look_again(self) -> None:
+        # The last time, the page is being taken down already.
+        with suppress(NoMatches):
+            self._refresh()
 
     def _refresh(self) -> None:
         look = self._look()

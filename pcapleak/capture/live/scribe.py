@@ -26,14 +26,19 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._ended = False
 
-    def offer(self, job: Callable[[], object], size: int) -> bool:
-        """Take a job that keeps `size` bytes until it is done, where there is room for it."""
+    def offer(self, job: Callable[[], object], size: int, *, wait: bool = False) -> bool:
+        """Take a job that keeps `size` bytes until it is done, where there is room for it.
+
+        With `wait`, room is waited for.
+        """
         with self._changed:
-            if self.error is not None or (self._jobs and self._waiting + size > MAX_WAITING):
+            if wait:
+                self._changed.wait_for(lambda: self.error is not None or self._has_room(size))
+            if self.error is not None or not self._has_room(size):
                 return False
             self._jobs.append((job, size))
             self._waiting += size
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, daemon=True)
                 self._thread.start()
@@ -43,9 +48,12 @@ class Scribe:
         """Do what waits, then end."""
         with self._changed:
             self._ended = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
+
+    def _has_room(self, size: int) -> bool:
+        return not self._jobs or self._waiting + size <= MAX_WAITING
 
     def _work(self) -> None:
         while True:
@@ -60,9 +68,11 @@ class Scribe:
                 with self._changed:
                     self.error = error
                     self._jobs.clear()
+                    self._changed.notify_all()
                 return
             # The job itself keeps what it is about.
             del job
             with self._changed:
                 self._jobs.popleft()
                 self._waiting -= size
+                self._changed.notify_all()
