@@ -186,6 +186,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     problems: list[str] = []
     questions: list[Question] = []
     records: list[Record] = []
+    left = an + ns + ar
     offset = 12
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
@@ -196,7 +197,8 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             wire = data[offset:stop]
             known = whole_names[wire] if offset == 12 else whole_names.get(wire)
             if known is not None:
-                names[offset + POINTER] = known
+                if qd or left:  # else no pointer follows
+                    names[offset + POINTER] = known
                 name, offset = known[0], stop
             else:
                 name, offset = read_name(data, offset, end, names, protocol, "question")
@@ -208,7 +210,6 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
                 questions.append(_new(Question, (name, rtype, rclass & 0x7FFF, True)))
             else:
                 questions.append(_new(Question, (name, rtype, rclass, False)))
-        left = an + ns + ar
         while left:
             left -= 1
             known = None
