@@ -15,15 +15,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+from packet_bytes import batch_of, ipv4, tcp
 
 from pcapleak.errors import DecodeError
-from pcapleak.model import Context, Endpoint
+from pcapleak.model import Context, Endpoint, Interface
+from pcapleak.packets import Dissector
 from pcapleak.protocols.dhcp import DhcpMessage
 from pcapleak.protocols.dns import AAAA, DnsMessage, DnsProtocol, Question, Record
 from pcapleak.protocols.http import HttpRequest
@@ -46,7 +48,9 @@ from pcapleak.tracking import (
     transactions,
     tunnels,
 )
+from pcapleak.tracking.flows import FlowTable
 from pcapleak.tracking.ice import browsers
+from pcapleak.tracking.streams import TcpStreams, table
 
 ROOT = Path(__file__).parent.parent
 SLACK = 1.15
@@ -258,6 +262,33 @@ def hello_pieces() -> Iterator[hellos.QuicHellos]:
         yield joined
 
 
+def hello_crumbs() -> Iterator[hellos.QuicHellos]:
+    """Hellos in as many pieces as are kept, of a byte each."""
+    joined = hellos.QuicHellos()
+    number = 0
+    while True:
+        number += 1
+        crumbs = tuple(CryptoFragment(2 * at, b"x"[:]) for at in range(500, 500 + 60))
+        joined.join(context(number), QuicInitial(1, bytes(8), b"", 0, crumbs))
+        yield joined
+
+
+def gaps() -> Iterator[TcpStreams]:
+    """Connections that wait for a segment, with tiny ones behind it: a hundred at a time."""
+    streams, flows = TcpStreams(), FlowTable()
+    dissector = Dissector([Interface(0, 0, 101)])
+    said = [(1, b"GET /a"), *((100 + 2 * at, b"x") for at in range(30))]
+    for first in count(0, 100):
+        frames = [
+            ipv4(tcp(data, 40_000, 80, seq), 6, str(IPv4Address(0x0A000000 + number)))
+            for number in range(first, first + 100)
+            for seq, data in said
+        ]
+        packets = dissector.dissect(batch_of(frames, 101))
+        streams.update(packets, *flows.update(packets), flows)
+        yield streams
+
+
 def malformed() -> Iterator[state.MalformedLog]:
     log = state.MalformedLog()
     number = 0
@@ -371,6 +402,7 @@ TABLES: dict[str, Table] = {
     ),
     "credentials.users": Table(users, 11_000, "MAX_KNOWN", {"MAX_KNOWN": kept("_users")}),
     "hellos.pieces": Table(hello_pieces, 1200, "MAX_BYTES", {"MAX_OPEN": kept("_open")}),
+    "hellos.crumbs": Table(hello_crumbs, 1200, "MAX_BYTES MAX_PIECES", {"MAX_OPEN": kept("_open")}),
     "state.malformed": Table(
         malformed, 1200, "MAX_MALFORMED", {"MAX_MALFORMED": kept("entries")}
     ),
@@ -421,18 +453,34 @@ def arithmetic(module: ModuleType, bound: str) -> float:
 def test_a_full_table_holds_what_its_bound_says(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table = TABLES[name]
+    case = TABLES[name]
     module = MODULES[name.partition(".")[0]]
     gc.collect()
     tracemalloc.start()
     try:
-        found = deque(islice(table.fill(), table.times), maxlen=1)[0]
+        found = deque(islice(case.fill(), case.times), maxlen=1)[0]
         gc.collect()
         held = tracemalloc.get_traced_memory()[0] / 1e6
     finally:
         tracemalloc.stop()
-    sizes = {bound: size(found) for bound, size in table.sizes.items()}
+    sizes = {bound: size(found) for bound, size in case.sizes.items()}
     with capsys.disabled():
         sys.stdout.write(f"\n{name}: {', '.join(map(str, sizes.values()))} in {held:.1f} MB ")
     assert sizes == {bound: getattr(module, bound) for bound in sizes}
-    assert held <= SLACK * sum(arithmetic(module, bound) for bound in table.texts.split())
+    assert held <= SLACK * sum(arithmetic(module, bound) for bound in case.texts.split())
+
+
+def test_tiny_segments_that_wait_count_with_what_they_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(table, "MAX_BUFFERED", 1 << 20)
+    filler = gaps()
+    next(filler)
+    tracemalloc.start()
+    try:
+        for _ in range(9):
+            streams = next(filler)
+        assert tracemalloc.get_traced_memory()[0] < 3e6
+    finally:
+        tracemalloc.stop()
+    assert streams.dropped > 500

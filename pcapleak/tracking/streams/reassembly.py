@@ -9,6 +9,8 @@ MAX_WAITING = 32
 """Segments kept while an earlier one is missing; at 64 kB each at most 2 MB, in practice 48 kB.
 With this few, keeping them sorted costs nothing."""
 MAX_WAITING_BYTES = 128 << 10
+SEGMENT_BYTES = 200
+"""What a waiting segment takes beside its bytes."""
 MAX_WAIT_NS = 2_000_000_000
 """A sender retransmits within this time, unless the recording lost the segment."""
 
@@ -46,8 +48,8 @@ class Half:
 
     @property
     def size(self) -> int:
-        """Bytes held."""
-        return len(self.buffer) + self._waiting_bytes
+        """Bytes of memory held."""
+        return len(self.buffer) + self._waiting_bytes + SEGMENT_BYTES * len(self._waiting)
 
     def push(self, seq: int, data: bytes, missing: int, ts_ns: int) -> list[bytes | int]:
         """Take the segment at `seq`, whose last `missing` bytes the capture does not hold.

@@ -14,7 +14,7 @@ from pcapleak.tracking.streams.openings import DNS_PORT, OPENS, Opening, recogni
 MAX_CONNECTIONS = 8192
 """Connections read at a time; about 2 kB each beside their bytes, so 16 MB."""
 MAX_BUFFERED = 32 << 20
-"""Bytes held for all connections; one holds at most 4.5 MB (see `Half` and `MAX_BUFFER`)."""
+"""Bytes held: one connection's are at most 4.5 MB (see `Half` and `MAX_BUFFER`), all 34 MB."""
 
 LATE_SYN = 1 << 16
 """Bytes that can overtake a SYN in a recording of several queues: an initial window."""
