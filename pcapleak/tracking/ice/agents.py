@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pcapleak.model import Endpoint, IPAddress
 from pcapleak.tracking.ice.hosts import Hosts, is_private
@@ -62,15 +62,13 @@ class Socket:
         """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
         self.peer_fragments: dict[str, None] = {}
         """Those of the agents it checked: what stands before the colon."""
-        self.tie_breakers: Collection[int] = ()
+        self.tie_breakers = _union([link.tie_breakers for link in self.out])
         """Tie-breakers it sent."""
-        self.relayed: frozenset[Endpoint] = frozenset()
+        self.relayed: set[Endpoint] = set()
         """What was allocated for it."""
         for link in self.out:
             if link.bare is not None or link.allocates is not None:
                 self.gathers = True
-            if link.tie_breakers:
-                self.tie_breakers = _union(self.tie_breakers, link.tie_breakers)
             for username in link.usernames:
                 peer, _, own = username.partition(":")
                 if own:
@@ -79,8 +77,8 @@ class Socket:
                         self.peer_fragments[peer] = None
         for _, back in self.answered:
             self.last_ns = max(self.last_ns, back.seen.last_ns)
-            if back.allocations:
-                self.relayed = self.relayed.union([one.relayed for one in back.allocations])
+            for allocation in back.allocations:
+                self.relayed.add(allocation.relayed)
 
     @property
     def interfaces(self) -> set[int]:
@@ -100,8 +98,9 @@ class Socket:
         }
 
 
-def _union(one: Collection[int], other: Collection[int]) -> Collection[int]:
-    return {*one, *other} if one else other
+def _union(parts: Sequence[Collection[int]]) -> Collection[int]:
+    """What is in one of the parts, and where there is one part alone, as mostly, itself."""
+    return parts[0] if len(parts) == 1 else set[int]().union(*parts)
 
 
 class Agent:
@@ -150,10 +149,8 @@ class Agent:
         """Everything its sockets sent."""
         self.checking = [*sockets, *[view for view in self.views if "turn" in view.layers]]
         """What its checks left from: its sockets, and what relays allocated for them."""
-        self.tie_breakers: Collection[int] = ()
+        self.tie_breakers = _union([socket.tie_breakers for socket in self.checking])
         """Tie-breakers of its checks."""
-        for socket in self.checking:
-            self.tie_breakers = _union(self.tie_breakers, socket.tie_breakers)
         self.gathers = any(socket.gathers for socket in sockets)
         """Whether it asked a server."""
         self.udp = [socket for socket in sockets if socket.transport == "udp"]
