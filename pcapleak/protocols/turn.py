@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from typing import NamedTuple
 
 from pcapleak.errors import DecodeError
 
+_head = struct.Struct("!HH").unpack_from
 
-@dataclass(frozen=True, slots=True)
-class ChannelData:
+
+class ChannelData(NamedTuple):
     """A datagram on a TURN channel."""
 
     channel: int
@@ -27,7 +29,7 @@ def decode_channel_data(data: bytes) -> ChannelData:
     """
     if len(data) < 4:
         raise DecodeError("turn", "header", 0, f"{len(data)} bytes, a ChannelData header takes 4")
-    channel, length = data[0] << 8 | data[1], data[2] << 8 | data[3]
+    channel, length = _head(data)
     if channel & 0xC000 != 0x4000:
         raise DecodeError("turn", "header", 0, f"0x{channel:04X} is no channel number")
     problems = []
@@ -36,6 +38,6 @@ def decode_channel_data(data: bytes) -> ChannelData:
     rest = len(data) - 4
     if length > rest:
         problems.append(f"cut short: {rest} of {length} bytes")
-    elif rest not in (length, length + 3 & ~3):
+    elif rest != length and rest != length + 3 & ~3:
         problems.append(f"{rest - length} bytes after the data")
     return ChannelData(channel, data[4 : 4 + length], tuple(problems))
