@@ -260,7 +260,8 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command)
     except OSError as error:
         raise PcapleakError(
-            f"guard: {command[0]} cannot be started ({error.strerror}); check its name"
+            f"guard: {command[0]} cannot be started ({error.strerror}); check its name, and that "
+            "it needs no rights of its own: it runs without any"
         ) from error
 
 
