@@ -162,6 +162,10 @@ def _decoded(code: Decoder, payload: bytes, length: int) -> object:
             return _DECODE_CUT[code](payload, length)
         return _DECODE[code](payload)
     except DecodeError as error:
+        if len(payload) < length:
+            # Not the sender's doing.
+            why = f"{error.reason}; the capture keeps {len(payload)} of {length} bytes"
+            return DecodeError(error.protocol, error.place, error.offset, why)
         return error.kept()
 
 

@@ -60,6 +60,12 @@ def test_an_ike_message_shorter_than_it_says_is_malformed_where_nothing_was_cut(
     assert isinstance(message, DecodeError)
 
 
+def test_what_the_snap_length_cut_is_no_fault_of_the_sender() -> None:
+    (message,) = messages(ipv4(udp(bytes(40), 40000, 53), 17, CLIENT, SERVER), 28 + 8)
+    assert isinstance(message, DecodeError)
+    assert message.reason == "8 bytes, a header has 12; the capture keeps 8 of 40 bytes"
+
+
 def test_a_kept_error_keeps_no_packets_in_memory() -> None:
     """Neither its own frames nor those of an error before it, which hold whole batches."""
     unreadable = b"\0\0\0\x01" + b"no header"
