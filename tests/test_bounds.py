@@ -11,7 +11,7 @@ import gc
 import re
 import sys
 import tracemalloc
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -49,7 +49,7 @@ from pcapleak.tracking import (
     tunnels,
 )
 from pcapleak.tracking.flows import FlowTable
-from pcapleak.tracking.ice import browsers
+from pcapleak.tracking.ice import browsers, signalled
 from pcapleak.tracking.streams import TcpStreams, table
 
 ROOT = Path(__file__).parent.parent
@@ -468,6 +468,35 @@ def test_a_full_table_holds_what_its_bound_says(
         sys.stdout.write(f"\n{name}: {', '.join(map(str, sizes.values()))} in {held:.1f} MB ")
     assert sizes == {bound: getattr(module, bound) for bound in sizes}
     assert held <= SLACK * sum(arithmetic(module, bound) for bound in case.texts.split())
+
+
+@pytest.mark.parametrize("fragments", [1, 3000])
+def test_what_is_made_of_signalled_lines_is_bounded(
+    fragments: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one session with all the lines, nor a session for each, costs more than a page's."""
+    work = Counter[str]()
+
+    def counted(name: str) -> None:
+        function = getattr(signalled, name)
+
+        def call(*arguments: object) -> object:
+            work[name] += 1
+            return function(*arguments) if name == "_same" else []
+
+        monkeypatch.setattr(signalled, name, call)
+
+    counted("_same")
+    counted("bases_of_line")
+    tracker = signalling.SignallingTracker()
+    for number in range(3000):
+        name = f"{number:08x}-bb2e-49bb-bb78-21c41c499900.local"
+        line = f"candidate:{number} 1 udp 1 {name} {number} typ host ufrag u{number % fragments:06}"
+        tracker.text(context(number % fragments), "http", line.encode())
+    found = signalled.signalled_only([], tracker.lines())
+    assert len(found) == fragments
+    assert work["bases_of_line"] == signalled.MAX_PROVEN
+    assert work["_same"] <= signalled.MAX_JOINED**2
 
 
 def test_tiny_segments_that_wait_count_with_what_they_take(

@@ -10,13 +10,16 @@ from pcapleak.model import IPAddress
 from pcapleak.protocols.candidate import CandidateLine, format_candidate
 from pcapleak.tracking.ice.foundations import bases_of_line
 from pcapleak.tracking.ice.shape import candidate_set_shape
+from pcapleak.tracking.sightings import Budget
 from pcapleak.tracking.signalling import SignalledLine
 
 _TYPES = frozenset({"host", "srflx", "prflx", "relay"})
 
-MAX_PROVEN = 64
-"""Lines of a session whose foundation is run backwards: about 5 ms each where the address
-is in no packet."""
+MAX_PROVEN = 128
+"""Lines whose foundation is run backwards, over all sessions: about 6 ms each where the address
+is in no packet, so 0.8 s."""
+MAX_JOINED = 256
+"""Lines of one username fragment that are joined; each is held against those before it."""
 
 
 def join_signalled(sessions: Iterable[IceSession], lines: Iterable[SignalledLine]) -> None:
@@ -27,14 +30,11 @@ def join_signalled(sessions: Iterable[IceSession], lines: Iterable[SignalledLine
             by_fragment.setdefault(entry.username_fragment, []).append(entry)
     if not by_fragment:
         return
+    budget = Budget(MAX_PROVEN)
     for session in sessions:
-        proven = 0
         for fragment in session.username_fragments:
-            for entry in by_fragment.get(fragment, ()):
-                candidate = _join(session, entry)
-                if candidate.type == "host" and candidate.mdns_name and proven < MAX_PROVEN:
-                    proven += 1
-                    _prove(session, candidate, entry.line)
+            for entry in by_fragment.get(fragment, ())[:MAX_JOINED]:
+                _prove(session, _join(session, entry), entry.line, budget)
 
 
 def signalled_only(
@@ -47,10 +47,16 @@ def signalled_only(
     for entry in lines:
         if entry.own and entry.line.type in _TYPES and entry.username_fragment not in known:
             found.setdefault((entry.username_fragment, entry.sender.address), []).append(entry)
-    return [_unseen(fragment, sender, own) for (fragment, sender), own in found.items()]
+    budget = Budget(MAX_PROVEN)
+    return [
+        _unseen(fragment, sender, own[:MAX_JOINED], budget)
+        for (fragment, sender), own in found.items()
+    ]
 
 
-def _unseen(fragment: str | None, sender: IPAddress, entries: list[SignalledLine]) -> IceSession:
+def _unseen(
+    fragment: str | None, sender: IPAddress, entries: list[SignalledLine], budget: Budget
+) -> IceSession:
     session = IceSession(
         id="",
         client_addresses=[str(sender)],
@@ -61,9 +67,7 @@ def _unseen(fragment: str | None, sender: IPAddress, entries: list[SignalledLine
         last_time=Time(max(entry.seen.last_ns for entry in entries)),
     )
     for entry in entries:
-        candidate = _join(session, entry)
-        if candidate.type == "host" and candidate.mdns_name and len(entries) <= MAX_PROVEN:
-            _prove(session, candidate, entry.line)
+        _prove(session, _join(session, entry), entry.line, budget)
     session.candidate_set_shape = candidate_set_shape(session.candidates)
     if any(candidate.mdns_name for candidate in session.candidates):
         reason = "signalled a host candidate behind a `.local` name"
@@ -136,8 +140,11 @@ def _signalled(entry: SignalledLine) -> Candidate:
     )
 
 
-def _prove(session: IceSession, candidate: Candidate, line: CandidateLine) -> None:
+def _prove(session: IceSession, candidate: Candidate, line: CandidateLine, budget: Budget) -> None:
     """Let the foundation confirm, or find, the address behind a name."""
+    if candidate.type != "host" or not candidate.mdns_name or not budget.left:
+        return
+    budget.left -= 1
     ties = [int(tie, 16) for tie in session.tie_breakers]
     known = [address for address in (candidate.address, *session.client_addresses) if address]
     bases = bases_of_line(line, known, ties)
