@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import zlib
 from pathlib import Path
 
 import pytest
-from builders import CLIENT, ETH0, STUN, WEB, Recording, of
+from builders import CLIENT, ETH0, STUN, WEB, Recording, checksum, of, udp_packet
 from hypothesis import given
 from hypothesis import strategies as st
 from test_redact import KEY, facts
@@ -193,6 +194,40 @@ def test_sip_over_udp(message: bytes, tmp_path: Path) -> None:
     recording.exchange(0, ETH0, CLIENT, 5060, WEB, 5060, message, RINGING)
     written = same(recording.write(tmp_path / "before.pcapng"), tmp_path)
     assert not [word for word in SECRETS if word.encode() in written]
+
+
+def fragments(packet: bytes, size: int) -> list[bytes]:
+    """An IPv4 packet in fragments with `size` bytes each, a multiple of 8."""
+    body = packet[20:]
+    made = []
+    for at in range(0, len(body), size):
+        more = 0x2000 if at + size < len(body) else 0
+        part = body[at : at + size]
+        head = packet[:2] + (20 + len(part)).to_bytes(2, "big") + b"\x12\x34"
+        head += (at // 8 | more).to_bytes(2, "big") + packet[8:10] + b"\0\0" + packet[12:20]
+        made.append(head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + part)
+    return made
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2)])
+def test_sip_in_fragments(order: tuple[int, ...], tmp_path: Path, tshark: str) -> None:
+    """A datagram too long for one packet, however its fragments came, twice by the same number;
+    without one of them it is nobody's."""
+    whole = udp_packet(CLIENT, 5060, WEB, 5060, INVITE)
+    parts = fragments(whole, 120)
+    assert len(parts) == 3
+    recording = Recording()
+    for again in range(2):
+        for at, number in enumerate(order):
+            recording.ip(100 * again + at, ETH0, parts[number])
+    written = same(recording.write(tmp_path / "before.pcapng"), tmp_path)
+    assert not [word for word in SECRETS if word.encode() in written]
+    document = pcapleak.analyze(tmp_path / "after.pcapng").document
+    assert bool(document.ice_sessions) == (len(order) == 3)
+    command = [tshark, "-n", "-r", str(tmp_path / "after.pcapng")]
+    command += ["-T", "fields", "-e", "sip.Method"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.count("INVITE") == (2 if len(order) == 3 else 0)
 
 
 def test_sip_keeps_its_shape() -> None:

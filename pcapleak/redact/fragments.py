@@ -67,7 +67,7 @@ class Fragments:
         if self._count >= MAX_FRAGMENTS or self._bytes + len(data) > MAX_BYTES:
             return None
         datagrams = self._datagrams.setdefault(key, [Datagram()])
-        if at in datagrams[-1].parts:
+        if at in datagrams[-1].parts or datagrams[-1].whole is not None:
             datagrams.append(Datagram())
         datagram = datagrams[-1]
         datagram.parts[at] = data

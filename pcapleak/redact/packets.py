@@ -14,7 +14,7 @@ from pcapleak.redact.configuration import redact_icmpv6
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.fragments import Fragments
 from pcapleak.redact.names import Renamer
-from pcapleak.redact.streams import Streams
+from pcapleak.redact.streams import Streams, redact_options
 from pcapleak.redact.tunnels import carried_layer, tunnelled
 
 _NESTED = 8
@@ -30,8 +30,6 @@ _WINDOW = 1024
 _LARGEST = 65000
 """Bytes a datagram may grow to, as an IP packet has 65,535."""
 _KEPT_LINKS = frozenset((ETHERNET, *RAW_IP, *LOOPBACK, SLL, SLL2))
-_KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
-"""Sizes, scale, selective acknowledgements and timestamps; MPTCP's hold addresses."""
 
 
 def written_link_type(link_type: int) -> int:
@@ -279,7 +277,10 @@ class Packets:
         canvas = Canvas(data)
         if at == 0:
             first, grown = self._transport(protocol, data, len(data) + 1, pseudo, depth, ends)
-            canvas = canvas if grown else first
+            if grown:
+                canvas.number(0, _SHOWN.get(protocol, 0))
+            else:
+                canvas = first
         return canvas, 0
 
     def _udp(
@@ -352,7 +353,7 @@ class Packets:
                 moved = other.moved(at) - at
                 shifted = moved != 0
                 head.put(8, struct.pack("!I", ack + moved & 0xFFFF_FFFF))
-        _tcp_options(head, shifted=shifted)
+        redact_options(head, shifted=shifted)
         canvas = joined(head, inner)
         if whole:
             sizes = _pseudo(pseudo, TCP, len(canvas.out))
@@ -381,18 +382,3 @@ def _sum(canvas: Canvas, at: int, whole: bool, pseudo: bytes = b"") -> None:
     canvas.put(at, b"\0\0")
     if whole:
         canvas.put(at, struct.pack("!H", checksum(pseudo, bytes(canvas.out))))
-
-
-def _tcp_options(head: Canvas, *, shifted: bool) -> None:
-    data, at = head.source, 20
-    while at < len(data):
-        kind = data[at]
-        size = 1 if kind < 2 else data[at + 1] if at + 1 < len(data) else 0
-        if not 0 < size <= len(data) - at:
-            head.put(at, bytes(len(data) - at))
-            return
-        if kind < 2 or (kind in _KEPT_TCP_OPTIONS and not (kind == 5 and shifted)):
-            head.number(at, at + size)
-        else:
-            head.put(at, b"\1" * size)
-        at += size

@@ -29,6 +29,8 @@ _MAX_STARTS = 4096
 """Segments after a gap that may begin something; of 1 MB of full ones there are 700."""
 _MAX_SEGMENT = 65000
 """Bytes a segment may grow to, as an IP packet has 65,535; what is beyond is lost."""
+_KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
+"""Sizes, scale, selective acknowledgements and timestamps; MPTCP's hold addresses."""
 _MODULUS = 1 << 32
 
 Key = tuple[int, bytes, bytes]
@@ -247,3 +249,20 @@ class Streams:
                     yield from redact_dialogue(self._datagrams, data, peer, ports)
                     at = end
                     break
+
+
+def redact_options(head: Canvas, *, shifted: bool) -> None:
+    """Keep the options of a TCP header that name nobody; blocks of a selective acknowledgement go
+    where the stream it is about has moved."""
+    data, at = head.source, 20
+    while at < len(data):
+        kind = data[at]
+        size = 1 if kind < 2 else data[at + 1] if at + 1 < len(data) else 0
+        if not 0 < size <= len(data) - at:
+            head.put(at, bytes(len(data) - at))
+            return
+        if kind < 2 or (kind in _KEPT_TCP_OPTIONS and not (kind == 5 and shifted)):
+            head.number(at, at + size)
+        else:
+            head.put(at, b"\1" * size)
+        at += size
