@@ -161,9 +161,9 @@ def live_count(out: str, _: str) -> int:
     return int(report["statistics"]["packets"]) - (int(missed[1]) if missed else 0)
 
 
-def tshark_count(_: str, error: str) -> int:
-    found = re.search(r"^(\d+) packets? captured", error, re.MULTILINE)
-    return int(found[1]) if found else 0
+def tshark_count(out: str, _: str) -> int:
+    """All it dissected, as its statistics say: what it prints of itself is what it displayed."""
+    return sum(map(int, re.findall(r"<>[^|]*\|\s*(\d+) \|", out)))
 
 
 RECEIVERS: dict[str, tuple[list[str], str, Callable[[str, str], int]]] = {
@@ -178,7 +178,20 @@ RECEIVERS: dict[str, tuple[list[str], str, Callable[[str, str], int]]] = {
         lambda out, _: int(out.split()[-1]),
     ),
     "tshark -Y 'stun || mdns'": (
-        ["tshark", "-n", "-i", "r0", "-Y", "stun || mdns", "-T", "fields", "-e", "frame.number"],
+        [
+            "tshark",
+            "-n",
+            "-i",
+            "r0",
+            "-Y",
+            "stun || mdns",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            "-z",
+            "io,stat,0",
+        ],
         "Capturing on",
         tshark_count,
     ),
