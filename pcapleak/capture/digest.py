@@ -7,12 +7,11 @@ thread of its own does it meanwhile, from memory where the file was just read.
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
-from typing import BinaryIO, Final
+from typing import Final
 
 PIECE: Final = 16 << 20
 """Bytes hashed at a time. Between two pieces the interpreter passes from one thread to the other,
@@ -50,21 +49,13 @@ def _digest(path: Path) -> str | None:
         return None
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size:
-                _hash(file, size, digest)
+        with path.open("rb", buffering=0) as file:
+            # No more than there is now: a recording may still grow.
+            left = os.fstat(file.fileno()).st_size
+            piece = memoryview(bytearray(min(PIECE, left)))
+            while left > 0 and (count := file.readinto(piece[:left])):
+                digest.update(piece[:count])
+                left -= count
     except OSError:
         return None  # the reader says what is wrong with it
     return digest.hexdigest()
-
-
-def _hash(file: BinaryIO, size: int, digest: hashlib._Hash) -> None:
-    with (
-        mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as mapped,
-        memoryview(mapped) as view,
-    ):
-        for start in range(0, size, PIECE):
-            digest.update(view[start : start + PIECE])
-            if hasattr(mmap, "MADV_DONTNEED"):
-                mapped.madvise(mmap.MADV_DONTNEED, start, min(PIECE, size - start))
