@@ -60,13 +60,16 @@ def _decimal(ticks: UInt64, exponent: int) -> tuple[UInt64, UInt64]:
 
 def _binary(ticks: UInt64, exponent: int) -> tuple[UInt64, UInt64]:
     """Seconds and nanoseconds of ticks of 2**-exponent seconds."""
-    if exponent > 63:
-        ticks = ticks >> np.uint64(min(exponent - 63, 63))
-        exponent = 63
-    seconds = ticks >> np.uint64(exponent)
-    rest = ticks & np.uint64((1 << exponent) - 1)
-    if exponent > 34:
-        # 34 bits of fraction times 10**9 (30 bits) just fit; the bits dropped are below 0.1 ns.
-        rest >>= np.uint64(exponent - 34)
-        exponent = 34
-    return seconds, rest * np.uint64(SECOND) >> np.uint64(exponent)
+    if exponent < 64:
+        seconds = ticks >> np.uint64(exponent)
+        rest = ticks & np.uint64((1 << exponent) - 1)
+    else:
+        seconds, rest = np.zeros_like(ticks), ticks
+    if exponent <= 34:
+        # 34 bits of fraction times 10**9 (30 bits) just fit.
+        return seconds, rest * np.uint64(SECOND) >> np.uint64(exponent)
+    # In halves of 32 bits; what the lower one leaves is less than the last bit kept.
+    half = np.uint64(32)
+    lower = (rest & np.uint64(0xFFFF_FFFF)) * np.uint64(SECOND) >> half
+    upper = (rest >> half) * np.uint64(SECOND) + lower
+    return seconds, upper >> np.uint64(min(exponent - 32, 63))
