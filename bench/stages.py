@@ -1,7 +1,7 @@
 """Where the time of an analysis goes: CPU seconds by stage, and how they grow.
 
     python bench/stages.py CAPTURE              one profile
-    python bench/stages.py --growth [FOLDER]    captures of 10 thousand to a million packets
+    python bench/stages.py --growth [FOLDER]    captures of 10 thousand to ten million packets
 
 A stage whose cost grows as fast as the capture has a flat cost a packet.
 """
@@ -28,7 +28,11 @@ from pcapleak.report.json import to_json
 from pcapleak.tracking.state import CaptureFacts
 
 POLICY = Policy.from_options(tunnel=["wg0"], vpn_endpoint=["198.51.100.40:51820"])
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES = {
+    "mixed": (10_000, 100_000, 1_000_000),
+    "small": (10_000, 100_000, 1_000_000, 10_000_000),
+}
+"""Ten million packets of `mixed` would be 11 GB."""
 STAGES = (
     "read", "dissect", "recognise", "flows", "decode", "streams", "track", "sessions", "judge",
     "assemble", "json",
@@ -87,8 +91,8 @@ def growth(folder: Path) -> str:
         f"| profile | packets | flows | sessions | names | findings | {' | '.join(STAGES)} | all |",
         f"|---|{'---:|' * (len(STAGES) + 6)}",
     ]
-    for name in generate.PROFILES:
-        for size in SIZES:
+    for name, sizes in SIZES.items():
+        for size in sizes:
             path = folder / str(size) / f"{name}.pcap"
             truth = path.with_suffix(".truth.json")
             if not truth.exists() or json.loads(truth.read_text())["packets"] != size:
