@@ -31,6 +31,9 @@ NAVIGATION = {
     "Background": {
         "Seen on the wire": "docs/lab-findings.md",
         "Results": "docs/lab-results.md",
+        "Speed": "bench/results/comparison.md",
+        "Growth": "bench/results/growth.md",
+        "Floods": "bench/results/floods.md",
         "Captures": "captures/README.md",
         "Architecture": "docs/architecture.md",
         "Licences": "docs/licences.md",
@@ -73,7 +76,10 @@ pymdownx.superfences = {{}}
 def main() -> None:
     """Gather the sources and build."""
     shutil.rmtree(SOURCE, ignore_errors=True)
-    for pattern in ("*.md", "docs/*.md", "captures/*.md", "captures/*.json", "captures/*.pcapng"):
+    for pattern in (
+        "*.md", "docs/*.md", "captures/*.md", "captures/*.json", "captures/*.pcapng",
+        "bench/results/*.md", "bench/results/*.svg",
+    ):  # fmt: skip
         for path in ROOT.glob(pattern):
             target = SOURCE / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
