@@ -130,11 +130,12 @@ def _write(
             comments += i in batch.comments
             processes += i in batch.processes
             direction = batch.direction
+            length = int(batch.original_length[i]) + len(canvas.out) - len(data)
             writer.write(
                 interfaces[int(batch.interface[i])],
                 int(batch.ts_ns[i]),
                 bytes(canvas.out),
-                int(batch.original_length[i]) + len(canvas.out) - len(data),
+                min(max(length, 0), 0xFFFF_FFFF),  # a damaged record may say anything
                 direction=Direction.UNKNOWN if direction is None else Direction(int(direction[i])),
             )
             result.packets += 1
