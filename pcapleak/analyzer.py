@@ -100,19 +100,17 @@ class Analyzer:
         packets: Packets,
         services: UInt32,
         decoder: UInt8,
-        messages: Iterable[object] = (),
         begins: UInt8 | None = None,
     ) -> None:
         """Take the next records of the timeline, counted, dissected and recognised.
 
-        `messages` are those of the datagrams some decoder wants, as far as they were decoded;
         `begins` is what `segment_begins` told, if it was asked.
         """
         self._count(tallies)
         flow, forward = self.state.flows.update(packets)
         self.state.flows.mark(flow, services)
         events: list[Event] = [
-            *self.datagrams.update(packets, flow, forward, decoder, messages),
+            *self.datagrams.update(packets, flow, forward, decoder),
             *self.streams.update(packets, flow, forward, self.state.flows, begins),
         ]
         events.sort(key=_frame)

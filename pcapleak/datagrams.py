@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -53,29 +53,7 @@ _DECODE_CUT: dict[Decoder, Callable[[bytes, int], object]] = {
 }
 """Decoders that judge by the length: they take the datagram's own, which a snap length may cut."""
 
-_BY_PLACE = frozenset((Decoder.SOCKS_UDP, Decoder.ICMP_ERROR))
-"""What is in them says where it was sent."""
-
 _CODES = {int(code): code for code in Decoder}
-
-
-UNDECODED = None
-"""Stands in `messages` for a datagram whose decoding needs its place."""
-
-
-def decode_datagrams(packets: Packets, decoder: UInt8) -> list[object]:
-    """What is in each datagram some decoder wants: a message, an error, or `UNDECODED`."""
-    rows = np.flatnonzero(decoder)
-    payloads = packets.data.data
-    columns = (decoder, packets.payload_offset, packets.payload_length, packets.payload_declared)
-    return [
-        UNDECODED
-        if _CODES[code] in _BY_PLACE
-        else _decoded(_CODES[code], bytes(payloads[start : start + size]), full)
-        for code, start, size, full in zip(
-            *(column[rows].tolist() for column in columns), strict=True
-        )
-    ]
 
 
 class Datagrams:
@@ -86,22 +64,13 @@ class Datagrams:
         self._ends: dict[int, tuple[Endpoint, Endpoint]] = {}
         """Orig and resp by flow id."""
 
-    def update(
-        self,
-        packets: Packets,
-        flow: Int64,
-        forward: Bool,
-        decoder: UInt8,
-        messages: Iterable[object] = (),
-    ) -> list[Event]:
+    def update(self, packets: Packets, flow: Int64, forward: Bool, decoder: UInt8) -> list[Event]:
         """The messages of the datagrams some decoder wants, in capture order.
 
         This is the one place where a decode error of a datagram becomes data. STUN messages
         that ICMP errors quote have the layer `ICMP_QUOTE`: they were sent before, and refused.
-        `messages` is what `decode_datagrams` gave, if that was done already.
         """
         events: list[Event] = []
-        known = iter(messages)
         rows = np.flatnonzero(decoder)
         payloads = packets.data.data
         columns = (
@@ -126,10 +95,6 @@ class Datagrams:
             context = Context(
                 frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig
             )
-            message = next(known, UNDECODED)
-            if message is not UNDECODED:
-                events.append((context, message))
-                continue
             payload = bytes(payloads[start : start + size])
             code = _CODES[number]
             event: Event | None

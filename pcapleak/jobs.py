@@ -1,9 +1,10 @@
 """Reading one large capture with several processes, with the report of one.
 
-Others walk, dissect, recognise and decode parts of the file; this process takes what they
-found in capture order and alone tracks and judges. So nothing has to be merged: flows,
-connections and sessions that cross a split never notice it. What depends on earlier packets
-before tracking (fragments, and the packets inside tunnels) is left to this process too.
+Others walk, dissect and recognise parts of the file; this process takes their columns in capture
+order and alone decodes messages, tracks and judges: handing over a decoded message takes longer
+than decoding it. So nothing has to be merged: flows, connections and sessions that cross a split
+never notice it. What depends on earlier packets before tracking (fragments, and the packets inside
+tunnels) is left to this process too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import numpy as np
 from pcapleak.analyzer import Analyzer
 from pcapleak.arena import Arena, Handed
 from pcapleak.capture import Part, open_capture, split_capture
-from pcapleak.datagrams import UNDECODED
 from pcapleak.garbage import rare_collection
 from pcapleak.model import Bytes, Int64, Interface, Packets
 from pcapleak.packets import recognise
@@ -183,7 +183,7 @@ def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
     """Track what another process read; `frames` came before its part."""
     dissector = analyzer.dissector
     packets, services, decoder = batch.packets, batch.services, batch.decoder
-    messages, begins = batch.messages, batch.begins
+    begins = batch.begins
     packets.frame = packets.frame + frames
     spans = [(packets.payload_offset, packets.payload_length)]
     if batch.left is not None:
@@ -201,13 +201,11 @@ def take(analyzer: Analyzer, batch: Batch, whole: Bytes, frames: int) -> None:
         services = np.concatenate((services, late_services))[order]
         decoder = np.concatenate((decoder, late_decoder))[order]
         begins = np.concatenate((begins, segment_begins(late)))[order]
-        known = dict(zip(np.flatnonzero(batch.decoder).tolist(), messages, strict=True))
-        messages = [known.get(at, UNDECODED) for at in order[np.flatnonzero(decoder)].tolist()]
     dissector.counters.update(batch.counters)
     dissector.skipped.update(batch.skipped)
     malformed = [(frame + frames, error) for frame, error in batch.malformed]
     dissector.add_malformed(kept, malformed, batch.malformed_total)
-    analyzer.take(batch.tallies, packets, services, decoder, messages, begins)
+    analyzer.take(batch.tallies, packets, services, decoder, begins)
 
 
 def _bytes(whole: Bytes, spans: list[tuple[Int64, Int64]]) -> tuple[Bytes, int]:

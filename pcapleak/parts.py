@@ -14,7 +14,6 @@ import numpy as np
 from pcapleak.arena import Arena, Handed
 from pcapleak.capture import CaptureSource, Part, open_capture
 from pcapleak.capture.batches import Tally, tally
-from pcapleak.datagrams import decode_datagrams
 from pcapleak.errors import DecodeError
 from pcapleak.garbage import RARELY
 from pcapleak.model import (
@@ -41,7 +40,6 @@ class Batch:
     """Without `data`."""
     services: UInt32
     decoder: UInt8
-    messages: list[object]
     begins: UInt8
     """What `segment_begins` told."""
     left: RecordBatch | None
@@ -120,13 +118,11 @@ def prepare(batch: RecordBatch, base: int, interfaces: list[Interface]) -> Batch
         dissector = Dissector(list(interfaces))
         packets = dissector.dissect(rest)
     services, decoder = recognise(packets)
-    messages = decode_datagrams(packets, decoder)
     return Batch(
         tally(batch),
         replace(packets, data=np.empty(0, np.uint8), payload_offset=packets.payload_offset + base),
         services,
         decoder,
-        messages,
         segment_begins(packets),
         left,
         dissector.counters,
@@ -144,7 +140,6 @@ def _all_left(batch: RecordBatch, base: int) -> Batch:
         packets,
         np.empty(0, np.uint32),
         np.empty(0, np.uint8),
-        [],
         np.empty(0, np.uint8),
         _without_data(batch, base, np.ones(len(batch), np.bool_)),
         Counter(),
