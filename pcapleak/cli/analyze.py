@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcapleak.cli import options
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.diff import read_reports
-from pcapleak.cli.outputs import Outputs, absolute, write_text
+from pcapleak.cli.grouped import grouped
+from pcapleak.cli.options import PolicyOptions
+from pcapleak.cli.outputs import OUTPUT, Outputs, absolute, write_text
 from pcapleak.cli.progress import progress_bar
-from pcapleak.cli.status import VERDICT, Threshold, exit_status
+from pcapleak.cli.status import VERDICT, FailOn, Threshold, exit_status
 from pcapleak.errors import CaptureError
 from pcapleak.sandbox import OWN_PROCESS, confine
 
@@ -24,30 +25,15 @@ if TYPE_CHECKING:
     from pcapleak.document import Document
     from pcapleak.policy import Policy
 
-OUTPUT = "Output"
 
-
+@grouped
 def analyze(
+    *,
     context: typer.Context,
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Captures; - is standard input.")
     ],
-    policy: options.PolicyFile = None,
-    proxy: options.Proxies = None,
-    tunnel: options.Tunnels = None,
-    vpn_endpoint: options.VpnEndpoints = None,
-    exit_ip: options.Exits = None,
-    client: options.Clients = None,
-    lan: options.Lans = None,
-    resolver: options.Resolvers = None,
-    allow: options.Allows = None,
-    strict: options.Strict = False,
-    require: options.Requires = None,
-    no_infer: options.NoInfer = False,
-    timezone: options.Timezone = None,
-    language: options.Languages = None,
-    geo_db: options.GeoDatabases = None,
-    geo_map: options.GeoMaps = None,
+    policy: PolicyOptions,
     pages: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,52 +78,7 @@ def analyze(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html",
-            metavar="PATH",
-            help="Write the report as one self-contained HTML page. Where several captures are not"
-            " merged, this and the next ones are folders with a file or folder a capture.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="DIR",
-            help="Write the tables as CSV files, with every flow and STUN message.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    parquet: Annotated[
-        Path | None,
-        typer.Option(
-            "--parquet",
-            metavar="DIR",
-            help="Write the tables as Parquet files, with every flow and STUN message.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence",
-            metavar="PATH",
-            help="Write the frames of the findings as a pcapng with the reasons in comments.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    evidence_per_finding: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence-per-finding",
-            metavar="DIR",
-            help="The same, one pcapng a finding.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
+    outputs: Outputs,
     junit: Annotated[
         Path | None,
         typer.Option(
@@ -182,15 +123,7 @@ def analyze(
             "--verbose", "-v", help="Print every reason, and nothing cut.", rich_help_panel=OUTPUT
         ),
     ] = False,
-    fail_on: Annotated[
-        Threshold | None,
-        typer.Option(
-            "--fail-on",
-            metavar="SEVERITY",
-            help="Exit 1 from this severity on (default: where the verdict is a leak).",
-            rich_help_panel=VERDICT,
-        ),
-    ] = None,
+    fail_on: FailOn = None,
     baseline: Annotated[
         Path | None,
         typer.Option(
@@ -218,28 +151,11 @@ def analyze(
     2 the command or an input was wrong
     3 inconclusive
     """
-    judged_by = options.read_policy(
-        policy,
-        proxy,
-        tunnel,
-        vpn_endpoint,
-        exit_ip,
-        client,
-        lan,
-        resolver,
-        allow,
-        strict,
-        require,
-        no_infer,
-        timezone,
-        language,
-        geo_db,
-        geo_map,
-    )
+    judged_by = policy.read()
     accepted = None if baseline is None else read_reports(baseline)
     if redact:
         redacting.check(pages or (), keylog)
-    outputs = Outputs(*map(absolute, (html, csv, parquet, evidence, evidence_per_finding)))
+    outputs = outputs.absolute()
     if json not in (None, "-"):
         json = str(absolute(json))
     junit = absolute(junit)

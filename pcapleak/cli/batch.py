@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcapleak.cli import options
-from pcapleak.cli.outputs import write_text
+from pcapleak.cli.grouped import grouped
+from pcapleak.cli.options import PolicyOptions
+from pcapleak.cli.outputs import OUTPUT, write_text
 
 if TYPE_CHECKING:
     from pcapleak.batch.fleet import Fleet
     from pcapleak.batch.run import Progress
 
-OUTPUT = "Output"
 
-
+@grouped
 def batch(
+    *,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -46,22 +47,7 @@ def batch(
             help="Keep each capture's report here; a later run takes those it finds.",
         ),
     ] = None,
-    policy: options.PolicyFile = None,
-    proxy: options.Proxies = None,
-    tunnel: options.Tunnels = None,
-    vpn_endpoint: options.VpnEndpoints = None,
-    exit_ip: options.Exits = None,
-    client: options.Clients = None,
-    lan: options.Lans = None,
-    resolver: options.Resolvers = None,
-    allow: options.Allows = None,
-    strict: options.Strict = False,
-    require: options.Requires = None,
-    no_infer: options.NoInfer = False,
-    timezone: options.Timezone = None,
-    language: options.Languages = None,
-    geo_db: options.GeoDatabases = None,
-    geo_map: options.GeoMaps = None,
+    policy: PolicyOptions,
     json: Annotated[
         str | None,
         typer.Option(
@@ -101,24 +87,7 @@ def batch(
     """
     from pcapleak.batch.run import cluster, find, run
 
-    judged_by = options.read_policy(
-        policy,
-        proxy,
-        tunnel,
-        vpn_endpoint,
-        exit_ip,
-        client,
-        lan,
-        resolver,
-        allow,
-        strict,
-        require,
-        no_infer,
-        timezone,
-        language,
-        geo_db,
-        geo_map,
-    )
+    judged_by = policy.read()
     captures = find(paths)
     with cluster(scheduler, workers) as dask, _progress() as progress:
         fleet = run(dask, captures, judged_by, results, progress)

@@ -7,31 +7,19 @@ from typing import Annotated
 import typer
 
 from pcapleak.cli import live_options as options
-from pcapleak.cli import options as policy_options
-from pcapleak.cli.status import VERDICT, Threshold
+from pcapleak.cli.grouped import grouped
+from pcapleak.cli.options import PolicyOptions
+from pcapleak.cli.status import FailOn
 
 
+@grouped
 def guard(
+    *,
     command: Annotated[
         list[str], typer.Argument(metavar="-- COMMAND...", help="What to run, and its arguments.")
     ],
     iface: options.Ifaces = None,
-    policy: policy_options.PolicyFile = None,
-    proxy: policy_options.Proxies = None,
-    tunnel: policy_options.Tunnels = None,
-    vpn_endpoint: policy_options.VpnEndpoints = None,
-    exit_ip: policy_options.Exits = None,
-    client: policy_options.Clients = None,
-    lan: policy_options.Lans = None,
-    resolver: policy_options.Resolvers = None,
-    allow: policy_options.Allows = None,
-    strict: policy_options.Strict = False,
-    require: policy_options.Requires = None,
-    no_infer: policy_options.NoInfer = False,
-    timezone: policy_options.Timezone = None,
-    language: policy_options.Languages = None,
-    geo_db: policy_options.GeoDatabases = None,
-    geo_map: policy_options.GeoMaps = None,
+    policy: PolicyOptions,
     keep_root_for_processes: options.KeepRoot = False,
     json: options.Json = None,
     jsonl: options.Jsonl = None,
@@ -40,15 +28,7 @@ def guard(
     evidence: options.Evidence = None,
     pre: options.Pre = 10.0,
     post: options.Post = 5.0,
-    fail_on: Annotated[
-        Threshold | None,
-        typer.Option(
-            "--fail-on",
-            metavar="SEVERITY",
-            help="Exit 1 from this severity on (default: where the verdict is a leak).",
-            rich_help_panel=VERDICT,
-        ),
-    ] = None,
+    fail_on: FailOn = None,
 ) -> None:
     """Run a command and watch while it runs: the exit status is the verdict, not the command's.
 
@@ -56,24 +36,7 @@ def guard(
     capabilities, as the watch itself does. Everything the machine sends counts, not only what
     the command sends.
     """
-    judged_by = policy_options.read_policy(
-        policy,
-        proxy,
-        tunnel,
-        vpn_endpoint,
-        exit_ip,
-        client,
-        lan,
-        resolver,
-        allow,
-        strict,
-        require,
-        no_infer,
-        timezone,
-        language,
-        geo_db,
-        geo_map,
-    )
+    judged_by = policy.read()
     from pcapleak.cli.running import Plan, run
 
     plan = Plan(

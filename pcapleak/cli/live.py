@@ -8,28 +8,17 @@ from typing import Annotated
 import typer
 
 from pcapleak.cli import live_options as options
-from pcapleak.cli import options as policy_options
-from pcapleak.cli.status import VERDICT, Threshold
+from pcapleak.cli.grouped import grouped
+from pcapleak.cli.options import PolicyOptions
+from pcapleak.cli.outputs import OUTPUT
+from pcapleak.cli.status import FailOn
 
 
+@grouped
 def live(
+    *,
     iface: options.Ifaces = None,
-    policy: policy_options.PolicyFile = None,
-    proxy: policy_options.Proxies = None,
-    tunnel: policy_options.Tunnels = None,
-    vpn_endpoint: policy_options.VpnEndpoints = None,
-    exit_ip: policy_options.Exits = None,
-    client: policy_options.Clients = None,
-    lan: policy_options.Lans = None,
-    resolver: policy_options.Resolvers = None,
-    allow: policy_options.Allows = None,
-    strict: policy_options.Strict = False,
-    require: policy_options.Requires = None,
-    no_infer: policy_options.NoInfer = False,
-    timezone: policy_options.Timezone = None,
-    language: policy_options.Languages = None,
-    geo_db: policy_options.GeoDatabases = None,
-    geo_map: policy_options.GeoMaps = None,
+    policy: PolicyOptions,
     via: options.ViaOption = options.Via.RING,
     filter_: options.Filter = None,
     keep_root_for_processes: options.KeepRoot = False,
@@ -42,7 +31,7 @@ def live(
             "--tui",
             help="A page that answers to keys: sort, filter, pause, look into findings"
             " (needs pcapleak[tui]).",
-            rich_help_panel="Output",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     record: options.Record = None,
@@ -77,15 +66,7 @@ def live(
         ),
     ] = False,
     exec_: options.Exec = None,
-    fail_on: Annotated[
-        Threshold | None,
-        typer.Option(
-            "--fail-on",
-            metavar="SEVERITY",
-            help="Exit 1 from this severity on (default: where the verdict is a leak).",
-            rich_help_panel=VERDICT,
-        ),
-    ] = None,
+    fail_on: FailOn = None,
 ) -> None:
     """Watch this machine's interfaces; findings appear as they come, the report at the end.
 
@@ -93,24 +74,7 @@ def live(
     Ctrl-C, SIGTERM, --duration or --count ends it. It needs the right to capture, gives up
     every other right at once, and sends nothing. Exit status: as `pcapleak analyze` has it.
     """
-    judged_by = policy_options.read_policy(
-        policy,
-        proxy,
-        tunnel,
-        vpn_endpoint,
-        exit_ip,
-        client,
-        lan,
-        resolver,
-        allow,
-        strict,
-        require,
-        no_infer,
-        timezone,
-        language,
-        geo_db,
-        geo_map,
-    )
+    judged_by = policy.read()
     from pcapleak.cli.running import Plan, run
 
     plan = Plan(

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pcapleak.cli.outputs import OUTPUT
+
 SOURCE = "Source"
 EVIDENCE = "Evidence"
 AUTOMATION = "Automation"
@@ -66,7 +68,7 @@ Json = Annotated[
         metavar="PATH",
         help="Write the report as JSON, every few seconds and at the end"
         " (- is standard output, at the end).",
-        rich_help_panel="Output",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Jsonl = Annotated[
@@ -75,7 +77,7 @@ Jsonl = Annotated[
         "--jsonl",
         metavar="PATH",
         help="Write what happens as it happens, one JSON object a line (- is standard output).",
-        rich_help_panel="Output",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Plain = Annotated[
@@ -84,7 +86,7 @@ Plain = Annotated[
         "--plain",
         help="One line for each new thing instead of a page that is redrawn"
         " (as where standard error is no terminal).",
-        rich_help_panel="Output",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Record = Annotated[

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,177 +13,144 @@ if TYPE_CHECKING:
 
 PANEL = "Policy (inferred from the capture where not given)"
 
-PolicyFile = Annotated[
-    Path | None,
-    typer.Option("--policy", metavar="FILE", help="A TOML policy file.", rich_help_panel=PANEL),
-]
-Proxies = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--proxy",
-        metavar="URL",
-        help="A proxy that should carry everything, as socks5://HOST:PORT or http://HOST:PORT.",
-        rich_help_panel=PANEL,
-    ),
-]
-Tunnels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tunnel", metavar="IFACE", help="A tunnel's interface, wg0 say.", rich_help_panel=PANEL
-    ),
-]
-VpnEndpoints = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--vpn-endpoint",
-        metavar="HOST:PORT",
-        help="A VPN server, the one public address a tunnel may reach.",
-        rich_help_panel=PANEL,
-    ),
-]
-Exits = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--exit-ip",
-        metavar="ADDRESS",
-        help="The address the tunnel or proxy shows to the world: seeing it is no leak.",
-        rich_help_panel=PANEL,
-    ),
-]
-Clients = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--client", metavar="ADDRESS", help="An address of the client.", rich_help_panel=PANEL
-    ),
-]
-Lans = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--lan", metavar="CIDR", help="A local network to talk to freely.", rich_help_panel=PANEL
-    ),
-]
-Resolvers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--resolver",
-        metavar="ADDRESS",
-        help="A DNS resolver that may be asked outside.",
-        rich_help_panel=PANEL,
-    ),
-]
-Allows = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow",
-        metavar="RULE",
-        help="Traffic meant to go outside, as HOST, CIDR, HOST:PORT, HOST:PORT/udp or *:PORT.",
-        rich_help_panel=PANEL,
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option("--strict", help="With a proxy, TCP beside it is a leak.", rich_help_panel=PANEL),
-]
-Requires = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--require",
-        metavar="KIND",
-        help="No verdict of `no leak` unless this traffic was seen:"
-        " stun, dns, ipv6, quic, tcp or mdns.",
-        rich_help_panel=PANEL,
-    ),
-]
-NoInfer = Annotated[
-    bool,
-    typer.Option(
-        "--no-infer", help="Judge by what is given and nothing else.", rich_help_panel=PANEL
-    ),
-]
-
-COHERENCE = "Coherence (does the address fit the rest of the story?)"
-
-Timezone = Annotated[
-    str | None,
-    typer.Option(
-        "--timezone",
-        metavar="ZONE",
-        help="The client's time zone as pages read it, Europe/Berlin say.",
-        rich_help_panel=COHERENCE,
-    ),
-]
-Languages = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--language",
-        metavar="TAG",
-        help="A language the browser asks for, de-DE say, most wanted first.",
-        rich_help_panel=COHERENCE,
-    ),
-]
-GeoDatabases = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--geo-db",
-        metavar="FILE",
-        help="A MaxMind-format database, asked before the system's and the embedded tables.",
-        rich_help_panel=COHERENCE,
-    ),
-]
-GeoMaps = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--geo-map",
-        metavar="FILE",
-        help="A TOML file that gives ranges a place, for laboratories and teaching.",
-        rich_help_panel=COHERENCE,
-    ),
-]
+_rule = partial(typer.Option, rich_help_panel=PANEL)
+_coherence = partial(
+    typer.Option, rich_help_panel="Coherence (does the address fit the rest of the story?)"
+)
 
 
-def read_policy(
-    policy: Path | None,
-    proxy: list[str] | None,
-    tunnel: list[str] | None,
-    vpn_endpoint: list[str] | None,
-    exit_ip: list[str] | None,
-    client: list[str] | None,
-    lan: list[str] | None,
-    resolver: list[str] | None,
-    allow: list[str] | None,
-    strict: bool,
-    require: list[str] | None,
-    no_infer: bool,
-    timezone: str | None = None,
-    language: list[str] | None = None,
-    geo_db: list[str] | None = None,
-    geo_map: list[str] | None = None,
-) -> Policy:
-    """The file's policy with the options' added to it.
+class PolicyOptions(NamedTuple):
+    """Each field is an option."""
 
-    Raises `PolicyError` naming the key or option and how to mend it.
-    """
-    from pcapleak.policy import Policy
+    policy_file: Annotated[
+        Path | None,
+        _rule("--policy", metavar="FILE", help="A TOML policy file."),
+    ] = None
+    proxy: Annotated[
+        list[str] | None,
+        _rule(
+            "--proxy",
+            metavar="URL",
+            help="A proxy that should carry everything, as socks5://HOST:PORT or http://HOST:PORT.",
+        ),
+    ] = None
+    tunnel: Annotated[
+        list[str] | None,
+        _rule("--tunnel", metavar="IFACE", help="A tunnel's interface, wg0 say."),
+    ] = None
+    vpn_endpoint: Annotated[
+        list[str] | None,
+        _rule(
+            "--vpn-endpoint",
+            metavar="HOST:PORT",
+            help="A VPN server, the one public address a tunnel may reach.",
+        ),
+    ] = None
+    exit_ip: Annotated[
+        list[str] | None,
+        _rule(
+            "--exit-ip",
+            metavar="ADDRESS",
+            help="The address the tunnel or proxy shows to the world: seeing it is no leak.",
+        ),
+    ] = None
+    client: Annotated[
+        list[str] | None,
+        _rule("--client", metavar="ADDRESS", help="An address of the client."),
+    ] = None
+    lan: Annotated[
+        list[str] | None,
+        _rule("--lan", metavar="CIDR", help="A local network to talk to freely."),
+    ] = None
+    resolver: Annotated[
+        list[str] | None,
+        _rule("--resolver", metavar="ADDRESS", help="A DNS resolver that may be asked outside."),
+    ] = None
+    allow: Annotated[
+        list[str] | None,
+        _rule(
+            "--allow",
+            metavar="RULE",
+            help="Traffic meant to go outside, as HOST, CIDR, HOST:PORT, HOST:PORT/udp or *:PORT.",
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        _rule("--strict", help="With a proxy, TCP beside it is a leak."),
+    ] = False
+    require: Annotated[
+        list[str] | None,
+        _rule(
+            "--require",
+            metavar="KIND",
+            help="No verdict of `no leak` unless this traffic was seen:"
+            " stun, dns, ipv6, quic, tcp or mdns.",
+        ),
+    ] = None
+    no_infer: Annotated[
+        bool,
+        _rule("--no-infer", help="Judge by what is given and nothing else."),
+    ] = False
+    timezone: Annotated[
+        str | None,
+        _coherence(
+            "--timezone",
+            metavar="ZONE",
+            help="The client's time zone as pages read it, Europe/Berlin say.",
+        ),
+    ] = None
+    language: Annotated[
+        list[str] | None,
+        _coherence(
+            "--language",
+            metavar="TAG",
+            help="A language the browser asks for, de-DE say, most wanted first.",
+        ),
+    ] = None
+    geo_db: Annotated[
+        list[str] | None,
+        _coherence(
+            "--geo-db",
+            metavar="FILE",
+            help="A MaxMind-format database, asked before the system's and the embedded tables.",
+        ),
+    ] = None
+    geo_map: Annotated[
+        list[str] | None,
+        _coherence(
+            "--geo-map",
+            metavar="FILE",
+            help="A TOML file that gives ranges a place, for laboratories and teaching.",
+        ),
+    ] = None
 
-    options = Policy.from_options(
-        proxy=proxy or (),
-        tunnel=tunnel or (),
-        vpn_endpoint=vpn_endpoint or (),
-        exit_ip=exit_ip or (),
-        client=client or (),
-        lan=lan or (),
-        resolver=resolver or (),
-        allow=allow or (),
-        strict=strict,
-        require=require or (),
-        infer=not no_infer,
-        timezone=timezone,
-        language=language or (),
-        geo_db=geo_db or (),
-        geo_map=geo_map or (),
-    )
-    whole = options if policy is None else Policy.from_toml(policy).merged(options)
-    return _with_places(whole)
+    def read(self) -> Policy:
+        """The file's policy with the options' added to it.
+
+        Raises `PolicyError` naming the key or option and how to mend it.
+        """
+        from pcapleak.policy import Policy
+
+        options = Policy.from_options(
+            proxy=self.proxy or (),
+            tunnel=self.tunnel or (),
+            vpn_endpoint=self.vpn_endpoint or (),
+            exit_ip=self.exit_ip or (),
+            client=self.client or (),
+            lan=self.lan or (),
+            resolver=self.resolver or (),
+            allow=self.allow or (),
+            strict=self.strict,
+            require=self.require or (),
+            infer=not self.no_infer,
+            timezone=self.timezone,
+            language=self.language or (),
+            geo_db=self.geo_db or (),
+            geo_map=self.geo_map or (),
+        )
+        if self.policy_file is None:
+            return _with_places(options)
+        return _with_places(Policy.from_toml(self.policy_file).merged(options))
 
 
 def _with_places(policy: Policy) -> Policy:

@@ -6,12 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
 
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
     from pcapleak.document import Document
+
+OUTPUT = "Output"
+"""The panel of the options that write."""
 
 
 def write_text(target: str, text: str) -> None:
@@ -43,13 +48,54 @@ def absolute(path: str | Path | None) -> Path | None:
 
 
 class Outputs(NamedTuple):
-    """What was asked for beside the page and the JSON, each for one report."""
+    """What was asked for beside the page and the JSON, each for one report: an option each."""
 
-    html: Path | None
-    csv: Path | None
-    parquet: Path | None
-    evidence: Path | None
-    evidence_per_finding: Path | None
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="PATH",
+            help="Write the report as one self-contained HTML page. Where several captures are not"
+            " merged, this and the next ones are folders with a file or folder a capture.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv",
+            metavar="DIR",
+            help="Write the tables as CSV files, with every flow and STUN message.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet",
+            metavar="DIR",
+            help="Write the tables as Parquet files, with every flow and STUN message.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            metavar="PATH",
+            help="Write the frames of the findings as a pcapng with the reasons in comments.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    evidence_per_finding: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence-per-finding",
+            metavar="DIR",
+            help="The same, one pcapng a finding.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
 
     @property
     def any(self) -> str:
@@ -61,6 +107,13 @@ class Outputs(NamedTuple):
     def tables(self) -> bool:
         """Whether every flow must be listed."""
         return self.csv is not None or self.parquet is not None
+
+    def absolute(self) -> Outputs:
+        """The same, wherever the process goes.
+
+        Raises `PcapleakError` where an option was taken for a file's name.
+        """
+        return Outputs(*map(absolute, self))
 
     def inside(self, name: str) -> Outputs:
         """The same for one of several reports: each path is a folder of files named `name`."""

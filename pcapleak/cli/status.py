@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from pcapleak.document import Document, Finding
@@ -21,6 +23,17 @@ class Threshold(StrEnum):
     MEDIUM = "medium"
     LOW = "low"
     INFO = "info"
+
+
+FailOn = Annotated[
+    Threshold | None,
+    typer.Option(
+        "--fail-on",
+        metavar="SEVERITY",
+        help="Exit 1 from this severity on (default: where the verdict is a leak).",
+        rich_help_panel=VERDICT,
+    ),
+]
 
 
 def exit_status(
