@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Literal
@@ -114,14 +114,7 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
                 hosts.update(dict.fromkeys(clients))
     if not found:
         return Sign("webrtc", provenance="unknown: no candidate shows a public address")
-    reasons = "; ".join(f"{address}: {why}" for address, why in found.items())
-    return Sign(
-        "webrtc",
-        list(found),
-        provenance=f"packets: {reasons}",
-        confidence="certain",
-        frames=_first(frames),
-    )
+    return _seen("webrtc", found, frames)
 
 
 def _shown(candidate: Candidate) -> IPAddress | None:
@@ -206,14 +199,7 @@ def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sig
             f"{near} hands the questions on, and nobody sees to whom" if near else "none was asked"
         )
         return Sign("resolver", provenance=f"unknown: {why}")
-    reasons = "; ".join(f"{address}: {why}" for address, why in found.items())
-    return Sign(
-        "resolver",
-        list(found),
-        provenance=f"packets: {reasons}",
-        confidence="certain",
-        frames=_first(frames),
-    )
+    return _seen("resolver", found, frames)
 
 
 def _page_fact(state: State, name: Literal["timezone", "languages"]) -> tuple[str, str] | None:
@@ -240,6 +226,17 @@ def _claim(
 def _packets(claim: Claim) -> str:
     what = "Accept-Language" if claim.kind == "language" else "a message"
     return f"{what} of {claim.client} in frame {claim.seen.frames[0]}"
+
+
+def _seen(name: VectorName, found: Mapping[IPAddress, str], frames: Iterable[int]) -> Sign:
+    """Addresses that packets show, each with how."""
+    return Sign(
+        name,
+        list(found),
+        provenance="packets: " + "; ".join(f"{address}: {why}" for address, why in found.items()),
+        confidence="certain",
+        frames=_first(frames),
+    )
 
 
 def _first(frames: Iterable[int]) -> list[int]:

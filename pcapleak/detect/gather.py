@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pcapleak.detect.catalogue import CATALOGUE
+from pcapleak.detect.columns import Side
 from pcapleak.detect.scene import Scene
 from pcapleak.document import MAX_FRAMES, Confidence, Finding, Severity, Time
-from pcapleak.model import Bool, Int64, IPAddress, UInt64
+from pcapleak.model import Bool, Int64, IPAddress, UInt64, address_of
 from pcapleak.policy import Network
 
 MAX_SUBJECTS = 32
@@ -112,6 +113,19 @@ def groups(rows: Int64, keys: Sequence[Column], weight: Int64) -> Iterator[Int64
         small = np.ones(len(starts), np.bool_)
         small[ranked[:MAX_SUBJECTS]] = False
         yield np.sort(rows[order[small[np.cumsum(changed) - 1]]])
+
+
+def by_address(scene: Scene, rows: Int64, side: Side) -> Iterator[tuple[int, IPAddress, Int64]]:
+    """`rows` parted by interface and the address at their end `side`, as `groups` does.
+
+    With each part come the interface and the address of its first row.
+    """
+    columns = scene.columns
+    keys: list[Column] = [columns.interface[rows], side.hi[rows], side.lo[rows]]
+    for part in groups(rows, keys, columns.packets[rows]):
+        row = int(part[0])
+        address = address_of(int(columns.version[row]), int(side.hi[row]), int(side.lo[row]))
+        yield int(columns.interface[row]), address, part
 
 
 def far_keys(scene: Scene, rows: Int64) -> tuple[UInt64, UInt64]:

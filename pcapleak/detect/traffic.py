@@ -12,6 +12,7 @@ from pcapleak.detect.gather import (
     Column,
     address_filter,
     amount,
+    by_address,
     far_keys,
     flow_evidence,
     groups,
@@ -157,10 +158,7 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
     uses: dict[tuple[int, object], list[Resolver]] = {}
     for used in scene.state.resolvers.resolvers():
         uses.setdefault((used.interface, used.endpoint.address), []).append(used)
-    keys: list[Column] = [columns.interface[rows], columns.far[0][rows], columns.far[1][rows]]
-    for part in groups(rows, keys, columns.packets[rows]):
-        interface = int(columns.interface[part[0]])
-        resolver = columns.far_endpoint(int(part[0])).address
+    for interface, resolver, part in by_address(scene, rows, columns.far):
         mine = uses.get((interface, resolver), [])
         queries = sum(used.queries for used in mine) or int(columns.sent_packets[part].sum())
         names = list(dict.fromkeys(name for used in mine for name in used.names))
@@ -205,11 +203,7 @@ def _other_resolvers(scene: Scene) -> Iterator[Finding]:
         mask = columns.on(tunnel.interfaces) & columns.serving(Service.DNS | Service.DOT)
         mask &= ~columns.serving(Service.MDNS) & ~columns.multicast(columns.far)
         mask &= ~columns.inside(columns.far, [single(address) for address in tunnel.resolvers])
-        rows = rows_of(mask)
-        keys: list[Column] = [columns.interface[rows], columns.far[0][rows], columns.far[1][rows]]
-        for part in groups(rows, keys, columns.packets[rows]):
-            interface = int(columns.interface[part[0]])
-            resolver = columns.far_endpoint(int(part[0])).address
+        for interface, resolver, part in by_address(scene, rows_of(mask), columns.far):
             yield make(
                 "PL203",
                 subject=f"DNS to {resolver} in {tunnel.label}",

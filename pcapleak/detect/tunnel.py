@@ -8,12 +8,11 @@ import numpy as np
 
 from pcapleak.detect.addresses import holds_public, inside, is_public
 from pcapleak.detect.gather import (
-    Column,
     Evidence,
     address_filter,
     amount,
+    by_address,
     flow_evidence,
-    groups,
     make,
     near_addresses,
     on_interface,
@@ -83,11 +82,7 @@ def _tunnel_address_outside(scene: Scene) -> Iterator[Finding]:
     mask = columns.on(physical) & columns.inside(columns.near, scene.inner)
     mask &= (columns.sent_packets > 0) & (columns.encapsulation == 0)
     mask &= ~columns.inside(columns.near, scene.clients)
-    rows = rows_of(mask)
-    keys: list[Column] = [columns.interface[rows], columns.near[0][rows], columns.near[1][rows]]
-    for part in groups(rows, keys, columns.packets[rows]):
-        interface = int(columns.interface[part[0]])
-        address = columns.near_endpoint(int(part[0])).address
+    for interface, address, part in by_address(scene, rows_of(mask), columns.near):
         label = scene.label(interface)
         evidence = flow_evidence(scene, part)
         fars = list(
@@ -119,11 +114,7 @@ def _lan_address_inside(scene: Scene) -> Iterator[Finding]:
     mask = columns.on(scene.inside_ids) & (columns.sent_packets > 0)
     local = columns.inside(columns.near, [*scene.clients, *scene.lans])
     mask &= local & ~columns.inside(columns.near, scene.inner) & columns.orig_is_near
-    rows = rows_of(mask)
-    keys: list[Column] = [columns.interface[rows], columns.near[0][rows], columns.near[1][rows]]
-    for part in groups(rows, keys, columns.packets[rows]):
-        interface = int(columns.interface[part[0]])
-        address = columns.near_endpoint(int(part[0])).address
+    for interface, address, part in by_address(scene, rows_of(mask), columns.near):
         label = scene.label(interface)
         evidence = flow_evidence(scene, part)
         yield make(

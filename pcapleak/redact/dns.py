@@ -14,6 +14,7 @@ from pcapleak.protocols.dns import (
     CNAME,
     DNAME,
     HINFO,
+    HTTPS,
     MX,
     NS,
     NSEC,
@@ -21,16 +22,16 @@ from pcapleak.protocols.dns import (
     PTR,
     SOA,
     SRV,
+    SVCB,
     TXT,
     A,
 )  # fmt: skip
 from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
 
-_HTTPS_TYPES = (64, 65)
 _NAME_AT = {NS: 0, CNAME: 0, PTR: 0, DNAME: 0, MX: 2, SRV: 6, SOA: 0, NSEC: 0}
 """How many bytes of fixed numbers stand before the name in the data of a record."""
-_ECS = 8
+_ECS = 8  # the EDNS client subnet, RFC 7871 section 6
 
 
 class _CutError(Exception):
@@ -123,7 +124,7 @@ class _Writer:
             self._options(raw)
         elif rtype in (TXT, HINFO):
             self._strings(raw)
-        elif rtype in _HTTPS_TYPES:
+        elif rtype in (SVCB, HTTPS):
             self._service(at, end)
         else:
             self.canvas.append(bytes(len(raw)))
