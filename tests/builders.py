@@ -270,6 +270,12 @@ class Recording:
         return path
 
 
+def behind_tunnel() -> Recording:
+    recording = Recording()
+    recording.tunnel()
+    return recording
+
+
 def judged(
     recording: Recording | Path,
     policy: Policy,

@@ -102,9 +102,7 @@ def dns(
 
 def leases() -> Iterator[network.NetworkTracker]:
     tracker = network.NetworkTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         many = tuple(IPv4Address(number * 20 + each) for each in range(20))
         routes = tuple((IPv4Network(each), each) for each in many)
         tracker.add(
@@ -117,9 +115,7 @@ def leases() -> Iterator[network.NetworkTracker]:
 
 def routers() -> Iterator[network.NetworkTracker]:
     tracker = network.NetworkTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         nets = [IPv6Network((number * 20 + each << 64, 64)) for each in range(20)]
         tracker.add(
             context(number),
@@ -136,9 +132,7 @@ def routers() -> Iterator[network.NetworkTracker]:
 def asked_proxies(own: int) -> Iterator[proxies.ProxyTable]:
     """Requests of new clients for new places, `own` of them to each proxy."""
     table = proxies.ProxyTable()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         there = context(number)._replace(destination=context(number // own).destination)
         table.add(there, SocksRequest(5, "connect", text(number, 300), 80))
         yield table
@@ -147,9 +141,7 @@ def asked_proxies(own: int) -> Iterator[proxies.ProxyTable]:
 def bound_proxies() -> Iterator[proxies.ProxyTable]:
     """Proxies that tell another bound address each time."""
     table = proxies.ProxyTable()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         there, here = context(number // 250, number), back(number // 250, number)
         table.add(there, SocksRequest(5, "connect", "a", 80))
         table.add(here, SocksReply(5, 0, Endpoint(address(number), 80)))
@@ -159,9 +151,7 @@ def bound_proxies() -> Iterator[proxies.ProxyTable]:
 def initiations(own: int) -> Iterator[tunnels.TunnelTracker]:
     """WireGuard initiations without an answer, `own` in each tunnel."""
     tracker = tunnels.TunnelTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         there = context(number // own)._replace(frame=10**6 + number, ts_ns=10**18 + number)
         tracker.add(there, WireGuardMessage("initiation", number, None, 148))
         yield tracker
@@ -169,9 +159,7 @@ def initiations(own: int) -> Iterator[tunnels.TunnelTracker]:
 
 def handshakes() -> Iterator[tunnels.TunnelTracker]:
     tracker = tunnels.TunnelTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         there, here = context(number // 100), back(number // 100)
         when = {"frame": 10**6 + number, "ts_ns": 10**18 + number}
         tracker.add(there._replace(**when), WireGuardMessage("initiation", number, None, 148))
@@ -181,18 +169,14 @@ def handshakes() -> Iterator[tunnels.TunnelTracker]:
 
 def claimed() -> Iterator[claims.ClaimTracker]:
     tracker = claims.ClaimTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         tracker.note(context(number), "language", text(number, 5000))
         yield tracker
 
 
 def user_agents() -> Iterator[browsers.BrowserEvidence]:
     evidence = browsers.BrowserEvidence()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         said = f"Chrome/{text(number, 4000)}"
         evidence.add(context(number), HttpRequest("GET", "/", "1.1", (("user-agent", said),)))
         yield evidence
@@ -200,9 +184,7 @@ def user_agents() -> Iterator[browsers.BrowserEvidence]:
 
 def candidate_lines() -> Iterator[signalling.SignallingTracker]:
     tracker = signalling.SignallingTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         line = f"a=candidate:{number} 1 udp 1 192.0.2.1 9 typ host x {text(number, 900)}\r\n"
         tracker.text(context(number), "http", line.encode())
         yield tracker
@@ -210,9 +192,7 @@ def candidate_lines() -> Iterator[signalling.SignallingTracker]:
 
 def allocations() -> Iterator[relays.RelayTable]:
     table = relays.RelayTable()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         relayed = (0x16, b"\0\1\0\0" + number.to_bytes(4, "big"))
         list(table.unpack(back(number), stun(0x103, number, relayed)))
         bind = (0x0C, b"\x40\0\0\0"), (0x12, b"\0\1\0\0" + number.to_bytes(4, "big"))
@@ -222,9 +202,7 @@ def allocations() -> Iterator[relays.RelayTable]:
 
 def checks() -> Iterator[transactions.TransactionTable]:
     table = transactions.TransactionTable()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         table.add(context(number), stun(1, number))
         yield table
 
@@ -232,9 +210,7 @@ def checks() -> Iterator[transactions.TransactionTable]:
 def agents() -> Iterator[credentials.Credentials]:
     """Passwords of signalling, and the checks they prove."""
     known = credentials.Credentials()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         pair = f"a=ice-ufrag:{text(number, 256)}\r\na=ice-pwd:{text(number, 256)}\r\n"
         known.learn(HttpRequest("POST", "/", "1.1", (), pair.encode()))
         known.prove(context(number), stun(1, number, (6, f"{text(number, 256)}:b".encode())))
@@ -244,9 +220,7 @@ def agents() -> Iterator[credentials.Credentials]:
 def users() -> Iterator[credentials.Credentials]:
     """Users of TURN, each with the realm of another server."""
     known = credentials.Credentials(credentials.Credential("password"))
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         user = (6, text(number, 512).encode()), (0x14, text(number, 512).encode())
         known.prove(context(number), stun(3, number, *user))
         yield known
@@ -254,9 +228,7 @@ def users() -> Iterator[credentials.Credentials]:
 
 def hello_pieces() -> Iterator[hellos.QuicHellos]:
     joined = hellos.QuicHellos()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         piece = CryptoFragment(0, b"\x01\x00\x40\x00" + number.to_bytes(8, "big") + bytes(8000))
         joined.join(context(number), QuicInitial(1, bytes(8), b"", 0, (piece,)))
         yield joined
@@ -265,9 +237,7 @@ def hello_pieces() -> Iterator[hellos.QuicHellos]:
 def hello_crumbs() -> Iterator[hellos.QuicHellos]:
     """Hellos in as many pieces as are kept, of a byte each."""
     joined = hellos.QuicHellos()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         crumbs = tuple(CryptoFragment(2 * at, b"x"[:]) for at in range(500, 500 + 60))
         joined.join(context(number), QuicInitial(1, bytes(8), b"", 0, crumbs))
         yield joined
@@ -291,9 +261,7 @@ def gaps() -> Iterator[TcpStreams]:
 
 def malformed() -> Iterator[state.MalformedLog]:
     log = state.MalformedLog()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         log.add(number, DecodeError("stun", "attribute", number, text(number, 60)))
         yield log
 
@@ -301,9 +269,7 @@ def malformed() -> Iterator[state.MalformedLog]:
 def asked(own: int) -> Iterator[resolvers.ResolverTracker]:
     """Questions for the longest names there are, `own` to each resolver."""
     tracker = resolvers.ResolverTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         there = context(number // own, number)
         message = dns("dns", (Question(text(number, 253), 1, 1, False),))
         tracker.add(there, message)
@@ -312,9 +278,7 @@ def asked(own: int) -> Iterator[resolvers.ResolverTracker]:
 
 def answered() -> Iterator[resolvers.ResolverTracker]:
     tracker = resolvers.ResolverTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         name = text(number // 20, 253)
         records = tuple(
             Record(name, AAAA, 1, False, 60, address(number * 20 + each), b"") for each in range(20)
@@ -327,9 +291,7 @@ def answered() -> Iterator[resolvers.ResolverTracker]:
 def told_names(own: int) -> Iterator[names.NameTracker]:
     """Names announced by new hosts for new addresses, `own` announcements for each."""
     tracker = names.NameTracker()
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         name = text(number // own, 247) + ".local"
         record = Record(name, AAAA, 1, True, 60, address(number), b"")
         tracker.add(context(number), dns("mdns", (), (record,)))

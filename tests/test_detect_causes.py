@@ -16,6 +16,7 @@ from builders import (
     WEB6,
     WG0,
     Recording,
+    behind_tunnel,
     dhcp_ack,
     judged,
     of,
@@ -26,12 +27,6 @@ from builders import (
 def cause(recording: Recording, tmp_path: Path, id: str = "PL201") -> str:
     (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), id)
     return " / ".join(finding.reasons)
-
-
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
 
 
 def test_a_route_from_dhcp(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from builders import (
     WEB6,
     WG0,
     Recording,
+    behind_tunnel,
     dns_answer,
     dns_query,
     ids,
@@ -35,12 +36,6 @@ from builders import (
 )
 
 from pcapleak.policy import Policy
-
-
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
 
 
 def test_unknown_udp_outside_is_a_bypass(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from builders import (
     WEB6,
     WG0,
     Recording,
+    behind_tunnel,
     dhcp_ack,
     ids,
     ip_packet,
@@ -41,12 +42,6 @@ from mutations import ROOT, packets_of
 import pcapleak
 from pcapleak.capture import PcapngWriter
 from pcapleak.policy import Policy
-
-
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
 
 
 def handshake(recording: Recording, ms: float, index: int) -> None:

@@ -21,6 +21,7 @@ from builders import (
     WEB,
     WG0,
     Recording,
+    behind_tunnel,
     binding_request,
     binding_success,
     ids,
@@ -31,12 +32,6 @@ from builders import (
 from stun_encoder import attribute, check, message, xor_address
 
 from pcapleak.policy import Policy
-
-
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
 
 
 def test_an_answer_outside_that_names_the_public_address_is_critical(tmp_path: Path) -> None:

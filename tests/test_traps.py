@@ -22,6 +22,7 @@ from builders import (
     WEB,
     WG0,
     Recording,
+    behind_tunnel,
     binding_request,
     binding_success,
     dns_query,
@@ -36,12 +37,6 @@ from builders import (
 from stun_encoder import attribute, check, message, xor_address
 
 from pcapleak.policy import Policy
-
-
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
 
 
 @pytest.mark.parametrize("port", [80, 443, 33478])
