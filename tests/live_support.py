@@ -15,6 +15,8 @@ from typing import Any
 from conftest import need_tool
 from netns import Host, hosts, join
 
+from captures.lab.tunnels import START_WIREGUARD
+
 CLIENT = "192.168.50.42"
 ROUTER = "192.168.50.1"
 STUN_SERVER = "198.51.100.10"
@@ -36,16 +38,6 @@ for _ in range(int(sys.argv[2])):
         sock.recv(2000)
     except OSError:
         pass
-"""
-
-# The control socket of wireguard-go lies in a folder of the whole machine.
-WIREGUARD = """
-mkdir -p /run/wireguard && mount -t tmpfs none /run/wireguard
-wireguard-go -f wg0 & child=$!
-trap 'kill $child' TERM
-until [ -S /run/wireguard/wg0.sock ]; do sleep 0.02; done
-wg setconf wg0 "$1" && echo configured
-wait $child; wait $child
 """
 
 
@@ -79,7 +71,7 @@ class WireGuard:
 
     def up(self) -> None:
         """Make the device and send everything through it, as a VPN client does."""
-        self.process = self.client.start("sh", "-c", WIREGUARD, "wg", str(self.config))
+        self.process = self.client.start("sh", "-c", START_WIREGUARD, "wg", str(self.config))
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "configured\n"
         for command in (
@@ -112,7 +104,7 @@ def wireguard(client: Host, server: Host, folder: Path) -> WireGuard:
         f"[Peer]\nPublicKey = {keys[0][1]}\nAllowedIPs = 0.0.0.0/0\n"
         f"Endpoint = {VPN_SERVER}:51820\n"
     )
-    far_end = server.start("sh", "-c", WIREGUARD, "wg", str(folder / "server.conf"))
+    far_end = server.start("sh", "-c", START_WIREGUARD, "wg", str(folder / "server.conf"))
     assert far_end.stdout is not None
     assert far_end.stdout.readline() == "configured\n"
     server.run("ip", "addr", "add", "10.66.0.1/24", "dev", "wg0")

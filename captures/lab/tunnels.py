@@ -14,7 +14,7 @@ WIREGUARD_PORT, OPENVPN_PORT = 51820, 1194
 
 # The control socket of wireguard-go lies in a folder of the whole machine: a private mount lets
 # two labs, and the two ends of one tunnel, use the same name.
-_START_WIREGUARD = """
+START_WIREGUARD = """
 mkdir -p /run/wireguard && mount -t tmpfs none /run/wireguard
 wireguard-go -f wg0 & child=$!
 trap 'kill $child' TERM
@@ -106,7 +106,7 @@ class WireGuard(Tunnel):
         configuration.write_text(
             f"[Interface]\nPrivateKey = {private}\n{own}\n[Peer]\nPublicKey = {public}\n{peer}\n"
         )
-        process = host.start("sh", "-c", _START_WIREGUARD, "wireguard", str(configuration))
+        process = host.start("sh", "-c", START_WIREGUARD, "wireguard", str(configuration))
         process.wait_for("configured")
         return process
 
