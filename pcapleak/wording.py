@@ -33,8 +33,9 @@ from pcapleak.protocols.rtp import RtcpPacket, RtpPacket
 from pcapleak.protocols.sip import SipMessage
 from pcapleak.protocols.socks import SocksDatagram, SocksReply, SocksRequest
 from pcapleak.protocols.stun import RawAttribute, StunMessage
-from pcapleak.protocols.stun_attributes import ErrorCode, NetworkInfo, comprehension_required
+from pcapleak.protocols.stun_attributes import comprehension_required
 from pcapleak.protocols.stun_types import error_name
+from pcapleak.protocols.stun_values import ErrorCode, NetworkInfo
 from pcapleak.protocols.tls import ClientHello
 from pcapleak.protocols.turn import ChannelData
 from pcapleak.protocols.websocket import WebSocketMessage

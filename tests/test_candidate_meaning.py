@@ -21,7 +21,7 @@ from pcapleak.protocols.ice_terms import (
     network_meaning,
     username_fragments,
 )
-from pcapleak.protocols.stun_attributes import NetworkInfo
+from pcapleak.protocols.stun_values import NetworkInfo
 
 OLD = (
     "candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 0.0.0.0 rport 0 "

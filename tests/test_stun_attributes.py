@@ -12,15 +12,17 @@ from pcapleak.model import Endpoint
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.protocols.stun_attributes import (
     ATTRIBUTES,
+    attribute_name,
+    comprehension_required,
+)
+from pcapleak.protocols.stun_types import ERROR_NAMES, METHODS, error_name
+from pcapleak.protocols.stun_values import (
     ErrorCode,
     IcmpInfo,
     NetworkInfo,
     PasswordAlgorithm,
     TransmitCounter,
-    attribute_name,
-    comprehension_required,
 )
-from pcapleak.protocols.stun_types import ERROR_NAMES, METHODS, error_name
 
 TXID = b"0123456789ab"
 VECTORS = Path(__file__).parent / "vectors" / "stun_registry.tsv"

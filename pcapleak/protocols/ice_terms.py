@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from pcapleak.protocols.stun_attributes import NetworkInfo
+from pcapleak.protocols.stun_values import NetworkInfo
 
 WILDCARD_COST = 999
 """libwebrtc's cost of the network that stands for every interface."""

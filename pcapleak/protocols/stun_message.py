@@ -13,12 +13,11 @@ from pcapleak.protocols.stun_attributes import (
     ATTRIBUTES,
     MS_TURN_ATTRIBUTES,
     AttributeKind,
-    ErrorCode,
-    Value,
     attribute_name,
 )
 from pcapleak.protocols.stun_integrity import fingerprint_state
 from pcapleak.protocols.stun_types import CLASS_NAMES, CLASSES, METHODS, MS_TURN_TYPES, Class
+from pcapleak.protocols.stun_values import ErrorCode, Value
 from pcapleak.protocols.stun_views import Address, Flag, Network, Number, Text
 
 COOKIE = b"\x21\x12\xa4\x42"

@@ -12,12 +12,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from pcapleak.model import Endpoint
-from pcapleak.protocols.stun_attributes import (
-    GOOG_NETWORK_INFO,
-    MS_TURN_ATTRIBUTES,
-    NetworkInfo,
-    Value,
-)
+from pcapleak.protocols.stun_attributes import GOOG_NETWORK_INFO, MS_TURN_ATTRIBUTES
+from pcapleak.protocols.stun_values import NetworkInfo, Value
 
 _new = tuple.__new__
 _sized_pair = struct.Struct("!HHH").unpack_from

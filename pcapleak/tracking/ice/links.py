@@ -14,9 +14,9 @@ from pcapleak.protocols.stun_attributes import (
     MS_IMPLEMENTATION_VERSION,
     PRIORITY,
     SOFTWARE,
-    NetworkInfo,
     attribute_name,
 )
+from pcapleak.protocols.stun_values import NetworkInfo
 from pcapleak.tracking.sightings import Budget, Sighting, see
 
 MAX_VALUES = 32
