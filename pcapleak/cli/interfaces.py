@@ -15,13 +15,14 @@ def interfaces() -> None:
     It reads the kernel's tables, settings and files, and sends nothing.
     """
     from pcapleak.capture.live import may_capture, need_linux
+
+    need_linux()
     from pcapleak.capture.live.machine import read_machine
     from pcapleak.capture.live.ring import CaptureRightsError
     from pcapleak.cli.console import page_console
     from pcapleak.machine_policy import describe, infer_policy
     from pcapleak.policy import Policy
 
-    need_linux()
     machine = read_machine()
     _print_table(machine)
     result = infer_policy(machine, Policy())

@@ -103,6 +103,9 @@ def run(plan: Plan) -> int:
 
     Raises `PcapleakError` where the watch cannot begin.
     """
+    from pcapleak.capture.live import need_unix
+
+    need_unix()
     from pcapleak.capture.live.opening import open_source
     from pcapleak.capture.live.owners import Owners, RootOwners
     from pcapleak.capture.live.privileges import drop_privileges, ordinary_user

@@ -1,4 +1,4 @@
-"""Capture from the machine's own interfaces (Linux)."""
+"""Capture from the machine's own interfaces (Linux), or from a program that does."""
 
 import sys
 
@@ -11,6 +11,15 @@ def need_linux() -> None:
         raise PcapleakError(
             "live: packet sockets are read on Linux only; pipe a capture in instead: "
             "'dumpcap -i IFACE -w - | pcapleak live --via -', or use --via dumpcap"
+        )
+
+
+def need_unix() -> None:
+    """Raise `PcapleakError` where no pipe can be waited for, so that nothing can be watched."""
+    if sys.platform.startswith("win"):
+        raise PcapleakError(
+            "live: watching needs Linux or macOS; record with Wireshark or dumpcap, then analyze "
+            "the file"
         )
 
 
