@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pcapleak.errors import DecodeError
 from pcapleak.protocols import stun_attributes as attr
+from pcapleak.protocols import stun_values as values
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.protocols.stun_attributes import ATTRIBUTES
 from pcapleak.protocols.stun_message import COOKIE
@@ -27,15 +28,22 @@ _PROOFS = frozenset(
     (attr.MESSAGE_INTEGRITY, attr.MESSAGE_INTEGRITY_SHA256, attr.GOOG_MESSAGE_INTEGRITY_32)
 )
 
-_NUMBERS = frozenset(
-    {
-        type_
-        for type_, kind in ATTRIBUTES.items()
-        if kind.decode.__name__
-        in ("_u16", "_u32", "_u64", "_first_byte", "_even_port", "_flag", "_u16_list",
-            "_u32_list", "_algorithms", "_network_info", "_transmit_counter")
-    }
-)  # fmt: skip
+_READ_AS_NUMBERS = frozenset(
+    (
+        values.u16,
+        values.u32,
+        values.u64,
+        values.first_byte,
+        values.even_port,
+        values.flag,
+        values.u16_list,
+        values.u32_list,
+        values.algorithms,
+        values.network_info,
+        values.transmit_counter,
+    )
+)
+_NUMBERS = frozenset(type_ for type_, kind in ATTRIBUTES.items() if kind.decode in _READ_AS_NUMBERS)
 _TEXTS = frozenset((attr.SOFTWARE, attr.ERROR_CODE, 0x8001))
 """Words of programs, which the search reads again; an error's behind its number."""
 
@@ -61,10 +69,10 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         at, value = attribute.offset, attribute.value
         canvas.number(at - 4, at)
         kind = message.kind(attribute.type)
-        decode = kind.decode.__name__ if kind is not None else ""
-        if decode == "_address":
+        decode = None if kind is None else kind.decode
+        if decode is values.address:
             _address(canvas, renamer, at, value, bytes(16))
-        elif decode == "_xor_address":
+        elif decode is values.xor_address:
             _address(canvas, renamer, at, value, key)
         elif attribute.type == attr.FINGERPRINT and len(value) == 4 and message.has_cookie:
             fingerprint = at
