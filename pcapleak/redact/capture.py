@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from pathlib import Path
@@ -16,10 +17,12 @@ from pathlib import Path
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
 from pcapleak.detect.roles import TUNNEL_WORDS
 from pcapleak.errors import CaptureError, PcapleakError
-from pcapleak.model import Direction, Interface
+from pcapleak.model import Direction, Interface, RecordBatch
+from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.frames import Frames, written_link_type
 from pcapleak.redact.names import Renamer
-from pcapleak.redact.packets import Packets, written_link_type
+from pcapleak.redact.packets import Packets
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
 
@@ -69,19 +72,19 @@ def redact_capture(
     renamer = Renamer(key)
     datagrams = Datagrams(renamer, keep_payload=keep_payload)
     streams = Streams(datagrams)
-    packets = Packets(renamer, datagrams, streams)
+    frames = Frames(renamer, Packets(renamer, datagrams, streams))
     with open_capture(source) as capture:
-        for _ in _frames(capture, packets):
+        for _ in _rewritten(capture, frames):
             pass
         interfaces = [_interface(renamer, interface) for interface in capture.interfaces]
     streams.read()
     renamer.settle()
     datagrams.learned()
     streams.rewrite()
-    packets.unreadable = datagrams.blanked = 0
+    frames.unreadable = datagrams.blanked = 0
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        result, left = _write(Path(source), part, renamer, packets, interfaces)
+        result, left = _write(Path(source), part, renamer, frames, interfaces)
         if left:
             hint = (
                 "without --keep-payload such payloads are blanked"
@@ -99,21 +102,24 @@ def redact_capture(
     finally:
         part.unlink(missing_ok=True)
     result.addresses, result.forgotten = len(renamer.originals), renamer.forgets
-    result.blanked, result.unreadable = datagrams.blanked, packets.unreadable
+    result.blanked, result.unreadable = datagrams.blanked, frames.unreadable
     return result
 
 
-def _frames(capture: CaptureSource, packets: Packets):  # type: ignore[no-untyped-def]
+def _rewritten(
+    capture: CaptureSource, frames: Frames
+) -> Iterator[tuple[RecordBatch, int, bytes, Canvas]]:
+    """The records of a capture: batch and row, as they are, and as they become."""
     for batch in capture:
         for i in range(len(batch)):
             start = int(batch.offset[i])
             data = batch.data[start : start + int(batch.captured_length[i])].tobytes()
             interface = int(batch.interface[i])
-            yield batch, i, data, packets.frame(interface, int(batch.link_type[i]), data)
+            yield batch, i, data, frames.frame(interface, int(batch.link_type[i]), data)
 
 
 def _write(
-    source: Path, part: Path, renamer: Renamer, packets: Packets, interfaces: list[Interface]
+    source: Path, part: Path, renamer: Renamer, frames: Frames, interfaces: list[Interface]
 ) -> tuple[Redaction, list[str]]:
     """What was done, and where addresses were left."""
     result = Redaction()
@@ -123,7 +129,7 @@ def _write(
     with open_capture(source) as capture, PcapngWriter(part) as writer:
         for interface in interfaces:
             writer.add_interface(interface)  # one without packets too: it was silent
-        for batch, i, data, canvas in _frames(capture, packets):
+        for batch, i, data, canvas in _rewritten(capture, frames):
             found = residue.find(canvas.out, canvas.known)
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")

@@ -1,12 +1,11 @@
-"""Frames from the link layer to the transport, rewritten with all checksums made anew."""
+"""IP packets down to the transport, rewritten with all checksums made anew."""
 
 from __future__ import annotations
 
 import struct
 
-from pcapleak.packets.layers import WALKED_TYPES, find_ip
-from pcapleak.packets.link import ARP, ETHERNET, IPV4, IPV6, LOOPBACK, RAW_IP, SLL, SLL2
-from pcapleak.packets.steps import LINK_LAYERS, Layer
+from pcapleak.packets.layers import find_ip
+from pcapleak.packets.steps import Layer
 from pcapleak.packets.transport import ICMP, ICMPV6, SCTP, TCP, UDP
 from pcapleak.packets.tunnels import PROTOCOL_LAYERS
 from pcapleak.redact.canvas import Canvas, behind, checksum, joined
@@ -23,106 +22,25 @@ _ESP, _AH, _IPIP, _SIX_IN_FOUR, _IGMP = 50, 51, 4, 41, 2
 _SHOWN = {UDP: 4, TCP: 14, _ESP: 8, SCTP: 12, 115: 4}
 """Bytes of headers that name nobody, of which no more is shown or there."""
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
-_TAGS = frozenset((0x8100, 0x88A8, 0x9100, 0x9200, 0x9300))
-_LLC_LARGEST = 1500
-_WINDOW = 1024
+WINDOW = 1024
 """Bytes looked at for the headers between a frame's start or a tunnel's and an IP packet."""
 _LARGEST = 65000
 """Bytes a datagram may grow to, as an IP packet has 65,535."""
-_KEPT_LINKS = frozenset((ETHERNET, *RAW_IP, *LOOPBACK, SLL, SLL2))
-
-
-def written_link_type(link_type: int) -> int:
-    """The link type that frames are written as: Ethernet between nobody, where their own header
-    is none that is rewritten."""
-    kept = link_type in _KEPT_LINKS or link_type not in LINK_LAYERS
-    return link_type if kept else ETHERNET
 
 
 class Packets:
-    """Rewrites frames. In a first pass it only learns; what it gives then is not to be used."""
+    """Rewrites IP packets. In a first pass it only learns; what it gives then is not to be used."""
 
     def __init__(self, renamer: Renamer, datagrams: Datagrams, streams: Streams) -> None:
         self._renamer = renamer
         self._datagrams = datagrams
         self._streams = streams
         self._fragments = Fragments()
-        self._interface = 0
-        self.unreadable = 0
-        """Frames blanked whole, because no IP packet was found in them."""
+        self.interface = 0
+        """The interface whose packets these are."""
 
-    def frame(self, interface: int, link_type: int, data: bytes) -> Canvas:
-        """What a frame becomes."""
-        self._interface = interface
-        if link_type == ETHERNET:
-            return self._ethernet(data, 0)
-        if link_type in RAW_IP:
-            return self._packet(data, 0)
-        if link_type in LOOPBACK and len(data) > 4:
-            return behind(data, 4, self._packet(data[4:], 0), number=4)
-        if link_type == SLL and len(data) >= 16:
-            return self._cooked(data, 16, 4, 6, 14)
-        if link_type == SLL2 and len(data) >= 20:
-            return self._cooked(data, 20, 11, 12, 0)
-        layer = None if link_type in _KEPT_LINKS else LINK_LAYERS.get(link_type)
-        found = None if layer is None else find_ip(data[:_WINDOW], layer, 0)
-        if found is not None:
-            head = Canvas(bytes(14))
-            head.put(12, found[0].to_bytes(2, "big"))
-            return joined(head, self._packet(data[found[1] :], 0))
-        self.unreadable += 1
-        return Canvas(data)
-
-    def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind_at: int) -> Canvas:
-        """Linux cooked headers: the sender's hardware address stands at `at`."""
-        head = Canvas(data[:size])
-        head.number(0, size)
-        head.put(at, bytes(8))
-        length = data[length_at + 1] if size == 16 else data[length_at]
-        if length == 6:
-            head.put(at, self._renamer.mac(data[at : at + 6]))
-        return self._under(head, kind_at, data[size:], 0)
-
-    def _ethernet(self, data: bytes, depth: int) -> Canvas:
-        if len(data) < 14:
-            return Canvas(data)
-        head = Canvas(data[:14])
-        head.put(0, self._renamer.mac(data[:6]) + self._renamer.mac(data[6:12]))
-        return self._under(head, 12, data[14:], depth)
-
-    def _under(self, head: Canvas, kind_at: int, data: bytes, depth: int) -> Canvas:
-        """A header and what follows its EtherType. Headers that are not rewritten between it and
-        an IP packet (LLC, MPLS, PPPoE and so on) are taken out."""
-        kind = int.from_bytes(head.source[kind_at : kind_at + 2], "big")
-        if kind in _TAGS and len(data) >= 4:
-            tag = Canvas(data[:4])
-            tag.number(0, 2)
-            inner = self._under(tag, 2, data[4:], depth)
-        elif kind in (IPV4, IPV6):
-            inner = self._packet(data, depth)
-        elif kind == ARP:
-            inner = self._arp(data)
-        else:
-            layer: Layer = "llc" if kind <= _LLC_LARGEST else kind
-            walked = kind <= _LLC_LARGEST or kind in WALKED_TYPES
-            found = find_ip(data[:_WINDOW], layer, 0) if walked else None
-            inner = Canvas(data)
-            if found is not None:
-                kind, inner = found[0], self._packet(data[found[1] :], depth)
-        head.put(kind_at, kind.to_bytes(2, "big"))
-        return joined(head, inner)
-
-    def _arp(self, data: bytes) -> Canvas:
-        canvas = Canvas(data)
-        canvas.number(0, 8)
-        if data[4:6] == b"\6\4" and len(data) >= 28:
-            for at in (8, 18):
-                canvas.put(at, self._renamer.mac(data[at : at + 6]))
-                canvas.put(at + 6, self._renamer.packed(data[at + 6 : at + 10]))
-        return canvas
-
-    def _packet(self, data: bytes, depth: int) -> Canvas:
-        """An IP packet; what lies behind its end is padding and goes."""
+    def packet(self, data: bytes, depth: int = 0) -> Canvas:
+        """What an IP packet becomes; what lies behind its end is padding and goes."""
         version = data[0] >> 4 if data else 0
         if depth < _NESTED and version == 4 and len(data) >= 20:
             return self._ipv4(data, depth)
@@ -246,7 +164,7 @@ class Packets:
             canvas.number(0, 8)
             _sum(canvas, 2, whole)
         elif protocol in (_IPIP, _SIX_IN_FOUR):
-            canvas = self._packet(data, depth + 1)
+            canvas = self.packet(data, depth + 1)
         elif protocol in PROTOCOL_LAYERS:
             canvas = self._tunnelled(data, PROTOCOL_LAYERS[protocol], depth) or canvas
         else:
@@ -260,7 +178,7 @@ class Packets:
         """A fragment of a datagram that is rewritten as a whole, or blanked where parts of it
         are missing."""
         at, more, identification = fragment
-        key = (self._interface, protocol, ends, identification)
+        key = (self.interface, protocol, ends, identification)
         if self._streams.learning:
             if len(data) >= declared:
                 whole = self._fragments.learn(key, at, data, last=not more)
@@ -311,10 +229,10 @@ class Packets:
 
     def _tunnelled(self, data: bytes, layer: Layer, depth: int) -> Canvas | None:
         """A packet that a tunnel carries, behind the shortest header of the tunnel's kind."""
-        found = find_ip(data[:_WINDOW], layer, 0)
+        found = find_ip(data[:WINDOW], layer, 0)
         if found is None:
             return None
-        return tunnelled(layer, found[0], self._packet(data[found[1] :], depth + 1))
+        return tunnelled(layer, found[0], self.packet(data[found[1] :], depth + 1))
 
     def _tcp(
         self, data: bytes, declared: int, pseudo: bytes, ends: bytes, *, whole: bool
@@ -329,7 +247,7 @@ class Packets:
         source, target = ends[:width] + data[:2], ends[width:] + data[2:4]
         payload, stated = data[size:], max(declared - size, 0)
         flags = data[13]
-        half = self._streams.half((self._interface, source, target), seq, flags, stated)
+        half = self._streams.half((self.interface, source, target), seq, flags, stated)
         inner, grown = Canvas(payload), 0
         keep = self._datagrams.keep_payload
         if half is None and keep:
@@ -347,7 +265,7 @@ class Packets:
         self._datagrams.blanked += any(payload) and not any(inner.out)
         shifted = False
         if not self._streams.learning and flags & 16:
-            other = self._streams.half((self._interface, target, source), ack, 0, 0)
+            other = self._streams.half((self.interface, target, source), ack, 0, 0)
             if other is not None:
                 at = other.place(ack)
                 moved = other.moved(at) - at
@@ -368,7 +286,7 @@ class Packets:
         if data[0] == 5 and len(data) >= 8:
             canvas.put(4, self._renamer.packed(data[4:8]))
         if data[0] in (1, 2, 3, 4, 5, 11, 12) and len(data) > 8:
-            quoted = self._packet(data[8:], depth + 1)
+            quoted = self.packet(data[8:], depth + 1)
             canvas.draw(8, quoted)
         return canvas
 
