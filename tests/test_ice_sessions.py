@@ -25,6 +25,7 @@ SERVER = Endpoint(ip_address("198.51.100.10"), 3478)
 GROUP = Endpoint(ip_address("224.0.0.251"), 5353)
 NAME = "aa99610c-4edf-4aec-8295-901d08808126.local"
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 
 
 def stun(kind: int, number: int, *attributes: tuple[int, bytes]) -> StunMessage:
@@ -234,7 +235,8 @@ def test_retransmission_timers_tell_the_engine(wait_s: float, engine: str) -> No
     assert session.engine == engine
 
 
-def test_turn_over_tcp_through_the_proxy_alone_is_mode_4() -> None:
+def allocate_through_proxy(agent: str | None) -> IceSession:
+    """TURN over TCP inside SOCKS, by a browser that names itself or by none that does."""
     scene = Scene()
     here, relay = end("192.0.2.7", 40000), end("198.51.100.10", 50000)
     proxied = {"transport": "tcp", "layers": ("socks",)}
@@ -246,16 +248,78 @@ def test_turn_over_tcp_through_the_proxy_alone_is_mode_4() -> None:
     ]
     answer = stun(0x0103, 1, (0x0016, xored[0]), (0x0020, xored[1]))
     scene.ice.add(scene.context(1.1, SERVER, here, **proxied), answer)
-    page = HttpRequest("GET", "/", "1.1", (("User-Agent", CHROME),))
-    scene.ice.add(scene.context(0.5, here, SERVER, **proxied), page)
+    if agent is not None:
+        page = HttpRequest("GET", "/", "1.1", (("User-Agent", agent),))
+        scene.ice.add(scene.context(0.5, here, SERVER, **proxied), page)
     (session,) = scene.sessions()
+    return session
+
+
+def test_turn_over_tcp_through_the_proxy_alone_is_mode_4() -> None:
+    session = allocate_through_proxy(CHROME)
     assert session.ip_handling_mode.mode == 4
+    assert session.ip_handling_mode.confidence == "high"
     assert session.candidate_set_shape.shape == "relay-only"
     (candidate,) = session.candidates
     assert candidate.line == (
         "candidate:? 1 udp 16785407 198.51.100.10 50000 typ relay raddr 198.51.100.30 "
         "rport 47495 generation 0 ufrag ? network-cost 999"
     )
+
+
+def test_turn_over_tcp_through_the_proxy_says_nothing_of_firefoxs_setting() -> None:
+    """Firefox announces no names and asks nobody else: its page read hidden hosts too."""
+    session = allocate_through_proxy(FIREFOX)
+    assert session.engine == "firefox"
+    assert session.ip_handling_mode.mode is None
+    assert "Firefox" in session.ip_handling_mode.reasons[0]
+    assert session.candidate_set_shape.shape == "unknown"
+    assert [one.type for one in session.candidates] == ["relay"]
+
+
+def test_turn_over_tcp_through_the_proxy_by_an_unknown_engine_may_be_firefox() -> None:
+    session = allocate_through_proxy(None)
+    assert session.engine == "unknown"
+    assert (session.ip_handling_mode.mode, session.ip_handling_mode.confidence) == (4, "medium")
+
+
+def test_sockets_opened_one_after_the_other_for_media_sections_are_one_session() -> None:
+    """Firefox opens one for each component of each section, Ta apart: 20 ms, five times."""
+    scene = Scene()
+    for i in range(5):
+        scene.gather(1.0 + i * 0.02, end("192.0.2.7", 5000 + i), end("203.0.113.9", 6000 + i))
+    (session,) = scene.sessions()
+    assert [one.port for one in session.candidates if one.type == "srflx"] == [*range(6000, 6005)]
+
+
+def test_a_socket_opened_after_a_pause_is_another_session() -> None:
+    scene = Scene()
+    for at_s, port in ((1.0, 5000), (1.02, 5001), (1.12, 5002)):
+        scene.gather(at_s, end("192.0.2.7", port), end("203.0.113.9", port))
+    assert len(scene.sessions()) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "name"),
+    [
+        (0x0001, (0x0003, b"\0\0\0\x06"), "CHANGE-REQUEST"),
+        (0x0003, (0x0018, b"\x80"), "EVEN-PORT"),
+        (0x0003, (0x001A, b""), "DONT-FRAGMENT"),
+    ],
+)
+def test_requests_no_browser_sends_are_no_browsers(
+    kind: int, attribute: tuple[int, bytes], name: str
+) -> None:
+    scene = Scene()
+    here = end("192.0.2.7", 5000)
+    scene.gather(1.0, here, end("203.0.113.9", 6000))
+    scene.ice.add(scene.context(1.5, here, SERVER), stun(kind, 9, attribute))
+    page = HttpRequest("GET", "/", "1.1", (("User-Agent", CHROME),))
+    scene.ice.add(scene.context(0.5, here, SERVER, transport="tcp"), page)
+    (session,) = scene.sessions()
+    assert session.engine == "other"
+    assert name in session.engine_reason
+    assert session.ip_handling_mode.mode is None
 
 
 def test_a_name_without_packets_is_a_session_with_an_inferred_candidate() -> None:

@@ -310,13 +310,19 @@ def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
             continue
         if gap > AT_ONCE_NS:
             # A session opens sockets that ask one server from one address at once, for its
-            # media sections.
+            # media sections: each at most Ta after the one before it.
             asked = _asked(agent) if asked is None else asked
-            if not asked.isdisjoint(_asked(other)):
+            if _pause(agent, other) > AT_ONCE_NS and not asked.isdisjoint(_asked(other)):
                 continue
         if _one_host(agent, other, gap, hosts):
             return other
     return None
+
+
+def _pause(agent: Agent, other: Agent) -> int:
+    """How long after the latest socket that `other` had opened before it `agent` began."""
+    began = agent.began_ns
+    return began - max(one.first_ns for one in other.sockets if one.first_ns <= began)
 
 
 def _asked(agent: Agent) -> set[tuple[IPAddress, Endpoint]]:

@@ -245,8 +245,9 @@ class CandidateBuilder:
                     zeros = "::" if allocation.relayed.address.version == 6 else "0.0.0.0"  # noqa: S104
                     candidate.related_address, candidate.related_port = zeros, 0
                     candidate.reasons.append(
-                        "names were announced but nothing gathered by UDP: relay only, so the "
-                        "page reads no related address"
+                        "names were announced but nothing gathered by UDP: taken for relay only, "
+                        "where a page reads no related address; one that names servers over TCP "
+                        "alone looks the same"
                     )
                 elif allocation.mapped is not None:
                     candidate.related_address = str(allocation.mapped.address)

@@ -153,7 +153,12 @@ def infer_mode(agent: Agent, guess: EngineGuess, browsers: BrowserEvidence, host
     proxied = [socket for socket in agent.sockets if PROXIES.intersection(socket.layers)]
     own_names = [name for name in agent.names if name.name not in agent.inherited]
     if proxied and not agent.udp and not own_names:
-        return Mode(4, "high", ["TURN over TCP through the proxy, and no WebRTC UDP"])
+        seen = "TURN over TCP through the proxy, and no WebRTC UDP"
+        if guess.engine == "firefox":
+            return Mode(
+                reasons=[f"{seen}: in Firefox so in any mode where no server is asked by UDP"]
+            )
+        return Mode(4, "high" if guess.engine == "chromium" else "medium", [seen])
     networks = {info for link in agent.links for info in link.networks}
     if agent.signalled_name and guess.engine != "firefox":
         return Mode(2, "high", ["signalled a host candidate behind a `.local` name"])

@@ -7,12 +7,17 @@ from typing import NamedTuple
 from pcapleak.model import Context, Direction, Endpoint
 from pcapleak.protocols.stun import StunMessage
 from pcapleak.protocols.stun_attributes import (
+    CHANGE_REQUEST,
+    DONT_FRAGMENT,
+    EVEN_PORT,
     FINGERPRINT,
     GOOG_NETWORK_INFO,
     ICE_CONTROLLING,
     MESSAGE_INTEGRITY,
     MS_IMPLEMENTATION_VERSION,
+    PADDING,
     PRIORITY,
+    RESPONSE_PORT,
     SOFTWARE,
     attribute_name,
 )
@@ -85,7 +90,7 @@ class Link:
         self.bare: Sighting | None = None
         """Binding requests without ICE's attributes: gathering, or keep-alives to a server."""
         self.foreign: str | None = None
-        """What about a bare request no browser does."""
+        """What about a bare request or an allocation no browser does."""
         self.retries: list[tuple[bytes, int]] = []
         """The first sendings of the first bare request."""
         self.checks: Sighting | None = None
@@ -147,6 +152,8 @@ class Link:
             return "bare"
         if method == ALLOCATE:
             self.allocates = _counted(self.allocates, context)
+            if self.foreign is None:
+                self.foreign = _foreign_allocation(message)
             if message.requested_transport == 6:
                 self.relay_transport = "tcp"
             return "allocate"
@@ -277,10 +284,23 @@ def _cut(text: str | None) -> str | None:
 def _foreign(message: StunMessage) -> str | None:
     if not message.has_cookie:
         return "no magic cookie: RFC 3489"
-    for attribute in (SOFTWARE, FINGERPRINT):
+    for attribute in _FOREIGN:
         if message.has(attribute):
             return f"{attribute_name(attribute)} in gathering requests"
     return None
+
+
+def _foreign_allocation(message: StunMessage) -> str | None:
+    for attribute in _FOREIGN_ALLOCATION:
+        if message.has(attribute):
+            return f"{attribute_name(attribute)} in an Allocate request"
+    return None
+
+
+_FOREIGN = (SOFTWARE, FINGERPRINT, CHANGE_REQUEST, PADDING, RESPONSE_PORT)
+"""No browser probes how a NAT behaves (RFC 5780)."""
+_FOREIGN_ALLOCATION = (SOFTWARE, EVEN_PORT, DONT_FRAGMENT)
+"""libwebrtc's and nICEr's allocations have none of these; nICEr's have FINGERPRINT."""
 
 
 def _counted(sighting: Sighting | None, context: Context) -> Sighting:

@@ -57,7 +57,10 @@ def build_sessions(
         candidates: list[Candidate] = []
         if agent.local:
             candidates = CandidateBuilder(agent, guess.engine, mode, interfaces).build()
-        shape = candidate_set_shape(candidates) if agent.local else CandidateSetShape()
+        shape = CandidateSetShape()
+        if agent.local and (agent.udp or guess.engine != "firefox"):
+            # Of what Firefox gathers without asking a server by UDP no packet tells.
+            shape = candidate_set_shape(candidates)
         said = _Said(agent)
         sessions.append(
             IceSession(
