@@ -139,6 +139,21 @@ def test_dns_to_a_public_resolver_outside_is_a_bypass(tmp_path: Path) -> None:
     assert "www.example.com" in finding.message
 
 
+def test_encrypted_dns_outside_is_a_bypass_whose_queries_nobody_counts(tmp_path: Path) -> None:
+    extensions = b"\x00\x2b\x00\x03\x02\x03\x04"
+    body = b"\x03\x03" + bytes(33) + b"\0\x02\x13\x01\x01\0"
+    body += struct.pack("!H", len(extensions)) + extensions
+    handshake = b"\x01" + len(body).to_bytes(3, "big") + body
+    hello = b"\x16\x03\x01" + struct.pack("!H", len(handshake)) + handshake
+    recording = behind_tunnel()
+    recording.tcp(50, ETH0, CLIENT, 50000, RESOLVER, 853, hello, bytes(90))
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL203")
+    assert finding.message == (
+        f"Encrypted DNS went to {RESOLVER} on eth0, outside the tunnel: the resolver's operator "
+        "can read it."
+    )
+
+
 @pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])
 def test_dns_to_the_routers_resolver_is_a_bypass_though_it_is_local(
     tmp_path: Path, policy: Policy

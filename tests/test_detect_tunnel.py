@@ -146,6 +146,16 @@ def test_a_lan_address_as_source_inside_is_named(tmp_path: Path) -> None:
     assert finding.addresses == [CLIENT]
 
 
+@pytest.mark.parametrize("address", ["169.254.77.42", "192.168.77.42"])
+def test_the_address_of_an_interface_that_was_not_recorded_is_named_inside(
+    tmp_path: Path, address: str
+) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, WG0, address, 50000, WEB, 3478, b"x" * 20)
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL207")
+    assert finding.addresses == [address]
+
+
 def test_inner_addresses_inside_are_what_is_expected(tmp_path: Path) -> None:
     assert not ids(judged(behind_tunnel(), TUNNEL_POLICY, tmp_path)) & {"PL206", "PL207"}
 

@@ -119,6 +119,61 @@ def test_the_ledger_says_what_was_seen_and_where_it_went(tmp_path: Path) -> None
     assert not ledger["quic"].seen
 
 
+def test_what_other_hosts_did_puts_nothing_to_the_test(tmp_path: Path) -> None:
+    """A network's recording: the neighbour's STUN is neither judged nor a proof of anything."""
+    recording = behind_tunnel()
+    recording.stun(50, ETH0, "192.168.50.43", 50000, PUBLIC)
+    policy = TUNNEL_POLICY.merged(Policy.from_options(client=[CLIENT]))
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert "not put to the test were stun" in document.verdict.reason
+    assert document.verdict.reason.endswith("other hosts (192.168.50.43) are not judged")
+    assert any("192.168.50.43" in finding.message for finding in of(document, "PL901"))
+    stun = next(entry for entry in document.coverage if entry.kind == "stun")
+    assert (stun.seen, stun.paths) == (False, {"unassessed": 2})
+    assert "only other hosts'" in stun.note
+    required = policy.merged(Policy.from_options(require=["stun"]))
+    assert judged(recording, required, tmp_path).verdict.result == "inconclusive"
+    both = TUNNEL_POLICY.merged(Policy.from_options(client=[CLIENT, "192.168.50.43"]))
+    assert judged(recording, both, tmp_path).verdict.result == "leak"
+
+
+def test_without_a_policy_each_host_of_a_network_is_told_of(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
+    recording.stun(50, ETH0, "192.168.77.42", 50000, "203.0.113.99")
+    document = judged(recording, Policy(), tmp_path)
+    assert document.verdict.result == "no-policy"
+    assert document.verdict.exposed_addresses == [PUBLIC, "203.0.113.99"]
+
+
+def test_a_servers_own_recording_exposes_no_client_of_it(tmp_path: Path) -> None:
+    recording = Recording()
+    for i in range(20):
+        recording.exchange(i, ETH0, f"203.0.113.{i + 100}", 50000, STUN, 9999, b"there", b"back")
+    recording.stun(50, ETH0, "203.0.113.9", 50000, "203.0.113.9")
+    document = judged(recording, Policy(), tmp_path)
+    assert document.verdict.exposed_addresses == []
+
+
+def test_a_proxy_that_is_not_inferred_is_named_as_what_may_be_meant(tmp_path: Path) -> None:
+    """One that only fetched a page in clear: not surely the way for everything."""
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 50000, "198.51.100.30", 8080,
+                  b"GET http://www.example/ HTTP/1.1\r\nHost: www.example\r\n\r\n",
+                  b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")  # fmt: skip
+    verdict = judged(recording, Policy(), tmp_path).verdict
+    assert verdict.result == "no-policy"
+    assert verdict.reason.endswith("--proxy http://198.51.100.30:8080")
+
+
+def test_a_tunnel_declared_without_packets_is_not_recorded(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
+    (limit,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL901")
+    assert limit.message.startswith("The inside of the tunnel wg0 was not recorded:")
+
+
 def test_an_announced_name_shows_that_candidates_were_gathered(tmp_path: Path) -> None:
     recording = behind_tunnel()
     name = "1a2b3c4d-1111-4222-8333-444455556666.local"

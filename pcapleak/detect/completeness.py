@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.detect.columns import tally
 from pcapleak.detect.gather import Evidence, make
 from pcapleak.detect.judgement import (
     INSIDE_TUNNEL,
@@ -14,10 +15,11 @@ from pcapleak.detect.judgement import (
     PROXY,
     TUNNEL,
     TUNNEL_TRANSPORT,
+    UNASSESSED,
 )
-from pcapleak.detect.scene import Scene, SceneTunnel
+from pcapleak.detect.scene import Scene, SceneTunnel, single
 from pcapleak.document import CoverageEntry, Finding
-from pcapleak.model import Bool, Service
+from pcapleak.model import Bool, IPAddress, Service
 from pcapleak.policy import REQUIRE_KINDS, Network, RequireKind
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
@@ -36,6 +38,8 @@ class Recorded(NamedTuple):
     """The tunnel or proxy was seen carrying traffic both ways."""
     gaps: list[str]
     """Packets that are missing in the middle, one sentence each."""
+    others: list[IPAddress]
+    """Hosts of the recorded networks that spoke to the world and are not judged."""
     limits: list[str]
     """What else limits the verdict."""
 
@@ -65,7 +69,8 @@ def recorded(scene: Scene) -> Recorded:
         ours=bool((columns.on(scene.outside) & columns.inside(columns.near, _mine(scene))).any()),
         carried=bool((both & ways).any()),
         gaps=gaps,
-        limits=list(_limits(scene)),
+        others=(others := _others(scene)),
+        limits=list(_limits(scene, others)),
     )
 
 
@@ -73,8 +78,41 @@ def _mine(scene: Scene) -> list[Network]:
     return [*scene.clients, *scene.inner]
 
 
-def _limits(scene: Scene) -> Iterator[str]:
+def _others(scene: Scene) -> list[IPAddress]:
+    """Private addresses, none of them the client's, that sent to public ones: where a network
+    was recorded, or where the client was taken for another host. Busiest first."""
+    if not scene.has_policy:
+        return []
+    columns = scene.columns
+    sent = columns.on(scene.outside) & (scene.path == UNASSESSED) & (columns.encapsulation == 0)
+    sent &= columns.public(columns.resp) & ~columns.public(columns.orig)
+    known = [*_mine(scene), *(single(proxy.endpoint.address) for proxy in scene.proxies)]
+    sent &= ~columns.special(columns.orig) & ~columns.inside(columns.orig, known)
+    # What nobody answered may be this host's, from a second address.
+    sent &= columns.flows.resp_packets > 0
+    found: list[IPAddress] = []
+    for version in (4, 6):
+        rows = sent & (columns.version == version)
+        (heaviest,) = tally(
+            version, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows]
+        )
+        found += [address for address, _ in heaviest]
+    return found
+
+
+def name_others(others: list[IPAddress]) -> str:
+    """Hosts, as many of them as can be read."""
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return f"{', '.join(map(str, others[:3]))}{more}"
+
+
+def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
     state, columns = scene.state, scene.columns
+    if others:
+        yield (
+            f"other hosts were recorded ({name_others(others)}): they are not judged unless "
+            "--client names them"
+        )
     for facts in state.captures:
         if facts.truncated:
             yield f"the file {facts.path} is cut off: what came after its last packet is unknown"
@@ -131,7 +169,11 @@ def _limits(scene: Scene) -> Iterator[str]:
 def _other_names(scene: Scene) -> str:
     """The recorded tunnels that the policy does not name, one of which may be meant."""
     used = scene.inside_ids
-    names = [scene.label(number) for number in scene.ids("tunnel") if number not in used]
+    names = [
+        scene.label(number)
+        for number in scene.ids("tunnel")
+        if number not in used and scene.columns.on([number]).any()
+    ]
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
@@ -152,16 +194,19 @@ def coverage(scene: Scene) -> list[CoverageEntry]:
     """Each kind of traffic that could have leaked: whether it was seen, and where it went."""
     columns = scene.columns
     kinds = _kinds(scene)
+    # What other hosts did puts nothing of the client's to the test.
+    judged = (scene.path != UNASSESSED) | columns.inside(columns.near, _mine(scene))
     entries = []
     for kind in REQUIRE_KINDS:
         mask = kinds[kind]
         packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
+        seen = bool((mask & judged if scene.has_policy else mask).any())
         entries.append(
             CoverageEntry(
                 kind=kind,
-                seen=bool(mask.any()),
+                seen=seen,
                 paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
-                note=_note(scene, kind, bool(mask.any())),
+                note=_note(scene, kind, seen, bool(mask.any())),
             )
         )
     return entries
@@ -181,7 +226,9 @@ def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
     }
 
 
-def _note(scene: Scene, kind: RequireKind, seen: bool) -> str:
+def _note(scene: Scene, kind: RequireKind, seen: bool, by_any: bool) -> str:
+    if by_any and not seen:
+        return "only other hosts' was seen: nothing of this kind was put to the test"
     if kind == "stun" and not seen and scene.state.mdns_names:
         return "a WebRTC name was announced: a page gathered candidates where this cannot show it"
     if not seen:

@@ -164,6 +164,8 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         names = list(dict.fromkeys(name for used in mine for name in used.names))
         transports = sorted({used.transport for used in mine}) or ["udp"]
         plain = {"udp", "tcp"} & set(transports)
+        # Of what is encrypted no query can be counted.
+        what = plural(queries, "query", "queries") if plain else "Encrypted DNS"
         whom = "the network and the resolver's operator" if plain else "the resolver's operator"
         shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
         where = "the proxy" if scene.is_proxy_only else "the tunnel"
@@ -179,8 +181,9 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         yield make(
             "PL203",
             subject=f"DNS to {resolver} on {scene.label(interface)}",
-            message=f"{plural(queries, 'query', 'queries')}{shown} went to {resolver} on "
-            f"{scene.label(interface)}, outside {where}: {whom} can read them.",
+            message=f"{what}{shown} went to {resolver} on "
+            f"{scene.label(interface)}, outside {where}: {whom} can read "
+            f"{'them' if plain else 'it'}.",
             evidence=flow_evidence(scene, part),
             interface=scene.label(interface),
             display_filter=on_interface(

@@ -23,6 +23,7 @@ from pcapleak.detect.judgement import BYPASS
 from pcapleak.detect.scene import Scene
 from pcapleak.detect.timeline import TunnelLife
 from pcapleak.document import Finding
+from pcapleak.model import Bool
 from pcapleak.policy import Network
 
 
@@ -112,8 +113,11 @@ MAX_FARS = 16
 def _lan_address_inside(scene: Scene) -> Iterator[Finding]:
     columns = scene.columns
     mask = columns.on(scene.inside_ids) & (columns.sent_packets > 0)
+    mask &= ~columns.inside(columns.near, scene.inner) & columns.orig_is_near
     local = columns.inside(columns.near, [*scene.clients, *scene.lans])
-    mask &= local & ~columns.inside(columns.near, scene.inner) & columns.orig_is_near
+    # Also of an interface that was not recorded, or has nothing but a link-local address.
+    other = ~columns.public(columns.near) & ~columns.multicast(columns.near)
+    mask &= local | (other & columns.public(columns.far) & _addressed(scene))
     for interface, address, part in by_address(scene, rows_of(mask), columns.near):
         label = scene.label(interface)
         evidence = flow_evidence(scene, part)
@@ -127,6 +131,12 @@ def _lan_address_inside(scene: Scene) -> Iterator[Finding]:
             display_filter=on_interface(scene, interface, address_filter(address, "src")),
             addresses=[address],
         )
+
+
+def _addressed(scene: Scene) -> Bool:
+    """Flows of a version of IP of which the client's address inside tunnels is known."""
+    columns = scene.columns
+    return np.isin(columns.version, [network.version for network in scene.inner])
 
 
 def _injected_routes(scene: Scene) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from pcapleak.detect.addresses import is_public
-from pcapleak.detect.completeness import Recorded
+from pcapleak.detect.completeness import Recorded, name_others
 from pcapleak.detect.discover import likely_carrier
 from pcapleak.detect.scene import Scene
 from pcapleak.document import CoverageEntry, Finding, Verdict
@@ -74,11 +74,18 @@ def verdict(
     reason += f"; seen were {', '.join(kinds)}"
     if missing:
         reason += f", not put to the test were {', '.join(missing)}"
+    if seen.others:
+        reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
 
 
 def _hint(scene: Scene) -> str:
     """What may have been meant, where no handshake proves it."""
+    proxies = scene.state.tunnels.proxies()
+    proxy = next((one for one in proxies if one.confirmed and not one.layers), None)
+    if proxy is not None:
+        scheme = "socks5" if proxy.kind == "socks" else "http"
+        return f"if {proxy.server} is the proxy, say so with --proxy {scheme}://{proxy.server}"
     found = likely_carrier(scene)
     if found is None:
         return "give one with --tunnel or --proxy"

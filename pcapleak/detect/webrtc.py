@@ -99,7 +99,7 @@ def _reflexive(scene: Scene, own: set[int]) -> Iterator[Finding]:
             scene.path[link.flow] != BYPASS or not scene.is_client(key.destination.address)
         ):
             continue
-        if not scene.has_policy and not inside(key.destination.address, scene.clients):
+        if not scene.has_policy and not _asked_here(scene, key.destination.address):
             continue
         for mapped, sighting in _answers(link):
             address = unmapped(mapped.address)
@@ -133,6 +133,12 @@ def _reflexive(scene: Scene, own: set[int]) -> Iterator[Finding]:
                 dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown)
             ),
         )
+
+
+def _asked_here(scene: Scene, address: IPAddress) -> bool:
+    """Whether who was answered is the client or, where a network was recorded, one of its hosts:
+    a server's recording shows answers to public addresses."""
+    return inside(address, scene.clients) or not is_public(address)
 
 
 def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
