@@ -248,7 +248,7 @@ class CoverageEntry:
 
     kind: Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns"]
     seen: bool
-    """Whether any of it was in the capture."""
+    """Whether any of it was in the capture: where there is a policy, of what it judges."""
     paths: dict[str, int] = field(default_factory=dict)
     """Packets by path."""
     note: str = ""
