@@ -9,6 +9,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.report.drawing import LINE, Drawing
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 INCHES_PER_UNIT = 1 / 60
@@ -78,6 +79,13 @@ def figure(drawing: Drawing) -> Figure:
                 zorder=3,
             )
         )
+    _write(axes, drawing)
+    return result
+
+
+def _write(axes: Axes, drawing: Drawing) -> None:
+    """The words of the boxes, the first line of each bold, and the labels."""
+    for box in drawing.boxes:
         for number, text in enumerate(box.lines):
             axes.text(
                 box.x + 6,
@@ -100,7 +108,6 @@ def figure(drawing: Drawing) -> Figure:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             zorder=4,
         )
-    return result
 
 
 def _plain(text: str) -> str:
