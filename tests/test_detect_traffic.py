@@ -16,6 +16,8 @@ from builders import (
     PROXY_POLICY,
     RESOLVER,
     ROUTER,
+    RST,
+    SYN,
     TUNNEL_POLICY,
     VPN,
     WEB,
@@ -30,6 +32,7 @@ from builders import (
     judged,
     of,
     tcp_packet,
+    udp_packet,
     wireguard_data,
     wireguard_initiation,
     wireguard_response,
@@ -284,6 +287,52 @@ def test_what_the_far_end_begins_is_information(tmp_path: Path) -> None:
     recording.exchange(50, ETH0, "198.51.100.99", 6000, CLIENT, 7000, b"knock knock", b"yes?")
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert [finding.severity for finding in of(document, "PL201")] == ["info"]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "echo"])
+def test_an_answer_recorded_before_its_question_is_still_an_answer(
+    tmp_path: Path, protocol: str
+) -> None:
+    """A recording that begins in the middle of a conversation shows either end first."""
+    recording = behind_tunnel()
+    for i in range(3):
+        for ms, (near, far) in ((50, (WEB, CLIENT)), (50.5, (CLIENT, WEB))):
+            ports = (443, 45000) if near == WEB else (45000, 443)
+            if protocol == "tcp":
+                packet = tcp_packet(near, ports[0], far, ports[1], ACK, 1 + i * 900, bytes(900))
+            elif protocol == "udp":
+                packet = udp_packet(near, ports[0], far, ports[1], bytes(900))
+            else:
+                kind = 0 if near == WEB else 8
+                packet = ip_packet(near, far, 1, struct.pack("!BBHHH", kind, 0, 0, 1, i))
+            recording.ip(ms + i, ETH0, packet)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL204" if protocol == "tcp" else "PL201")
+    assert finding.severity == "high"
+    assert document.verdict.result == "leak"
+
+
+@pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])
+def test_names_that_others_ask_this_host_for_are_none_it_asked_for(
+    tmp_path: Path, stranger: str
+) -> None:
+    recording = behind_tunnel()
+    answer = dns_answer("www.example.com", WEB)
+    recording.exchange(50, ETH0, stranger, 40000, CLIENT, 53, dns_query(), answer)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "PL203" not in ids(document)
+    assert document.verdict.result == "no-leak"
+
+
+def test_a_scan_by_ipv6_that_this_host_refuses_is_no_leak(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.ip(50, ETH0, tcp_packet(WEB6, 40000, CLIENT6, 22, SYN))
+    recording.ip(51, ETH0, tcp_packet(CLIENT6, 22, WEB6, 40000, RST | ACK))
+    policy = TUNNEL_POLICY.merged(Policy.from_options(client=[CLIENT, CLIENT6]))
+    document = judged(recording, policy, tmp_path)
+    assert [finding.severity for finding in of(document, "PL204")] == ["info"]
+    assert document.verdict.result == "no-leak"
+    assert document.verdict.exposed_addresses == []
 
 
 def test_the_tail_of_an_old_connection_is_information(tmp_path: Path) -> None:

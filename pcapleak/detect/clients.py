@@ -91,7 +91,7 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
     # Of a recording that began late the answer may come first.
-    answered = _server_port(columns.orig_port[rows]) & ~_server_port(columns.resp_port[rows])
+    answered = server_port(columns.orig_port[rows]) & ~server_port(columns.resp_port[rows])
     beginnings = np.concatenate((weight * ~answered, weight * answered))
     took, began = map(dict, tally(version, hi, lo, np.concatenate((weight, weight)), beginnings))
     ranked = sorted(
@@ -100,7 +100,7 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
     return ranked[0], took[ranked[0]] / int(weight.sum())
 
 
-def _server_port(port: UInt16) -> Bool:
+def server_port(port: UInt16) -> Bool:
     """Ports that servers listen at and clients do not send from."""
     found: Bool = (port < 1024) | np.isin(port, SERVER_PORTS)
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from pcapleak.detect.columns import TCP, UDP
 from pcapleak.detect.judgement import TUNNEL_TRANSPORT
+from pcapleak.detect.paths import SYN, answered
 from pcapleak.detect.scene import Scene, single
 from pcapleak.model import Bool, Int64, Service
 
@@ -38,7 +39,7 @@ CONNECTIVITY_CHECKS = frozenset(
 """Hosts that operating systems and browsers ask to find captive portals."""
 
 HTTPS = 443
-_FIN, _SYN, _RST = 1, 2, 4
+_FIN, _RST = 1, 4
 TAIL_BYTES = 120
 """Mean frame length up to which packets carry hardly more than their headers."""
 KEEPALIVE_BYTES = 64
@@ -134,7 +135,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     yield (
         "answered",
         "the far end began it; this host only answered",
-        ~columns.orig_is_near & columns.public(columns.far),
+        answered(columns) & columns.public(columns.far),
     )
     yield (
         "clock",
@@ -164,7 +165,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
         "old connection",
         "the end of a connection that is older than the recording",
         (columns.protocol == TCP)
-        & (flags & _SYN == 0)
+        & (flags & SYN == 0)
         & (flags & (_FIN | _RST) != 0)
         & (columns.bytes <= TAIL_BYTES * columns.packets),
     )

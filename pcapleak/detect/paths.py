@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.detect.clients import server_port
 from pcapleak.detect.columns import TCP, UDP, Columns
 from pcapleak.detect.judgement import (
     BYPASS,
@@ -31,6 +32,8 @@ from pcapleak.policy import Rule
 ICMP, IGMP, ICMPV6 = 1, 2, 58
 ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""
+ECHO_REQUESTS = (8, 128)
+SYN = 2
 
 
 class Baseline(NamedTuple):
@@ -75,7 +78,8 @@ def assign_paths(scene: Scene) -> UInt8:
     path[local_traffic(scene)] = LOCAL
     dns = columns.serving(Service.DNS | Service.DOT) & ~columns.serving(Service.MDNS)
     # A resolver on the local network hands the questions on: asking it is no local matter.
-    path[outside & mine & dns & ~_discovery(columns)] = BYPASS
+    served = answered(columns) & ~columns.public(columns.far)
+    path[outside & mine & dns & ~_discovery(columns) & ~served] = BYPASS
     for network in scene.inner:
         # A destination inside the tunnel, reached beside it.
         path[outside & mine & columns.inside(columns.far, [network])] = BYPASS
@@ -134,6 +138,22 @@ def local_traffic(scene: Scene) -> Bool:
             rows &= near_link | far_private
         found |= rows
     return found & columns.on(scene.outside)
+
+
+def answered(columns: Columns) -> Bool:
+    """Flows that the far end began: the client only answered.
+
+    A recording that begins in their middle may show the answer first. There ports tell who
+    asked: of TCP without its SYN the lower one is the server's, of UDP one that servers have.
+    """
+    tcp = columns.protocol == TCP
+    control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
+    listening = server_port(columns.far_port) & ~server_port(columns.near_port)
+    asked = np.where(tcp, columns.far_port < columns.near_port, listening)
+    asked = np.where(control, np.isin(columns.near_port, ECHO_REQUESTS), asked)
+    opened = tcp & (columns.flows.tcp_flags & SYN != 0)
+    found: Bool = ~columns.orig_is_near & (~asked | opened)
+    return found
 
 
 def _discovery(columns: Columns) -> Bool:

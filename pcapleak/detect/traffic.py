@@ -25,6 +25,7 @@ from pcapleak.detect.gather import (
 )
 from pcapleak.detect.grey import Grey, benign_name, grey_parts, own_names
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
+from pcapleak.detect.paths import answered
 from pcapleak.detect.scene import Scene, single
 from pcapleak.detect.webrtc import webrtc_flows
 from pcapleak.document import Confidence, Finding, Severity
@@ -54,9 +55,10 @@ def traffic_findings(scene: Scene) -> Iterator[Finding]:
         return
     columns = scene.columns
     bypass = (scene.path == BYPASS) & (columns.sent_packets > 0)
-    dns = _dns(scene)
+    served = answered(columns)
+    dns = _dns(scene) & ~served
     webrtc = webrtc_flows(columns)
-    ipv6 = bypass & _ipv6_bypass(scene)
+    ipv6 = bypass & _ipv6_bypass(scene) & ~served
     if ipv6.any():
         yield from _ipv6(scene, rows_of(ipv6), webrtc)
     yield from _dns_findings(scene, bypass & dns)
