@@ -108,6 +108,21 @@ def test_a_rekeying_is_no_downtime(tmp_path: Path) -> None:
     ]
 
 
+def test_a_server_that_rekeys_first_is_not_taken_for_the_client(tmp_path: Path) -> None:
+    """Either end of WireGuard may, and a recording may begin long after the first handshake."""
+    recording = Recording()
+    recording.tunnel()
+    recording.exchange(
+        500, ETH0, VPN, 51820, CLIENT, 51820, wireguard_initiation(), wireguard_response()
+    )
+    recording.tunnel(600)
+    recording.exchange(900, ETH0, CLIENT, 50000, WEB, 9999, b"hello", b"there")
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert document.policy.fields["clients"].value == [CLIENT]
+    assert document.policy.fields["vpn_endpoints"].value == [f"{VPN}:51820/udp"]
+    assert document.verdict.result == "leak"
+
+
 def test_a_reconnect_from_another_port_leaves_a_gap(tmp_path: Path) -> None:
     recording = Recording()
     recording.tunnel(0, inside=False)

@@ -16,6 +16,7 @@ from pcapleak.protocols.ike import IkeMessage
 from pcapleak.protocols.openvpn import OpenVpnMessage
 from pcapleak.protocols.socks import SocksReply, SocksRequest
 from pcapleak.protocols.wireguard import WireGuardMessage
+from pcapleak.tracking.ice.hosts import is_private
 from pcapleak.tracking.proxies import Proxy, ProxyTable
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2"]
@@ -58,7 +59,7 @@ class Tunnel:
     interface: int
     transport: str
     client: Endpoint
-    """The end that sent the first handshake message."""
+    """The end that sent the first handshake message; if one end alone is private, that one."""
     server: Endpoint
     handshakes: list[Handshake] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
@@ -160,13 +161,12 @@ class TunnelTracker:
             if len(self._tunnels) >= MAX_TUNNELS:
                 self._dropped += 1
                 return None
+            client, server = context.source, context.destination
+            if is_private(server.address) and not is_private(client.address):
+                # Either end may rekey: of a recording that began late the server's may come first.
+                client, server = server, client
             tunnel = self._tunnels[key] = Tunnel(
-                kind,
-                context.interface,
-                context.transport,
-                context.source,
-                context.destination,
-                first_ns=context.ts_ns,
+                kind, context.interface, context.transport, client, server, first_ns=context.ts_ns
             )
             self._pending[key] = _Pending()
         tunnel.last_ns = context.ts_ns
