@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Literal, overload
 
-from pcapleak.analyzer import Analyzer, read_captures
-from pcapleak.capture import CaptureSource
-from pcapleak.capture.digest import Digests
-from pcapleak.garbage import rare_collection
-from pcapleak.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
-from pcapleak.model import RecordBatch
 from pcapleak.policy import Policy
 from pcapleak.report.report import Report
-
-Progress = Callable[[int, "int | None"], None]
-"""Called now and then with the bytes read and the bytes there are (None where unknown)."""
+from pcapleak.together import Progress, analyze_together
 
 
 @overload
@@ -85,63 +77,24 @@ def analyze(
 
         watcher = notebook_progress()
     pages = list(pages)
-    told = read_pages(pages)
-    asked = [f"page {Path(page).name}" for page in pages]
-    asked += ["all-flows"] * all_flows + ["key-log"] * (key_log is not None)
-
-    def report(files: Sequence[str | Path]) -> Report:
-        with closing(Digests(files)) as digests:
-            return read(files, digests)
-
-    def read(files: Sequence[str | Path], digests: Digests) -> Report:
-        keys = check_key_log(files, key_log)
-        if jobs > 1 and len(files) == 1 and keys is None:
-            from pcapleak.jobs import read_in_parts
-
-            together = read_in_parts(files[0], policy, jobs, watcher)
-            if together is not None:
-                return finish(together, digests)
-        with open_timeline(files) as (sources, batches):
-            if watcher is not None:
-                batches = _watched(batches, sources, watcher)
-            analyzer = read_captures(sources, batches, policy)
-            texts, hindrances = decrypt_signalling(sources, keys)
-            for context, channel, text in texts:
-                analyzer.add_decrypted(context, channel, text)
-            for number, hindrance in hindrances.items():
-                analyzer.state.captures[number].problems.append(hindrance)
-            return finish(analyzer, digests)
-
-    def finish(analyzer: Analyzer, digests: Digests) -> Report:
-        for facts, digest in zip(analyzer.state.captures, digests.results(), strict=True):
-            facts.sha256 = digest
-        analyzer.pages.update(told.candidates)
-        analyzer.state.page_facts.update(told.facts)
-        with rare_collection():
-            document = analyzer.document(all_flows=all_flows)
-        document.generator.options = asked
-        return Report(document)
-
+    report = partial(
+        analyze_together,
+        policy=policy,
+        pages=pages,
+        key_log=key_log,
+        all_flows=all_flows,
+        progress=watcher,
+        jobs=jobs,
+    )
     if isinstance(paths, str | Path):
-        return report([paths])
+        return Report(report([paths]))
+    files = list(paths)
     if merge:
-        return report(list(paths))
+        return Report(report(files))
     if jobs > 1:
         from pcapleak.many import analyze_each
 
-        files = list(paths)
         return list(
             map(Report, analyze_each(files, policy, jobs, pages, key_log, all_flows=all_flows))
         )
-    return [report([path]) for path in paths]
-
-
-def _watched(
-    batches: Iterator[RecordBatch], sources: Sequence[CaptureSource], progress: Progress
-) -> Iterator[RecordBatch]:
-    sizes = [source.size for source in sources]
-    total = sum(size for size in sizes if size is not None) if None not in sizes else None
-    for batch in batches:
-        yield batch
-        progress(sum(source.bytes_read for source in sources), total)
-    progress(sum(source.bytes_read for source in sources) if total is None else total, total)
+    return [Report(report([path])) for path in files]

@@ -10,6 +10,7 @@ from pcapleak.document import Document
 from pcapleak.errors import CaptureError
 from pcapleak.jobs import process_pool
 from pcapleak.policy import Policy
+from pcapleak.together import analyze_together
 
 
 def analyze_each(
@@ -51,9 +52,7 @@ def _analyze(
     key_log: str | Path | None,
     all_flows: bool,
 ) -> Document | CaptureError:
-    from pcapleak.api import analyze
-
     try:
-        return analyze(path, policy, pages=pages, key_log=key_log, all_flows=all_flows).document
+        return analyze_together([path], policy, pages=pages, key_log=key_log, all_flows=all_flows)
     except CaptureError as error:
         return error
