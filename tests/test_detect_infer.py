@@ -149,6 +149,26 @@ def test_a_confirmed_tunnel_that_carries_most_makes_a_policy(tmp_path: Path) -> 
     assert "handshake completed" in document.policy.fields["tunnels"].reasons[0]
 
 
+@pytest.mark.parametrize(
+    "places", [[(VPN, 51820), (VPN, 443)], [(f"198.51.100.{n}", 51820) for n in (40, 41, 42)]]
+)
+def test_a_tunnel_that_moved_is_judged_by_what_it_carried_everywhere(
+    tmp_path: Path, places: list[tuple[str, int]]
+) -> None:
+    recording = Recording()
+    for n, (server, port) in enumerate(places):
+        ends = ETH0, CLIENT, 51820, server, port
+        recording.exchange(1000 * n, *ends, wireguard_initiation(), wireguard_response())
+        for i in range(20):
+            recording.exchange(1000 * n + 10 + i, *ends, wireguard_data(900), wireguard_data(900))
+    document = judged(recording, Policy(), tmp_path, (ETH0,))
+    expected = [f"{server}:{port}/udp" for server, port in places]
+    assert document.policy.fields["vpn_endpoints"].value == expected
+    assert document.verdict.result == "no-leak"
+    recording.exchange(5000, ETH0, CLIENT, 50000, WEB, 9999, b"hello", b"there")
+    assert judged(recording, Policy(), tmp_path, (ETH0,)).verdict.result == "leak"
+
+
 def test_a_confirmed_tunnel_that_carries_little_makes_none(tmp_path: Path) -> None:
     """Mesh VPNs connect to peers while the web goes its own way."""
     assert judged(carried(0), Policy(), tmp_path, (ETH0,)).verdict.result == "no-policy"

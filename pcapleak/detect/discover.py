@@ -92,31 +92,48 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
 
 
 def _by_handshake(scene: Scene) -> list[SceneTunnel]:
-    """A tunnel that was seen to come up and carries most of its client's traffic."""
+    """Tunnels that were seen to come up and carry most of their client's traffic.
+
+    A tunnel may move to other servers and ports: what all of them carry counts together.
+    """
+    confirmed = [seen for seen in _confirmed(scene) if is_public(seen.server.address)]
+    servers: dict[tuple[int, IPAddress], dict[IPAddress, None]] = {}
+    for seen in confirmed:
+        there = servers.setdefault((seen.interface, seen.client.address), {})
+        there[seen.server.address] = None
+    shares = {
+        (interface, client): _share(scene.columns, interface, client, list(there))
+        for (interface, client), there in servers.items()
+    }
     found: dict[IPAddress, SceneTunnel] = {}
     clients = set()
-    for seen in _confirmed(scene):
-        share = _share(scene.columns, seen.interface, seen.client.address, seen.server.address)
-        if share < MAIN_SHARE or not is_public(seen.server.address):
+    for seen in confirmed:
+        client = seen.client.address
+        share = shares[seen.interface, client]
+        if share < MAIN_SHARE:
             continue
+        others = len(servers[seen.interface, client]) - 1
+        with_others = f" with {others} other{'s' if others > 1 else ''}" if others else ""
         reason = (
             f"{seen.kind} handshake completed with {seen.server} (frame "
-            f"{seen.handshakes[0].frames[1]}), which carries {share:.0%} of "
-            f"{seen.client.address}'s traffic to public addresses"
+            f"{seen.handshakes[0].frames[1]}), which{with_others} carries {share:.0%} of "
+            f"{client}'s traffic to public addresses"
         )
-        clients.add(seen.client.address)
-        found.setdefault(
+        clients.add(client)
+        tunnel = found.setdefault(
             seen.server.address,
             SceneTunnel(
                 label=str(seen.server),
                 is_named=False,
                 kind=seen.kind,
                 given=False,
-                endpoints=[_endpoint_rule(seen)],
-                reasons=[reason],
                 confidence="medium",
             ),
         )
+        rule = _endpoint_rule(seen)
+        if rule not in tunnel.endpoints:
+            tunnel.endpoints.append(rule)
+            tunnel.reasons.append(reason)
     return list(found.values()) if _one_host(clients) else []
 
 
@@ -134,14 +151,14 @@ def _confirmed(scene: Scene) -> list[SeenTunnel]:
     ]
 
 
-def _share(columns: Columns, interface: int, client: IPAddress, server: IPAddress) -> float:
-    """The part of a client's bytes with public addresses that it exchanges with `server`."""
+def _share(columns: Columns, interface: int, client: IPAddress, servers: list[IPAddress]) -> float:
+    """The part of a client's bytes with public addresses that it exchanges with `servers`."""
     ours = [ip_network(client)]
     orig, resp = columns.inside(columns.orig, ours), columns.inside(columns.resp, ours)
     rows = columns.on([interface]) & (orig | resp) & (columns.encapsulation == 0)
     rows &= np.where(orig, columns.public(columns.resp), columns.public(columns.orig))
     total = int(columns.bytes[rows].sum())
-    theirs = [ip_network(server)]
+    theirs = list(map(ip_network, servers))
     carried = rows & (columns.inside(columns.resp, theirs) | columns.inside(columns.orig, theirs))
     return int(columns.bytes[carried].sum()) / total if total else 0.0
 
