@@ -93,6 +93,12 @@ def recognised(payload: bytes, source: int = 40000, destination: int = 50000) ->
             Decoder.OPENVPN,
             id="OpenVPN tls-crypt-v2",
         ),
+        pytest.param(
+            b"\x50" + SESSION + b"\x0f\0\0\1time" + bytes(range(1, 240)),
+            Service.OPENVPN,
+            Decoder.OPENVPN,
+            id="OpenVPN 2.6 tls-crypt-v2",
+        ),
         pytest.param(b"\x38" + SESSION + b"\0\1\2\3\4", 0, Decoder.NONE, id="no reset"),
         pytest.param(b"\0\0\0\1" + bytes(6) + b"data", 0, Decoder.SOCKS_UDP, id="SOCKS IPv4"),
         pytest.param(b"\0\0\0\3\4host\0\x50", 0, Decoder.SOCKS_UDP, id="SOCKS name"),

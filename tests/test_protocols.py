@@ -76,6 +76,14 @@ def test_an_openvpn_server_reset_names_the_clients_session_whatever_the_digest(d
     assert message.remote_session_id == b"clientid"
 
 
+def test_an_encrypted_openvpn_reset_names_no_session_whatever_its_bytes_say() -> None:
+    wire = bytearray(b"\x40" + b"serverid" + b"\0\0\0\1time" + bytes(range(50, 99)))
+    assert len(wire) == 66
+    # Under tls-auth with SHA-256 this byte would count one acknowledgement.
+    wire[9 + 32 + 8] = 1
+    assert decode_openvpn(bytes(wire)).remote_session_id is None
+
+
 def test_openvpn_data_and_nonsense() -> None:
     assert decode_openvpn(b"\x48abc").kind == "data"
     for wrong in (b"", b"\x00" + bytes(20), b"\xf8" + bytes(20), b"\x38short", b"\x39" + bytes(20)):

@@ -279,6 +279,12 @@ def test_openvpn_resets_over_tcp() -> None:
     assert reading.kinds == ["OpenVpnMessage", "OpenVpnMessage"]
 
 
+def test_an_openvpn_reset_with_a_wrapped_key_over_tcp() -> None:
+    client = b"\x50" + b"clientid" + b"\x0f\0\0\1time" + bytes(32) + bytes(range(50, 240)) * 2
+    reading = read(Talk(dport=443).open().add(0, struct.pack("!H", len(client)) + client))
+    assert reading.kinds == ["OpenVpnMessage"]
+
+
 # Disorder and loss
 
 

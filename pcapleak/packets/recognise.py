@@ -265,7 +265,8 @@ def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     """OpenVPN hard resets, the first packets of either side.
 
     A reset ends in its packet id, which is 0, plain or under `tls-auth`; under `tls-crypt` its
-    ninth byte on is the wrapper's packet id, which starts from 1.
+    ninth byte on is the wrapper's packet id, which starts from 1; from version 2.6 on, under
+    `tls-crypt-v2`, its top byte is 15 (`EARLY_NEG_START`).
     """
     shaped = _one_of(heads.first, _RESETS) & (heads.length >= 14)
     shaped &= (heads.length == heads.declared) & (decoder[heads.rows] == Decoder.NONE.value)
@@ -275,6 +276,7 @@ def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     last = take_u32(heads.data, heads.offset + heads.length - 4)
     octets = heads.bytes
     wrapper = take_u32(heads.data, heads.offset + 9)
+    wrapper = np.where(wrapper >> 24 == 15, wrapper & 0xFF_FFFF, wrapper)
     wrapped = (wrapper > 0) & (wrapper < 256) & (heads.length >= 54)
     session = octets[:, 1:9].any(axis=1)
     chosen = heads.rows[session & ((last == 0) | wrapped)]

@@ -68,7 +68,10 @@ def decode_openvpn(data: bytes, length: int | None = None) -> OpenVpnMessage:
 def _remote_session(data: bytes) -> bytes | None:
     """A reset ends with its acknowledgements, the peer's session id if there are any, and its
     packet id; how much stands before depends on `tls-auth`'s digest, so the one length that
-    ends where the packet does is right."""
+    ends where the packet does is right. Where the packet id is not 0, a reset's, all of this is
+    encrypted."""
+    if data[-4:] != bytes(4):
+        return None
     for hmac in _HMAC_LENGTHS:
         at = 9 + hmac + (8 if hmac else 0)
         if at >= len(data):

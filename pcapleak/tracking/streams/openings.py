@@ -26,9 +26,9 @@ ENOUGH = 10
 """Bytes by which every protocol but SOCKS 5 is told."""
 
 OPENS = np.zeros(256, np.bool_)
-"""The first bytes of the streams that are read, DNS and STUN aside: a length below 256, SOCKS,
+"""The first bytes of the streams that are read, DNS and STUN aside: a length below 1024, SOCKS,
 TLS, and the texts of SIP, HTTP and XMPP."""
-OPENS[[0, 4, 5, 0x16, *b" \t\n\r\v\f<", *range(ord("A"), ord("Z") + 1)]] = True
+OPENS[[0, 1, 2, 3, 4, 5, 0x16, *b" \t\n\r\v\f<", *range(ord("A"), ord("Z") + 1)]] = True
 
 
 class Opening:
@@ -81,7 +81,7 @@ def recognise_opening(data: bytes, ports: tuple[int, int]) -> Reader | None:
         texts = (*METHODS, RESPONSE, *SIP_STARTS)
         possible = first < 0x40 or any(known.startswith(data) for known in texts)
         return MORE if possible else None
-    if first == 0 and int.from_bytes(data[:2], "big") == len(data) - 2:
+    if first < 4 and int.from_bytes(data[:2], "big") == len(data) - 2:
         return _prefixed(data)
     return None
 
@@ -107,7 +107,8 @@ def _socks(data: bytes) -> Reader | None:
 
 
 def _prefixed(data: bytes) -> Reader | None:
-    """One message behind its length: DNS on another port, or OpenVPN."""
+    """One message behind its length: DNS on another port, or OpenVPN, whose first under
+    `tls-crypt-v2` has some 350 bytes."""
     if data[2] in (0x38, 0x50):
         try:
             decode_openvpn(data[2:])
