@@ -37,7 +37,8 @@ def guard(
     the command sends.
     """
     judged_by = policy.read()
-    from pcapleak.cli.running import Plan, run
+    from pcapleak.cli.plan import Plan
+    from pcapleak.cli.running import run
 
     plan = Plan(
         judged_by,

@@ -75,7 +75,8 @@ def live(
     every other right at once, and sends nothing. Exit status: as `pcapleak analyze` has it.
     """
     judged_by = policy.read()
-    from pcapleak.cli.running import Plan, run
+    from pcapleak.cli.plan import Plan
+    from pcapleak.cli.running import run
 
     plan = Plan(
         judged_by,

@@ -14,7 +14,7 @@ from pcapleak.cli.live_screen import Screen
 if TYPE_CHECKING:
     from pcapleak.capture.live.evidence import EvidenceFile
     from pcapleak.capture.live.recorder import Recorder
-    from pcapleak.cli.running import Plan
+    from pcapleak.cli.plan import Plan
     from pcapleak.watch import Source, Watch
 
 

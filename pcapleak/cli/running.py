@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
 
 from pcapleak.cli.live_options import Via
+from pcapleak.cli.plan import Plan
 from pcapleak.cli.status import Threshold, exit_status
 from pcapleak.errors import PcapleakError
 
@@ -34,33 +34,6 @@ SETTLE_S = 1.0
 MAX_CHILDREN = 8
 """Commands of --exec running at a time; findings beyond it wait."""
 MAX_WAITING = 1000
-
-
-@dataclass(slots=True)
-class Plan:
-    """All that was asked for."""
-
-    policy: Policy
-    ifaces: Sequence[str] = ()
-    via: Via = Via.RING
-    filter: str | None = None
-    keep_root: bool = False
-    json: Path | None = None
-    jsonl: Path | None = None
-    plain: bool = False
-    tui: bool = False
-    record: Path | None = None
-    record_bytes: int = 1 << 30
-    evidence: Path | None = None
-    pre_s: float = 10.0
-    post_s: float = 5.0
-    duration: float | None = None
-    count: int | None = None
-    until_leak: bool = False
-    fail_on: Threshold | None = None
-    exec: Sequence[str] = ()
-    command: Sequence[str] = ()
-    """What `guard` runs."""
 
 
 @dataclass(slots=True)

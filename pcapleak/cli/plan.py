@@ -1,0 +1,41 @@
+"""What `live` and `guard` were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pcapleak.cli.live_options import Via
+from pcapleak.cli.status import Threshold
+
+if TYPE_CHECKING:
+    from pcapleak.policy import Policy
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that was asked for."""
+
+    policy: Policy
+    ifaces: Sequence[str] = ()
+    via: Via = Via.RING
+    filter: str | None = None
+    keep_root: bool = False
+    json: Path | None = None
+    jsonl: Path | None = None
+    plain: bool = False
+    tui: bool = False
+    record: Path | None = None
+    record_bytes: int = 1 << 30
+    evidence: Path | None = None
+    pre_s: float = 10.0
+    post_s: float = 5.0
+    duration: float | None = None
+    count: int | None = None
+    until_leak: bool = False
+    fail_on: Threshold | None = None
+    exec: Sequence[str] = ()
+    command: Sequence[str] = ()
+    """What `guard` runs."""
