@@ -13,6 +13,7 @@ from builders import (
     ETH0,
     FIN,
     INNER,
+    PROXY,
     PROXY_POLICY,
     RESOLVER,
     ROUTER,
@@ -268,6 +269,17 @@ def test_udp_beside_a_proxy_is_a_leak(tmp_path: Path) -> None:
     recording.socks()
     recording.exchange(50, ETH0, CLIENT, 50000, WEB, 443, b"\xc0\0\0\0\1" + bytes(1300), b"x" * 900)
     assert judged(recording, PROXY_POLICY, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize(("scheme", "result"), [("https", "no-leak"), ("http", "leak")])
+def test_udp_to_a_proxy_that_speaks_http3_is_the_way_to_the_proxy(
+    tmp_path: Path, scheme: str, result: str
+) -> None:
+    """CONNECT-UDP (RFC 9298) is carried by QUIC."""
+    recording = Recording()
+    recording.exchange(0, ETH0, CLIENT, 45000, PROXY, 443, b"\x45" + bytes(900), bytes(900))
+    policy = Policy.from_options(proxy=[f"{scheme}://{PROXY}:443"])
+    assert judged(recording, policy, tmp_path).verdict.result == result
 
 
 def test_clocks_are_information(tmp_path: Path) -> None:

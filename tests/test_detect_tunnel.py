@@ -199,6 +199,25 @@ def test_routes_for_public_ranges_from_dhcp_are_named(tmp_path: Path, option: in
     assert finding.confidence == "certain", "a flow went that way"
 
 
+def test_routes_and_networks_given_inside_the_tunnel_are_its_own(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    options = b"\1\4\xf0\0\0\0\x79\x06" + route("128.0.0.0/1")
+    recording.udp(5, WG0, "10.66.0.1", 67, INNER, 68, dhcp_ack(INNER, options, "10.66.0.1"))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert not {"PL208", "PL209"} & ids(document)
+    assert document.verdict.result == "no-leak"
+
+
+def test_routes_given_to_another_host_divert_nothing_of_this_one(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    options = b"\x79\x06" + route("128.0.0.0/1")
+    other = "192.168.50.77"
+    recording.udp(5, ETH0, ROUTER, 67, other, 68, dhcp_ack(other, options))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL208")] == ["medium"]
+    assert document.verdict.result == "no-leak"
+
+
 def test_halves_of_the_address_space_are_public_ranges(tmp_path: Path) -> None:
     assert of(judged(with_routes("0.0.0.0/1", "128.0.0.0/1"), TUNNEL_POLICY, tmp_path), "PL208")
 

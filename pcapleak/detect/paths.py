@@ -178,8 +178,12 @@ def _proxies(scene: Scene, path: UInt8) -> None:
     reached = columns.on([*scene.outside, *scene.ids("loopback")])
     for proxy in scene.proxies:
         there = columns.inside(columns.far, [single(proxy.endpoint.address)])
-        there &= (columns.protocol == TCP) & (columns.far_port == proxy.endpoint.port)
-        path[reached & there] = PROXY
+        there &= columns.far_port == proxy.endpoint.port
+        carrier = columns.protocol == TCP
+        if proxy.scheme == "https":
+            # Over HTTP/3 it forwards UDP too (RFC 9298).
+            carrier |= columns.protocol == UDP
+        path[reached & there & carrier] = PROXY
         for relay in proxy.relays:
             relayed = columns.inside(columns.far, [single(relay.address)])
             relayed &= (columns.protocol == UDP) & (columns.far_port == relay.port)

@@ -22,9 +22,10 @@ from pcapleak.detect.gather import (
 from pcapleak.detect.judgement import BYPASS
 from pcapleak.detect.scene import Scene
 from pcapleak.detect.timeline import TunnelLife
-from pcapleak.document import Finding
+from pcapleak.document import Finding, Severity
 from pcapleak.model import Bool
 from pcapleak.policy import Network
+from pcapleak.tracking.network import Lease
 
 
 def tunnel_findings(scene: Scene, lives: list[TunnelLife]) -> Iterator[Finding]:
@@ -143,6 +144,8 @@ def _injected_routes(scene: Scene) -> Iterator[Finding]:
     """PL208."""
     columns = scene.columns
     for lease in scene.state.network.leases():
+        if lease.interface in scene.inside_ids:
+            continue
         endpoints = [
             rule.network
             for tunnel in scene.tunnels
@@ -176,10 +179,19 @@ def _injected_routes(scene: Scene) -> Iterator[Finding]:
                 lease.interface,
                 "dhcp.option.type == 121 or dhcp.option.type == 249",
             ),
-            severity=None if scene.tunnels else "info",
+            severity=_severity(scene, lease, taken),
             confidence="certain" if taken.any() else "high",
             reasons=reasons,
         )
+
+
+def _severity(scene: Scene, lease: Lease, taken: Bool) -> Severity | None:
+    """Of routes for a host: what is given to another one than the client does not divert it."""
+    if not scene.tunnels:
+        return "info"
+    known = any(network.version == 4 for network in scene.clients)
+    other = known and not inside(lease.address, scene.clients) and not taken.any()
+    return "medium" if other else None
 
 
 def _public_lans(scene: Scene) -> Iterator[Finding]:
@@ -209,6 +221,8 @@ def _public_lans(scene: Scene) -> Iterator[Finding]:
                     )
                 )
     for network, who, interface, evidence in declared:
+        if interface in scene.inside_ids:
+            continue
         label = scene.label(interface)
         yield make(
             "PL209",
