@@ -91,6 +91,17 @@ def test_an_answer_to_a_remote_client_is_the_remotes_address(tmp_path: Path) -> 
     assert "198.51.100.99" not in document.verdict.exposed_addresses
 
 
+def test_a_stun_server_that_answers_strangers_asks_nothing_itself(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    ends = ETH0, "198.51.100.99", 40000, CLIENT, 3478
+    recording.exchange(50, *ends, binding_request(), binding_success("198.51.100.99", 40000))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL102")] == ["info"]
+    assert document.verdict.result == "no-leak"
+    recording.exchange(60, ETH0, CLIENT, 3478, "198.51.100.99", 40000, binding_request(b"u" * 12))
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "leak"
+
+
 def test_a_check_that_nobody_here_answers_is_no_leak_of_ours(tmp_path: Path) -> None:
     recording = behind_tunnel()
     recording.udp(50, ETH0, "198.51.100.99", 6000, CLIENT, 50000, check())

@@ -146,6 +146,7 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
     columns = scene.columns
     mask = webrtc_flows(columns) & (scene.path == BYPASS) & (columns.sent_packets > 0)
     rows = rows_of(mask)
+    served = _served(scene)
     sent: dict[int, list[int]] = {}
     for key, link in scene.state.ice.links.items():
         if scene.is_client(key.source.address):
@@ -169,7 +170,7 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
         senders = near_addresses(scene, part)
         where = "the proxy" if scene.is_proxy_only else "the tunnel"
         transport = "tcp" if columns.protocol[first] == 6 else "udp"
-        benign = set(part.tolist()) <= own
+        reason = _no_bypass(set(part.tolist()), own, served)
         yield make(
             "PL102",
             subject=f"{transport} {far if alone else 'many endpoints'} on {label}",
@@ -186,10 +187,36 @@ def _bypass(scene: Scene, own: set[int]) -> Iterator[Finding]:
                 if alone
                 else "stun or dtls or rtp",
             ),
-            severity="info" if benign else None,
+            severity="info" if reason else None,
             addresses=[address for address in senders if is_public(address)],
-            reasons=["a VPN client looks for its own address"] if benign else (),
+            reasons=[reason] if reason else (),
         )
+
+
+def _no_bypass(rows: set[int], own: set[int], served: set[int]) -> str | None:
+    """Why none of these flows is WebRTC's of this host, if so."""
+    if rows <= own:
+        return "a VPN client looks for its own address"
+    if rows <= served:
+        return "the far end asked; this host only answered, as a STUN server does"
+    return None
+
+
+def _served(scene: Scene) -> set[int]:
+    """Flows on which others asked this host for their address, and it asked nothing.
+
+    An agent answers too, but to checks (RFC 8445 section 7.3).
+    """
+    columns = scene.columns
+    asked: set[int] = set()
+    asks: set[int] = set()
+    for key, link in scene.state.ice.links.items():
+        if scene.is_client(key.source.address):
+            asks.update((link.flow,) if link.asks else ())
+        elif link.bare is not None and link.checks is None:
+            asked.add(link.flow)
+    more = columns.serving(_WEBRTC & ~Service.STUN)
+    return {row for row in asked - asks if not more[row]}
 
 
 def _with_messages(evidence: Evidence, sent: dict[int, list[int]], rows: Int64) -> Evidence:
