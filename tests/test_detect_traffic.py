@@ -324,6 +324,18 @@ def test_an_answer_recorded_before_its_question_is_still_an_answer(
     assert document.verdict.result == "leak"
 
 
+def test_asking_a_router_by_its_link_local_address_is_a_bypass(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    answer = dns_answer("www.example.com", WEB)
+    recording.exchange(50, ETH0, "fe80::42", 45000, "fe80::1", 53, dns_query(), answer)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    (finding,) = of(document, "PL203")
+    assert finding.subject == "DNS to fe80::1 on eth0"
+    assert "PL202" not in ids(document), "nothing native leaves the link"
+    assert document.verdict.result == "leak"
+    assert document.policy.fields["lans"].value == ["192.168.50.0/24"]
+
+
 @pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])
 def test_names_that_others_ask_this_host_for_are_none_it_asked_for(
     tmp_path: Path, stranger: str

@@ -10,7 +10,7 @@ import numpy as np
 from pcapleak.detect.addresses import classify, inside, is_public
 from pcapleak.detect.columns import Columns, tally
 from pcapleak.document import Confidence
-from pcapleak.model import Bool, Interface, IPAddress, UInt16
+from pcapleak.model import Bool, Interface, IPAddress, Service, UInt16
 from pcapleak.policy import Network
 
 MAX_MORE = 8
@@ -75,7 +75,7 @@ def complete_clients(
     for version in (4, 6):
         if not any(network.version == version for network in known.networks):
             _most_common(known, columns, plain & (columns.version == version), version)
-    return _further(known, columns, plain, own)
+    return _further(known, columns, plain, ids, own)
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
@@ -118,7 +118,9 @@ def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> No
     )
 
 
-def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAddress]:
+def _further(
+    known: Known, columns: Columns, rows: Bool, ids: list[int], own: bool
+) -> list[IPAddress]:
     mine = columns.inside(columns.orig, known.networks)
     mine |= columns.inside(columns.resp, known.networks)
     links = [
@@ -143,7 +145,19 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
                 known.add(address, "sends from the same /64 as the client", "medium")
             elif not is_public(address):
                 others.append(address)
+    _link_local(known, columns, ids, own)
     return others
+
+
+def _link_local(known: Known, columns: Columns, ids: list[int], own: bool) -> None:
+    """The client's link-local address, where a resolver was asked from it: routers announce
+    themselves as resolvers by their own (RFC 8106)."""
+    rows = columns.on(ids) & columns.serving(Service.DNS | Service.DOT) & (columns.version == 6)
+    rows &= ~columns.serving(Service.MDNS) & columns.linked(columns.orig)
+    rows &= ~columns.multicast(columns.resp) & server_port(columns.resp_port)
+    (askers,) = tally(6, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows])
+    for address, _ in askers[:MAX_MORE] if own or len(askers) == 1 else ():
+        known.add(address, "asks a resolver from its link-local address", "medium")
 
 
 def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
@@ -174,7 +188,7 @@ def lan_guess(clients: list[Network]) -> list[tuple[Network, str, Confidence]]:
             found.append(
                 (ip_network((address, 24), strict=False), f"the /24 around {address}", "low")
             )
-        elif address.version == 6:
+        elif address.version == 6 and not address.is_link_local:
             found.append(
                 (ip_network((address, 64), strict=False), f"the /64 of {address}", "medium")
             )

@@ -93,6 +93,10 @@ class Columns:
         """Flows whose end `side` never leaves its host."""
         return column_of(side.kind, "loopback")
 
+    def linked(self, side: Side) -> Bool:
+        """Flows whose end `side` is link-local."""
+        return column_of(side.kind, "link-local")
+
     def special(self, side: Side) -> Bool:
         """Flows whose end `side` is no host's address beyond the link."""
         return column_of(side.kind, "multicast", "link-local", "loopback", "reserved")

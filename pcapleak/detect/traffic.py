@@ -90,8 +90,8 @@ def _ipv6_bypass(scene: Scene) -> Bool:
     within &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
     if within.any() or any(network.version == 6 for network in scene.inner):
         return none
-    six: Bool = columns.version == 6
-    return six
+    six: Bool = (columns.version == 6) & ~columns.special(columns.orig)
+    return six & ~columns.special(columns.resp)
 
 
 def _ipv6(scene: Scene, rows: Int64, webrtc: Bool) -> Iterator[Finding]:
