@@ -129,6 +129,30 @@ def test_the_same_answer_whether_the_name_or_the_request_comes_first() -> None:
     ]
 
 
+def test_a_pages_names_are_of_its_first_session_and_the_next_ones_have_them_from_it() -> None:
+    """A page makes three connections 300 ms apart: Chromium announces with the first."""
+    scene = Scene()
+    for i in range(3):
+        scene.gather(1.0 + i * 0.3, end("192.0.2.7", 5000 + i), end("203.0.113.9", 6000 + i))
+    scene.announce(1.01, "192.0.2.7")
+    first, *later = scene.sessions()
+    assert first.ip_handling_mode.reasons == ["announced a `.local` name while gathering"]
+    assert first.candidates[0].port == 5000
+    for session in later:
+        assert "earlier session" in session.ip_handling_mode.reasons[0]
+        assert session.candidates[0].mdns_name == NAME
+
+
+def test_a_name_announced_just_before_its_session_is_not_an_older_ones() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000))
+    scene.gather(20.0, end("192.0.2.7", 5001), end("203.0.113.9", 6001))
+    scene.announce(19.9, "192.0.2.7")
+    old, new = scene.sessions()
+    assert [one.mdns_name for one in old.candidates] == [None, None]
+    assert new.candidates[0].mdns_name == NAME
+
+
 def test_a_port_that_goes_on_over_another_interface_is_the_same_session() -> None:
     scene = Scene()
     scene.gather(1.0, end("10.66.0.2", 5000), end("198.51.100.40", 5000), interface=1)

@@ -107,28 +107,36 @@ def _reach(names: Iterable[NameRecord], hosts: Hosts) -> set[IPAddress]:
 
 
 def _parents(name: NameRecord, page: Page, agents: list[Agent], hosts: Hosts) -> list[Agent]:
-    """The sessions that began just before a name was announced; several if at once."""
+    """The sessions that began next to when a name was announced; several if at once.
+
+    One that began after its page's names were announced has them from the page.
+    """
     first = name.first_ns or 0
     if page.parents and first - page.first_ns <= QUEUE_NS:
         return page.parents
-    found: list[Agent] = []
+    able: list[Agent] = []
     reach: set[IPAddress] = set()
     end = bisect_right(agents, first + BEFORE_NS, key=lambda one: one.began_ns)
     for agent in reversed(agents[max(0, end - MAX_LOOK_BACK) : end]):
         if agent.began_ns < first - BORN_NS:
             break
-        if found and found[-1].began_ns - agent.began_ns > AT_ONCE_NS:
-            break
         if not name.nsec and agent.address_set.isdisjoint(name.addresses):
             continue
         reach = reach or _reach([name], hosts)
         if not agent.address_set.isdisjoint(reach):
-            found.append(agent)
-    if not name.nsec and len(found) > 1:
+            able.append(agent)
+    if not able:
+        return []
+    if name.nsec:
+        born = min(able, key=lambda one: abs(one.began_ns - first))
+    else:
         # Firefox makes names for each session, and nothing on the wire tells whose this is:
         # a session that began later has more of its questions still to come.
-        found[0].unsure.add(name.name)
-        return found[:1]
+        born = able[0]
+    found = [one for one in able if abs(one.began_ns - born.began_ns) <= AT_ONCE_NS]
+    if not name.nsec and len(found) > 1:
+        born.unsure.add(name.name)
+        return [born]
     return found
 
 
