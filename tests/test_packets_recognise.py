@@ -70,6 +70,13 @@ def recognised(payload: bytes, source: int = 40000, destination: int = 50000) ->
             Decoder.WIREGUARD,
             id="WireGuard response",
         ),
+        pytest.param(
+            b"\1\x5a\x6b\x7c" + bytes(112) + SESSION * 2 + bytes(16),
+            Service.WIREGUARD | Service.WIREGUARD_HANDSHAKE,
+            Decoder.WIREGUARD,
+            id="WireGuard initiation of WARP",
+        ),
+        pytest.param(b"\1\x5a\x6b\x7c" + bytes(144), 0, Decoder.NONE, id="zeros at the end"),
         pytest.param(b"\4\0\0\0" + bytes(28), Service.WIREGUARD, Decoder.NONE, id="keep-alive"),
         pytest.param(b"\4\0\0\0" + bytes(29), 0, Decoder.NONE, id="not a multiple of 16"),
         pytest.param(

@@ -49,6 +49,8 @@ def test_wireguard_messages_and_their_indices() -> None:
     [
         b"\1\0\0\0" + bytes(143),
         b"\1\0\0\1" + bytes(144),
+        b"\1\0\0\1" + bytes(range(1, 145)),
+        b"\4\0\0\1" + bytes(28),
         b"\5\0\0\0" + bytes(144),
         b"\4\0\0\0" + bytes(30),
         b"\2\0\0\0",
@@ -57,6 +59,13 @@ def test_wireguard_messages_and_their_indices() -> None:
 def test_what_is_only_near_wireguard_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode_wireguard(data)
+
+
+def test_handshakes_of_warp_have_filled_reserved_bytes() -> None:
+    mac = bytes(range(16)) + bytes(16)
+    asked = decode_wireguard(b"\1abc" + struct.pack("<I", 7) + bytes(108) + mac)
+    answer = decode_wireguard(b"\2abc" + struct.pack("<II", 9, 7) + bytes(48) + mac)
+    assert asked.sender_index == answer.receiver_index == 7
 
 
 def test_a_cut_wireguard_message_is_judged_by_its_datagram() -> None:

@@ -70,6 +70,9 @@ _SIP_SECOND[[start[1] for start in SIP_STARTS]] = True
 _SOCKS_LEAST = np.zeros(256, np.uint8)
 _SOCKS_LEAST[[1, 3, 4]] = [10, 8, 22]
 """Bytes of a SOCKS header (RFC 1928 section 7) with the shortest address by its type."""
+_WIREGUARD_SIZES = np.zeros(256, np.int64)
+_WIREGUARD_SIZES[[1, 2, 3]] = [148, 92, 64]
+"""Bytes of a handshake's messages by type (WireGuard paper section 5.4)."""
 _RESETS = (0x38, 0x40, 0x50)
 """OpenVPN hard resets (client and server version 2, client version 3), all with key 0."""
 
@@ -210,11 +213,13 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     decoder[rows[stun]] = Decoder.STUN.value
     free &= ~stun
 
-    handshake = (
-        ((word == 0x01000000) & (declared == 148))
-        | ((word == 0x02000000) & (declared == 92))
-        | ((word == 0x03000000) & (declared == 64))
-    ) & ~stun
+    shaped = _one_of(heads.first, (1, 2, 3)) & (declared == _WIREGUARD_SIZES.take(heads.first))
+    handshake = shaped & (word & np.uint32(0xFF_FFFF) == 0) & ~stun
+    # Cloudflare's WARP fills the reserved bytes; then MAC1 must be there, and no MAC2.
+    near = np.flatnonzero(shaped & ~handshake & free & (heads.first < 3) & (length == declared))
+    if len(near):
+        macs = take(heads.data, heads.offset[near] + declared[near] - 32, 32)
+        handshake[near] = macs[:, :16].any(axis=1) & ~macs[:, 16:].any(axis=1)
     data = (word == 0x04000000) & (declared >= 32) & (declared % 16 == 0) & ~stun
     services[rows[data]] |= Service.WIREGUARD.value
     services[rows[handshake]] |= Service.WIREGUARD.value | Service.WIREGUARD_HANDSHAKE.value

@@ -40,12 +40,17 @@ def decode_wireguard(data: bytes, length: int | None = None) -> WireGuardMessage
     """The WireGuard message that fills `data` (WireGuard paper section 5.4).
 
     `length` is the datagram's own where the capture holds less of it. Only the header is read;
-    data messages are told by shape alone, which other protocols share.
+    data messages are told by shape alone, which other protocols share. Cloudflare's WARP fills the
+    reserved bytes: such a message counts where it is part of a handshake, with MAC1 and a MAC2 of
+    zeros.
     """
     size = len(data) if length is None else length
     if len(data) < 16:
         raise DecodeError("wireguard", "header", len(data), "shorter than any message")
-    if data[1] or data[2] or data[3]:
+    filled = data[1:4] != b"\0\0\0"
+    if filled and (
+        data[0] not in (1, 2) or len(data) < size or any(data[-16:]) or not any(data[-32:-16])
+    ):
         raise DecodeError("wireguard", "header", 1, "reserved bytes are not zero")
     kind = data[0]
     if kind == 4:

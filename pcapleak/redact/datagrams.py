@@ -119,8 +119,14 @@ class Datagrams:
     def _low(self, data: bytes, declared: int, depth: int) -> Canvas | None:
         """First bytes below 64: WireGuard, DTLS, SOCKS, OpenVPN."""
         first = data[0]
-        if data[1:4] == b"\0\0\0" and first in _WIREGUARD and declared == _WIREGUARD[first][0]:
-            return _head(data, _WIREGUARD[first][1])
+        if first in _WIREGUARD and declared == _WIREGUARD[first][0]:
+            if data[1:4] == b"\0\0\0":
+                return _head(data, _WIREGUARD[first][1])
+            # WARP fills the reserved bytes: MAC1, a hash over the rest, shows what it is.
+            if first < 3 and len(data) == declared and not any(data[-16:]):
+                canvas = _head(data, _WIREGUARD[first][1])
+                canvas.number(declared - 32, declared - 16)
+                return canvas
         if data[:4] == b"\4\0\0\0" and declared >= 32 and declared % 16 == 0:
             return _head(data, 16)
         if 20 <= first <= 25 and data[1:3] in _DTLS_VERSIONS:
@@ -172,9 +178,10 @@ def _ipsec(data: bytes, *, natted: bool) -> Canvas:
 
 
 def _openvpn(data: bytes) -> Canvas | None:
-    """Hard resets, which hold session ids, hashes and counters only."""
-    if data[0] in _RESETS and 14 <= len(data) <= 120:
-        return _head(data, len(data))
+    """Hard resets, which hold session ids, hashes and counters only; a client's key, wrapped for
+    `tls-crypt-v2`, comes last and makes them longer."""
+    if data[0] in _RESETS and len(data) >= 14:
+        return _head(data, len(data) if len(data) <= 120 else 17)
     return None
 
 
