@@ -266,6 +266,12 @@ def test_dns_on_port_53_and_by_structure_on_others() -> None:
         assert reading.services == Service.DNS
 
 
+def test_a_dns_message_is_read_however_its_length_was_sent() -> None:
+    query = struct.pack("!6H", 1, 0x100, 1, 0, 0, 0) + b"\x07example\x03org\x00\x00\x01\x00\x01"
+    talk = Talk(dport=53).open().add(0, b"\0").add(0, bytes((len(query),))).add(0, query)
+    assert read(talk).kinds == ["DnsMessage"]
+
+
 def test_a_hello_on_port_853_opens_dns_over_tls() -> None:
     assert read(Talk(dport=853).open().add(0, hello())).services == Service.TLS | Service.DOT
     assert Service.DOT not in read(Talk(dport=443).open().add(0, hello())).services

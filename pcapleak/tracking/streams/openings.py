@@ -72,7 +72,9 @@ def recognise_opening(data: bytes, ports: tuple[int, int]) -> Reader | None:
     if looks_like_http(data):
         return HttpReader()
     if DNS_PORT in ports:
-        return DnsReader() if len(data) >= 2 and data[:2] >= b"\0\x0c" else None
+        if len(data) < 2:
+            return MORE
+        return DnsReader() if data[:2] >= b"\0\x0c" else None
     if looks_like_tls(data):
         return TlsReader() if len(data) >= 6 else MORE
     if first in (4, 5):
