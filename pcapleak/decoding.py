@@ -36,6 +36,7 @@ from pcapleak.protocols.wireguard import WireGuardMessage, decode_wireguard
 from pcapleak.protocols.xmpp import XmppStanza
 from pcapleak.tracking.credentials import Credential, Credentials
 from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.hellos import QuicHellos
 from pcapleak.tracking.relays import RelayTable
 from pcapleak.tracking.streams import TcpStreams
 from pcapleak.tracking.transactions import Transaction, TransactionTable
@@ -174,7 +175,7 @@ def read_messages(
         CaptureError: as `open_capture`.
     """
     flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
-    datagrams = Datagrams(flows)
+    datagrams, hellos = Datagrams(flows), QuicHellos()
     files = [paths] if isinstance(paths, str | Path) else paths
     with open_timeline(files, interfaces=interfaces) as (sources, batches):
         dissector = Dissector(sources[0].interfaces)
@@ -189,6 +190,8 @@ def read_messages(
             ]
             events.sort(key=lambda event: event[0].frame)
             for context, message in events:
+                if isinstance(message, QuicInitial):
+                    message = hellos.join(context, message)
                 yield from _opened(relays, context, message)
 
 

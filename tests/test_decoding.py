@@ -256,3 +256,10 @@ def test_the_turn_password_proves_a_recorded_allocation(corpus: Path) -> None:
             ("Refresh Request", proof),
             ("Refresh Success Response", proof),
         ]
+
+
+def test_a_quic_hello_over_two_datagrams_names_its_server(corpus: Path) -> None:
+    """As tshark reads it."""
+    capture = corpus / "public" / "suricata-verify__quic-frag-unordered_input.pcap"
+    summaries = [one.summary for one in decode_capture(capture, {"quic"})]
+    assert summaries[1] == "QUIC Initial version 0x00000001 mastodon.social"
