@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from . import servers
@@ -110,6 +112,11 @@ class Lab:
         for interface in interfaces:
             self.recorder.add(interface, *options)
 
+    def record_at(self, host: Host) -> None:
+        """Record at another host than the client."""
+        self.recorder = Recorder(host, self.scratch)
+        self._stack.callback(self.recorder.stop)
+
     @property
     def recording(self) -> bool:
         """Whether anything is recorded yet."""
@@ -185,13 +192,14 @@ class Lab:
         *,
         proxy: str | None = None,
         flags: tuple[str, ...] = (),
+        preferences: Mapping[str, bool] = MappingProxyType({}),
         url: str = PAGE_URL,
         host: Host | None = None,
         browser: str | None = None,
     ) -> Page:
         """Open the page in a browser on the client, unless another host is given.
 
-        ``flags`` are Chromium's; Firefox takes none.
+        ``flags`` are Chromium's, ``preferences`` Firefox's.
         """
         place = host or self.net.client
         page: Page
@@ -199,7 +207,8 @@ class Lab:
             arguments = (*flags, *([f"--proxy-server={proxy}"] if proxy else []))
             page = Chromium(place, self.scratch, arguments, self.key_log)
         else:
-            page = Firefox(place, self.scratch, _firefox_proxy(proxy), self.key_log)
+            chosen = {**_firefox_proxy(proxy), **preferences}
+            page = Firefox(place, self.scratch, chosen, self.key_log)
         self._stack.callback(page.close)
         page.open(url)
         self.pages.append(page)

@@ -6,20 +6,14 @@ import time
 
 from .firefox import DRIVING_FILTER
 from .network import (
-    CLIENT,
     FRAME,
-    GATEWAY,
-    LOCAL_NET_CLIENT,
-    LOCAL_NET_ROUTER,
     STUN,
-    VPN,
     WEB,
     Host,
 )
 from .session import (
     DUAL_STACK,
     NAMED_URL,
-    PAGE_URL,
     STUN_ONLY,
     Lab,
     Page,
@@ -29,7 +23,6 @@ from .session import (
     ice,
     must_connect,
 )
-from .tunnels import Tunnel
 
 TURN_UDP = f"turn:{STUN}:3478?transport=udp"
 TURN_TCP = f"turn:{STUN}:3478?transport=tcp"
@@ -40,23 +33,12 @@ _MICROPHONE_FLAGS = (
     "--use-fake-device-for-media-stream",
     f"--unsafely-treat-insecure-origin-as-secure=http://{WEB}",
 )
-# The option's list: network, router, network, router, ... (RFC 3442).
-_TAKE_ROUTES = """#!/bin/sh
-[ "$1" = bound ] || exit 0
-set -- $staticroutes
-while [ $# -ge 2 ]; do
-  [ "$1" = 0.0.0.0/0 ] || ip route replace "$1" via "$2" dev "$interface"
-  shift 2
-done
-"""
-_TAKE_ADDRESS = """#!/bin/sh
-[ "$1" = bound ] || exit 0
-ip -4 addr flush dev "$interface"
-ip addr add "$ip/$mask" dev "$interface"
-ip route replace default via "$router"
-"""
-# The browser repeats its request to the STUN server every ten seconds.
-_KEEPALIVE_S = 11
+_MICROPHONE_PREFERENCES = {
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
+    "media.devices.insecure.enabled": True,
+    "media.getusermedia.insecure.enabled": True,
+}
 
 
 def direct(lab: Lab) -> None:
@@ -112,7 +94,7 @@ def turn(
 ) -> None:
     """A TURN server at ``url``, behind SOCKS5 unless ``direct``."""
     lab.start(tls=tls)
-    proxy = None if direct else lab.socks()
+    proxy = None if direct else _passed_proxy(lab)
     lab.record("eth0")
     page = lab.open(proxy=proxy, flags=lab.trust())
     gather(page, "a", ice(url, relay_only=relay_only))
@@ -123,29 +105,14 @@ def microphone(lab: Lab) -> None:
     lab.start()
     proxy = lab.socks()
     lab.record("eth0")
-    gather(_with_microphone(lab, proxy), "a", DUAL_STACK)
+    gather(with_microphone(lab, proxy), "a", DUAL_STACK)
 
 
-def microphone_tunnel(lab: Lab) -> None:
-    """A full tunnel, and the microphone granted."""
-    lab.start()
-    _enter(lab, lab.wireguard())
-    gather(_with_microphone(lab))
-
-
-def microphone_source_route(lab: Lab) -> None:
-    """The same on a host that routes by source address."""
-    lab.start()
-    _enter(lab, lab.wireguard())
-    # What Windows and macOS do by themselves: a packet leaves by the interface of its source.
-    lab.net.client.links(
-        f"route add default via {GATEWAY} table 50", f"rule add from {CLIENT} table 50"
+def with_microphone(lab: Lab, proxy: str | None = None, host: Host | None = None) -> Page:
+    """The page, with its microphone granted."""
+    page = lab.open(
+        proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES, host=host
     )
-    gather(_with_microphone(lab))
-
-
-def _with_microphone(lab: Lab, proxy: str | None = None, host: Host | None = None) -> Page:
-    page = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, host=host)
     call(page, "media", {"audio": True})
     return page
 
@@ -165,9 +132,9 @@ def _passed_proxy(lab: Lab) -> str:
 
 
 def frame(lab: Lab) -> None:
-    """The page in a frame of another origin, behind SOCKS5."""
+    """The page in a frame of another origin, behind a proxy."""
     lab.start()
-    proxy = lab.socks()
+    proxy = _passed_proxy(lab)
     lab.record("eth0")
     page = lab.open(proxy=proxy)
     call(page, "enter", f"http://{FRAME}/")
@@ -183,14 +150,14 @@ def lan_pair(lab: Lab) -> None:
     connect(here, there)
 
 
-def video_call(lab: Lab) -> None:
-    """A camera granted, and a second of video to a peer on the internet, past SOCKS5."""
+def video_call(lab: Lab, *, audio: bool = False) -> None:
+    """A camera granted, and a second of video to a peer on the internet, past the proxy."""
     lab.start()
-    proxy = lab.socks()
+    proxy = _passed_proxy(lab)
     lab.record("eth0")
-    here = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS)
+    here = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES)
     there = lab.open(host=lab.net.peer, browser="chromium")
-    call(here, "media", {"video": {"width": 64, "height": 48, "frameRate": 5}})
+    call(here, "media", {"audio": audio, "video": {"width": 64, "height": 48, "frameRate": 5}})
     here.run("window.sending = true")
     connect(here, there)
     time.sleep(1)
@@ -212,7 +179,7 @@ def turn_call(lab: Lab) -> None:
     proxy = lab.socks()
     lab.record("eth0")
     here = lab.open(proxy=proxy)
-    there = _with_microphone(lab, host=lab.net.neighbour)
+    there = with_microphone(lab, host=lab.net.neighbour)
     connect(here, there, ice(TURN_UDP, relay_only=True), STUN_ONLY)
 
 
@@ -227,124 +194,6 @@ def signalling(lab: Lab, *, tls: bool) -> None:
     page = lab.open(proxy=proxy, flags=lab.trust())
     url = f"{'wss' if tls else 'ws'}://{WEB}/signal"
     must_connect(call(page, "signal", url, STUN_ONLY))
-
-
-def _enter(lab: Lab, tunnel: Tunnel, *destinations: str) -> None:
-    """Record, bring the tunnel up and route these destinations into it, by default all."""
-    if not lab.recording:
-        lab.record("eth0")
-    tunnel.up()
-    lab.record(tunnel.device)
-    if destinations:
-        tunnel.route(*destinations)
-    else:
-        tunnel.route_all()
-
-
-def full_tunnel(lab: Lab) -> None:
-    """All of IPv4 and DNS through WireGuard."""
-    lab.start()
-    _enter(lab, lab.wireguard())
-    lab.use_tunnel_resolver()
-    gather(lab.open(url=NAMED_URL))
-
-
-def dns_beside_tunnel(lab: Lab) -> None:
-    """All of IPv4 through WireGuard, DNS asked of the LAN's router."""
-    lab.start()
-    _enter(lab, lab.wireguard())
-    gather(lab.open(url=NAMED_URL))
-
-
-def native_ipv6(lab: Lab, url: str = PAGE_URL) -> None:
-    """All of IPv4 through WireGuard, IPv6 beside it."""
-    lab.start()
-    _enter(lab, lab.wireguard())
-    gather(lab.open(url=url), "a", DUAL_STACK)
-
-
-def split_tunnel(lab: Lab) -> None:
-    """Only the page through WireGuard."""
-    lab.start()
-    _enter(lab, lab.wireguard(), f"{WEB}/32")
-    gather(lab.open())
-
-
-def split_tunnel_any(lab: Lab) -> None:
-    """The same, recorded on Linux's `any`."""
-    lab.start()
-    tunnel = lab.wireguard()
-    tunnel.up()
-    lab.record("any", options=("-y", "LINUX_SLL2", "-f", DRIVING_FILTER))
-    tunnel.route(f"{WEB}/32")
-    gather(lab.open())
-
-
-def tunnel_drop(lab: Lab, *, restore: bool = False) -> None:
-    """The tunnel vanishes between two gatherings; with ``restore`` it comes back first."""
-    lab.start()
-    _drop_between(lab, lab.wireguard(), restore=restore)
-
-
-def _drop_between(lab: Lab, tunnel: Tunnel, *, restore: bool = False) -> None:
-    _enter(lab, tunnel)
-    page = lab.open()
-    gather(page, "a")
-    # A recorder loses what it has not yet written when its interface vanishes.
-    time.sleep(2)
-    tunnel.drop()
-    time.sleep(_KEEPALIVE_S)
-    if restore:
-        _enter(lab, tunnel)
-    gather(page, "c")
-
-
-def kill_switch(lab: Lab) -> None:
-    """The tunnel vanishes, and a firewall holds back what would go beside it."""
-    lab.start()
-    tunnel = lab.wireguard()
-    lab.net.client.run("nft", "add table inet lab")
-    lab.net.client.run(
-        "nft", "add chain inet lab out { type filter hook output priority 0; policy drop; }"
-    )
-    for allowed in (
-        "oifname { lo, wg0 }",
-        f"ip daddr {{ {VPN}, 192.168.50.0/24, 224.0.0.0/4 }}",
-        "ip6 daddr { fe80::/10, ff00::/8 }",
-    ):
-        lab.net.client.run("nft", f"add rule inet lab out {allowed} accept")
-    _drop_between(lab, tunnel)
-
-
-def openvpn(lab: Lab) -> None:
-    """All of IPv4 and DNS through OpenVPN."""
-    lab.start()
-    _enter(lab, lab.openvpn())
-    lab.use_tunnel_resolver()
-    gather(lab.open(url=NAMED_URL))
-
-
-def dhcp_route(lab: Lab) -> None:
-    """A full tunnel, and a lease that routes the STUN server's network past it."""
-    lab.start()
-    lab.dhcp(CLIENT, "121,198.51.100.8/29,192.168.50.1,0.0.0.0/0,192.168.50.1")
-    _enter(lab, lab.wireguard())
-    lab.renew_lease(_TAKE_ROUTES)
-    gather(lab.open())
-
-
-def local_net(lab: Lab) -> None:
-    """A full tunnel, on a LAN whose range is the STUN server's network."""
-    lab.start()
-    router = lab.net.router
-    router.links(f"addr add {LOCAL_NET_ROUTER}/29 dev lan0", f"route add {STUN} via 203.0.113.1")
-    # The router answers for the server's address and passes on what is sent to it.
-    router.sysctl("net.ipv4.conf.lan0.proxy_arp=1")
-    lab.dhcp(LOCAL_NET_CLIENT, f"3,{LOCAL_NET_ROUTER}")
-    lab.record("eth0")
-    lab.renew_lease(_TAKE_ADDRESS)
-    _enter(lab, lab.wireguard())
-    gather(lab.open())
 
 
 def quic(lab: Lab) -> None:
@@ -374,6 +223,17 @@ def mapped(lab: Lab) -> None:
         peer.wait_for("ready")
         with lab.net.client.python("v4mapped", "check") as check:
             check.wait_for("mapped ::ffff:")
+
+
+def connections(lab: Lab) -> None:
+    """Three connections of one page, one soon after the other."""
+    lab.start()
+    proxy = _passed_proxy(lab)
+    lab.record("eth0")
+    page = lab.open(proxy=proxy)
+    for who in ("a", "c", "d"):
+        gather(page, who)
+        time.sleep(0.3)
 
 
 def cut(lab: Lab) -> None:
