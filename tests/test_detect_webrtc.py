@@ -102,6 +102,15 @@ def test_a_stun_server_that_answers_strangers_asks_nothing_itself(tmp_path: Path
     assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "leak"
 
 
+def test_a_stranger_whose_checks_this_host_answers_is_no_client(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    ends = ETH0, "198.51.100.99", 40000, CLIENT, 45000
+    recording.exchange(50, *ends, check(), binding_success("198.51.100.99", 40000))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "leak"
+    assert all(not session.candidates for session in document.ice_sessions)
+
+
 def test_a_check_that_nobody_here_answers_is_no_leak_of_ours(tmp_path: Path) -> None:
     recording = behind_tunnel()
     recording.udp(50, ETH0, "198.51.100.99", 6000, CLIENT, 50000, check())

@@ -89,12 +89,13 @@ class Hosts:
 
     def _add_checkers(self, checks: list[Link]) -> None:
         """Of two public addresses that only checked each other, the near one is the one that
-        began; a server (ICE lite) never checks."""
+        began; a server (ICE lite) never checks. A check that reached a private address came
+        from outside."""
         local = self.clients | self.recorder
         far = [link for link in checks if link.key.source.address not in local]
         for link in sorted(far, key=lambda one: one.seen.first_ns):
             source, destination = link.key.source.address, link.key.destination.address
-            if source not in local and destination not in local:
+            if source not in local and destination not in local and not is_private(destination):
                 local.add(source)
                 self.clients.add(source)
 
