@@ -169,6 +169,19 @@ def test_a_tunnel_that_moved_is_judged_by_what_it_carried_everywhere(
     assert judged(recording, Policy(), tmp_path, (ETH0,)).verdict.result == "leak"
 
 
+@pytest.mark.parametrize("port", [53, 123, 443, 500, 3478, 4500, 5353])
+def test_a_tunnel_on_any_port_is_the_tunnel(tmp_path: Path, port: int) -> None:
+    recording = Recording()
+    ends = ETH0, CLIENT, 40820, VPN, port
+    recording.exchange(0, *ends, wireguard_initiation(), wireguard_response())
+    for i in range(20):
+        recording.exchange(10 + i, *ends, wireguard_data(900), wireguard_data(900))
+    document = judged(recording, Policy(), tmp_path, (ETH0,))
+    assert document.policy.fields["vpn_endpoints"].value == [f"{VPN}:{port}/udp"]
+    assert document.verdict.result == "no-leak"
+    assert not document.malformed
+
+
 def test_a_confirmed_tunnel_that_carries_little_makes_none(tmp_path: Path) -> None:
     """Mesh VPNs connect to peers while the web goes its own way."""
     assert judged(carried(0), Policy(), tmp_path, (ETH0,)).verdict.result == "no-policy"

@@ -159,6 +159,28 @@ def test_ports_decide_only_for_protocols_that_have_nothing_else(
     assert recognised(payload, source=port) == (service, decoder)
 
 
+@pytest.mark.parametrize("port", [53, 5353, 5355])
+@pytest.mark.parametrize(
+    ("payload", "service"),
+    [
+        (b"\1\0\0\0" + bytes(range(100, 244)), Service.WIREGUARD | Service.WIREGUARD_HANDSHAKE),
+        (b"\4\0\0\0" + bytes(range(100, 192)), Service.WIREGUARD),
+        (b"\x38" + SESSION + bytes(5), Service.OPENVPN),
+        (b"\x48\0\0\1" + bytes(range(100, 192)), Service(0)),
+    ],
+)
+def test_a_vpn_on_dns_port_is_not_dns(port: int, payload: bytes, service: Service) -> None:
+    assert recognised(payload, 40000, port)[0] == service
+
+
+@pytest.mark.parametrize("first", [1, 4, 0x38, 0x48])
+def test_dns_that_begins_as_a_vpn_does_is_dns(first: int) -> None:
+    query = bytes([first]) + bytes.fromhex("00 0000 0001 0000 0000 0000 00 0001 0001")
+    assert recognised(query, 40000, 53) == (Service.DNS, Decoder.DNS)
+    damaged = b"\xab" + query[1:5] + b"\xff" + query[6:]
+    assert recognised(damaged, 40000, 53) == (Service.DNS, Decoder.DNS), "it is told as malformed"
+
+
 def test_other_protocols_are_known_by_their_number() -> None:
     quoted = ipv4(udp(b"x"))
     services, decoder = recognise(

@@ -52,6 +52,7 @@ _DECODED_BY_PORT = {
     67: (Service.DHCP.value, Decoder.DHCP.value),
     68: (Service.DHCP.value, Decoder.DHCP.value),
 }
+_DNS_PORTS = (53, 5353, 5355)
 _KNOWN_PORT = np.zeros(65536, np.bool_)
 _KNOWN_PORT[[*_BY_PORT, *_DECODED_BY_PORT, 123, 500, 1701, 4500]] = True
 
@@ -154,8 +155,9 @@ def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     rows, length, first = heads.rows, heads.length, heads.first
     for port, service in _BY_PORT.items():
         services[rows[heads.port(port)]] |= service
+    names = ~_is_tunnels(heads)
     for port, (service, code) in _DECODED_BY_PORT.items():
-        chosen = rows[heads.port(port)]
+        chosen = rows[heads.port(port) & names] if port in _DNS_PORTS else rows[heads.port(port)]
         services[chosen] |= service
         decoder[chosen] = code
     version = (first >> 3) & 7
@@ -174,6 +176,22 @@ def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     isakmp = rows[natted & marker & (length >= 32) & _ike_version(heads.bytes[:, 21])]
     services[isakmp] |= Service.IKE.value
     decoder[isakmp] = Decoder.IKE.value
+
+
+def _is_tunnels(heads: _Heads) -> Bool:
+    """What cannot be DNS, its records being more than its length holds, and begins as messages
+    of WireGuard or OpenVPN do: VPNs offer DNS's port where others are barred.
+
+    RFC 1035 section 4.1: a question has 5 bytes at the least, a record 11.
+    """
+    records = heads.u16(6).astype(np.int64) + heads.u16(8) + heads.u16(10)
+    holds = 12 + 5 * heads.u16(4).astype(np.int64) + 11 * records
+    opcode = heads.first >> 3
+    openvpn = (opcode >= 3) & (opcode <= 10)
+    chosen: Bool = (holds > heads.declared) & (
+        openvpn | ((heads.u32(0) & np.uint32(0xFF_FFFF) == 0) & (heads.first - np.uint8(1) < 4))
+    )
+    return chosen
 
 
 def _ike_version(octet: UInt8) -> Bool:
