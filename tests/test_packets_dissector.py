@@ -195,6 +195,20 @@ def test_a_tunnel_in_fragments_is_entered_when_it_is_whole() -> None:
     assert outer.kind == "gre"
 
 
+def test_fragments_of_two_protocols_under_one_identification_are_two_datagrams() -> None:
+    payload, inner = bytes(range(88)), bytes(range(64))
+    gre = b"\0\0\x08\0" + ipv4(udp(inner), 17, "10.0.0.1", "198.51.100.2")
+    one, other = udp(payload), gre
+    assert len(one) == len(other) == 96
+    parts = [
+        ipv4(data[start : start + 48], protocol, offset=start, more=not start)
+        for start in (0, 48)
+        for data, protocol in ((one, 17), (other, 47))
+    ]
+    packets = dissect(raw(*parts))
+    assert [packets.payload(i) for i in (2, 3)] == [payload, inner]
+
+
 def test_fragments_that_overlap_or_come_late_make_no_datagram() -> None:
     first, second, third = parts_of(udp(bytes(112)), [48, 48, 24])
     wrong = ipv4(bytes(56), offset=48, more=True)

@@ -60,10 +60,13 @@ class Reassembler:
         flags = int(network.flags[position])
         if int(network.protocol[position]) not in _JOINED or flags & PacketFlag.TRUNCATED.value:
             return None
+        version = int(network.version[position])
         key = (
             int(packets.interface[row]),
             outer and (outer.source.address, outer.destination.address),
-            int(network.version[position]),
+            version,
+            # Part of what identifies a datagram in version 4 only (RFC 791, RFC 8200).
+            int(network.protocol[position]) if version == 4 else None,
             int(network.source_hi[position]),
             int(network.source_lo[position]),
             int(network.destination_hi[position]),
