@@ -79,11 +79,13 @@ def test_words() -> None:
         "10.0 min",
         "3.0 h",
     ]
-    assert [size(n) for n in (999, 1500, 23_400_000, 5 * 10**12)] == [
+    assert [size(n) for n in (999, 999_600, 1500, 23_400_000, 5 * 10**12, 2**63)] == [
         "999 B",
+        "1 MB",
         "1.5 kB",
         "23.4 MB",
         "5 TB",
+        "9,223,372 TB",
     ]
     assert count(1, "frame") == "1 frame"
     assert count(2000, "reply", "replies") == "2,000 replies"

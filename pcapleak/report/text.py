@@ -82,10 +82,10 @@ def size(count: int) -> str:
     """A number of bytes a person reads at a glance."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
+        if value < 999.5:  # what three digits hold
             return f"{count} B" if unit == "B" else f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} TB"
+    return f"{value:,.0f} TB" if value >= 999.5 else f"{value:.3g} TB"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
