@@ -17,6 +17,7 @@ from builders import (
     WEB,
     WG0,
     Recording,
+    behind_tunnel,
     binding_request,
     ids,
     judged,
@@ -28,17 +29,19 @@ from capture_files import Pcapng
 from pcapleak.policy import Policy
 
 
-def behind_tunnel() -> Recording:
-    recording = Recording()
-    recording.tunnel()
-    return recording
-
-
 def test_a_tunnels_recording_alone_is_inconclusive(tmp_path: Path) -> None:
     document = judged(behind_tunnel(), TUNNEL_POLICY, tmp_path, (WG0,))
     assert document.verdict.result == "inconclusive"
     assert "physical interface was not recorded" in document.verdict.reason
     assert "PL901" in ids(document)
+
+
+def test_a_physical_interface_without_a_packet_was_recorded_all_the_same(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    recording.packets = [packet for packet in recording.packets if packet[1] == WG0]
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert document.verdict.reason.startswith("no packet was seen on eth0, so what went beside")
 
 
 @pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])

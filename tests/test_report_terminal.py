@@ -10,7 +10,7 @@ from rich.console import Console
 from sample_report import sample
 
 from pcapleak.cli.console import page_console
-from pcapleak.document import Document, Verdict
+from pcapleak.document import Document, TunnelEntry, Verdict
 from pcapleak.report.terminal import print_report, print_verdict
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]\u202e\n[/red]\x9b"
@@ -120,3 +120,8 @@ def test_pipe_gets_a_page_of_fixed_width_without_colour(monkeypatch: pytest.Monk
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     console = page_console(io.StringIO())
     assert (console.width, console.is_terminal, console.color_system) == (100, False, None)
+
+
+def test_a_given_tunnel_that_is_not_in_the_capture_is_said_to_be_missing() -> None:
+    given = TunnelEntry(kind="unknown", endpoint="", interface=None)
+    assert "unknown  given, and not in the capture" in page(replace(sample(), tunnels=[given]))

@@ -106,6 +106,14 @@ def name_others(others: list[IPAddress]) -> str:
     return f"{', '.join(map(str, others[:3]))}{more}"
 
 
+def no_outside(scene: Scene) -> str:
+    """Why nothing outside was recorded: no such interface, or no packet on it."""
+    silent = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
+    return (
+        f"no packet was seen on {silent}" if silent else "the physical interface was not recorded"
+    )
+
+
 def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
     state, columns = scene.state, scene.columns
     if others:
@@ -122,7 +130,7 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
                 f"{facts.cut} of {facts.packets} (snap length)"
             )
     if scene.has_policy and not columns.on(scene.outside).any():
-        yield "the physical interface was not recorded: what went beside is not to be seen"
+        yield f"{no_outside(scene)}: what went beside is not to be seen"
     for tunnel in scene.tunnels:
         if not tunnel.interfaces:
             yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from pcapleak.detect.addresses import is_public
-from pcapleak.detect.completeness import Recorded, name_others
+from pcapleak.detect.completeness import Recorded, name_others, no_outside
 from pcapleak.detect.discover import likely_carrier
 from pcapleak.detect.scene import Scene
 from pcapleak.document import CoverageEntry, Finding, Verdict
@@ -101,10 +101,8 @@ def _ways(scene: Scene) -> str:
 def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str | None:
     """Why no leak cannot be said, where it cannot."""
     if not seen.outside:
-        return (
-            "the physical interface was not recorded, so what went beside "
-            f"{_ways(scene)} is not to be seen; record it too (tcpdump -i any)"
-        )
+        mend = "record while it is in use" if scene.outside else "record it too (tcpdump -i any)"
+        return f"{no_outside(scene)}, so what went beside {_ways(scene)} is not to be seen; {mend}"
     if not seen.carried:
         if any(proxy.endpoint.address.is_loopback for proxy in scene.proxies) and not scene.ids(
             "loopback"

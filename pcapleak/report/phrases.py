@@ -118,7 +118,9 @@ def tunnel_line(tunnel: TunnelEntry) -> str:
             text += f", {word} {', '.join(clock_time(time) for time in times[:4])}"
             if len(times) > 4:
                 text += f" and {len(times) - 4} more"
-    return text + ("" if tunnel.confirmed else ", by the shape of its packets")
+    if not tunnel.confirmed and tunnel.kind != "unknown":
+        text += ", by the shape of its packets"
+    return text.strip() or "given, and not in the capture"
 
 
 def coverage_line(entry: CoverageEntry) -> str:
