@@ -150,6 +150,7 @@ def test_a_head_is_read_with_its_fields_whatever_their_case() -> None:
         ("[2001:db8::1]:443", (IPv6Address("2001:db8::1"), 443)),
         ("example.org", None),
         ("example.org:99999", None),
+        ("example.org:000443" + "9" * 5000, None),
         ("example.org:", None),
         (":443", None),
     ],

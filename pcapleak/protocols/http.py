@@ -21,6 +21,7 @@ RESPONSE = b"HTTP/1."
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^ \r\n]+) HTTP/(1\.[01])\r?\Z")
 _ANY_REQUEST = re.compile(rb"[A-Z_-]{2,32} [^ \r\n]{1,4096} HTTP/1\.[01]\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r?\Z")
+_PORT = re.compile(r"[0-9]{1,5}")
 _FOR_PROXIES = frozenset({"proxy-connection", "proxy-authorization"})
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
@@ -55,7 +56,7 @@ class HttpRequest(NamedTuple):
         if self.method != "CONNECT":
             return None
         host, _, port = self.target.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
+        if not host or _PORT.fullmatch(port) is None or not 0 < int(port) < 65536:
             return None
         return host_of(host.removeprefix("[").removesuffix("]")), int(port)
 
