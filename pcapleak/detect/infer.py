@@ -18,6 +18,7 @@ from pcapleak.detect.clients import (
 )
 from pcapleak.detect.columns import Columns
 from pcapleak.detect.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.detect.mirrors import open_mirrors
 from pcapleak.detect.roles import interface_roles
 from pcapleak.detect.scene import Scene, SceneProxy, SceneTunnel, Source, single
 from pcapleak.document import PolicyEntry, PolicyField
@@ -32,6 +33,7 @@ MAX_CARRIERS = 1000
 def infer(state: State, policy: Policy) -> Scene:
     """The scene of a run: the policy as given, and what the capture adds to it."""
     columns = Columns(state.flows)
+    open_mirrors(state, columns, policy)
     roles = interface_roles(state.interfaces, columns, policy)
     scene = Scene(state=state, policy=policy, columns=columns, roles=roles)
     scene.tunnels = [
