@@ -11,6 +11,7 @@ from ice_support import state_of
 from pcapleak.model import Context, Endpoint, Interface
 from pcapleak.protocols.dns import (
     AAAA,
+    ANY,
     NSEC,
     SRV,
     A,
@@ -91,6 +92,32 @@ def test_a_goodbye_takes_no_name_away() -> None:
     (entry,) = tracker.names()
     assert entry.goodbye
     assert entry.addresses == [HOST]
+
+
+def test_a_goodbye_alone_names_the_address_it_takes_back() -> None:
+    tracker = NameTracker()
+    tracker.add(context(4, 3.0), response(address(NAME, HOST, ttl_s=0)))
+    (entry,) = tracker.names()
+    assert (entry.addresses, entry.announcer, entry.goodbye) == ([HOST], HOST, True)
+    assert (entry.first_time, entry.frames, entry.ttl_s) == (3 * 10**9, [4], None)
+
+
+def test_a_probe_claims_a_name_and_asks_nobody_for_it() -> None:
+    tracker = NameTracker()
+    claim = (address(NAME, HOST),)
+    questions = (Question(NAME, ANY, 1, True),)
+    probe = DnsMessage(0, False, 0, False, False, False, 0, questions, (), claim, ())
+    tracker.add(context(1), probe)
+    (entry,) = tracker.names()
+    assert (entry.addresses, entry.queried_by) == ([HOST], [])
+
+
+def test_what_an_asker_knows_already_is_no_announcement_of_its_own() -> None:
+    tracker = NameTracker()
+    known = query(NAME)
+    tracker.add(context(1), known._replace(answers=(address(NAME, "192.0.2.8"),)))
+    (entry,) = tracker.names()
+    assert (entry.addresses, entry.queried_by) == ([], [HOST])
 
 
 @pytest.mark.parametrize(

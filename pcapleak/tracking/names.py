@@ -117,13 +117,17 @@ class NameTracker:
 
     def add(self, context: Context, message: DnsMessage) -> None:
         """Take one multicast DNS message."""
+        # A probe asks for the name it is about to take, with what it will say (RFC 6762
+        # section 8.1); the answers in a query are what the asker knows already.
+        claims = message.authorities if message.is_probe else ()
+        probed = {record.name.lower() for record in claims}
         if not message.is_response:
             for question in message.questions:
-                if question.type in (A, AAAA, ANY):
+                if question.type in (A, AAAA, ANY) and question.name.lower() not in probed:
                     self._ask(context, question.name)
         for record in (*message.answers, *message.authorities, *message.additionals):
             if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
-                if message.is_response:
+                if message.is_response or record in claims:
                     self._say(context, record, record.data)
             elif isinstance(record.data, SrvData) and (known := self._record(record.data.target)):
                 known.is_service = True
@@ -169,12 +173,15 @@ class NameTracker:
         known.interfaces.add(context.interface)
         if record.ttl_s == 0:
             known.goodbye_ns = context.ts_ns
-            return
-        known.ttl_s = record.ttl_s
+            if known.said is not None:
+                return
         see(known.addresses, address, context, MAX_ADDRESSES, self._budget)
         see(known.announcers, context.source.address, context, MAX_ADDRESSES, self._budget)
         place = context.interface, context.source.address, address
         see(known.placed, place, context, MAX_ADDRESSES, self._budget)
+        if record.ttl_s == 0:
+            return
+        known.ttl_s = record.ttl_s
         if known.said is None:
             known.said = Sighting(context)
         else:
@@ -187,6 +194,9 @@ class NameTracker:
 
 def _entry(record: NameRecord, interfaces: Sequence[Interface]) -> MdnsName:
     seen = [sighting for sighting in (record.said, record.asked) if sighting is not None]
+    if record.said is None:
+        # Its goodbye names the address it had (RFC 6762 section 10.1).
+        seen += record.addresses.values()
     frames, count = merge_frames(seen)
     announcer = record.announcer
     return MdnsName(
