@@ -70,6 +70,12 @@ def test_the_tunnels_address_announced_on_the_lan(tmp_path: Path) -> None:
     assert document.verdict.result == "no-leak", "the local network is not the internet"
 
 
+def test_a_neighbour_with_the_same_address_in_its_tunnel_is_another_host(tmp_path: Path) -> None:
+    """Some VPNs give all customers one address."""
+    document = judged(announced(ETH0, "192.168.50.9", INNER), TUNNEL_POLICY, tmp_path)
+    assert "PL302" not in ids(document)
+
+
 def test_the_lan_address_announced_into_the_tunnel(tmp_path: Path) -> None:
     (finding,) = of(judged(announced(WG0, INNER, CLIENT), TUNNEL_POLICY, tmp_path), "PL303")
     assert finding.addresses == [CLIENT]

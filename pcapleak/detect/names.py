@@ -123,7 +123,7 @@ def _crossed(scene: Scene, records: list[NameRecord]) -> Iterator[Finding]:
 def _of_tunnel(scene: Scene, address: IPAddress, announcer: IPAddress) -> bool:
     """Whether an address announced outside is one inside a tunnel."""
     if inside(address, scene.inner):
-        return True
+        return not _is_another(scene, announcer)
     if not scene.tunnels or scene.inner:
         return False
     return (
@@ -133,6 +133,16 @@ def _of_tunnel(scene: Scene, address: IPAddress, announcer: IPAddress) -> bool:
         and not inside(address, scene.lans)
         and not inside(address, scene.clients)
         and inside(announcer, scene.clients)
+    )
+
+
+def _is_another(scene: Scene, announcer: IPAddress) -> bool:
+    """Whether it is known not to be the client: VPNs give many customers the same address."""
+    mine = [*scene.clients, *scene.inner]
+    return (
+        announcer.version == 4
+        and any(network.version == 4 for network in scene.clients)
+        and not inside(announcer, mine)
     )
 
 
