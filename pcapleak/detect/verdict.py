@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from pcapleak.detect.addresses import is_public
+from pcapleak.detect.carrier import likely_carrier
 from pcapleak.detect.completeness import Recorded, name_others, no_outside
-from pcapleak.detect.discover import likely_carrier
 from pcapleak.detect.scene import Scene
 from pcapleak.document import CoverageEntry, Finding, Verdict
 
