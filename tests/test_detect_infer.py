@@ -238,6 +238,14 @@ def test_the_exit_is_what_stun_inside_the_tunnel_shows(tmp_path: Path) -> None:
     assert any("inside the tunnel" in reason for reason in field.reasons)
 
 
+def test_an_exit_told_as_a_v4_mapped_address_is_the_ipv4_one(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    recording.stun(50, WG0, INNER, 50000, "::ffff:198.51.100.77")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert "198.51.100.77" in document.policy.fields["exits"].value
+
+
 def test_temporary_ipv6_addresses_are_the_clients_too(tmp_path: Path) -> None:
     recording = Recording()
     recording.tunnel()

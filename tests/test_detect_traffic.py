@@ -282,6 +282,22 @@ def test_udp_to_a_proxy_that_speaks_http3_is_the_way_to_the_proxy(
     assert judged(recording, policy, tmp_path).verdict.result == result
 
 
+@pytest.mark.parametrize(
+    ("clients", "one", "other"),
+    [
+        ("2001:db8:50::/64", "2001:db8:50::42", "2001:db8:50::99"),
+        ("203.0.113.0/24", "203.0.113.5", "203.0.113.9"),
+    ],
+)
+def test_clients_that_speak_to_each_other_stay_on_their_network(
+    tmp_path: Path, clients: str, one: str, other: str
+) -> None:
+    recording = behind_tunnel()
+    recording.tcp(50, ETH0, one, 45000, other, 445, b"hello", b"there")
+    policy = TUNNEL_POLICY.merged(Policy.from_options(client=[CLIENT, clients]))
+    assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
+
+
 def test_clocks_are_information(tmp_path: Path) -> None:
     recording = behind_tunnel()
     recording.exchange(

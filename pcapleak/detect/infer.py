@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pcapleak.detect.addresses import holds_public, inside, is_public
+from pcapleak.detect.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.detect.clients import (
     CONFIDENCES,
     Known,
@@ -298,10 +298,11 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
             continue
         told = [*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)]
         for mapped in told:
-            if is_public(mapped.address) and mapped.address not in shown:
-                shown.add(mapped.address)
+            address = unmapped(mapped.address)
+            if is_public(address) and address not in shown:
+                shown.add(address)
                 reason = f"{how} shows it (frame {link.seen.frames[0]})"
-                sources.append((str(mapped.address), reason, "certain"))
+                sources.append((str(address), reason, "certain"))
     for proxy in scene.proxies:
         for seen in proxy.seen:
             for bound in seen.bound:

@@ -121,11 +121,9 @@ def matches(columns: Columns, rule: Rule) -> Bool:
 def local_traffic(scene: Scene) -> Bool:
     """Flows on outside interfaces that stay on the link or the local network."""
     columns = scene.columns
-    near_link = (
-        columns.special(columns.orig)
-        | columns.special(columns.resp)
-        | (columns.inside(columns.orig, scene.lans) & columns.inside(columns.resp, scene.lans))
-    )
+    near_link = columns.special(columns.orig) | columns.special(columns.resp)
+    for networks in (scene.lans, scene.clients):
+        near_link |= columns.inside(columns.orig, networks) & columns.inside(columns.resp, networks)
     far_private = ~columns.public(columns.far)
     found = near_link | (far_private & ~columns.inside(columns.far, scene.inner))
     for entry in BASELINE:
