@@ -142,8 +142,9 @@ def _compare_expected(compared: Comparison, expect: dict[str, Any], document: Do
 HEADING = """# Reports against the truth
 
 Every recording of the lab, its report held against what the page read in that run. *Showable* are
-the candidates packets can show, *listed* those in the report; recall and precision compare them.
-*Findings* counts those found of those expected. Written by `python tests/lab_truth.py`.
+the candidates packets can show, *listed* those in the report. *Recall* is the part of the showable
+that is listed, *precision* the part of the listed that the page read, of which packets may show no
+more than a name. *Findings* counts those found of those expected. Written by `python tests/lab_truth.py`.
 
 """
 
