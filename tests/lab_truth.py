@@ -144,7 +144,8 @@ HEADING = """# Reports against the truth
 Every recording of the lab, its report held against what the page read in that run. *Showable* are
 the candidates packets can show, *listed* those in the report. *Recall* is the part of the showable
 that is listed, *precision* the part of the listed that the page read, of which packets may show no
-more than a name. *Findings* counts those found of those expected. Written by `python tests/lab_truth.py`.
+more than a name. *Findings* counts those found of those expected. Written by
+`python tests/lab_truth.py`.
 
 """
 
