@@ -246,6 +246,39 @@ def test_an_exit_told_as_a_v4_mapped_address_is_the_ipv4_one(tmp_path: Path) -> 
     assert "198.51.100.77" in document.policy.fields["exits"].value
 
 
+def with_wifi() -> Recording:
+    recording = Recording(("eth0", "wg0", "lo", "wlan0"), (1, 101, 1, 1), (1, 1, 1, 1))
+    recording.tunnel()
+    return recording
+
+
+def test_another_way_out_of_the_same_host_is_judged(tmp_path: Path) -> None:
+    recording = with_wifi()
+    recording.stun(50, 3, "172.20.10.7", 45000, "203.0.113.99")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.policy.fields["clients"].value == [CLIENT, "172.20.10.7"]
+    assert document.verdict.exposed_addresses == ["203.0.113.99"]
+
+
+def test_several_hosts_on_another_interface_are_not_the_client(tmp_path: Path) -> None:
+    recording = with_wifi()
+    for i in range(5):
+        host = f"172.20.10.{7 + i}"
+        recording.stun(50 + 10 * i, 3, host, 45000 + i, "203.0.113.99", transaction_id=b"%012d" % i)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.policy.fields["clients"].value == [CLIENT]
+    assert document.verdict.result == "no-leak"
+
+
+def test_what_a_router_hands_on_into_the_tunnel_is_no_clients_own(tmp_path: Path) -> None:
+    recording = with_wifi()
+    recording.stun(50, 3, "172.20.10.7", 45000, "198.51.100.77")
+    recording.stun(50.1, WG0, INNER, 45000, "198.51.100.77")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.policy.fields["clients"].value == [CLIENT]
+    assert document.verdict.result == "no-leak"
+
+
 def test_temporary_ipv6_addresses_are_the_clients_too(tmp_path: Path) -> None:
     recording = Recording()
     recording.tunnel()

@@ -78,6 +78,38 @@ def complete_clients(
     return _further(known, columns, plain, ids, own)
 
 
+def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
+    """Add to `known` the host's address on each physical interface of `ids` where none of its
+    addresses was seen: a host may have several ways out.
+
+    What a router hands on shows on two interfaces, from one port to one far end: hosts behind
+    it are not the client.
+    """
+    for number in ids:
+        rows = columns.on([number]) & (columns.encapsulation == 0)
+        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        mine = columns.inside(columns.orig, known.networks)
+        mine |= columns.inside(columns.resp, known.networks)
+        if not rows.any() or (rows & mine).any():
+            continue
+        there, elsewhere = np.flatnonzero(rows), np.flatnonzero(columns.interface != number)
+        handed = np.isin(columns.socket_keys(there), columns.socket_keys(elsewhere))
+        if handed.sum() >= (1 - HOST_SHARE) * len(there):
+            continue
+        # Of a recording that began late the answer may come first.
+        answered = server_port(columns.orig_port) & ~server_port(columns.resp_port)
+        for version in (4, 6):
+            same = rows & (columns.version == version)
+            hi = np.where(answered, columns.resp.hi, columns.orig.hi)[same]
+            lo = np.where(answered, columns.resp.lo, columns.orig.lo)[same]
+            packets = columns.packets[same]
+            (began,) = tally(version, hi, lo, packets)
+            if began and began[0][1] >= HOST_SHARE * packets.sum():
+                share = began[0][1] / int(packets.sum())
+                reason = f"began {share:.0%} of the IPv{version} traffic on its interface"
+                known.add(began[0][0], reason, "medium")
+
+
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
     """The address that most packets of these flows have as an end, and its share of them.
 

@@ -123,6 +123,14 @@ class Columns:
         """The other end of a flow."""
         return self.flows.resp(row) if self.orig_is_near[row] else self.flows.orig(row)
 
+    def socket_keys(self, rows: Int64) -> UInt64:
+        """A hash of each flow's near port and far end, to find the few that meet."""
+        keys = self.far[0][rows] * np.uint64(0x9E3779B97F4A7C15)
+        keys += self.far[1][rows] * np.uint64(0xC2B2AE3D27D4EB4F)
+        ports = self.far_port[rows].astype(np.uint64) << np.uint64(16) | self.near_port[rows]
+        mixed: UInt64 = keys ^ ports * np.uint64(0x165667B19E3779F9)
+        return mixed
+
 
 def _side(version: UInt8, hi: UInt64, lo: UInt64) -> Side:
     return Side(hi, lo, column_kind(version, hi, lo))

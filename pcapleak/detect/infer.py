@@ -11,6 +11,7 @@ from pcapleak.detect.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.detect.clients import (
     CONFIDENCES,
     Known,
+    add_other_uplinks,
     complete_clients,
     interface_addresses,
     lan_guess,
@@ -186,6 +187,9 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
     # Only a host itself records its `any` device.
     own = bool(outside) and set(outside) <= {*scene.ids("any"), *scene.sub_interfaces}
     scene.suspected = complete_clients(known, columns, outside, own=own)
+    # Without the tunnel's inside nothing tells what goes into it from what goes beside it.
+    if known.networks and (scene.inside_ids or scene.is_proxy_only):
+        add_other_uplinks(known, columns, scene.ids("physical"))
     scene.clients = known.networks
     fields["clients"] = _found(
         [(value, reason, known.confidence) for value, reason in known.reasons.items()]

@@ -19,7 +19,7 @@ from pcapleak.detect.gather import (
 from pcapleak.detect.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.detect.scene import Scene
 from pcapleak.document import MAX_FRAMES, Finding, IceSession
-from pcapleak.model import Bool, Endpoint, Int64, Service, UInt64
+from pcapleak.model import Bool, Endpoint, Service
 
 GATHER_NS = 5_000_000_000
 """Gathering on several interfaces begins together; a check list is gathered in seconds."""
@@ -170,7 +170,7 @@ def both_sides(scene: Scene, among: Bool) -> Iterator[tuple[int, int]]:
     outer = rows_of(among & (scene.path == BYPASS) & (columns.sent_packets > 0))
     if not len(inner) or not len(outer):
         return
-    inner_keys, outer_keys = _socket_keys(columns, inner), _socket_keys(columns, outer)
+    inner_keys, outer_keys = columns.socket_keys(inner), columns.socket_keys(outer)
     shared = np.intersect1d(inner_keys, outer_keys)
     inside_by: dict[tuple[int, int, Endpoint], int] = {}
     for row in inner[np.isin(inner_keys, shared)].tolist():
@@ -185,12 +185,3 @@ def both_sides(scene: Scene, among: Bool) -> Iterator[tuple[int, int]]:
 
 def _socket(columns: Columns, row: int) -> tuple[int, int, Endpoint]:
     return int(columns.protocol[row]), int(columns.near_port[row]), columns.far_endpoint(row)
-
-
-def _socket_keys(columns: Columns, rows: Int64) -> UInt64:
-    """A hash of each flow's near port and far end, to find the few that meet."""
-    keys = columns.far[0][rows] * np.uint64(0x9E3779B97F4A7C15)
-    keys += columns.far[1][rows] * np.uint64(0xC2B2AE3D27D4EB4F)
-    ports = columns.far_port[rows].astype(np.uint64) << np.uint64(16) | columns.near_port[rows]
-    mixed: UInt64 = keys ^ ports * np.uint64(0x165667B19E3779F9)
-    return mixed
