@@ -316,6 +316,19 @@ def test_sockets_opened_one_after_the_other_for_media_sections_are_one_session()
     assert [one.port for one in session.candidates if one.type == "srflx"] == [*range(6000, 6005)]
 
 
+def test_where_only_ipv6_was_used_no_name_can_be_missed() -> None:
+    """Chromium announces by IPv4: a host without it keeps its host candidates to itself."""
+    scene = Scene()
+    server, here = end("2001:db8::9", 3478), end("2001:db8::7", 5000)
+    scene.ice.add(scene.context(1.0, here, server), bare(7))
+    scene.ice.add(scene.context(1.25, here, server), bare(7))
+    (session,) = scene.sessions()
+    assert session.engine == "chromium"
+    assert (session.ip_handling_mode.mode, session.ip_handling_mode.confidence) == (2, "low")
+    assert session.candidates == []
+    assert session.candidate_set_shape.shape == "unknown"
+
+
 def test_a_socket_opened_after_a_pause_is_another_session() -> None:
     scene = Scene()
     for at_s, port in ((1.0, 5000), (1.02, 5001), (1.12, 5002)):

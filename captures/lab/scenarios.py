@@ -17,6 +17,12 @@ SCENARIOS = (
         expect={"mode": 2},
     ),
     Scenario(
+        "ipv6-only",
+        "no proxy, no tunnel and no IPv4: nothing is announced, and the page reads no host",
+        stories.ipv6_only,
+        expect={"mode": 2, "exposed_addresses": [CLIENT6]},
+    ),
+    Scenario(
         "socks",
         "SOCKS5 proxy in the browser: WebRTC goes past it",
         stories.socks,

@@ -5,12 +5,7 @@ from __future__ import annotations
 import time
 
 from .firefox import DRIVING_FILTER
-from .network import (
-    FRAME,
-    STUN,
-    WEB,
-    Host,
-)
+from .network import CLIENT6, FRAME, GATEWAY6, STUN, STUN6, WEB, WEB6, Host
 from .session import (
     DUAL_STACK,
     NAMED_URL,
@@ -46,6 +41,17 @@ def direct(lab: Lab) -> None:
     lab.start()
     lab.record("eth0")
     gather(lab.open())
+
+
+def ipv6_only(lab: Lab) -> None:
+    """Neither proxy nor tunnel, and no IPv4 on the client."""
+    lab.start()
+    lab.net.client.links("addr flush dev eth0 scope global")
+    lab.net.client.links(
+        f"addr add {CLIENT6}/64 dev eth0 nodad", f"route replace default via {GATEWAY6}"
+    )
+    lab.record("eth0")
+    gather(lab.open(url=f"http://[{WEB6}]/"), "a", ice(f"stun:[{STUN6}]:3478"))
 
 
 def socks(lab: Lab) -> None:

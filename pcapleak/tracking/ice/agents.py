@@ -157,6 +157,12 @@ class Agent:
         """Its own UDP sockets, not those behind a proxy."""
 
     @property
+    def is_mute(self) -> bool:
+        """Whether its host may have no IPv4, by which alone Chromium announces names: without
+        a name announced, it keeps a host candidate from the page."""
+        return not self.names and all(address.version == 6 for address in self.addresses)
+
+    @property
     def first_ns(self) -> int:
         """When it began, by packets or by its own names."""
         first = self.began_ns

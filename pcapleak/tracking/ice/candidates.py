@@ -40,7 +40,7 @@ class CandidateBuilder:
         bases = _bases([one for one in self.agent.sockets if not one.layers])
         udp = [base for base in bases if base.socket.transport == "udp"]
         self._match_names(udp)
-        hosts_shown = not (self.wildcard and self.mode == 3)
+        hosts_shown = not (self.wildcard and (self.mode == 3 or self.agent.is_mute))
         for base in udp:
             # libwebrtc opens sockets for TURN alone; Firefox's serve for all candidates.
             if hosts_shown and (base.gathers_host or self.engine == "firefox"):

@@ -219,6 +219,9 @@ def _unannounced(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> Mode:
     sends `Sec-CH-UA`: where all its pages came in clear and without, there was no permission.
     """
     silent = "Chromium gathered and announced no `.local` name"
+    if agent.is_mute:
+        why = "it announces by IPv4 alone, and nothing of the session went over it"
+        return Mode(2, "low", [silent, why])
     clients = _clients(agent, browsers, hosts)
     secure = [client.secure_pages for client in clients if client.secure_pages]
     insecure = [client.insecure_pages for client in clients if client.insecure_pages]

@@ -58,8 +58,10 @@ def build_sessions(
         if agent.local:
             candidates = CandidateBuilder(agent, guess.engine, mode, interfaces).build()
         shape = CandidateSetShape()
-        if agent.local and (agent.udp or guess.engine != "firefox"):
-            # Of what Firefox gathers without asking a server by UDP no packet tells.
+        # Of what Firefox gathers without asking a server by UDP no packet tells, and a host
+        # without IPv4 has no host candidates for its pages.
+        hidden = not agent.udp if guess.engine == "firefox" else agent.is_mute and mode.mode == 2
+        if agent.local and not hidden:
             shape = candidate_set_shape(candidates)
         said = _Said(agent)
         sessions.append(
