@@ -179,10 +179,13 @@ def _ipsec(data: bytes, *, natted: bool) -> Canvas:
 
 def _openvpn(data: bytes) -> Canvas | None:
     """Hard resets, which hold session ids, hashes and counters only; a client's key, wrapped for
-    `tls-crypt-v2`, comes last and makes them longer."""
-    if data[0] in _RESETS and len(data) >= 14:
-        return _head(data, len(data) if len(data) <= 120 else 17)
-    return None
+    `tls-crypt-v2`, comes last and makes them longer. Blanking what is none must not make one."""
+    if data[0] not in _RESETS or len(data) < 14:
+        return None
+    if len(data) <= 120:
+        return _head(data, len(data))
+    numbered = data[9] in (0, 15) and data[10:12] == b"\0\0" and data[12] != 0
+    return _head(data, 17) if numbered else None
 
 
 def _media(data: bytes) -> Canvas | None:
