@@ -15,6 +15,7 @@ from builders import (
     INNER,
     PROXY,
     PROXY_POLICY,
+    PSH,
     RESOLVER,
     ROUTER,
     RST,
@@ -350,6 +351,21 @@ def test_asking_a_router_by_its_link_local_address_is_a_bypass(tmp_path: Path) -
     assert "PL202" not in ids(document), "nothing native leaves the link"
     assert document.verdict.result == "leak"
     assert document.policy.fields["lans"].value == ["192.168.50.0/24"]
+
+
+@pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])
+def test_encrypted_dns_older_than_the_recording_is_known_by_its_port(
+    tmp_path: Path, policy: Policy
+) -> None:
+    recording = behind_tunnel()
+    recording.socks(10)
+    record = b"\x17\3\3\0\x5f" + bytes(95)
+    recording.ip(50, ETH0, tcp_packet(CLIENT, 45000, ROUTER, 853, PSH | ACK, 1, record))
+    recording.ip(51, ETH0, tcp_packet(ROUTER, 853, CLIENT, 45000, PSH | ACK, 1, record))
+    (finding,) = of(judged(recording, policy, tmp_path), "PL203")
+    assert finding.severity == "high"
+    assert finding.message.startswith("Encrypted DNS went to 192.168.50.1")
+    assert finding.reasons[0] == "over dot"
 
 
 @pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])

@@ -10,7 +10,7 @@ import numpy as np
 from pcapleak.detect.addresses import classify, inside, is_public
 from pcapleak.detect.columns import Columns, tally
 from pcapleak.document import Confidence
-from pcapleak.model import Bool, Interface, IPAddress, Service, UInt16
+from pcapleak.model import Bool, Interface, IPAddress, UInt16
 from pcapleak.policy import Network
 
 MAX_MORE = 8
@@ -184,8 +184,8 @@ def _further(
 def _link_local(known: Known, columns: Columns, ids: list[int], own: bool) -> None:
     """The client's link-local address, where a resolver was asked from it: routers announce
     themselves as resolvers by their own (RFC 8106)."""
-    rows = columns.on(ids) & columns.serving(Service.DNS | Service.DOT) & (columns.version == 6)
-    rows &= ~columns.serving(Service.MDNS) & columns.linked(columns.orig)
+    rows = columns.on(ids) & columns.asking() & (columns.version == 6)
+    rows &= columns.linked(columns.orig)
     rows &= ~columns.multicast(columns.resp) & server_port(columns.resp_port)
     (askers,) = tally(6, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows])
     for address, _ in askers[:MAX_MORE] if own or len(askers) == 1 else ():

@@ -22,6 +22,7 @@ from pcapleak.model import (
 )
 from pcapleak.policy import Network
 from pcapleak.tracking.flows import FlowTable
+from pcapleak.tracking.resolvers import DOT_PORT
 
 TCP, UDP = 6, 17
 
@@ -114,6 +115,13 @@ class Columns:
         """Flows on which one of the services was recognised."""
         found: Bool = (self.services & np.uint32(services)) != 0
         return found
+
+    def asking(self) -> Bool:
+        """Flows of DNS, multicast DNS apart: in clear, or encrypted at a port of its own (RFC
+        7858, RFC 9250), which a connection older than the recording shows too."""
+        port = np.isin(self.protocol, (TCP, UDP)) & (self.far_port == DOT_PORT)
+        found: Bool = self.serving(Service.DNS | Service.DOT) | port
+        return found & ~self.serving(Service.MDNS)
 
     def near_endpoint(self, row: int) -> Endpoint:
         """The client's end of a flow."""

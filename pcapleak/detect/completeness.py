@@ -226,7 +226,7 @@ def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
     host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
     return {
         "stun": columns.serving(Service.STUN | Service.TURN | Service.ICE),
-        "dns": columns.serving(Service.DNS | Service.DOT) & ~mdns,
+        "dns": columns.asking(),
         "ipv6": (columns.version == 6) & host,
         "quic": columns.serving(Service.QUIC),
         "tcp": (columns.protocol == 6) & host,

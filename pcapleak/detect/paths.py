@@ -26,7 +26,7 @@ from pcapleak.detect.judgement import (
     UNASSESSED,
 )
 from pcapleak.detect.scene import Scene, single
-from pcapleak.model import Bool, Service, UInt8
+from pcapleak.model import Bool, UInt8
 from pcapleak.policy import Rule
 
 ICMP, IGMP, ICMPV6 = 1, 2, 58
@@ -76,7 +76,7 @@ def assign_paths(scene: Scene) -> UInt8:
     echo = np.isin(columns.orig_port, ECHO)
     path[outside & mine & control & ~echo] = UNASSESSED
     path[local_traffic(scene)] = LOCAL
-    dns = columns.serving(Service.DNS | Service.DOT) & ~columns.serving(Service.MDNS)
+    dns = columns.asking()
     # A resolver on the local network hands the questions on: asking it is no local matter.
     served = answered(columns) & ~columns.public(columns.far)
     path[outside & mine & dns & ~_discovery(columns) & ~served] = BYPASS

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.detect.addresses import far_network, is_public
-from pcapleak.detect.columns import TCP, UDP
+from pcapleak.detect.columns import TCP, UDP, Columns
 from pcapleak.detect.gather import (
     Column,
     address_filter,
@@ -30,7 +30,7 @@ from pcapleak.detect.scene import Scene, single
 from pcapleak.detect.webrtc import webrtc_flows
 from pcapleak.document import Confidence, Finding, Severity
 from pcapleak.model import Bool, Int64, Service, UInt32
-from pcapleak.tracking.resolvers import Resolver
+from pcapleak.tracking.resolvers import DOT_PORT, Resolver, ResolverTransport
 
 _NAMED = (
     (Service.QUIC, "QUIC"),
@@ -70,7 +70,7 @@ def traffic_findings(scene: Scene) -> Iterator[Finding]:
 
 def _dns(scene: Scene) -> Bool:
     columns = scene.columns
-    dns = columns.serving(Service.DNS | Service.DOT) & ~columns.serving(Service.MDNS)
+    dns = columns.asking()
     rows: list[int] = []
     for used in scene.state.resolvers.resolvers():
         # DNS over HTTPS beside a proxy is TCP beside a proxy.
@@ -164,7 +164,7 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         mine = uses.get((interface, resolver), [])
         queries = sum(used.queries for used in mine) or int(columns.sent_packets[part].sum())
         names = list(dict.fromkeys(name for used in mine for name in used.names))
-        transports = sorted({used.transport for used in mine}) or ["udp"]
+        transports = sorted({used.transport for used in mine} or _by_ports(columns, part))
         plain = {"udp", "tcp"} & set(transports)
         # Of what is encrypted no query can be counted.
         what = plural(queries, "query", "queries") if plain else "Encrypted DNS"
@@ -199,14 +199,21 @@ def _dns_findings(scene: Scene, mask: Bool) -> Iterator[Finding]:
         )
 
 
+def _by_ports(columns: Columns, rows: Int64) -> set[ResolverTransport]:
+    """How resolvers were asked of which no message was read."""
+    tcp, own = columns.protocol[rows] == TCP, columns.far_port[rows] == DOT_PORT
+    table: list[list[ResolverTransport]] = [["udp", "doq"], ["tcp", "dot"]]
+    pairs = zip(tcp.tolist(), own.tolist(), strict=True)
+    return {table[over_tcp][encrypted] for over_tcp, encrypted in pairs}
+
+
 def _other_resolvers(scene: Scene) -> Iterator[Finding]:
     """Inside a tunnel, resolvers other than those the policy gives it."""
     columns = scene.columns
     for tunnel in scene.tunnels:
         if not tunnel.resolvers or not tunnel.interfaces:
             continue
-        mask = columns.on(tunnel.interfaces) & columns.serving(Service.DNS | Service.DOT)
-        mask &= ~columns.serving(Service.MDNS) & ~columns.multicast(columns.far)
+        mask = columns.on(tunnel.interfaces) & columns.asking() & ~columns.multicast(columns.far)
         mask &= ~columns.inside(columns.far, [single(address) for address in tunnel.resolvers])
         for interface, resolver, part in by_address(scene, rows_of(mask), columns.far):
             yield make(
