@@ -368,6 +368,19 @@ def test_encrypted_dns_older_than_the_recording_is_known_by_its_port(
     assert finding.reasons[0] == "over dot"
 
 
+@pytest.mark.parametrize(("swapped", "severity"), [(True, "high"), (False, "info")])
+def test_a_swapped_opening_is_told_from_backscatter(
+    tmp_path: Path, swapped: bool, severity: str
+) -> None:
+    recording = behind_tunnel()
+    recording.ip(50, ETH0, tcp_packet(WEB, 443, CLIENT, 45000, SYN | ACK))
+    recording.ip(51, ETH0, tcp_packet(CLIENT, 45000, WEB, 443, SYN if swapped else RST))
+    if swapped:
+        recording.ip(52, ETH0, tcp_packet(CLIENT, 45000, WEB, 443, PSH | ACK, 2, bytes(400)))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL204")] == [severity]
+
+
 @pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])
 def test_names_that_others_ask_this_host_for_are_none_it_asked_for(
     tmp_path: Path, stranger: str

@@ -33,7 +33,7 @@ ICMP, IGMP, ICMPV6 = 1, 2, 58
 ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""
 ECHO_REQUESTS = (8, 128)
-SYN = 2
+SYN, PSH = 2, 8
 
 
 class Baseline(NamedTuple):
@@ -149,7 +149,9 @@ def answered(columns: Columns) -> Bool:
     listening = server_port(columns.far_port) & ~server_port(columns.near_port)
     asked = np.where(tcp, columns.far_port < columns.near_port, listening)
     asked = np.where(control, np.isin(columns.near_port, ECHO_REQUESTS), asked)
-    opened = tcp & (columns.flows.tcp_flags & SYN != 0)
+    # Several queues of a card may swap the first packets; backscatter brings no data.
+    flags = columns.flows.tcp_flags
+    opened = tcp & (flags & SYN != 0) & ~(listening & (flags & PSH != 0))
     found: Bool = ~columns.orig_is_near & (~asked | opened)
     return found
 
