@@ -66,6 +66,30 @@ def test_four_workers_of_which_one_is_killed_give_what_one_process_gives(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
+def test_a_file_whose_name_is_no_text_costs_no_other_its_row(corpus: Path, tmp_path: Path) -> None:
+    good = corpus / "browser" / "socks.pcapng"
+    odd = tmp_path / os.fsdecode(b"\xff.pcapng")
+    odd.symlink_to(good)
+    with cluster("local", 1) as client:
+        fleet = run(client, [str(odd), str(good)], SOCKS)
+    assert [row.result for row in fleet.rows] == ["leak", "leak"]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_parquet(fleet, tmp_path)
+    paths = {
+        entry["path"] for entry in parquet.read_table(tmp_path / "captures.parquet").to_pylist()
+    }
+    assert paths == {str(good), str(tmp_path / "\\udcff.pcapng")}
+
+
+def test_a_file_named_in_several_ways_is_one_capture(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one.pcapng").write_bytes((corpus / "browser" / "socks.pcapng").read_bytes())
+    (tmp_path / "other.pcapng").symlink_to("one.pcapng")
+    monkeypatch.chdir(tmp_path)
+    assert find(["./one.pcapng", "one.pcapng", str(tmp_path), "*.pcapng"]) == ["./one.pcapng"]
+
+
 def test_reports_by_another_policy_are_not_taken(corpus: Path) -> None:
     path = str(corpus / "browser" / "socks.pcapng")
     assert examine(path, SOCKS).row.key != examine(path, Policy()).row.key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,11 @@ def find(paths: Sequence[str]) -> list[str]:
         if not these:
             raise PcapleakError(f"{path}: leads to no capture; give another path or pattern")
         found += these
-    return list(dict.fromkeys(found))
+    # One file may be named in several ways; it is shown as it was named first.
+    once: dict[str, str] = {}
+    for path in found:
+        once.setdefault(path if "://" in path else realpath(path), path)
+    return list(once.values())
 
 
 def _remote(url: str) -> list[str]:
@@ -107,7 +112,10 @@ def run(
     # A task's result, unlike scattered data, is made again where its worker was lost.
     known: Future[frozenset[str]] = client.submit(frozenset, sorted(kept), pure=False)
     futures = {
-        client.submit(examine, path, policy, known, key=f"examine-{number}-{path}", retries=2): path
+        # A file's name may be no text, and dask's keys must be.
+        client.submit(
+            examine, path, policy, known, key=f"examine-{number}-{path!a}", retries=2
+        ): path
         for number, path in enumerate(paths)
     }
     rows: list[Row] = []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pcapleak.batch.fleet import SEVERITIES, Fleet
 from pcapleak.errors import PcapleakError
@@ -174,5 +174,14 @@ def write_parquet(fleet: Fleet, folder: Path) -> None:
         ("addresses", list(map(asdict, fleet.addresses)), recurring),
         ("calls", calls, {"one": side, "other": side}),
     ):
-        table = pa.Table.from_pylist(entries, schema=pa.schema(schema))
+        table = pa.Table.from_pylist(_encodable(entries), schema=pa.schema(schema))
         parquet.write_table(table, folder / f"{name}.parquet")
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with all text as UTF-8 can have it: the name of a file may be any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value
