@@ -257,6 +257,17 @@ def permission(*peers: str) -> bytes:
     )
 
 
+def test_a_session_that_a_relay_alone_shows_is_the_relays_clients(tmp_path: Path) -> None:
+    """The allocation is older than the recording."""
+    recording = Recording()
+    tid = b"d" * 12
+    body = attribute(0x0012, xor_address("198.51.100.77", 5000, tid)) + attribute(0x0013, check())
+    recording.udp(0, ETH0, CLIENT, 50000, STUN, 3478, message(0x0016, body, tid))
+    (session,) = judged(recording, NO_POLICY, tmp_path).ice_sessions
+    assert session.client_addresses == [CLIENT]
+    assert not session.candidates
+
+
 def test_peers_named_to_a_turn_server_are_listed_private_ones_first(tmp_path: Path) -> None:
     recording = behind_tunnel()
     recording.udp(50, WG0, INNER, 50000, STUN, 3478, permission("198.51.100.99", "192.168.7.7"))

@@ -79,6 +79,16 @@ def test_channels_carry_once_bound() -> None:
     assert not table.carries(up(flow=1), data), "another flow's channel"
 
 
+def test_who_bound_a_channel_is_the_client_though_the_server_was_recorded_first() -> None:
+    table = RelayTable()
+    late_up, late_down = up()._replace(forward=False), down()._replace(forward=True)
+    learn(table, late_up, decode_stun(message(0x0009, BIND)))
+    data = decode_channel_data(b"\x40\1\0\x0e" + RTP)
+    ((sent, _),) = table.unpack(late_up, data)
+    ((came, _),) = table.unpack(late_down, data)
+    assert (sent.destination, came.source) == (PEER, PEER)
+
+
 def test_a_refused_bind_is_taken_back() -> None:
     table = RelayTable()
     learn(table, up(), decode_stun(message(0x0009, BIND)))

@@ -41,6 +41,8 @@ class Allocation:
     channels: dict[int, Endpoint] = field(default_factory=dict)
     requests: dict[bytes, tuple[int, Endpoint]] = field(default_factory=dict)
     """Channel binds that wait for their answer."""
+    forward: bool = True
+    """Whether the client sent first on the flow, as far as recorded."""
 
 
 class RelayTable:
@@ -79,7 +81,7 @@ class RelayTable:
         self, context: Context, message: StunMessage | ChannelData, depth: int
     ) -> Iterator[tuple[Context, Inner]]:
         if isinstance(message, StunMessage):
-            self._learn(context.flow, message)
+            self._learn(context, message)
             nested = nested_in(message)
             if nested is None:
                 return
@@ -96,8 +98,7 @@ class RelayTable:
             if allocation is None or message.channel not in allocation.channels:
                 return
             peer, data = allocation.channels[message.channel], message.data
-            # The client asked for the allocation, so it sent first on the flow.
-            to_peer = context.forward
+            to_peer = context.forward == allocation.forward
         inner = self._inside(context, peer, to_peer)
         if demultiplex(data).protocol != "stun":
             yield inner, data
@@ -124,20 +125,22 @@ class RelayTable:
             outer=context.outer or (context.source, context.destination),
         )
 
-    def _learn(self, flow: int, message: StunMessage) -> None:
+    def _learn(self, context: Context, message: StunMessage) -> None:
+        flow = context.flow
         kind, method = message.message_class, message.method_name
         if method == "Allocate" and kind == "success":
             allocation = self._allocation(flow)
             allocation.relayed = message.relayed_address or allocation.relayed
             allocation.mapped = message.mapped_address or allocation.mapped
         elif method == "ChannelBind":
-            self._bind(flow, message)
+            self._bind(context, message)
 
-    def _bind(self, flow: int, message: StunMessage) -> None:
+    def _bind(self, context: Context, message: StunMessage) -> None:
         """A bind counts once it is answered; a capture of one direction has no answer, so the
         request's word is taken until an error takes it back."""
-        allocation = self._allocation(flow)
+        allocation = self._allocation(context.flow)
         if message.message_class == "request":
+            allocation.forward = context.forward
             channel, peers = message.channel_number, message.peer_addresses
             if channel is None or not peers or len(allocation.channels) >= MAX_CHANNELS:
                 return

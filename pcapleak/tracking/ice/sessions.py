@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pcapleak.document import Candidate, CandidateSetShape, IceSession, Integrity, Time
-from pcapleak.model import Interface
+from pcapleak.model import Interface, IPAddress
 from pcapleak.protocols.stun import decode_stun
 from pcapleak.protocols.stun_proof import prove
 from pcapleak.tracking.ice.agents import Agent, collect_sockets, group_sockets
@@ -93,12 +93,23 @@ def build_sessions(
 
 
 def _client_addresses(agent: Agent) -> list[str]:
-    addresses = dict.fromkeys(agent.addresses)
+    addresses = dict.fromkeys(_behind_relays(agent) or agent.addresses)
     for name in agent.names:
         for address in name.addresses:
             if not address.is_unspecified:
                 addresses.setdefault(address)
     return [str(address) for address in addresses]
+
+
+def _behind_relays(agent: Agent) -> list[IPAddress]:
+    """The client's addresses where relays alone show a session: its checks come from a relay's
+    address, in messages that it sends to the relay's server."""
+    found = []
+    for socket in agent.sockets:
+        ends = socket.out[0].outer if "turn" in socket.layers else None
+        if ends is not None and ends[1].address == socket.local.address:
+            found.append(ends[0].address)
+    return found
 
 
 def _integrity(agent: Agent, passwords: Mapping[str, SignalledPassword]) -> Integrity | None:
