@@ -122,6 +122,20 @@ def test_the_ledger_says_what_was_seen_and_where_it_went(tmp_path: Path) -> None
     assert not ledger["quic"].seen
 
 
+def test_a_tunnel_alone_tells_of_nothing_seen(tmp_path: Path) -> None:
+    recording = Recording()
+    for moment in range(20):
+        recording.udp(moment, ETH0, CLIENT, 40000, "198.51.100.9", 51820, b"\4\0\0\0" + bytes(92))
+        recording.udp(moment, ETH0, "198.51.100.9", 51820, CLIENT, 40000, b"\4\0\0\0" + bytes(92))
+    policy = Policy.from_options(vpn_endpoint=["198.51.100.9:51820"])
+    document = judged(recording, policy, tmp_path, (ETH0,))
+    assert document.verdict.result == "no-leak"
+    assert document.verdict.reason == (
+        "nothing left beside 198.51.100.9:51820; "
+        "not put to the test were stun, dns, ipv6, quic, tcp, mdns"
+    )
+
+
 def test_what_other_hosts_did_puts_nothing_to_the_test(tmp_path: Path) -> None:
     """A network's recording: the neighbour's STUN is neither judged nor a proof of anything."""
     recording = behind_tunnel()

@@ -71,9 +71,10 @@ def verdict(
         if beside
         else f"nothing left beside {_ways(scene)}"
     )
-    reason += f"; seen were {', '.join(kinds)}"
+    told = [f"seen were {', '.join(kinds)}"] if kinds else []
     if missing:
-        reason += f", not put to the test were {', '.join(missing)}"
+        told.append(f"not put to the test were {', '.join(missing)}")
+    reason += f"; {', '.join(told)}"
     if seen.others:
         reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
