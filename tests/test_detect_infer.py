@@ -455,6 +455,17 @@ def test_a_cooked_recording_tells_the_tunnel_by_its_kind_of_hardware(tmp_path: P
         assert {"PL201", "PL206"} <= ids(document)
 
 
+def test_a_cooked_recording_of_one_device_is_that_devices(tmp_path: Path) -> None:
+    """What leaves it with the tunnel's address is outside: the tunnel was recorded apart."""
+    recording = Recording(names=("eth0", "wg0"), link_types=(113, 101))
+    recording.tunnel()
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "no-leak"
+    recording.udp(60, ETH0, INNER, 50000, WEB, 9999, b"hello")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert {"PL201", "PL206"} <= ids(document)
+    assert not any("tell interfaces apart" in finding.message for finding in document.findings)
+
+
 def test_a_recording_that_mixes_interfaces_is_judged_by_address(tmp_path: Path) -> None:
     recording = mixed()
     document = judged(recording, TUNNEL_POLICY, tmp_path)

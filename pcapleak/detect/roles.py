@@ -78,14 +78,25 @@ def interface_roles(
         and (interface.index is not None or _kind(interface)[0] == "tunnel")
     }
     carried = _carrier_recorded(interfaces, columns)
+    names = {interface.id: interface.name for interface in interfaces}
     return [
-        InterfaceRole("any", _MIXED)
-        if interface.parent is not None
-        and interface.capture not in told
-        and _kind(interface)[0] == "physical"
-        else _role(interface, policy, named, interface.id in parents, looped[interface.id], carried)
+        _cooked(interface, names, told)
+        or _role(interface, policy, named, interface.id in parents, looped[interface.id], carried)
         for interface in interfaces
     ]
+
+
+def _cooked(
+    interface: Interface, names: dict[int, str | None], told: set[int]
+) -> InterfaceRole | None:
+    """The role of what one kind of hardware sent in a cooked recording, where that is no more
+    than one device or nothing tells its interfaces apart."""
+    if interface.parent is None or _kind(interface)[0] != "physical":
+        return None
+    name = names.get(interface.parent)
+    if interface.index is None and name is not None and _PHYSICAL.match(name):
+        return InterfaceRole("physical", f"a cooked recording of {name} alone")
+    return InterfaceRole("any", _MIXED) if interface.capture not in told else None
 
 
 def _kind(interface: Interface) -> tuple[str, str]:
