@@ -381,6 +381,22 @@ def test_a_swapped_opening_is_told_from_backscatter(
     assert [finding.severity for finding in of(document, "PL204")] == [severity]
 
 
+@pytest.mark.parametrize("carrier", ["6in4", "teredo"])
+@pytest.mark.parametrize(("sender", "result"), [(CLIENT, "leak"), ("192.168.50.77", "no-leak")])
+def test_ipv6_inside_the_clients_ipv4_packets_is_the_clients(
+    tmp_path: Path, carrier: str, sender: str, result: str
+) -> None:
+    recording = behind_tunnel()
+    inner = udp_packet("2001:0:c633:643e::1", 45000, WEB6, 9999, b"hello")
+    packet = (
+        ip_packet(sender, "198.51.100.61", 41, inner)
+        if carrier == "6in4"
+        else udp_packet(sender, 45000, "198.51.100.62", 3544, inner)
+    )
+    recording.ip(50, ETH0, packet)
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == result
+
+
 @pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])
 def test_names_that_others_ask_this_host_for_are_none_it_asked_for(
     tmp_path: Path, stranger: str

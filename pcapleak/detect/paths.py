@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.detect.addresses import inside
 from pcapleak.detect.clients import server_port
 from pcapleak.detect.columns import TCP, UDP, Columns
 from pcapleak.detect.judgement import (
@@ -27,7 +28,7 @@ from pcapleak.detect.judgement import (
 )
 from pcapleak.detect.scene import Scene, single
 from pcapleak.model import Bool, UInt8
-from pcapleak.policy import Rule
+from pcapleak.policy import Network, Rule
 
 ICMP, IGMP, ICMPV6 = 1, 2, 58
 ECHO = (0, 8, 128, 129)
@@ -69,6 +70,7 @@ def assign_paths(scene: Scene) -> UInt8:
     if not scene.has_policy:
         return path
     mine = columns.inside(columns.near, [*scene.clients, *scene.inner])
+    mine |= _wrapped(scene, scene.clients)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -212,16 +214,17 @@ def _tunnels(scene: Scene, path: UInt8) -> None:
 
 def _carried(scene: Scene, endpoints: list[Rule]) -> Bool:
     """Flows the dissector found inside a carrier that is not encrypted (GRE, IP in IP)."""
+    return _wrapped(scene, [rule.network for rule in endpoints if rule.network is not None])
+
+
+def _wrapped(scene: Scene, ends: list[Network]) -> Bool:
+    """Flows inside packets of which one end is in the networks (6in4, Teredo, GRE)."""
     columns = scene.columns
     numbers = [
         number
         for number, outer in enumerate(scene.state.encapsulations)
         if outer is not None
-        and any(
-            rule.network is not None
-            and (outer.source.address in rule.network or outer.destination.address in rule.network)
-            for rule in endpoints
-        )
+        and (inside(outer.source.address, ends) or inside(outer.destination.address, ends))
     ]
     return np.isin(columns.encapsulation, np.asarray(numbers, np.int64)) & (
         columns.encapsulation > 0
