@@ -397,6 +397,17 @@ def test_ipv6_inside_the_clients_ipv4_packets_is_the_clients(
     assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == result
 
 
+def test_strangers_that_scan_one_port_are_one_fact(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    for i in range(60):
+        stranger = f"198.51.{100 + i}.9", 40000 + i
+        recording.ip(50 + i, ETH0, tcp_packet(*stranger, CLIENT, 22, SYN))
+        recording.ip(50.5 + i, ETH0, tcp_packet(CLIENT, 22, *stranger, RST | ACK))
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL204")
+    assert finding.subject == "TCP port 22 to many networks on eth0 (answered)"
+    assert (finding.severity, finding.flow_count) == ("info", 60)
+
+
 @pytest.mark.parametrize("stranger", ["198.51.100.99", "192.168.50.77"])
 def test_names_that_others_ask_this_host_for_are_none_it_asked_for(
     tmp_path: Path, stranger: str

@@ -88,11 +88,19 @@ def first_handshake_ns(scene: Scene) -> int | None:
     return begun
 
 
+ANSWERED = "answered"
+
+
 class Grey(NamedTuple):
     """Why traffic outside is information."""
 
     label: str
     reason: str
+
+    @property
+    def served(self) -> bool:
+        """Whether this host was the server: its own port tells what was asked."""
+        return self.label == ANSWERED
 
 
 def grey_parts(scene: Scene, rows: Int64) -> Iterator[tuple[Grey | None, Int64]]:
@@ -133,7 +141,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
         ),
     )
     yield (
-        "answered",
+        ANSWERED,
         "the far end began it; this host only answered",
         answered(columns) & columns.public(columns.far),
     )

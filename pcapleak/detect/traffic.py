@@ -135,11 +135,13 @@ def _kinds(scene: Scene, rows: Int64, webrtc: Bool) -> str:
     if (columns.services[rows] & int(Service.DNS | Service.DOT)).any():
         names.append("DNS")
     rest = rows[~webrtc[rows]]
-    names += sorted({_service(scene, row) for row in rest[:1000].tolist()} - {"DNS"})
+    ports = columns.far_port
+    names += sorted({_service(scene, row, int(ports[row])) for row in rest[:1000].tolist()})
     return ", ".join(names[:6])
 
 
-def _service(scene: Scene, row: int) -> str:
+def _service(scene: Scene, row: int, port: int) -> str:
+    """What a flow is, by its protocol or the server's port."""
     services = int(scene.columns.services[row])
     for service, name in _NAMED:
         if services & service:
@@ -147,7 +149,7 @@ def _service(scene: Scene, row: int) -> str:
     protocol = int(scene.columns.protocol[row])
     if protocol in (TCP, UDP):
         name = "TCP" if protocol == TCP else "UDP"
-        return f"{name} port {int(scene.columns.far_port[row])}"
+        return f"{name} port {port}"
     return f"IP protocol {protocol}"
 
 
@@ -236,8 +238,13 @@ def _flows(scene: Scene, id: str, mask: Bool) -> Iterator[Finding]:
     lenient = id == "PL204" and scene.is_proxy_only and not scene.policy.strict
     for grey, part in grey_parts(scene, rows):
         service = _service_keys(columns.services[part])
+        served = grey is not None and grey.served
         ports = np.where(service == 0, columns.far_port[part], 0).astype(np.int64)
-        keys: list[Column] = [columns.interface[part], service, ports, *far_keys(scene, part)]
+        if served:
+            ports = columns.near_port[part].astype(np.int64)
+        keys: list[Column] = [columns.interface[part], service, ports]
+        # Strangers knock from everywhere: that is one fact for each thing they ask for.
+        keys += () if served else far_keys(scene, part)
         for group in groups(part, keys, columns.bytes[part]):
             yield _flow_finding(scene, id, group, grey, lenient)
 
@@ -252,7 +259,11 @@ def _flow_finding(scene: Scene, id: str, rows: Int64, grey: Grey | None, lenient
     columns = scene.columns
     interface = int(columns.interface[rows[0]])
     alone = one_network(scene, rows)
-    service = _service(scene, int(rows[0])) if alone else "various services"
+    served = grey is not None and grey.served
+    ports = columns.near_port[rows] if served else columns.far_port[rows]
+    # Beyond the bound of `groups` what is left is of all kinds.
+    alike = alone or (served and bool((ports == ports[0]).all()))
+    service = _service(scene, int(rows[0]), int(ports[0])) if alike else "various services"
     address = columns.far_endpoint(int(rows[0])).address
     network = far_network(address)
     where = str(network) if alone else "many networks"
@@ -274,7 +285,7 @@ def _flow_finding(scene: Scene, id: str, rows: Int64, grey: Grey | None, lenient
     if alone:
         shown = address_filter(network)
         if kind is not None:
-            shown += f" and {kind}.port == {int(columns.far_port[rows[0]])}"
+            shown += f" and {kind}.port == {int(ports[0])}"
     else:
         shown = kind or "ip or ipv6"
     reasons = _other_tunnel(scene, rows)
