@@ -15,12 +15,15 @@ from builders import Recording
 from capture_files import pcap_header, pcap_record
 from hypothesis import given
 from hypothesis import strategies as st
+from packet_bytes import dissect, ipv4, udp
 from test_cli import ROOT, run
 
 import pcapleak
 from pcapleak.detect.addresses import classify
 from pcapleak.document import Document, Finding
 from pcapleak.errors import PcapleakError
+from pcapleak.model import Decoder
+from pcapleak.packets import recognise
 from pcapleak.redact import Renamer, read_key, redact_capture
 from pcapleak.redact.canvas import blank
 from pcapleak.redact.cipher import PrefixCipher
@@ -577,3 +580,25 @@ def test_anything_is_redacted_without_failing(payload: bytes) -> None:
     for ports in ((5000, 3478), (5353, 5353), (67, 68), (500, 4500), (443, 5000), (53, 5000)):
         canvas = Datagrams(RENAMER).redact(payload, ports)
         assert len(canvas.out) == len(canvas.known)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(
+            b"\1abc" + bytes(range(100, 228)) + bytes(16), id="WireGuard initiation of WARP"
+        ),
+        pytest.param(
+            b"\x50" + b"clientid" + b"\x0f\0\0\1time" + bytes(32) + bytes(range(50, 240)),
+            id="OpenVPN reset with a wrapped key",
+        ),
+    ],
+)
+def test_handshakes_of_vpns_are_known_after_redaction(payload: bytes) -> None:
+    made = bytes(Datagrams(RENAMER).redact(payload, (40000, 2408)).out)
+    assert made != payload, "what is encrypted is blanked"
+    before, after = (
+        recognise(dissect([ipv4(udp(data, 40000, 2408))], 101))[1].tolist()
+        for data in (payload, made)
+    )
+    assert before == after != [Decoder.NONE.value]
