@@ -397,6 +397,24 @@ def test_ipv6_inside_the_clients_ipv4_packets_is_the_clients(
     assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == result
 
 
+@pytest.mark.parametrize("first", ["client", "stranger"])
+def test_the_other_end_inside_the_clients_packets_is_not_exposed(
+    tmp_path: Path, first: str
+) -> None:
+    recording = behind_tunnel()
+    mine, server = "2001:0:c633:643e::1", "198.51.100.62"
+    asked = udp_packet(mine, 45000, WEB6, 9999, b"hello")
+    unasked = udp_packet(WEB6, 45001, mine, 9998, b"hello")
+    packets = [
+        udp_packet(CLIENT, 45000, server, 3544, asked),
+        udp_packet(server, 3544, CLIENT, 45000, unasked),
+    ]
+    for second, packet in enumerate(packets if first == "client" else reversed(packets)):
+        recording.ip(50 + second, ETH0, packet)
+    verdict = judged(recording, TUNNEL_POLICY, tmp_path).verdict
+    assert (verdict.result, verdict.exposed_addresses) == ("leak", [mine])
+
+
 def test_strangers_that_scan_one_port_are_one_fact(tmp_path: Path) -> None:
     recording = behind_tunnel()
     for i in range(60):

@@ -27,8 +27,8 @@ from pcapleak.detect.judgement import (
     UNASSESSED,
 )
 from pcapleak.detect.scene import Scene, single
-from pcapleak.model import Bool, UInt8
-from pcapleak.policy import Network, Rule
+from pcapleak.model import Bool, IPAddress, UInt8
+from pcapleak.policy import Rule
 
 ICMP, IGMP, ICMPV6 = 1, 2, 58
 ECHO = (0, 8, 128, 129)
@@ -69,8 +69,7 @@ def assign_paths(scene: Scene) -> UInt8:
     path = np.full(len(columns), UNASSESSED, np.uint8)
     if not scene.has_policy:
         return path
-    mine = columns.inside(columns.near, [*scene.clients, *scene.inner])
-    mine |= _wrapped(scene, scene.clients)
+    mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) | _wrapped(scene)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -212,19 +211,38 @@ def _tunnels(scene: Scene, path: UInt8) -> None:
         path[within & columns.public(columns.far)] = TUNNEL
 
 
+def _wrapped(scene: Scene) -> Bool:
+    """Flows of the client inside packets it exchanges (6in4, Teredo, GRE). Its address there is
+    the one at its side of the carrier's first flow."""
+    columns, flows = scene.columns, scene.columns.flows
+    rows = np.flatnonzero(columns.encapsulation)
+    own: set[IPAddress] = set()
+    for number, first in zip(
+        *np.unique(columns.encapsulation[rows], return_index=True), strict=True
+    ):
+        outer = scene.state.encapsulations[number]
+        if outer is not None and inside(outer.source.address, scene.clients):
+            own.add(flows.orig(rows[first]).address)
+        elif outer is not None and inside(outer.destination.address, scene.clients):
+            own.add(flows.resp(rows[first]).address)
+    found = np.zeros(len(columns), np.bool_)
+    if own:
+        found[rows] = [columns.near_endpoint(row).address in own for row in rows.tolist()]
+    return found
+
+
 def _carried(scene: Scene, endpoints: list[Rule]) -> Bool:
     """Flows the dissector found inside a carrier that is not encrypted (GRE, IP in IP)."""
-    return _wrapped(scene, [rule.network for rule in endpoints if rule.network is not None])
-
-
-def _wrapped(scene: Scene, ends: list[Network]) -> Bool:
-    """Flows inside packets of which one end is in the networks (6in4, Teredo, GRE)."""
     columns = scene.columns
     numbers = [
         number
         for number, outer in enumerate(scene.state.encapsulations)
         if outer is not None
-        and (inside(outer.source.address, ends) or inside(outer.destination.address, ends))
+        and any(
+            rule.network is not None
+            and (outer.source.address in rule.network or outer.destination.address in rule.network)
+            for rule in endpoints
+        )
     ]
     return np.isin(columns.encapsulation, np.asarray(numbers, np.int64)) & (
         columns.encapsulation > 0
