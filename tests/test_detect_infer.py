@@ -169,6 +169,17 @@ def test_a_tunnel_that_moved_is_judged_by_what_it_carried_everywhere(
     assert judged(recording, Policy(), tmp_path, (ETH0,)).verdict.result == "leak"
 
 
+def test_the_reason_names_the_first_of_many_servers(tmp_path: Path) -> None:
+    recording = Recording()
+    for n in range(5):
+        ends = ETH0, CLIENT, 51820, f"198.51.100.{40 + n}", 51820
+        recording.exchange(1000 * n, *ends, wireguard_initiation(), wireguard_response())
+        for i in range(20):
+            recording.exchange(1000 * n + 10 + i, *ends, wireguard_data(900), wireguard_data(900))
+    reason = judged(recording, Policy(), tmp_path, (ETH0,)).verdict.reason
+    assert "198.51.100.42:51820 and 2 more;" in reason
+
+
 @pytest.mark.parametrize("port", [53, 123, 443, 500, 3478, 4500, 5353])
 def test_a_tunnel_on_any_port_is_the_tunnel(tmp_path: Path, port: int) -> None:
     recording = Recording()

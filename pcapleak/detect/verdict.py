@@ -13,6 +13,9 @@ from pcapleak.document import CoverageEntry, Finding, Verdict
 SEVERITIES = ("critical", "high", "medium", "low", "info")
 _OUTSIDE = ("PL1", "PL2")
 
+MAX_WAYS = 3
+"""Tunnels and proxies named in the reason; the policy has all."""
+
 
 def rank(finding: Finding) -> tuple[int, str, str]:
     """Worst first, then by id and subject."""
@@ -96,6 +99,8 @@ def _hint(scene: Scene) -> str:
 def _ways(scene: Scene) -> str:
     ways = [tunnel.label for tunnel in scene.tunnels]
     ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
+    if len(ways) > MAX_WAYS:
+        ways = [", ".join(ways[:MAX_WAYS]), f"{len(ways) - MAX_WAYS} more"]
     return " and ".join(ways)
 
 
