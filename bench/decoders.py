@@ -34,11 +34,14 @@ import dpkt
 import generate
 
 from pcapleak.capture import open_capture
-from pcapleak.model import Decoder, address_of
-from pcapleak.packets import Dissector, recognise
-from pcapleak.protocols import dns, dns_names, dns_records, stun
-from pcapleak.protocols.dns import decode_dns
-from pcapleak.protocols.stun import decode_stun
+from pcapleak.decode.dns import message as dns
+from pcapleak.decode.dns import names as dns_names
+from pcapleak.decode.dns import records as dns_records
+from pcapleak.decode.dns.message import decode_dns
+from pcapleak.decode.stun import decoder as stun
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.dissect import Dissector, recognise
+from pcapleak.values.packets import Decoder, address_of
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(TESTS))
 import floods  # noqa: E402
 from test_hostile import colliding  # noqa: E402
 
-from pcapleak.tracking.flow_index import FlowIndex  # noqa: E402
+from pcapleak.track.flows.index import FlowIndex  # noqa: E402
 
 SMALL, LARGE = 100_000, 1_000_000
 

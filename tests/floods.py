@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pcapleak.analyzer import Analyzer
-from pcapleak.document import Document
-from pcapleak.model import Bytes, Interface, RecordBatch
-from pcapleak.tracking.state import CaptureFacts
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.report.document import Document
+from pcapleak.track.state import CaptureFacts
+from pcapleak.values.packets import Bytes, Interface, RecordBatch
 
 RAW = 101
 CHUNK = 1 << 14

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pcapleak.analyzer import Analyzer
 from pcapleak.capture import open_capture
-from pcapleak.document import IceSession
-from pcapleak.model import Interface
-from pcapleak.tracking.state import CaptureFacts, State
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.report.document import IceSession
+from pcapleak.track.state import CaptureFacts, State
+from pcapleak.values.packets import Interface
 
 
 def state_of(path: Path) -> State:

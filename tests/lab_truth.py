@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pcapleak import Policy, analyze
-from pcapleak.document import Candidate, Document, IceSession
+from pcapleak.report.document import Candidate, Document, IceSession
 
 CLIENT = {"192.168.50.42", "2001:db8:50::42", "10.66.0.2", "127.0.0.1", "::1"}
 """Every address the client of the lab has."""

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pcapleak
 from pcapleak.capture import PcapngWriter, open_capture
-from pcapleak.document import Document
-from pcapleak.model import Interface
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
+from pcapleak.values.packets import Interface
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURES = sorted((ROOT / "captures").glob("*.pcapng"))

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from pcapleak.capture import open_capture
+from pcapleak.dissect import Dissector
 from pcapleak.errors import CaptureError
-from pcapleak.model import Interface, Packets, RecordBatch
-from pcapleak.packets import Dissector
+from pcapleak.values.packets import Interface, Packets, RecordBatch
 
 SOURCE, DESTINATION = "192.0.2.1", "198.51.100.2"
 SOURCE6, DESTINATION6 = "2001:db8::1", "2001:db8::2"

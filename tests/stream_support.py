@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from packet_bytes import batch_of, cut, ipv4, tcp
 
-from pcapleak.model import Context, Interface, Service
-from pcapleak.packets import Dissector
-from pcapleak.tracking.flows import FlowTable
-from pcapleak.tracking.streams import StreamEvent, TcpStreams
+from pcapleak.decode.streams import StreamEvent, TcpStreams
+from pcapleak.dissect import Dissector
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Context, Interface, Service
 
 CLIENT, SERVER = "192.0.2.1", "198.51.100.2"
 SYN, ACK = 2, 16

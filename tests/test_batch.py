@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pcapleak.batch.fleet import Fleet, Row, Side, merge
-from pcapleak.batch.run import cluster, find, run, serial
-from pcapleak.batch.show import to_html, to_json, write_parquet
-from pcapleak.batch.tasks import examine
 from pcapleak.cli import app
 from pcapleak.errors import PcapleakError
-from pcapleak.policy import Policy
+from pcapleak.fleet.fleet import Fleet, Row, Side, merge
+from pcapleak.fleet.run import cluster, find, run, serial
+from pcapleak.fleet.tasks import examine
+from pcapleak.fleet.writers import to_html, to_json, write_parquet
+from pcapleak.policy.policy import Policy
 
 pytest.importorskip("distributed")
 

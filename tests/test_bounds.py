@@ -23,21 +23,23 @@ from typing import Any, NamedTuple
 import pytest
 from packet_bytes import batch_of, ipv4, tcp
 
+from pcapleak.decode.dns.message import AAAA, DnsMessage, DnsProtocol, Question, Record
+from pcapleak.decode.lan.dhcp import DhcpMessage
+from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
+from pcapleak.decode.streams import TcpStreams, table
+from pcapleak.decode.stun.decoder import StunMessage, decode_stun
+from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
+from pcapleak.decode.tunnels.wireguard import WireGuardMessage
+from pcapleak.decode.web import quic_hellos as hellos
+from pcapleak.decode.web.http import HttpRequest
+from pcapleak.decode.web.quic import CryptoFragment, QuicInitial
+from pcapleak.dissect import Dissector
 from pcapleak.errors import DecodeError
-from pcapleak.model import Context, Endpoint, Interface
-from pcapleak.packets import Dissector
-from pcapleak.protocols.dhcp import DhcpMessage
-from pcapleak.protocols.dns import AAAA, DnsMessage, DnsProtocol, Question, Record
-from pcapleak.protocols.http import HttpRequest
-from pcapleak.protocols.ndp import Prefix, RouterAdvertisement
-from pcapleak.protocols.quic import CryptoFragment, QuicInitial
-from pcapleak.protocols.socks import SocksReply, SocksRequest
-from pcapleak.protocols.stun import StunMessage, decode_stun
-from pcapleak.protocols.wireguard import WireGuardMessage
-from pcapleak.tracking import (
-    claims,
-    credentials,
-    hellos,
+from pcapleak.explain import credentials, transactions
+from pcapleak.track import (
+    client_hints as claims,
+)
+from pcapleak.track import (
     names,
     network,
     proxies,
@@ -45,12 +47,11 @@ from pcapleak.tracking import (
     resolvers,
     signalling,
     state,
-    transactions,
     tunnels,
 )
-from pcapleak.tracking.flows import FlowTable
-from pcapleak.tracking.ice import browsers, signalled
-from pcapleak.tracking.streams import TcpStreams, table
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.track.ice import browsers, signalled
+from pcapleak.values.packets import Context, Endpoint, Interface
 
 ROOT = Path(__file__).parent.parent
 SLACK = 1.15

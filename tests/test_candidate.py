@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.errors import DecodeError
-from pcapleak.protocols.candidate import (
+from pcapleak.decode.ice.candidate import (
     CandidateLine,
     find_candidates,
     format_candidate,
     parse_candidate,
 )
+from pcapleak.errors import DecodeError
 
 HOST = (
     "candidate:3301398594 1 udp 2113937151 aa99610c-4edf-4aec-8295-901d08808126.local 35835 "

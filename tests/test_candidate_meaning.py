@@ -8,20 +8,16 @@ from pathlib import Path
 import pytest
 from aioice.candidate import candidate_foundation
 
-from pcapleak.decoding import decode_capture
-from pcapleak.protocols.candidate_meaning import explain_candidate
-from pcapleak.protocols.foundation import (
+from pcapleak.decode.ice.foundation import (
     aioice_foundation,
     libwebrtc_foundation,
     salted_base,
     unsalted_base,
 )
-from pcapleak.protocols.ice_terms import (
-    network_cost_meaning,
-    network_meaning,
-    username_fragments,
-)
-from pcapleak.protocols.stun_values import NetworkInfo
+from pcapleak.decode.ice.terms import network_cost_meaning, network_meaning, username_fragments
+from pcapleak.decode.stun.values import NetworkInfo
+from pcapleak.explain.candidate import explain_candidate
+from pcapleak.explain.messages import decode_capture
 
 OLD = (
     "candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 0.0.0.0 rport 0 "

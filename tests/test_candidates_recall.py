@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ice_support import sessions_of
 
-from pcapleak.document import Candidate, IceSession
+from pcapleak.report.document import Candidate, IceSession
 
 SCENARIOS = (
     "direct", "ffdirect", "ffsocks", "ffwgsplit", "frame", "gum", "loop", "mode3", "mode4",

@@ -10,7 +10,7 @@ from conftest import need_tool
 
 from pcapleak.capture import merge_captures, open_capture
 from pcapleak.capture import window as window_module
-from pcapleak.model import Interface
+from pcapleak.values.packets import Interface
 
 ORDERED = ("rising", "equal", "shuffled")
 

@@ -9,7 +9,7 @@ from capture_files import pcap_header, pcap_record
 
 from pcapleak.capture import open_capture
 from pcapleak.errors import CaptureError
-from pcapleak.model import Direction, RecordBatch
+from pcapleak.values.packets import Direction, RecordBatch
 
 
 def read(path: Path) -> tuple[list[RecordBatch], bool, list[str]]:

@@ -16,7 +16,7 @@ from capture_files import (
 )
 
 from pcapleak.capture import CaptureSource, open_capture
-from pcapleak.model import Direction, RecordBatch
+from pcapleak.values.packets import Direction, RecordBatch
 
 LE, BE = Pcapng("<"), Pcapng(">")
 ORDERS = pytest.mark.parametrize("build", [LE, BE], ids=["little", "big"])

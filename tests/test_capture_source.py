@@ -18,7 +18,7 @@ from pcapleak.capture import open_capture
 from pcapleak.capture import window as window_module
 from pcapleak.capture.source import MAX_ROWS
 from pcapleak.errors import CaptureError
-from pcapleak.model import RecordBatch
+from pcapleak.values.packets import RecordBatch
 
 
 def pcap(rnd: random.Random, order: str) -> bytes:

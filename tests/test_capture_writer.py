@@ -7,7 +7,7 @@ from pathlib import Path
 from conftest import need_tool
 
 from pcapleak.capture import PcapngWriter, open_capture
-from pcapleak.model import Direction, Interface
+from pcapleak.values.packets import Direction, Interface
 
 ETH = Interface(3, 0, 1, "eth0", "the wire", 96, addresses=("192.0.2.1/24", "2001:db8::1/64"))
 WG = Interface(7, 0, 101, "wg0")

@@ -10,14 +10,14 @@ from builders import CLIENT, PROXY_POLICY, WEB, Recording, judged
 from lab_truth import CAPTURES
 
 import pcapleak
+from pcapleak.decode.ice.page_facts import PageFacts, read_page_facts
+from pcapleak.decode.web.http import HttpRequest
+from pcapleak.decode.web.websocket import WebSocketMessage
 from pcapleak.errors import PcapleakError
-from pcapleak.inputs import read_pages
-from pcapleak.model import Context, Endpoint
-from pcapleak.protocols.http import HttpRequest
-from pcapleak.protocols.page_facts import PageFacts, read_page_facts
-from pcapleak.protocols.websocket import WebSocketMessage
-from pcapleak.tracking import claims
-from pcapleak.tracking.claims import ClaimTracker
+from pcapleak.pipeline.inputs import read_pages
+from pcapleak.track import client_hints as claims
+from pcapleak.track.client_hints import ClaimTracker
+from pcapleak.values.packets import Context, Endpoint
 
 CHROME = ("User-Agent", "Mozilla/5.0 Chrome/156.0.0.0")
 

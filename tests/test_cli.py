@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from pcapleak.cli.progress import MIN_BYTES
-from pcapleak.report.schema import schema
+from pcapleak.report.json_schema import schema
 
 ROOT = Path(__file__).resolve().parent.parent
 SOCKS = ROOT / "captures" / "socks.pcapng"

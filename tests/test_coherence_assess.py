@@ -25,8 +25,8 @@ from builders import (
 from lab_truth import CAPTURES, policy_of
 
 import pcapleak
-from pcapleak.document import Coherence, Document
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Coherence, Document
 
 CONTRADICTIONS = {"PL401", "PL402", "PL403", "PL404", "PL405"}
 
@@ -138,7 +138,7 @@ def test_real_browsers_without_a_map_contradict_nothing(
     def refuse(table: str) -> None:
         raise AssertionError(f"{table} was loaded")
 
-    monkeypatch.setattr("pcapleak.coherence.places.load_table", refuse)
+    monkeypatch.setattr("pcapleak.judge.coherence.places.load_table", refuse)
     truth = json.loads((CAPTURES / f"{name}.json").read_text())
     policy = policy_of(truth) if "policy" in truth else None
     document = pcapleak.analyze(CAPTURES / f"{name}.pcapng", policy).document

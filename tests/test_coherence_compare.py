@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from pcapleak.coherence.compare import (
+from pcapleak.judge.coherence.compare import (
     Comparison,
     Verdict,
     compare_addresses,
@@ -16,10 +16,10 @@ from pcapleak.coherence.compare import (
     compare_zone_language,
     worst_of_best,
 )
-from pcapleak.coherence.kinds import Kind, NetworkKind
-from pcapleak.coherence.places import Place
-from pcapleak.coherence.special import unwrap
-from pcapleak.document import Confidence
+from pcapleak.judge.coherence.kinds import Kind, NetworkKind
+from pcapleak.judge.coherence.places import Place
+from pcapleak.judge.coherence.special_ranges import unwrap
+from pcapleak.report.document import Confidence
 
 NS = 1_795_000_000_000_000_000
 

@@ -18,7 +18,7 @@ from builders import (
     judged,
 )
 
-from pcapleak.document import NatProfile
+from pcapleak.report.document import NatProfile
 
 ONE, TWO = ("198.51.100.10", 3478), ("198.51.100.11", 3478)
 OTHER_PORT = ("198.51.100.10", 3479)

@@ -10,13 +10,19 @@ import numpy as np
 import pytest
 from mmdb_writer import database
 
-from pcapleak.coherence import databases
-from pcapleak.coherence.databases import Database, GeoMap, Located, normalise, system_databases
-from pcapleak.coherence.kinds import network_kind
-from pcapleak.coherence.places import ASN_TABLE, COUNTRY_TABLES, Atlas, locate
-from pcapleak.coherence.special import special_kind, unwrap
-from pcapleak.coherence.tables import load_table
 from pcapleak.errors import PolicyError
+from pcapleak.judge.coherence import databases
+from pcapleak.judge.coherence.databases import (
+    Database,
+    GeoMap,
+    Located,
+    normalise,
+    system_databases,
+)
+from pcapleak.judge.coherence.kinds import network_kind
+from pcapleak.judge.coherence.places import ASN_TABLE, COUNTRY_TABLES, Atlas, locate
+from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
+from pcapleak.judge.coherence.tables import load_table
 
 VECTORS = Path(__file__).parent / "vectors" / "geo.tsv"
 DATA = Path(databases.__file__).parent / "data"

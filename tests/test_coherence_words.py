@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pcapleak.coherence.languages import (
+from pcapleak.errors import PolicyError
+from pcapleak.judge.coherence.languages import (
     language_countries,
     language_fit,
     parse_languages,
     region,
     telling,
 )
-from pcapleak.coherence.stated import check_stated
-from pcapleak.coherence.zones import country_name, is_zone, same_clock, zone_countries
-from pcapleak.errors import PolicyError
-from pcapleak.policy import Policy
+from pcapleak.judge.coherence.stated import check_stated
+from pcapleak.judge.coherence.zones import country_name, is_zone, same_clock, zone_countries
+from pcapleak.policy.policy import Policy
 
 WINTER = int(datetime(2026, 1, 15, tzinfo=UTC).timestamp()) * 1_000_000_000
 SUMMER = int(datetime(2026, 7, 15, tzinfo=UTC).timestamp()) * 1_000_000_000

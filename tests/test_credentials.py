@@ -11,18 +11,18 @@ import pytest
 from stun_encoder import attribute, check, message
 
 from pcapleak import analyze
-from pcapleak.model import Context, Endpoint, address_of
-from pcapleak.protocols.http import HttpRequest
-from pcapleak.protocols.ice_terms import ice_passwords
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.protocols.websocket import WebSocketMessage
+from pcapleak.decode.ice.terms import ice_passwords
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.web.http import HttpRequest
+from pcapleak.decode.web.websocket import WebSocketMessage
+from pcapleak.explain import credentials
+from pcapleak.explain.credentials import Credential, Credentials
 from pcapleak.redact import redact_capture
-from pcapleak.tracking import credentials
-from pcapleak.tracking.credentials import Credential, Credentials
-from pcapleak.tracking.ice.sessions import build_sessions
-from pcapleak.tracking.ice.tracker import IceTracker
-from pcapleak.tracking.names import NameTracker
-from pcapleak.tracking.signalling import SignallingTracker
+from pcapleak.track.ice.sessions import build_sessions
+from pcapleak.track.ice.tracker import IceTracker
+from pcapleak.track.names import NameTracker
+from pcapleak.track.signalling import SignallingTracker
+from pcapleak.values.packets import Context, Endpoint, address_of
 
 ID = b"t" * 12
 PASSWORD = "receiversPasswordOf22+"

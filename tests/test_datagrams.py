@@ -9,16 +9,16 @@ import pytest
 from packet_bytes import batch_of, dissect, ipv4, udp
 from stun_encoder import check
 
-from pcapleak.analyzer import read_captures
 from pcapleak.capture import PcapngWriter, open_capture
-from pcapleak.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.tunnels.ike import IkeMessage
+from pcapleak.decode.tunnels.wireguard import WireGuardMessage
+from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
-from pcapleak.model import Interface, Packets
-from pcapleak.packets import Dissector, recognise
-from pcapleak.protocols.ike import IkeMessage
-from pcapleak.protocols.stun import StunMessage
-from pcapleak.protocols.wireguard import WireGuardMessage
-from pcapleak.tracking.flows import FlowTable
+from pcapleak.pipeline.analyzer import read_captures
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Interface, Packets
 
 RAW_IP = 101
 CLIENT, SERVER, ROUTER = "192.0.2.1", "198.51.100.2", "192.0.2.254"

@@ -13,12 +13,12 @@ from packet_bytes import batch_of, ipv4, udp
 from stun_encoder import attribute, check, message, xor_address
 
 from pcapleak.capture import PcapngWriter
-from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
+from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.errors import CaptureError, DecodeError
-from pcapleak.model import Interface
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.tracking.credentials import Credential
-from pcapleak.wording import MAX_PARTS, message_fields, summarise, to_json
+from pcapleak.explain.credentials import Credential
+from pcapleak.explain.messages import PROTOCOLS, decode_capture, decode_hex
+from pcapleak.explain.text import MAX_PARTS, message_fields, summarise, to_json
+from pcapleak.values.packets import Interface
 
 BINDING = message(0x0001)
 

@@ -23,7 +23,7 @@ from conftest import ROOT, need_tool
 from test_cli import run
 
 from pcapleak import analyze
-from pcapleak.document import Candidate, Document
+from pcapleak.report.document import Candidate, Document
 
 NAME = "5bbd4f2a-1e0d-4a6b-9c57-2f1e0d9c8b7a.local"
 LINES = (

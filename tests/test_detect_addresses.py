@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.detect.addresses import (
+from pcapleak.judge.addresses import (
     classify,
     column_inside,
     column_kind,
@@ -19,7 +19,7 @@ from pcapleak.detect.addresses import (
     is_public,
     unmapped,
 )
-from pcapleak.model import words_of
+from pcapleak.values.packets import words_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pcapleak.detect.catalogue import CATALOGUE, ENTRIES, Entry
+from pcapleak.judge.findings.catalogue import CATALOGUE, ENTRIES, Entry
 
 SEVERITIES = {
     "PL101": "critical", "PL102": "high", "PL103": "high", "PL104": "critical",

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.detect.columns import MAX_TALLY, tally
-from pcapleak.model import address_of
+from pcapleak.judge.columns import MAX_TALLY, tally
+from pcapleak.values.packets import address_of
 
 
 @given(

@@ -30,11 +30,11 @@ from builders import (
     wireguard_response,
 )
 
-from pcapleak.detect.columns import Columns
-from pcapleak.detect.roles import interface_roles
-from pcapleak.model import Interface
-from pcapleak.policy import Policy
-from pcapleak.tracking.flows import FlowTable
+from pcapleak.judge.columns import Columns
+from pcapleak.judge.sides import interface_roles
+from pcapleak.policy.policy import Policy
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Interface
 
 
 def role(policy: Policy | None = None, **facts: object) -> str:

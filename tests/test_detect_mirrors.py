@@ -11,8 +11,8 @@ from mutations import packets_of
 
 import pcapleak
 from pcapleak.capture import PcapngWriter
-from pcapleak.detect import mirrors
-from pcapleak.policy import Policy
+from pcapleak.judge import mirrors
+from pcapleak.policy.policy import Policy
 
 SWITCH, COLLECTOR = bytes((10, 99, 0, 1)), bytes((10, 99, 0, 2))
 ETHERNET = 1

@@ -21,7 +21,7 @@ from builders import (
 )
 from stun_encoder import check
 
-from pcapleak.protocols.foundation import libwebrtc_foundation
+from pcapleak.decode.ice.foundation import libwebrtc_foundation
 
 NAME = "1a2b3c4d-1111-4222-8333-444455556666.local"
 TIE = 0x1122334455667788

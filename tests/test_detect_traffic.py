@@ -40,7 +40,7 @@ from builders import (
     wireguard_response,
 )
 
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 
 def test_unknown_udp_outside_is_a_bypass(tmp_path: Path) -> None:

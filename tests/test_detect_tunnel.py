@@ -41,7 +41,7 @@ from mutations import ROOT, packets_of
 
 import pcapleak
 from pcapleak.capture import PcapngWriter
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 
 def handshake(recording: Recording, ms: float, index: int) -> None:

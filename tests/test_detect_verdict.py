@@ -26,7 +26,7 @@ from builders import (
 )
 from capture_files import Pcapng
 
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 
 def test_a_tunnels_recording_alone_is_inconclusive(tmp_path: Path) -> None:

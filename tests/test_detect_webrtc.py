@@ -31,7 +31,7 @@ from builders import (
 )
 from stun_encoder import attribute, check, message, xor_address
 
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 
 def test_an_answer_outside_that_names_the_public_address_is_critical(tmp_path: Path) -> None:

@@ -22,12 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcapleak.capture import open_capture
-from pcapleak.errors import DecodeError
-from pcapleak.model import Decoder
-from pcapleak.packets import Dissector, recognise
-from pcapleak.protocols import dns as dns_module
-from pcapleak.protocols import dns_names, dns_records
-from pcapleak.protocols.dns import (
+from pcapleak.decode.dns import message as dns_module
+from pcapleak.decode.dns import names as dns_names
+from pcapleak.decode.dns import records as dns_records
+from pcapleak.decode.dns.message import (
     TYPE_NAMES,
     A,
     DnsMessage,
@@ -41,6 +39,9 @@ from pcapleak.protocols.dns import (
     decode_dns,
     type_name,
 )
+from pcapleak.dissect import Dissector, recognise
+from pcapleak.errors import DecodeError
+from pcapleak.values.packets import Decoder
 
 HEADER = struct.Struct("!6H")
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from test_cli import ROOT, run
 
-from pcapleak.detect.catalogue import ENTRIES
+from pcapleak.judge.findings.catalogue import ENTRIES
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]

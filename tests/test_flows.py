@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packet_bytes import batch_of, cut, dissect, ethernet, ipv4, ipv6, read_capture, tcp, udp
 
-from pcapleak.model import Endpoint, Interface, Packets, RecordBatch, Service
-from pcapleak.packets import Dissector
-from pcapleak.tracking.community_id import community_id
-from pcapleak.tracking.flow_index import FlowIndex
-from pcapleak.tracking.flows import FlowTable
+from pcapleak.dissect import Dissector
+from pcapleak.track.flows.community_id import community_id
+from pcapleak.track.flows.index import FlowIndex
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Endpoint, Interface, Packets, RecordBatch, Service
 
 HOSTS = ("192.0.2.1", "192.0.2.2", "198.51.100.3")
 HOSTS6 = ("2001:db8::1", "2001:db8::2", "::192.0.2.1")

@@ -13,12 +13,12 @@ import floods
 import numpy as np
 import pytest
 
-from pcapleak.analyzer import Analyzer
-from pcapleak.model import Interface
-from pcapleak.tracking import flow_index
-from pcapleak.tracking.flow_columns import FlowColumns
-from pcapleak.tracking.flow_index import FlowIndex, Keys
-from pcapleak.tracking.state import CaptureFacts
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.track.flows import index as flow_index
+from pcapleak.track.flows.columns import FlowColumns
+from pcapleak.track.flows.index import FlowIndex, Keys
+from pcapleak.track.state import CaptureFacts
+from pcapleak.values.packets import Interface
 
 MILLION = 1_000_000
 MEMORY_MB = 450

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pcapleak.protocols.candidate import parse_candidate
-from pcapleak.protocols.foundation import libwebrtc_foundation
-from pcapleak.tracking.ice.foundations import PRIVATE_NETWORKS, bases_of_line, find_bases
+from pcapleak.decode.ice.candidate import parse_candidate
+from pcapleak.decode.ice.foundation import libwebrtc_foundation
+from pcapleak.track.ice.foundations import PRIVATE_NETWORKS, bases_of_line, find_bases
 
 TIE_BREAKER = 0xD40D_F413_F0EB_E133
 

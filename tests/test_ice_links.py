@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stun_encoder import attribute, check, message, xor_address
 
-from pcapleak.model import Context, Endpoint, address_of
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.tracking.ice import links
-from pcapleak.tracking.ice.links import Link
-from pcapleak.tracking.ice.tracker import IceTracker
-from pcapleak.tracking.sightings import Sighting
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.track.ice import links
+from pcapleak.track.ice.links import Link
+from pcapleak.track.ice.tracker import IceTracker
+from pcapleak.track.sightings import Sighting
+from pcapleak.values.packets import Context, Endpoint, address_of
 
 HERE, THERE = Endpoint(address_of(4, 0, 0xC0000207), 5000), Endpoint(address_of(4, 0, 1), 6000)
 KEY = b"a-password-of-the-peer"

@@ -9,11 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.protocols.ice_priority import (
-    PriorityReading,
-    libwebrtc_priority,
-    read_priority,
-)
+from pcapleak.decode.ice.priority import PriorityReading, libwebrtc_priority, read_priority
 
 V4, V6, ULA = "IPv4", "IPv6 global", "IPv6 unique local"
 

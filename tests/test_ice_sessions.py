@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from pcapleak import analyze
-from pcapleak.document import IceSession
-from pcapleak.model import Context, Endpoint, Interface
-from pcapleak.protocols.dns import AAAA, NSEC, A, DnsMessage, NsecData, Record
-from pcapleak.protocols.http import HttpRequest
-from pcapleak.protocols.stun import StunMessage, decode_stun
-from pcapleak.tracking.ice import IceTracker, tracker
-from pcapleak.tracking.names import NameTracker
-from pcapleak.tracking.signalling import SignallingTracker
+from pcapleak.decode.dns.message import AAAA, NSEC, A, DnsMessage, NsecData, Record
+from pcapleak.decode.stun.decoder import StunMessage, decode_stun
+from pcapleak.decode.web.http import HttpRequest
+from pcapleak.report.document import IceSession
+from pcapleak.track.ice import IceTracker, tracker
+from pcapleak.track.names import NameTracker
+from pcapleak.track.signalling import SignallingTracker
+from pcapleak.values.packets import Context, Endpoint, Interface
 
 COOKIE = 0x2112A442
 SERVER = Endpoint(ip_address("198.51.100.10"), 3478)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pcapleak.analyzer import read_captures
 from pcapleak.capture import open_capture
 from pcapleak.capture.batches import rows_of
-from pcapleak.document import Document
-from pcapleak.model import RecordBatch
-from pcapleak.policy import Policy
+from pcapleak.pipeline.analyzer import read_captures
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
+from pcapleak.values.packets import RecordBatch
 
 SCENARIOS = {
     "socks.pcapng": Policy.from_options(proxy=["socks5://198.51.100.30:1080"]),

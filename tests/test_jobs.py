@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_invariants import cut
 
-from pcapleak.analyzer import Analyzer, read_captures
-from pcapleak.api import analyze
-from pcapleak.arena import Arena
 from pcapleak.capture import open_capture
-from pcapleak.document import Document
 from pcapleak.errors import CaptureError, DecodeError
-from pcapleak.jobs import read_in_parts, take
-from pcapleak.many import analyze_each
-from pcapleak.parts import prepare
-from pcapleak.policy import Policy
-from pcapleak.tracking.state import CaptureFacts
+from pcapleak.pipeline.analyze import analyze
+from pcapleak.pipeline.analyzer import Analyzer, read_captures
+from pcapleak.pipeline.arena import Arena
+from pcapleak.pipeline.jobs import read_in_parts, take
+from pcapleak.pipeline.parts import prepare
+from pcapleak.pipeline.pool import analyze_each
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
+from pcapleak.track.state import CaptureFacts
 
 SOCKS = Policy.from_options(proxy=["socks5://198.51.100.30:1080"])
 CAPTURES = [

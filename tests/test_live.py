@@ -16,7 +16,7 @@ from conftest import need_tool
 from live_support import CLIENT, PROXY, Watching, analyze, counter, machine, requests
 from netns import Host, hosts
 
-from pcapleak.report.events import EVENTS, events_schema
+from pcapleak.report.writers.events import EVENTS, events_schema
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -20,11 +20,11 @@ from test_live_evidence import FLOOD
 
 from pcapleak import analyze, open_capture
 from pcapleak.capture import PcapngWriter, vectors
-from pcapleak.capture.live import evidence as evidence_module
-from pcapleak.capture.live import scribe as scribe_module
-from pcapleak.capture.live.evidence import EvidenceFile
-from pcapleak.capture.live.recorder import Recorder
-from pcapleak.model import Direction, Interface, RecordBatch
+from pcapleak.live import evidence as evidence_module
+from pcapleak.live import writer_thread as scribe_module
+from pcapleak.live.evidence import EvidenceFile
+from pcapleak.live.recorder import Recorder
+from pcapleak.values.packets import Direction, Interface, RecordBatch
 
 ETH = Interface(0, 0, 1, "eth0")
 TUN = Interface(1, 0, 101, "tun0")

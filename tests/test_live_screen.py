@@ -15,8 +15,8 @@ from live_support import PROXY, machine, requests
 from sample_report import sample
 
 from pcapleak.cli.console import page_console
-from pcapleak.document import Document
-from pcapleak.report.live import Status, live_page
+from pcapleak.report.document import Document
+from pcapleak.report.screen.page import Status, live_page
 
 
 def drawn(document: Document | None, status: Status) -> str:

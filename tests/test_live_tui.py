@@ -23,11 +23,11 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static, TabbedContent
 
 from pcapleak import Policy, analyze
-from pcapleak.document import Document
-from pcapleak.report.live import Status
-from pcapleak.report.live_tables import TABLES
-from pcapleak.report.live_tables import select as selected
-from pcapleak.report.tui import LOOK_EVERY_S, Look, WatchApp
+from pcapleak.report.document import Document
+from pcapleak.report.screen.interactive import LOOK_EVERY_S, Look, WatchApp
+from pcapleak.report.screen.page import Status
+from pcapleak.report.screen.tables import TABLES
+from pcapleak.report.screen.tables import select as selected
 
 
 class Watched:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from mutations import CAPTURES, MUTATIONS, judged, packets_of, runs, table
 
-from pcapleak.document import Document
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
 
 
 def exposing(document: Document) -> set[tuple[str, str]]:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from ice_support import state_of
 
-from pcapleak.model import Context, Endpoint, Interface
-from pcapleak.protocols.dns import (
+from pcapleak.decode.dns.message import (
     AAAA,
     ANY,
     NSEC,
@@ -21,7 +20,8 @@ from pcapleak.protocols.dns import (
     Record,
     SrvData,
 )
-from pcapleak.tracking.names import MAX_NAMES, NameTracker
+from pcapleak.track.names import MAX_NAMES, NameTracker
+from pcapleak.values.packets import Context, Endpoint, Interface
 
 NAME = "aa99610c-4edf-4aec-8295-901d08808126.local"
 GROUP = Endpoint(ip_address("224.0.0.251"), 5353)

@@ -11,26 +11,26 @@ import pytest
 from test_protocols import dhcp
 from test_streams import ALLOCATE, ALLOCATED, hello
 
-from pcapleak.analyzer import Analyzer
 from pcapleak.capture import open_capture
-from pcapleak.model import Context, Endpoint, Service
-from pcapleak.protocols.dhcp import decode_dhcp
-from pcapleak.protocols.dns import DnsMessage, decode_dns
-from pcapleak.protocols.http import Headers, HttpRequest, HttpResponse
-from pcapleak.protocols.ike import IkeMessage
-from pcapleak.protocols.ndp import decode_router_advertisement
-from pcapleak.protocols.openvpn import OpenVpnMessage
-from pcapleak.protocols.quic import CryptoFragment, QuicInitial
-from pcapleak.protocols.relayed import relayed_message
-from pcapleak.protocols.socks import SocksReply, SocksRequest
-from pcapleak.protocols.stun import StunMessage
-from pcapleak.protocols.tls import ClientHello, parse_hello_records
-from pcapleak.protocols.wireguard import WireGuardMessage
-from pcapleak.tracking.hellos import QuicHellos
-from pcapleak.tracking.network import NetworkTracker
-from pcapleak.tracking.resolvers import ResolverTracker
-from pcapleak.tracking.state import CaptureFacts, State
-from pcapleak.tracking.tunnels import TunnelTracker
+from pcapleak.decode.dns.message import DnsMessage, decode_dns
+from pcapleak.decode.lan.dhcp import decode_dhcp
+from pcapleak.decode.lan.ndp import decode_router_advertisement
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.tunnels.ike import IkeMessage
+from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
+from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
+from pcapleak.decode.tunnels.socks_relay import relayed_message
+from pcapleak.decode.tunnels.wireguard import WireGuardMessage
+from pcapleak.decode.web.http import Headers, HttpRequest, HttpResponse
+from pcapleak.decode.web.quic import CryptoFragment, QuicInitial
+from pcapleak.decode.web.quic_hellos import QuicHellos
+from pcapleak.decode.web.tls import ClientHello, parse_hello_records
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.track.network import NetworkTracker
+from pcapleak.track.resolvers import ResolverTracker
+from pcapleak.track.state import CaptureFacts, State
+from pcapleak.track.tunnels import TunnelTracker
+from pcapleak.values.packets import Context, Endpoint, Service
 
 CLIENT = Endpoint(ip_address("192.168.50.42"), 40000)
 SERVER = Endpoint(ip_address("198.51.100.40"), 51820)

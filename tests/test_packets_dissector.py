@@ -24,9 +24,9 @@ from packet_bytes import (
     udp,
 )
 
+from pcapleak.dissect import Dissector, decode_icmp_quote
 from pcapleak.errors import DecodeError
-from pcapleak.model import Interface, PacketFlag
-from pcapleak.packets import Dissector, decode_icmp_quote
+from pcapleak.values.packets import Interface, PacketFlag
 
 
 def raw(*packets: bytes) -> list[bytes]:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from packet_bytes import batch_of, dissect, ethernet, ipv4, ipv6, read_capture, udp
 
-from pcapleak.model import Direction, Interface
-from pcapleak.packets import Dissector
-from pcapleak.packets.frames import FrameReader
-from pcapleak.packets.layers import find_ip
-from pcapleak.packets.steps import LINK_LAYERS
+from pcapleak.dissect import Dissector
+from pcapleak.dissect.header_steps import LINK_LAYERS
+from pcapleak.dissect.layers import find_ip
+from pcapleak.dissect.link_frames import FrameReader
+from pcapleak.values.packets import Direction, Interface
 
 PACKET = ipv4(udp(b"hello"))
 PACKET6 = ipv6(udp(b"hello"))

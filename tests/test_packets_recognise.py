@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from packet_bytes import dissect, ethernet, ipv4, ipv6, read_capture, udp
 
+from pcapleak.decode.media.dtls import decode_dtls
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.tunnels.ike import decode_ike
+from pcapleak.decode.tunnels.wireguard import decode_wireguard
+from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
-from pcapleak.model import Decoder, PacketFlag, Service
-from pcapleak.packets import Dissector, recognise
-from pcapleak.protocols.dtls import decode_dtls
-from pcapleak.protocols.ike import decode_ike
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.protocols.wireguard import decode_wireguard
+from pcapleak.values.packets import Decoder, PacketFlag, Service
 
 COOKIE = bytes.fromhex("2112a442")
 BINDING = b"\0\1\0\0" + COOKIE + bytes(12)

@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from packet_bytes import read_capture
 
-from pcapleak.model import Interface, PacketFlag, RecordBatch
-from pcapleak.packets import Dissector
+from pcapleak.dissect import Dissector
+from pcapleak.values.packets import Interface, PacketFlag, RecordBatch
 
 Reading = tuple[int, tuple[str, str, str] | None]
 """IP version, and transport with its ports."""

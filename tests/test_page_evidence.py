@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ice_support import sessions_of
 
-from pcapleak.protocols.page import read_page
-from pcapleak.tracking.ice.reconcile import reconcile
+from pcapleak.decode.ice.page import read_page
+from pcapleak.track.ice.reconcile import reconcile
 
 HOST = (
     "candidate:2817654186 1 udp 2113937151 d53cb8b5-d726-4340-9e3d-48af8fdcc046.local 42597 "

@@ -100,7 +100,7 @@ def test_no_code_of_ours_sends_or_looks_names_up() -> None:
         if "AF_NETLINK" not in text:  # what is sent there goes to the kernel
             assert not calls.search(text), path
         if "socket.socket(" in text:
-            assert "capture/live" in path.as_posix(), path
+            assert "pcapleak/live" in path.as_posix(), path
 
 
 def test_children_are_started_with_names_unresolved() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pcapleak.errors import PolicyError
-from pcapleak.model import Endpoint
-from pcapleak.policy import Policy, Rule, parse_proxy, parse_rule
-from pcapleak.policy_file import policy_template
+from pcapleak.policy.file import policy_template
+from pcapleak.policy.policy import Policy, Rule, parse_proxy, parse_rule
+from pcapleak.values.packets import Endpoint
 
 
 @pytest.mark.parametrize(

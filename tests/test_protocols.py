@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from test_streams import hello
 
 from pcapleak.capture import open_capture
+from pcapleak.decode.lan.dhcp import decode_dhcp
+from pcapleak.decode.lan.ndp import Prefix, decode_router_advertisement
+from pcapleak.decode.media.dtls import decode_dtls
+from pcapleak.decode.media.rtp import RtcpPacket, RtpPacket, decode_rtp
+from pcapleak.decode.tunnels.ike import decode_ike
+from pcapleak.decode.tunnels.openvpn import decode_openvpn
+from pcapleak.decode.tunnels.socks import decode_socks_udp, parse_reply, parse_request
+from pcapleak.decode.tunnels.wireguard import decode_wireguard
+from pcapleak.decode.web.http import HttpRequest, looks_like_http, parse_head
+from pcapleak.decode.web.quic import CryptoFragment, decode_quic, join_fragments
+from pcapleak.decode.web.tls import parse_hello_records
+from pcapleak.decode.web.websocket import parse_frame_header, unmask
+from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
-from pcapleak.model import Decoder, Endpoint
-from pcapleak.packets import Dissector, recognise
-from pcapleak.protocols.dhcp import decode_dhcp
-from pcapleak.protocols.dtls import decode_dtls
-from pcapleak.protocols.http import HttpRequest, looks_like_http, parse_head
-from pcapleak.protocols.ike import decode_ike
-from pcapleak.protocols.ndp import Prefix, decode_router_advertisement
-from pcapleak.protocols.openvpn import decode_openvpn
-from pcapleak.protocols.quic import CryptoFragment, decode_quic, join_fragments
-from pcapleak.protocols.rtp import RtcpPacket, RtpPacket, decode_rtp
-from pcapleak.protocols.socks import decode_socks_udp, parse_reply, parse_request
-from pcapleak.protocols.tls import parse_hello_records
-from pcapleak.protocols.websocket import parse_frame_header, unmask
-from pcapleak.protocols.wireguard import decode_wireguard
+from pcapleak.values.packets import Decoder, Endpoint
 
 # WireGuard
 

@@ -13,7 +13,7 @@ from test_cli import ROOT, run
 
 import pcapleak
 from pcapleak.capture import digest
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 CAPTURE = ROOT / "captures" / "socks.pcapng"
 

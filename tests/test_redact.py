@@ -19,17 +19,17 @@ from packet_bytes import dissect, ipv4, udp
 from test_cli import ROOT, run
 
 import pcapleak
-from pcapleak.detect.addresses import classify
-from pcapleak.document import Document, Finding
+from pcapleak.dissect import recognise
 from pcapleak.errors import PcapleakError
-from pcapleak.model import Decoder
-from pcapleak.packets import recognise
+from pcapleak.judge.addresses import classify
 from pcapleak.redact import Renamer, read_key, redact_capture
 from pcapleak.redact.canvas import blank
 from pcapleak.redact.cipher import PrefixCipher
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Half
+from pcapleak.report.document import Document, Finding
+from pcapleak.values.packets import Decoder
 
 KEY = bytes(range(32))
 LAB = sorted((ROOT / "captures").glob("*.pcapng"))

@@ -17,10 +17,10 @@ from test_signalling import INVITE, JINGLE, RINGING, SDP, STREAM
 
 import pcapleak
 from pcapleak.capture import open_capture
-from pcapleak.protocols.candidate import find_candidates
-from pcapleak.protocols.foundation import libwebrtc_foundation
-from pcapleak.protocols.sip import decode_sip
-from pcapleak.protocols.xmpp import find_jingle_candidates
+from pcapleak.decode.ice.candidate import find_candidates
+from pcapleak.decode.ice.foundation import libwebrtc_foundation
+from pcapleak.decode.web.sip import decode_sip
+from pcapleak.decode.web.xmpp import find_jingle_candidates
 from pcapleak.redact import Renamer, redact_capture
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.dialogue import redact_dialogue

@@ -7,11 +7,11 @@ from ipaddress import ip_address
 import pytest
 from stun_encoder import attribute, check, message, xor_address
 
-from pcapleak.model import Context, Endpoint
-from pcapleak.protocols.stun import StunMessage, decode_stun
-from pcapleak.protocols.turn import decode_channel_data
-from pcapleak.tracking import relays
-from pcapleak.tracking.relays import RelayTable
+from pcapleak.decode.stun.decoder import StunMessage, decode_stun
+from pcapleak.decode.stun.turn import decode_channel_data
+from pcapleak.track import relays
+from pcapleak.track.relays import RelayTable
+from pcapleak.values.packets import Context, Endpoint
 
 TXID = b"t" * 12
 CLIENT = Endpoint(ip_address("192.0.2.1"), 40000)

@@ -21,10 +21,10 @@ from builders import (
 from typer.testing import CliRunner
 
 from pcapleak.cli import app
-from pcapleak.document import Document
 from pcapleak.report.diff import compare, difference_text, new_findings
-from pcapleak.report.json import to_json
-from pcapleak.report.junit import to_junit
+from pcapleak.report.document import Document
+from pcapleak.report.writers.json import to_json
+from pcapleak.report.writers.junit import to_junit
 
 PROXY_OPTION = ["--proxy", "socks5://198.51.100.30:1080"]
 

@@ -10,8 +10,8 @@ import pytest
 from test_cli import PROXY, SOCKS, run
 
 from pcapleak.capture import open_capture
-from pcapleak.document import Finding
-from pcapleak.report.evidence import CONTEXT_FRAMES, write_evidence
+from pcapleak.report.document import Finding
+from pcapleak.report.writers.evidence import CONTEXT_FRAMES, write_evidence
 
 
 def finding(*frames: int, message: str = "seen") -> Finding:
@@ -127,7 +127,7 @@ def test_hostile_cells_are_no_formulas(tmp_path: Path) -> None:
     """A spreadsheet that opens a table runs nothing."""
     from sample_report import sample
 
-    from pcapleak.report.frames import write_csv
+    from pcapleak.report.writers.tables import write_csv
 
     write_csv(sample("=HYPERLINK(1)\x1b\n"), tmp_path)
     text = (tmp_path / "names.csv").read_text()

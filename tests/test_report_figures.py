@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 from sample_report import sample
 
-from pcapleak.document import Document, Generator, PolicyEntry, Verdict
 from pcapleak.report import pictures
+from pcapleak.report.document import Document, Generator, PolicyEntry, Verdict
 from pcapleak.report.drawing import CHARACTER, Drawing, fit
 from pcapleak.report.report import Report
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from sample_report import START, sample
 
-from pcapleak.document import Document, Generator, PolicyEntry, Verdict
-from pcapleak.report.frames import TABLES, TIME, WORD
+from pcapleak.report.document import Document, Generator, PolicyEntry, Verdict
 from pcapleak.report.report import Report
+from pcapleak.report.writers.tables import TABLES, TIME, WORD
 
 EMPTY = Document(
     "1.0", Generator("pcapleak", "0.1.0"), [], PolicyEntry("none"), Verdict("no-policy", "nothing")

@@ -14,7 +14,7 @@ import pytest
 from test_cli import run
 
 from pcapleak.capture import PcapngWriter
-from pcapleak.model import Interface
+from pcapleak.values.packets import Interface
 
 WEAPON = "\x1b]0;owned\x07\x1b[31m[red]\u202e<script>alert(1)</script>=1+1\u200b"
 CLIENT, SERVER, GROUP = "192.168.1.2", "198.51.100.10", "224.0.0.251"

@@ -12,8 +12,8 @@ import pytest
 from conftest import need_tool
 from sample_report import sample
 
-from pcapleak.document import Document, Generator, PolicyEntry, Verdict
-from pcapleak.report.html import LIMITS, to_html, to_html_fragment
+from pcapleak.report.document import Document, Generator, PolicyEntry, Verdict
+from pcapleak.report.writers.html import LIMITS, to_html, to_html_fragment
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b[31m\u202e"
 

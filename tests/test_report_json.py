@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 from sample_report import START, sample
 
-from pcapleak import document
 from pcapleak.errors import PcapleakError
-from pcapleak.report.json import from_json, from_json_one, to_json
-from pcapleak.report.schema import schema
+from pcapleak.report import document
+from pcapleak.report.json_schema import schema
+from pcapleak.report.writers.json import from_json, from_json_one, to_json
 
 HOSTILE = "\x1b[31m\x7f\x9b<script>[red]\u202e\u2028\ud800"
 

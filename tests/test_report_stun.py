@@ -11,7 +11,8 @@ from conftest import ROOT
 
 import pcapleak
 from pcapleak.errors import CaptureError, PcapleakError
-from pcapleak.report import frames, stun
+from pcapleak.report.writers import stun_tables as stun
+from pcapleak.report.writers import tables as frames
 
 CAPTURES = ROOT / "captures"
 NAMES = ("video-call", "turn-udp", "firefox-data-channel")

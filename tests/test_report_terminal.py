@@ -10,8 +10,8 @@ from rich.console import Console
 from sample_report import sample
 
 from pcapleak.cli.console import page_console
-from pcapleak.document import Document, TunnelEntry, Verdict
-from pcapleak.report.terminal import print_report, print_verdict
+from pcapleak.report.document import Document, TunnelEntry, Verdict
+from pcapleak.report.writers.terminal import print_report, print_verdict
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]\u202e\n[/red]\x9b"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from test_cli import ROOT, run
 
-from pcapleak import sandbox
+from pcapleak.cli import confinement as sandbox
 
 CAPTURE = ROOT / "captures" / "socks.pcapng"
 
@@ -27,7 +27,7 @@ def landlock() -> None:
 def confined(code: str, *arguments: Path) -> str:
     """What a process prints that may read the first path and write the second."""
     program = (
-        "import sys; from pathlib import Path; from pcapleak.sandbox import confine\n"
+        "import sys; from pathlib import Path; from pcapleak.cli.confinement import confine\n"
         "paths = [Path(text) for text in sys.argv[1:]]\n"
         "assert confine(paths[:1], paths[1:2]) is None\n" + code
     )

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from builders import ids, judged, of
 
-from pcapleak.document import Document
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
 
 SCENARIOS = (
     "direct", "ffdirect", "ffsocks", "ffwgsplit", "frame", "gum", "loop", "mode3", "mode4",

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_support import Talk, read
 
-from pcapleak.decoding import decode_capture
-from pcapleak.document import Candidate, Document
+from pcapleak.decode.ice.candidate import format_candidate
+from pcapleak.decode.web.sip import SipMessage, decode_sip, looks_like_sip
+from pcapleak.decode.web.xmpp import XmppStanza, find_jingle_candidates
 from pcapleak.errors import DecodeError
-from pcapleak.model import Service
-from pcapleak.policy import Policy
-from pcapleak.protocols.candidate import format_candidate
-from pcapleak.protocols.sip import SipMessage, decode_sip, looks_like_sip
-from pcapleak.protocols.xmpp import XmppStanza, find_jingle_candidates
+from pcapleak.explain.messages import decode_capture
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Candidate, Document
+from pcapleak.values.packets import Service
 
 LINES = (
     "candidate:1 1 UDP 2130706431 192.0.2.9 50000 typ host",

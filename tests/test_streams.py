@@ -18,20 +18,20 @@ from stream_support import CLIENT, SECOND, SERVER, Talk, read
 from stun_encoder import attribute, message, xor_address
 
 from pcapleak.capture import open_capture
-from pcapleak.model import Context, Endpoint, Service
-from pcapleak.numbers import SIP_STARTS
-from pcapleak.packets import Dissector
-from pcapleak.protocols.dns import DnsMessage
-from pcapleak.protocols.http import METHODS, RESPONSE, HttpRequest, HttpResponse
-from pcapleak.protocols.socks import SocksReply, SocksRequest
-from pcapleak.protocols.stun import StunMessage
-from pcapleak.protocols.tls import ClientHello
-from pcapleak.protocols.turn import ChannelData
-from pcapleak.protocols.websocket import WebSocketMessage
-from pcapleak.tracking.flows import FlowTable
-from pcapleak.tracking.streams import StreamEvent, TcpStreams
-from pcapleak.tracking.streams.openings import OPENS, recognise_opening
-from pcapleak.tracking.streams.stun import COOKIE
+from pcapleak.decode.dns.message import DnsMessage
+from pcapleak.decode.streams import StreamEvent, TcpStreams
+from pcapleak.decode.streams.sniff import OPENS, recognise_opening
+from pcapleak.decode.streams.stun import COOKIE
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.stun.turn import ChannelData
+from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
+from pcapleak.decode.web.http import METHODS, RESPONSE, HttpRequest, HttpResponse
+from pcapleak.decode.web.tls import ClientHello
+from pcapleak.decode.web.websocket import WebSocketMessage
+from pcapleak.dissect import Dissector
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Context, Endpoint, Service
+from pcapleak.values.registries import SIP_STARTS
 
 TRANSACTION = b"abcdefghijkl"
 ALLOCATE = message(0x0003, attribute(0x0019, b"\x11\0\0\0"), TRANSACTION)
@@ -392,7 +392,7 @@ def test_ordinary_traffic_is_left_alone() -> None:
 
 
 def test_connections_that_never_say_enough_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcapleak.tracking.streams import table
+    from pcapleak.decode.streams import table
 
     monkeypatch.setattr(table, "MAX_CONNECTIONS", 50)
     talks = [Talk(sport=1000 + i).open().add(0, ALLOCATE[:20]) for i in range(200)]
@@ -561,7 +561,7 @@ def test_proxies_tunnels_and_websockets_of_the_corpus_are_read(corpus: Path) -> 
 
 def test_bulk_columns_never_reach_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of an ignored flow are not turned into bytes."""
-    from pcapleak.model import Packets
+    from pcapleak.values.packets import Packets
 
     taken = []
     original = Packets.payload

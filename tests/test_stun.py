@@ -20,17 +20,13 @@ from stun_encoder import (
     xor_address,
 )
 
+from pcapleak.decode.stun import attributes as attr
+from pcapleak.decode.stun import decoder as stun
+from pcapleak.decode.stun.decoder import StunMessage, decode_stun
+from pcapleak.decode.stun.integrity import integrity_matches, long_term_key, short_term_key
+from pcapleak.decode.stun.proof import prove
 from pcapleak.errors import DecodeError
-from pcapleak.model import Endpoint
-from pcapleak.protocols import stun
-from pcapleak.protocols import stun_attributes as attr
-from pcapleak.protocols.stun import StunMessage, decode_stun
-from pcapleak.protocols.stun_integrity import (
-    integrity_matches,
-    long_term_key,
-    short_term_key,
-)
-from pcapleak.protocols.stun_proof import prove
+from pcapleak.values.packets import Endpoint
 
 VECTORS = Path(__file__).parent / "vectors"
 TXID = b"t" * 12

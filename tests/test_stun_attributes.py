@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 from stun_encoder import attribute, message, plain_address, xor_address
 
-from pcapleak.model import Endpoint
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.protocols.stun_attributes import (
-    ATTRIBUTES,
-    attribute_name,
-    comprehension_required,
-)
-from pcapleak.protocols.stun_types import ERROR_NAMES, METHODS, error_name
-from pcapleak.protocols.stun_values import (
+from pcapleak.decode.stun.attributes import ATTRIBUTES, attribute_name, comprehension_required
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.stun.types import ERROR_NAMES, METHODS, error_name
+from pcapleak.decode.stun.values import (
     ErrorCode,
     IcmpInfo,
     NetworkInfo,
     PasswordAlgorithm,
     TransmitCounter,
 )
+from pcapleak.values.packets import Endpoint
 
 TXID = b"0123456789ab"
 VECTORS = Path(__file__).parent / "vectors" / "stun_registry.tsv"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pcapleak.decoding import read_messages
+from pcapleak.decode.stun import attributes as attr
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.stun.turn import ChannelData
 from pcapleak.errors import CaptureError
-from pcapleak.model import Context, Endpoint
-from pcapleak.protocols import stun_attributes as attr
-from pcapleak.protocols.stun import StunMessage
-from pcapleak.protocols.turn import ChannelData
+from pcapleak.explain.messages import read_messages
+from pcapleak.values.packets import Context, Endpoint
 
 Found = tuple[Context, StunMessage | ChannelData]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from stun_encoder import attribute, message
 
-from pcapleak.decoding import decode_capture
-from pcapleak.model import Context, Endpoint
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.tracking import transactions
-from pcapleak.tracking.transactions import TransactionTable
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.explain import transactions
+from pcapleak.explain.messages import decode_capture
+from pcapleak.explain.transactions import TransactionTable
+from pcapleak.values.packets import Context, Endpoint
 
 MS = 1_000_000
 CLIENT = Endpoint(ip_address("192.0.2.1"), 40000)

@@ -36,7 +36,7 @@ from builders import (
 )
 from stun_encoder import attribute, check, message, xor_address
 
-from pcapleak.policy import Policy
+from pcapleak.policy.policy import Policy
 
 
 @pytest.mark.parametrize("port", [80, 443, 33478])

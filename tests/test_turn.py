@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stun_encoder import attribute, check, classic, message, plain_address, xor_address
 
+from pcapleak.decode.media.demux import demultiplex
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.stun.nested import nested_in
+from pcapleak.decode.stun.turn import decode_channel_data
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.demux import demultiplex
-from pcapleak.protocols.nested import nested_in
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.protocols.turn import decode_channel_data
 
 TXID = b"t" * 12
 MS_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pcapleak import Policy, analyze
-from pcapleak.document import Document
+from pcapleak.report.document import Document
 
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
 COOKIE = 0x2112A442

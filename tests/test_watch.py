@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 from packet_bytes import batch_of, ethernet, ipv4, udp
 
-from pcapleak import watch as watch_module
-from pcapleak.model import DeviceChange, Interface, RecordBatch
-from pcapleak.policy import Policy
-from pcapleak.watch import Update, Watch
+from pcapleak.pipeline import watch as watch_module
+from pcapleak.pipeline.watch import Update, Watch
+from pcapleak.policy.policy import Policy
+from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 POLICY = Policy.from_options(proxy=["socks5://198.51.100.30:1080"])
 

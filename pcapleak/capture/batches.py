@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.model import Bytes, Int64, RecordBatch
+from pcapleak.values.packets import Bytes, Int64, RecordBatch
 
 
 def rows_of(batch: RecordBatch, start: int, stop: int) -> RecordBatch:

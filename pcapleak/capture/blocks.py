@@ -13,7 +13,7 @@ from typing import Final
 
 from pcapleak.capture.clock import Clock
 from pcapleak.capture.facts import Facts
-from pcapleak.model import Interface
+from pcapleak.values.packets import Interface
 
 SECTION: Final = 0x0A0D0D0A
 INTERFACE: Final = 1

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.model import Int64, UInt64
+from pcapleak.values.packets import Int64, UInt64
 
 SECOND = 1_000_000_000
 _LAST_SECOND = 9_223_372_035

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pcapleak.model import Endpoint
+from pcapleak.values.packets import Endpoint
 
 if TYPE_CHECKING:
     from pyshark.packet.packet import Packet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pcapleak.model import Interface
+from pcapleak.values.packets import Interface
 
 MAX_NAMES = 65536
 """Addresses with names kept from name resolution blocks: about 300 bytes each, 20 MB at most."""

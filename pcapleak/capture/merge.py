@@ -10,7 +10,7 @@ import numpy as np
 from pcapleak.capture.batches import concatenate, reorder, rows_of
 from pcapleak.capture.source import CaptureSource
 from pcapleak.capture.window import SLACK
-from pcapleak.model import Int64, RecordBatch
+from pcapleak.values.packets import Int64, RecordBatch
 
 
 def merge_captures(sources: Sequence[CaptureSource]) -> Iterator[RecordBatch]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pcapleak.capture.blocks import Section, text
 from pcapleak.capture.facts import Facts
-from pcapleak.model import Bool, Direction, Int64, RecordBatch
+from pcapleak.values.packets import Bool, Direction, Int64, RecordBatch
 
 COMMENT: Final = 1
 FLAGS: Final = 2

@@ -13,7 +13,7 @@ from pcapleak.capture.facts import Facts
 from pcapleak.capture.walk import Framing, walk
 from pcapleak.capture.window import Window
 from pcapleak.errors import CaptureError
-from pcapleak.model import Bytes, Direction, Interface, RecordBatch
+from pcapleak.values.packets import Bytes, Direction, Interface, RecordBatch
 
 HEADER: Final = 24
 MAX_RECORD: Final = 128 << 20

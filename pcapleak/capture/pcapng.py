@@ -26,7 +26,7 @@ from pcapleak.capture.packet_options import read_packet_options
 from pcapleak.capture.walk import Framing, walk, walk_scalar
 from pcapleak.capture.window import WINDOW, Window
 from pcapleak.errors import CaptureError
-from pcapleak.model import Bool, Int32, Int64, RecordBatch, UInt32, UInt64
+from pcapleak.values.packets import Bool, Int32, Int64, RecordBatch, UInt32, UInt64
 
 SECTION_MAGIC: Final = bytes.fromhex("0a0d0d0a")
 _BYTE_ORDERS: Final = {bytes.fromhex("4d3c2b1a"): True, bytes.fromhex("1a2b3c4d"): False}

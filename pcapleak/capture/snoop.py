@@ -13,7 +13,7 @@ from pcapleak.capture.pcap import MAX_NETWORK_RECORD
 from pcapleak.capture.walk import Framing, walk
 from pcapleak.capture.window import Window
 from pcapleak.errors import CaptureError
-from pcapleak.model import Int64, Interface, RecordBatch
+from pcapleak.values.packets import Int64, Interface, RecordBatch
 
 SNOOP_MAGIC: Final = b"snoop\0\0\0"
 HEADER: Final = 16

@@ -17,7 +17,7 @@ from pcapleak.capture.snoop import SNOOP_MAGIC, read_snoop
 from pcapleak.capture.stream import FileStream, Unpacker, compression_of, not_a_capture
 from pcapleak.capture.window import MappedWindow, StreamWindow, Window
 from pcapleak.errors import CaptureError
-from pcapleak.model import Interface, RecordBatch
+from pcapleak.values.packets import Interface, RecordBatch
 
 MAGIC = 8
 """Bytes that tell the formats apart."""

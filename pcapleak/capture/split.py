@@ -12,7 +12,7 @@ from pcapleak.capture.pcap import HEADER, MAGICS, MAX_NETWORK_RECORD, Magic
 from pcapleak.capture.pcapng import SECTION_MAGIC, block_framing
 from pcapleak.capture.source import SMALL, Part
 from pcapleak.capture.walk import walk_scalar
-from pcapleak.model import Bytes
+from pcapleak.values.packets import Bytes
 
 SEARCH: Final = 1 << 18
 """Bytes looked at behind each wished-for cut: four of the longest records of a network."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from pcapleak.capture.blocks import PACKET
 from pcapleak.capture.packet_options import FLAGS
-from pcapleak.model import Int64, RecordBatch, UInt32
+from pcapleak.values.packets import Int64, RecordBatch, UInt32
 
 MAX_VECTORS = 1024
 """IOV_MAX of Linux and macOS."""

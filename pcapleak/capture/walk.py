@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from pcapleak.model import Bytes, Int64
+from pcapleak.values.packets import Bytes, Int64
 
 LANES: Final = 256
 PIECE: Final = 16384

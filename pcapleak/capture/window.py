@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from pcapleak.model import Bytes
+from pcapleak.values.packets import Bytes
 
 WINDOW: Final = 16 << 20
 """32 MiB gains no time where packets are small and takes 50 MiB more with its columns; 8 MiB holds

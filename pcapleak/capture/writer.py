@@ -21,7 +21,7 @@ from pcapleak.capture.blocks import (
 )
 from pcapleak.capture.packet_options import COMMENT, FLAGS
 from pcapleak.capture.vectors import write_packets
-from pcapleak.model import Direction, Interface, RecordBatch
+from pcapleak.values.packets import Direction, Interface, RecordBatch
 
 _BYTE_ORDER: Final = 0x1A2B_3C4D
 _NANOSECONDS: Final = 9

@@ -17,9 +17,9 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pcapleak import __version__
+from pcapleak.cli.confinement import OWN_PROCESS
 from pcapleak.errors import PcapleakError
-from pcapleak.garbage import RARELY
-from pcapleak.sandbox import OWN_PROCESS
+from pcapleak.pipeline.gc_policy import RARELY
 
 COMMANDS = (
     "analyze",

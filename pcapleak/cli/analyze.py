@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli import redacted as redacting
+from pcapleak.cli.confinement import OWN_PROCESS, confine
 from pcapleak.cli.diff import read_reports
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
@@ -19,11 +20,10 @@ from pcapleak.cli.outputs import OUTPUT, Outputs, absolute, write_text
 from pcapleak.cli.progress import progress_bar
 from pcapleak.cli.status import VERDICT, FailOn, Threshold, exit_status
 from pcapleak.errors import CaptureError
-from pcapleak.sandbox import OWN_PROCESS, confine
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
-    from pcapleak.policy import Policy
+    from pcapleak.policy.policy import Policy
+    from pcapleak.report.document import Document
 
 
 @grouped
@@ -189,11 +189,11 @@ def analyze(
                 part = outputs.inside(_name(document, named)) if separate else outputs
                 part.write(document)
     if json is not None and (documents or separate):
-        from pcapleak.report.json import to_json
+        from pcapleak.report.writers.json import to_json
 
         write_text(json, to_json(documents if separate else documents[0]))
     if junit is not None and documents:
-        from pcapleak.report.junit import SEVERITIES, to_junit
+        from pcapleak.report.writers.junit import SEVERITIES, to_junit
 
         severity = SEVERITIES[list(Threshold).index(fail_on or Threshold.HIGH)]
         write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
@@ -204,11 +204,11 @@ def analyze(
 def _load(*, page: bool) -> None:
     """Load what analyzes and what prints the page: once confined, Python could not keep what it
     compiled, and would compile it for every run."""
-    import pcapleak.api
+    import pcapleak.pipeline.analyze
 
     if page:
         import pcapleak.cli.console
-        import pcapleak.report.terminal  # noqa: F401
+        import pcapleak.report.writers.terminal  # noqa: F401
 
 
 def _name(document: Document, named: Counter[str]) -> str:
@@ -258,10 +258,10 @@ def _read(
     jobs: int,
 ) -> Iterator[Document]:
     """The report of each capture, or of all merged, as soon as it is there."""
-    from pcapleak.api import analyze as analyze_files
+    from pcapleak.pipeline.analyze import analyze as analyze_files
 
     if jobs > 1 and not merge and len(paths) > 1:
-        from pcapleak.many import analyze_each
+        from pcapleak.pipeline.pool import analyze_each
 
         yield from analyze_each(
             paths, policy, jobs, pages, keylog, all_flows=all_flows, failed=failures.add
@@ -293,7 +293,7 @@ def _read(
 
 def _print(document: Document, quiet: bool, verbose: bool, *, first: bool) -> None:
     from pcapleak.cli.console import page_console
-    from pcapleak.report.terminal import print_report, print_verdict
+    from pcapleak.report.writers.terminal import print_report, print_verdict
 
     console = page_console(sys.stdout)
     if not first:

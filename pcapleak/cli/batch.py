@@ -15,8 +15,8 @@ from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, write_text
 
 if TYPE_CHECKING:
-    from pcapleak.batch.fleet import Fleet
-    from pcapleak.batch.run import Progress
+    from pcapleak.fleet.fleet import Fleet
+    from pcapleak.fleet.run import Progress
 
 
 @grouped
@@ -85,7 +85,7 @@ def batch(
     2 the command was wrong, or a capture could not be analyzed
     3 inconclusive
     """
-    from pcapleak.batch.run import cluster, find, run
+    from pcapleak.fleet.run import cluster, find, run
 
     judged_by = policy.read()
     captures = find(paths)
@@ -103,8 +103,8 @@ def exit_status(fleet: Fleet) -> int:
 
 
 def _write(fleet: Fleet, json: str | None, html: Path | None, parquet: Path | None) -> None:
-    from pcapleak.batch import show
     from pcapleak.cli.console import page_console
+    from pcapleak.fleet import writers as show
 
     if json is not None:
         write_text(json, show.to_json(fleet))

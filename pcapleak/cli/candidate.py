@@ -36,9 +36,9 @@ def candidate(
     from shutil import get_terminal_size
     from textwrap import fill
 
+    from pcapleak.decode.ice.candidate import find_candidates, format_candidate
     from pcapleak.errors import DecodeError, PcapleakError
-    from pcapleak.protocols.candidate import find_candidates, format_candidate
-    from pcapleak.protocols.candidate_meaning import explain_candidate
+    from pcapleak.explain.candidate import explain_candidate
     from pcapleak.report.text import safe
 
     if lines == ["-"]:

@@ -52,11 +52,11 @@ def decode(
     Spaces, colons and 0x in --hex are ignored. Without --password, integrity is checked where
     signalling showed the ICE agents' passwords.
     """
-    from pcapleak.decoding import PROTOCOLS, decode_capture, decode_hex
     from pcapleak.errors import DecodeError, PcapleakError
+    from pcapleak.explain.credentials import Credential
+    from pcapleak.explain.messages import PROTOCOLS, decode_capture, decode_hex
+    from pcapleak.explain.transactions import TransactionTable
     from pcapleak.report.text import safe
-    from pcapleak.tracking.credentials import Credential
-    from pcapleak.tracking.transactions import TransactionTable
 
     if (source is None) == (hex_text is None):
         raise PcapleakError("give a capture, or one message with --hex")

@@ -10,7 +10,7 @@ import typer
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
+    from pcapleak.report.document import Document
 
 
 def diff(
@@ -30,7 +30,7 @@ def diff(
 
 def read_reports(path: Path) -> list[Document]:
     """The reports in a file. Raises `PcapleakError` naming the file."""
-    from pcapleak.report.json import from_json
+    from pcapleak.report.writers.json import from_json
 
     try:
         return from_json(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ def explain(
 ) -> None:
     """Say what a finding means, how to confirm it, how to fix it, and its source."""
     from pcapleak.errors import PcapleakError
-    from pcapleak.report.explain import explanation, find, index
+    from pcapleak.explain.findings import explanation, find, index
 
     if finding is None:
         typer.echo(index())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pcapleak.document import PlaceEntry
+    from pcapleak.report.document import PlaceEntry
 
 
 def geo(
@@ -35,10 +35,10 @@ def geo(
 
     Nothing is asked over the network: the data come with pcapleak, or are your own.
     """
-    from pcapleak.coherence.assess import place_entry
-    from pcapleak.coherence.databases import system_databases
-    from pcapleak.coherence.places import Atlas
-    from pcapleak.policy import parse_address
+    from pcapleak.judge.coherence.assess import place_entry
+    from pcapleak.judge.coherence.databases import system_databases
+    from pcapleak.judge.coherence.places import Atlas
+    from pcapleak.policy.policy import parse_address
     from pcapleak.report.shape import to_data
 
     asked = [parse_address(text, "geo") for text in addresses]
@@ -58,7 +58,7 @@ def geo(
 
 
 def _print(entry: PlaceEntry) -> None:
-    from pcapleak.coherence.zones import country_name
+    from pcapleak.judge.coherence.zones import country_name
     from pcapleak.report.text import safe
 
     typer.echo(entry.address)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pcapleak.capture.live.machine import Machine
+    from pcapleak.live.machine import Machine
 
 
 def interfaces() -> None:
@@ -14,14 +14,14 @@ def interfaces() -> None:
 
     It reads the kernel's tables, settings and files, and sends nothing.
     """
-    from pcapleak.capture.live import may_capture, need_linux
+    from pcapleak.live import may_capture, need_linux
 
     need_linux()
-    from pcapleak.capture.live.machine import read_machine
-    from pcapleak.capture.live.ring import CaptureRightsError
     from pcapleak.cli.console import page_console
-    from pcapleak.machine_policy import describe, infer_policy
-    from pcapleak.policy import Policy
+    from pcapleak.live.machine import read_machine
+    from pcapleak.live.machine_policy import describe, infer_policy
+    from pcapleak.live.ring import CaptureRightsError
+    from pcapleak.policy.policy import Policy
 
     machine = read_machine()
     _print_table(machine)

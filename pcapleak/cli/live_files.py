@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from pcapleak.capture.live.privileges import ordinary_user
 from pcapleak.errors import PcapleakError
+from pcapleak.live.privileges import ordinary_user
 
 
 class ReportFile:

@@ -12,10 +12,10 @@ from pcapleak.cli.live_files import ReportFile, make_folder, open_output
 from pcapleak.cli.live_screen import Screen
 
 if TYPE_CHECKING:
-    from pcapleak.capture.live.evidence import EvidenceFile
-    from pcapleak.capture.live.recorder import Recorder
     from pcapleak.cli.plan import Plan
-    from pcapleak.watch import Source, Watch
+    from pcapleak.live.evidence import EvidenceFile
+    from pcapleak.live.recorder import Recorder
+    from pcapleak.pipeline.watch import Source, Watch
 
 
 @dataclass(slots=True)
@@ -92,12 +92,12 @@ def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
     if plan.json is not None and str(plan.json) != "-":
         outputs.report = ReportFile(plan.json)
     if plan.record is not None:
-        from pcapleak.capture.live.recorder import Recorder
+        from pcapleak.live.recorder import Recorder
 
         make_folder(plan.record)
         outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
     if plan.evidence is not None:
-        from pcapleak.capture.live.evidence import EvidenceFile
+        from pcapleak.live.evidence import EvidenceFile
 
         outputs.evidence = EvidenceFile(
             open_output(plan.evidence),

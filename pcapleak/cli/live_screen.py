@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
-from pcapleak.capture.live.scribe import Scribe
-from pcapleak.document import Time
 from pcapleak.errors import PcapleakError
-from pcapleak.report.events import (
+from pcapleak.live.writer_thread import Scribe
+from pcapleak.report.document import Time
+from pcapleak.report.screen.page import Status, live_page
+from pcapleak.report.text import clock_time, flow_ends, safe
+from pcapleak.report.writers.events import (
     EndEvent,
     StartEvent,
     StatusEvent,
     event_line,
     update_events,
 )
-from pcapleak.report.live import Status, live_page
-from pcapleak.report.text import clock_time, flow_ends, safe
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from pcapleak.document import Document
-    from pcapleak.watch import Source, Update, Watch
+    from pcapleak.pipeline.watch import Source, Update, Watch
+    from pcapleak.report.document import Document
 
 DRAW_EVERY_S = 0.5
 """Counters move this often; anything new is drawn at once."""

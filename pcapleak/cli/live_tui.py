@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_screen import Screen
 from pcapleak.errors import PcapleakError
-from pcapleak.report.live import Status
+from pcapleak.report.screen.page import Status
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
-    from pcapleak.report.tui import Look, WatchApp
-    from pcapleak.watch import Source, Update
+    from pcapleak.pipeline.watch import Source, Update
+    from pcapleak.report.document import Document
+    from pcapleak.report.screen.interactive import Look, WatchApp
 
 
 def need_tui(via: Via) -> None:
@@ -36,7 +36,7 @@ class Tui(Screen):
     """The screen that answers to keys; `need_tui` first."""
 
     def __init__(self, source: Source, policy_lines: list[str], jsonl: BinaryIO | None) -> None:
-        from pcapleak.report.tui import WatchApp
+        from pcapleak.report.screen.interactive import WatchApp
 
         super().__init__(source, policy_lines, plain=False, jsonl=jsonl)
         self._shown: tuple[Document | None, Status] = (None, replace(self._status))
@@ -69,7 +69,7 @@ class Tui(Screen):
         self._shown = (document, replace(status))
 
     def _look(self) -> Look:
-        from pcapleak.report.tui import Look
+        from pcapleak.report.screen.interactive import Look
 
         return Look(*self._shown, ended=self._work is not None and self._work.done())
 

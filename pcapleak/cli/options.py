@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
-    from pcapleak.policy import Policy
+    from pcapleak.policy.policy import Policy
 
 PANEL = "Policy (inferred from the capture where not given)"
 
@@ -129,7 +129,7 @@ class PolicyOptions(NamedTuple):
 
         Raises `PolicyError` naming the key or option and how to mend it.
         """
-        from pcapleak.policy import Policy
+        from pcapleak.policy.policy import Policy
 
         options = Policy.from_options(
             proxy=self.proxy or (),
@@ -157,17 +157,17 @@ def _with_places(policy: Policy) -> Policy:
     """The policy with the system's databases after its own, and all of them tried."""
     from dataclasses import replace
 
-    from pcapleak.coherence.databases import system_databases
+    from pcapleak.judge.coherence.databases import system_databases
 
     system = [path for path in system_databases() if path not in policy.geo_databases]
     whole = replace(policy, geo_databases=(*policy.geo_databases, *system))
     if whole.geo_databases or whole.geo_maps:
-        from pcapleak.coherence.places import atlas
+        from pcapleak.judge.coherence.places import atlas
 
         # Opened now, where a mistake is told at once, and before a watch gives up its rights.
         atlas(whole.geo_databases, whole.geo_maps)
     if whole.timezone is not None or whole.languages:
-        from pcapleak.coherence.stated import check_stated
+        from pcapleak.judge.coherence.stated import check_stated
 
         check_stated(whole)
     return whole

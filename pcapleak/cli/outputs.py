@@ -13,7 +13,7 @@ import typer
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
+    from pcapleak.report.document import Document
 
 OUTPUT = "Output"
 """The panel of the options that write."""
@@ -156,17 +156,17 @@ class Outputs(NamedTuple):
         Raises `PcapleakError` where a file cannot be written.
         """
         if self.html is not None:
-            from pcapleak.report.html import to_html
+            from pcapleak.report.writers.html import to_html
 
             write_text(str(self.html), to_html(document))
         if self.csv is not None:
-            from pcapleak.report.frames import write_csv
+            from pcapleak.report.writers.tables import write_csv
 
             with _folder(self.csv) as folder:
                 write_csv(document, folder)
                 self._write_stun("csv", document, folder)
         if self.parquet is not None:
-            from pcapleak.report.frames import write_parquet
+            from pcapleak.report.writers.tables import write_parquet
 
             with _folder(self.parquet) as folder:
                 write_parquet(document, folder)
@@ -177,7 +177,7 @@ class Outputs(NamedTuple):
         self, form: Literal["csv", "parquet"], document: Document, folder: Path
     ) -> None:
         """The STUN messages, which a stream cannot be asked for again."""
-        from pcapleak.report import stun
+        from pcapleak.report.writers import stun_tables as stun
 
         paths = [capture.path for capture in document.captures]
         if "-" not in paths:
@@ -187,7 +187,7 @@ class Outputs(NamedTuple):
     def _write_evidence(self, document: Document) -> None:
         if self.evidence is None and self.evidence_per_finding is None:
             return
-        from pcapleak.report.evidence import write_evidence
+        from pcapleak.report.writers.evidence import write_evidence
 
         paths = [capture.path for capture in document.captures]
         if "-" in paths:

@@ -11,7 +11,7 @@ from pcapleak.cli.live_options import Via
 from pcapleak.cli.status import Threshold
 
 if TYPE_CHECKING:
-    from pcapleak.policy import Policy
+    from pcapleak.policy.policy import Policy
 
 
 @dataclass(slots=True)

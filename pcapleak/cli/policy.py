@@ -23,7 +23,7 @@ def init(
 ) -> None:
     """Write a commented policy file to edit; an existing file is left alone."""
     from pcapleak.errors import PolicyError
-    from pcapleak.policy_file import policy_template
+    from pcapleak.policy.file import policy_template
 
     text = policy_template()
     if path is None or str(path) == "-":

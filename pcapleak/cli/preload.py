@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pcapleak.capture.live.privileges import User
-    from pcapleak.policy import Policy
+    from pcapleak.live.privileges import User
+    from pcapleak.policy.policy import Policy
 
 LATE = (
     "cryptography.hazmat.primitives.ciphers.aead",
@@ -28,14 +28,14 @@ LATE = (
 """Modules of others that analysis may load in its course."""
 NOT_ANALYSIS = (
     "pcapleak.__main__",
-    "pcapleak.batch",
+    "pcapleak.fleet",
     "pcapleak.cli",
     "pcapleak.redact",
-    "pcapleak.report.figures",
-    "pcapleak.report.frames",
-    "pcapleak.report.html",
-    "pcapleak.report.stun",
-    "pcapleak.report.tui",
+    "pcapleak.report.writers.figures",
+    "pcapleak.report.writers.tables",
+    "pcapleak.report.writers.html",
+    "pcapleak.report.writers.stun_tables",
+    "pcapleak.report.screen.interactive",
 )
 """What no watch needs. Tables would even start a thread, which would keep its rights: a process
 gives up some of them thread by thread."""
@@ -47,11 +47,11 @@ def preload(policy: Policy, user: User | None) -> None:
     Judging and printing a watch without packets loads most. An installation that the user
     cannot read (below /root, say) is loaded whole, with the tables that come with it.
     """
-    from pcapleak.analyzer import Analyzer
     from pcapleak.cli.console import page_console
-    from pcapleak.report.json import to_json
-    from pcapleak.report.live import Status, live_page
-    from pcapleak.report.terminal import print_report
+    from pcapleak.pipeline.analyzer import Analyzer
+    from pcapleak.report.screen.page import Status, live_page
+    from pcapleak.report.writers.json import to_json
+    from pcapleak.report.writers.terminal import print_report
 
     document = Analyzer(policy).document()
     to_json(document)
@@ -82,8 +82,8 @@ def _may_enter(folder: Path, user: User) -> bool:
 
 def _load_all() -> None:
     import pcapleak
-    from pcapleak.coherence.tables import load_languages, load_table
-    from pcapleak.coherence.zones import country_name, zone_countries
+    from pcapleak.judge.coherence.tables import load_languages, load_table
+    from pcapleak.judge.coherence.zones import country_name, zone_countries
 
     for name in LATE:
         importlib.import_module(name)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document
-    from pcapleak.model import Endpoint
-    from pcapleak.policy import Network, Policy, Rule
+    from pcapleak.policy.policy import Network, Policy, Rule
     from pcapleak.redact import Renamer
+    from pcapleak.report.document import Document
+    from pcapleak.values.packets import Endpoint
 
 PLACES = ("PL401", "PL402", "PL403", "PL404", "PL405", "PL406")
 """Findings about where addresses are, which renamed ones are not."""
@@ -106,7 +106,7 @@ def _rule(renamer: Renamer, rule: Rule) -> Rule:
 
 def without_places(document: Document) -> Document:
     """The report without what it says of places."""
-    from pcapleak.document import Coherence
+    from pcapleak.report.document import Coherence
 
     findings = [finding for finding in document.findings if finding.id not in PLACES]
     return replace(document, findings=findings, coherence=Coherence())

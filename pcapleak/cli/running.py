@@ -22,9 +22,9 @@ from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
-    from pcapleak.document import Document, Finding
-    from pcapleak.policy import Policy
-    from pcapleak.watch import Update, Watch
+    from pcapleak.pipeline.watch import Update, Watch
+    from pcapleak.policy.policy import Policy
+    from pcapleak.report.document import Document, Finding
 
 REPORT_EVERY_S = 5.0
 """A crash loses so much of the report at most."""
@@ -76,16 +76,16 @@ def run(plan: Plan) -> int:
 
     Raises `PcapleakError` where the watch cannot begin.
     """
-    from pcapleak.capture.live import need_unix
+    from pcapleak.live import need_unix
 
     need_unix()
-    from pcapleak.capture.live.opening import open_source
-    from pcapleak.capture.live.owners import Owners, RootOwners
-    from pcapleak.capture.live.privileges import drop_privileges, ordinary_user
-    from pcapleak.capture.live.processes import Processes
     from pcapleak.cli.live_outputs import open_outputs
     from pcapleak.cli.preload import preload
-    from pcapleak.watch import Watch
+    from pcapleak.live.opening import open_source
+    from pcapleak.live.owners import Owners, RootOwners
+    from pcapleak.live.privileges import drop_privileges, ordinary_user
+    from pcapleak.live.processes import Processes
+    from pcapleak.pipeline.watch import Watch
 
     if plan.tui:
         from pcapleak.cli.live_tui import need_tui
@@ -122,8 +122,8 @@ def _policy(plan: Plan) -> tuple[Policy, list[str]]:
     """The policy completed from the machine, and what is said of it."""
     if plan.via is Via.STDIN or not sys.platform.startswith("linux"):
         return plan.policy, []
-    from pcapleak.capture.live.machine import read_machine
-    from pcapleak.machine_policy import describe, infer_policy
+    from pcapleak.live.machine import read_machine
+    from pcapleak.live.machine_policy import describe, infer_policy
 
     machine = read_machine()
     result = infer_policy(machine, plan.policy)
@@ -221,7 +221,7 @@ class _Run:
 
     def _report(self, document: Document) -> None:
         if self.outputs.report is not None:
-            from pcapleak.report.json import to_json
+            from pcapleak.report.writers.json import to_json
 
             self.outputs.report.replace(to_json(document))
 
@@ -244,11 +244,11 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
 def _finish(plan: Plan, document: Document, reason: str) -> None:
     """The report on standard output, unless that is for something else."""
     if plan.json is not None and str(plan.json) == "-":
-        from pcapleak.report.json import to_json
+        from pcapleak.report.writers.json import to_json
 
         typer.echo(to_json(document), nl=False)
     elif plan.jsonl is None or str(plan.jsonl) != "-":
         from pcapleak.cli.console import page_console
-        from pcapleak.report.terminal import print_report
+        from pcapleak.report.writers.terminal import print_report
 
         print_report(document, page_console(sys.stdout))

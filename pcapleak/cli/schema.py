@@ -14,7 +14,7 @@ def schema(
     ] = False,
 ) -> None:
     """Print the JSON Schema of the report."""
-    from pcapleak.report.events import events_schema
-    from pcapleak.report.schema import schema as report_schema
+    from pcapleak.report.json_schema import schema as report_schema
+    from pcapleak.report.writers.events import events_schema
 
     typer.echo(json.dumps(events_schema() if events else report_schema(), indent=2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pcapleak.document import Document, Finding
+    from pcapleak.report.document import Document, Finding
 
 VERDICT = "Exit status"
 """The panel of the options that change it."""

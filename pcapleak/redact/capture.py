@@ -15,9 +15,8 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
-from pcapleak.detect.roles import TUNNEL_WORDS
 from pcapleak.errors import CaptureError, PcapleakError
-from pcapleak.model import Direction, Interface, RecordBatch
+from pcapleak.judge.sides import TUNNEL_WORDS
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.frames import Frames, written_link_type
@@ -25,6 +24,7 @@ from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import Packets
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
+from pcapleak.values.packets import Direction, Interface, RecordBatch
 
 MAX_LEFT = 10
 """Places of addresses left that an error names."""

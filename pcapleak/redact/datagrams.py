@@ -6,10 +6,10 @@ recognised after.
 
 from __future__ import annotations
 
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.web.quic import VERSION_2
+from pcapleak.decode.web.sip import looks_like_sip
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.quic import VERSION_2
-from pcapleak.protocols.sip import looks_like_sip
-from pcapleak.protocols.stun import decode_stun
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.configuration import redact_dhcp
 from pcapleak.redact.dns import redact_dns

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pcapleak.decode.tunnels.openvpn import decode_openvpn
+from pcapleak.decode.tunnels.socks import parse_login, parse_methods, parse_reply, parse_request
+from pcapleak.decode.web.http import MAX_HEAD, looks_like_http
+from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
+from pcapleak.decode.web.tls import looks_like_tls
+from pcapleak.decode.web.xmpp import MAX_STANZA, opens_xmpp, parse_stanza
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.http import MAX_HEAD, looks_like_http
-from pcapleak.protocols.openvpn import decode_openvpn
-from pcapleak.protocols.sip import looks_like_sip, parse_sip_head
-from pcapleak.protocols.socks import parse_login, parse_methods, parse_reply, parse_request
-from pcapleak.protocols.tls import looks_like_tls
-from pcapleak.protocols.xmpp import MAX_STANZA, opens_xmpp, parse_stanza
 from pcapleak.redact.canvas import Canvas, Piece, blank
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.hello import redact_tls, same_length_host

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from pcapleak.errors import DecodeError
-from pcapleak.protocols.dns import (
+from pcapleak.decode.dns.message import (
     AAAA,
     CNAME,
     DNAME,
@@ -26,6 +25,7 @@ from pcapleak.protocols.dns import (
     TXT,
     A,
 )  # fmt: skip
+from pcapleak.errors import DecodeError
 from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pcapleak.packets.layers import WALKED_TYPES, find_ip
-from pcapleak.packets.link import ARP, ETHERNET, IPV4, IPV6, LOOPBACK, RAW_IP, SLL, SLL2
-from pcapleak.packets.steps import LINK_LAYERS, Layer
+from pcapleak.dissect.header_steps import LINK_LAYERS, Layer
+from pcapleak.dissect.layers import WALKED_TYPES, find_ip
+from pcapleak.dissect.link import ARP, ETHERNET, IPV4, IPV6, LOOPBACK, RAW_IP, SLL, SLL2
 from pcapleak.redact.canvas import Canvas, behind, joined
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import WINDOW, Packets

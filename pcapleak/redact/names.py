@@ -13,12 +13,12 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
-from pcapleak.detect.grey import CONNECTIVITY_CHECKS
 from pcapleak.errors import PcapleakError
-from pcapleak.model import IPAddress
+from pcapleak.judge.exemptions import CONNECTIVITY_CHECKS
 from pcapleak.redact.cipher import KEY_SIZE, PrefixCipher
-from pcapleak.tracking.ice.browsers import SERVICES
-from pcapleak.tracking.resolvers import DOH_NAMES
+from pcapleak.track.ice.browsers import SERVICES
+from pcapleak.track.resolvers import DOH_NAMES
+from pcapleak.values.packets import IPAddress
 
 KEPT_NAMES = frozenset(DOH_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
 """Names the whole world asks for, which findings know by name."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 
-from pcapleak.packets.layers import find_ip
-from pcapleak.packets.steps import Layer
-from pcapleak.packets.transport import ICMP, ICMPV6, SCTP, TCP, UDP
-from pcapleak.packets.tunnels import PROTOCOL_LAYERS
+from pcapleak.dissect.header_steps import Layer
+from pcapleak.dissect.layers import find_ip
+from pcapleak.dissect.transport import ICMP, ICMPV6, SCTP, TCP, UDP
+from pcapleak.dissect.tunnels import PROTOCOL_LAYERS
 from pcapleak.redact.canvas import Canvas, behind, checksum, joined
 from pcapleak.redact.configuration import redact_icmpv6
 from pcapleak.redact.datagrams import Datagrams

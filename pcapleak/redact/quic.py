@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pcapleak.errors import DecodeError
-from pcapleak.protocols.quic import (
+from pcapleak.decode.web.quic import (
     MAX_CRYPTO,
     SALTS,
     VERSION_2,
@@ -11,6 +10,7 @@ from pcapleak.protocols.quic import (
     connection_id,
     varint,
 )
+from pcapleak.errors import DecodeError
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.hello import redact_client_hello
 from pcapleak.redact.names import Renamer

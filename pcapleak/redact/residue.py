@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import numpy as np
 from numpy.typing import NDArray
 
-from pcapleak.model import Bytes, IPAddress
+from pcapleak.values.packets import Bytes, IPAddress
 
 _COOKIE4 = 0x2112A442
 _COOKIE = b"\x21\x12\xa4\x42"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pcapleak.decode.web.sip import parse_sip_head
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.sip import parse_sip_head
 from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_foundation, redact_program, redact_text

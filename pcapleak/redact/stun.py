@@ -5,12 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
+from pcapleak.decode.stun import attributes as attr
+from pcapleak.decode.stun import values
+from pcapleak.decode.stun.attributes import ATTRIBUTES
+from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.stun.message import COOKIE
 from pcapleak.errors import DecodeError
-from pcapleak.protocols import stun_attributes as attr
-from pcapleak.protocols import stun_values as values
-from pcapleak.protocols.stun import decode_stun
-from pcapleak.protocols.stun_attributes import ATTRIBUTES
-from pcapleak.protocols.stun_message import COOKIE
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program

@@ -8,12 +8,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import unquote_plus
 
+from pcapleak.decode.ice.candidate import CandidateLine, format_candidate, parse_candidate
+from pcapleak.decode.ice.foundation import aioice_foundation, libwebrtc_foundation
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.candidate import CandidateLine, format_candidate, parse_candidate
-from pcapleak.protocols.foundation import aioice_foundation, libwebrtc_foundation
 from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
-from pcapleak.tracking.ice.foundations import PRIVATE_NETWORKS, find_bases
+from pcapleak.track.ice.foundations import PRIVATE_NETWORKS, find_bases
 
 MAX_SEARCHES = 64
 """Foundations whose address is searched for among all private ones, a tenth of a second each."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from pcapleak.packets.link import IPV6
-from pcapleak.packets.steps import Layer
-from pcapleak.packets.tunnels import PORT_LAYERS
+from pcapleak.dissect.header_steps import Layer
+from pcapleak.dissect.link import IPV6
+from pcapleak.dissect.tunnels import PORT_LAYERS
 from pcapleak.redact.canvas import Canvas, blank
 
 _TEREDO_PREFIX = b"\x20\x01\0\0"

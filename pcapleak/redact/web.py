@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from pcapleak.decode.web.http import MAX_HEAD, HttpRequest, HttpResponse, parse_head
+from pcapleak.decode.web.websocket import parse_frame_header, unmask
 from pcapleak.errors import DecodeError
-from pcapleak.protocols.http import MAX_HEAD, HttpRequest, HttpResponse, parse_head
-from pcapleak.protocols.websocket import parse_frame_header, unmask
 from pcapleak.redact.canvas import Canvas, Piece, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program, redact_text

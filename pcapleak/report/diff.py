@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pcapleak.document import Document, Finding
+from pcapleak.report.document import Document, Finding
 from pcapleak.report.text import safe
 
 _COMPARED = ("severity", "confidence", "addresses")

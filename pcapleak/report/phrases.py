@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapleak.document import (
+from pcapleak.report.document import (
     BrowserEntry,
     CaptureEntry,
     CoverageEntry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pcapleak.document import Document, FlowEntry
+from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.drawing import LINE, WIDTH, Box, Drawing, Kind, Label, Line, fit
 from pcapleak.report.text import clock_time, count, duration, flow_ends, frames_text, safe
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pcapleak.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
-from pcapleak.report import json
+from pcapleak.report.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
 from pcapleak.report.text import count, safe
+from pcapleak.report.writers import json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ class Report:
     `document` is the whole report as typed values, the same fields the JSON has. The tables
     (`findings`, `flows`, `candidates`, `names`, `sessions`, `resolvers`, `tunnels`,
     `stun`) are pandas DataFrames made when they are asked for; their columns and dtypes are
-    those of `pcapleak.report.frames` and the same for an empty report.
+    those of `pcapleak.report.writers.tables` and the same for an empty report.
     """
 
     def __init__(self, document: Document) -> None:
@@ -84,7 +84,7 @@ class Report:
     def stun(self) -> DataFrame:
         """One row a STUN message. The captures are read again, so they must still be there;
         `pcapleak.stun_tables` gives the same in pieces, for captures larger than memory."""
-        from pcapleak.report.stun import stun_table
+        from pcapleak.report.writers.stun_tables import stun_table
 
         return stun_table([capture.path for capture in self.captures])
 
@@ -102,7 +102,7 @@ class Report:
 
     def to_html(self) -> str:
         """One self-contained HTML page."""
-        from pcapleak.report.html import to_html
+        from pcapleak.report.writers.html import to_html
 
         return to_html(self.document)
 
@@ -124,16 +124,17 @@ class Report:
         return f"<Report {paths}: {self.verdict.result}, {findings}>"
 
     def _repr_html_(self) -> str:
-        from pcapleak.report.html import to_html_fragment
+        from pcapleak.report.writers.html import to_html_fragment
 
         return to_html_fragment(self.document)
 
     def _picture(self, name: Literal["topology", "timeline", "ladder"]) -> Figure:
-        from pcapleak.report import figures, pictures
+        from pcapleak.report import pictures
+        from pcapleak.report.writers import figures
 
         return figures.figure(getattr(pictures, name)(self.document))
 
     def _table(self, name: str) -> DataFrame:
-        from pcapleak.report import frames
+        from pcapleak.report.writers import tables as frames
 
         return frames.table(self.document, name)

@@ -13,7 +13,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pcapleak import document
+from pcapleak.report import document
 from pcapleak.report.text import iso_time
 
 T = TypeVar("T")

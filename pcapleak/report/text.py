@@ -12,7 +12,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from pcapleak.document import FlowEntry
+from pcapleak.report.document import FlowEntry
 
 MAX_TEXT = 300
 """Characters of one stranger's string on a page. A DNS name in text is at most 253, and eight

@@ -12,7 +12,7 @@ import atheris
 
 # atheris keeps the result of every comparison of arrays it instruments, so that the module which
 # compares most fills the memory in seconds.
-LEFT_OUT = ["pcapleak.tracking.ice.foundations"]
+LEFT_OUT = ["pcapleak.track.ice.foundations"]
 
 with atheris.instrument_imports(include=["pcapleak"], exclude=LEFT_OUT):
     sys.path.insert(0, str(Path(__file__).resolve().parent))

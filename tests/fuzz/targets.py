@@ -20,37 +20,37 @@ from stream_support import Talk, read
 
 import pcapleak
 from pcapleak.capture import open_capture
+from pcapleak.decode.dns.message import decode_dns
+from pcapleak.decode.ice.candidate import find_candidates, format_candidate, parse_candidate
+from pcapleak.decode.ice.page import read_page
+from pcapleak.decode.lan.dhcp import decode_dhcp
+from pcapleak.decode.lan.ndp import decode_router_advertisement
+from pcapleak.decode.media.demux import demultiplex
+from pcapleak.decode.media.dtls import decode_dtls
+from pcapleak.decode.media.rtp import decode_rtp
+from pcapleak.decode.stun.decoder import StunMessage, decode_stun
+from pcapleak.decode.stun.nested import nested_in
+from pcapleak.decode.stun.turn import decode_channel_data
+from pcapleak.decode.tunnels.ike import decode_ike
+from pcapleak.decode.tunnels.openvpn import decode_openvpn
+from pcapleak.decode.tunnels.socks import decode_socks_udp, parse_login, parse_reply, parse_request
+from pcapleak.decode.tunnels.wireguard import decode_wireguard
+from pcapleak.decode.web.http import parse_head
+from pcapleak.decode.web.quic import decode_quic
+from pcapleak.decode.web.sip import decode_sip
+from pcapleak.decode.web.tls import decode_client_hello, parse_hello_records
+from pcapleak.decode.web.websocket import parse_frame_header
+from pcapleak.decode.web.xmpp import find_jingle_candidates, parse_stanza
+from pcapleak.dissect.icmp import decode_icmp_quote
 from pcapleak.errors import CaptureError, DecodeError, PcapleakError
-from pcapleak.packets.icmp import decode_icmp_quote
-from pcapleak.protocols.candidate import find_candidates, format_candidate, parse_candidate
-from pcapleak.protocols.candidate_meaning import explain_candidate
-from pcapleak.protocols.demux import demultiplex
-from pcapleak.protocols.dhcp import decode_dhcp
-from pcapleak.protocols.dns import decode_dns
-from pcapleak.protocols.dtls import decode_dtls
-from pcapleak.protocols.http import parse_head
-from pcapleak.protocols.ike import decode_ike
-from pcapleak.protocols.ndp import decode_router_advertisement
-from pcapleak.protocols.nested import nested_in
-from pcapleak.protocols.openvpn import decode_openvpn
-from pcapleak.protocols.page import read_page
-from pcapleak.protocols.quic import decode_quic
-from pcapleak.protocols.rtp import decode_rtp
-from pcapleak.protocols.sip import decode_sip
-from pcapleak.protocols.socks import decode_socks_udp, parse_login, parse_reply, parse_request
-from pcapleak.protocols.stun import StunMessage, decode_stun
-from pcapleak.protocols.tls import decode_client_hello, parse_hello_records
-from pcapleak.protocols.turn import decode_channel_data
-from pcapleak.protocols.websocket import parse_frame_header
-from pcapleak.protocols.wireguard import decode_wireguard
-from pcapleak.protocols.xmpp import find_jingle_candidates, parse_stanza
+from pcapleak.explain.candidate import explain_candidate
+from pcapleak.explain.text import message_fields, summarise
 from pcapleak.redact import Renamer, redact_capture
 from pcapleak.redact.cipher import PrefixCipher
 from pcapleak.redact.dns import redact_dns
 from pcapleak.redact.text import redact_text
-from pcapleak.report.html import to_html
-from pcapleak.report.json import to_json
-from pcapleak.wording import message_fields, summarise
+from pcapleak.report.writers.html import to_html
+from pcapleak.report.writers.json import to_json
 
 Target = Callable[[bytes], None]
 

@@ -1,0 +1,1 @@
+"""DNS messages: unicast, multicast and LLMNR."""

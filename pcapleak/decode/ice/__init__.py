@@ -1,0 +1,1 @@
+"""ICE candidates: lines, priorities, foundations, and what pages say of them."""

@@ -1,0 +1,1 @@
+"""What a network tells its hosts."""

@@ -1,0 +1,1 @@
+"""DTLS, RTP, and what tells one socket's protocols apart."""

@@ -1,0 +1,68 @@
+"""Readers of SIP and XMPP streams."""
+
+from __future__ import annotations
+
+from pcapleak.decode.streams.connection import Connection
+from pcapleak.decode.streams.readers import TlsReader
+from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
+from pcapleak.decode.web.xmpp import opens_xmpp, parse_stanza
+from pcapleak.errors import DecodeError
+from pcapleak.values.packets import Service
+
+MAX_BODY = 64 << 10
+"""Bytes of a body; a description has 1 to 20 kB."""
+
+
+class SipReader:
+    """SIP messages by their Content-Length (RFC 3261 section 18.3)."""
+
+    certain = True
+
+    def read(self, connection: Connection, way: int, data: bytes) -> int:
+        """See `Reader`."""
+        if data[0] in b"\r\n":
+            return 1  # RFC 5626 section 3.5.1: keep-alives
+        head = parse_sip_head(data)
+        if head is None:
+            return 0
+        message, start = head
+        end = start + message.content_length
+        if end - start > MAX_BODY:
+            raise DecodeError("sip", "Content-Length", 0, f"{end - start} bytes")
+        if len(data) < end:
+            return -end
+        connection.emit(way, message._replace(body=data[start:end]), Service.SIP)
+        return end
+
+    def resumes(self, data: bytes) -> bool:
+        """At a start line."""
+        return looks_like_sip(data)
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`. What came of the body is worth having."""
+        head = parse_sip_head(data)
+        if head is not None:
+            connection.emit(way, head[0]._replace(body=data[head[1] :]), Service.SIP)
+
+
+class XmppReader:
+    """Stanzas, until STARTTLS hides them (RFC 6120 section 5)."""
+
+    certain = True
+
+    def read(self, connection: Connection, way: int, data: bytes) -> int:
+        """See `Reader`."""
+        found = parse_stanza(data)
+        if found is None:
+            return 0
+        connection.emit(way, found[0], Service.XMPP)
+        if found[0].starts_tls:
+            connection.follow(TlsReader())
+        return found[1]
+
+    def resumes(self, data: bytes) -> bool:
+        """Where a segment begins with an element or a stream."""
+        return data.startswith((b"<iq", b"<message", b"<presence")) or opens_xmpp(data) is True
+
+    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
+        """See `Reader`."""

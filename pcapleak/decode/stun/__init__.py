@@ -1,0 +1,1 @@
+"""STUN and TURN messages (RFC 8489, RFC 8656)."""

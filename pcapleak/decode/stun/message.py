@@ -1,0 +1,340 @@
+"""The STUN message as a value: its bytes, and views derived when they are asked for."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from pcapleak.decode.stun import attributes as attr
+from pcapleak.decode.stun.attributes import (
+    ATTRIBUTES,
+    MS_TURN_ATTRIBUTES,
+    AttributeKind,
+    attribute_name,
+)
+from pcapleak.decode.stun.integrity import fingerprint_state
+from pcapleak.decode.stun.types import CLASS_NAMES, CLASSES, METHODS, MS_TURN_TYPES, Class
+from pcapleak.decode.stun.values import ErrorCode, Value
+from pcapleak.decode.stun.views import Address, Flag, Network, Number, Text
+from pcapleak.errors import DecodeError
+from pcapleak.values.packets import Endpoint
+
+COOKIE = b"\x21\x12\xa4\x42"
+MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
+"""The MAGIC-COOKIE attribute, with which every [MS-TURN] message begins."""
+
+
+_head = struct.Struct("!HH").unpack_from
+_new = tuple.__new__
+
+
+class RawAttribute(NamedTuple):
+    """An attribute as it stood: where its value begins, and the value without padding."""
+
+    type: int
+    offset: int
+    value: bytes
+
+    @property
+    def name(self) -> str:
+        """The registered name, or the type in hexadecimal."""
+        return attribute_name(self.type)
+
+
+class _Walked(NamedTuple):
+    """What `decode_stun` learns of a message: a tuple, because it is made for every one."""
+
+    wire: bytes
+    """The message from its header to its last byte."""
+    message_type: int
+    offsets: tuple[int, ...]
+    """Where the value of each attribute begins, in wire order."""
+    first: Mapping[int, int]
+    """The same of the first attribute of each type."""
+    structure_problems: tuple[str, ...] = ()
+    """What the walk found wrong; `problems` has the values' too."""
+
+
+class StunMessage(_Walked):
+    """A STUN message. Views of an attribute speak of its first occurrence, as RFC 8489
+    section 14 has it, and are None where it is absent or cannot be read."""
+
+    __slots__ = ()
+
+    # Header
+
+    @property
+    def length(self) -> int:
+        """The header's length field: bytes after the header."""
+        return self.wire[2] << 8 | self.wire[3]
+
+    @property
+    def has_cookie(self) -> bool:
+        """False for RFC 3489, whose transaction id takes the cookie's place."""
+        return self.wire[4:8] == COOKIE
+
+    @property
+    def transaction_id(self) -> bytes:
+        """12 bytes, or 16 where there is no cookie."""
+        wire = self.wire
+        return wire[8:20] if wire[4:8] == COOKIE else wire[4:20]
+
+    @property
+    def method(self) -> int:
+        """The 12 bits of method (RFC 8489 section 5)."""
+        bits = self.message_type
+        return bits & 0xF | (bits & 0xE0) >> 1 | (bits & 0x3E00) >> 2
+
+    @property
+    def message_class(self) -> Class:
+        """The class, from the type's two bits or the dialect's table."""
+        type_ = self.message_type
+        if type_ in MS_TURN_TYPES and self.is_ms_turn:
+            return MS_TURN_TYPES[type_][1]
+        return CLASSES[(type_ & 0x10) >> 4 | (type_ & 0x100) >> 7]
+
+    @property
+    def method_name(self) -> str:
+        """`Binding`, `Allocate`, ..., or `method 0x123`."""
+        if self.message_type in MS_TURN_TYPES and self.is_ms_turn:
+            return MS_TURN_TYPES[self.message_type][0]
+        return METHODS.get(self.method) or f"method 0x{self.method:03X}"
+
+    @property
+    def type_name(self) -> str:
+        """Method and class, as `Binding Success Response`."""
+        return f"{self.method_name} {CLASS_NAMES[self.message_class]}"
+
+    @property
+    def is_ms_turn(self) -> bool:
+        """Whether this is [MS-TURN]: its MAGIC-COOKIE comes first."""
+        return self.wire[20:28] == MS_TURN_START
+
+    # Attributes
+
+    @property
+    def attributes(self) -> tuple[RawAttribute, ...]:
+        """All attributes in wire order, duplicates and unknown ones too."""
+        return tuple(map(self._attribute_at, self.offsets))
+
+    def _attribute_at(self, at: int) -> RawAttribute:
+        wire = self.wire
+        type_, size = _head(wire, at - 4)
+        return _new(RawAttribute, (type_, at, wire[at : at + size]))
+
+    def has(self, type_: int) -> bool:
+        """Whether an attribute of this type is there."""
+        return type_ in self.first
+
+    def raw(self, type_: int) -> bytes | None:
+        """The first value of this type, undecoded."""
+        at = self.first.get(type_)
+        return None if at is None else self._attribute_at(at).value
+
+    def kind(self, type_: int) -> AttributeKind | None:
+        """What the table says of a type in this message's dialect."""
+        if type_ in MS_TURN_ATTRIBUTES and self.is_ms_turn:
+            return MS_TURN_ATTRIBUTES[type_]
+        return ATTRIBUTES.get(type_)
+
+    def decode(self, attribute: RawAttribute) -> Value:
+        """The value of one attribute; bytes where the type is unknown.
+
+        Raises:
+            DecodeError: the value does not follow its type's format.
+        """
+        kind = self.kind(attribute.type)
+        if kind is None:
+            return attribute.value
+        try:
+            return kind.decode(attribute.value, self.wire[4:20])
+        except ValueError as error:
+            place = f"attribute {kind.name}"
+            raise DecodeError("stun", place, attribute.offset, str(error)) from None
+
+    def value(self, type_: int) -> Value | None:
+        """The first value of this type, decoded; None if absent or unreadable."""
+        at = self.first.get(type_)
+        if at is None:
+            return None
+        value = self._attribute_at(at).value
+        kind = self.kind(type_)
+        if kind is None:
+            return value
+        try:
+            return kind.decode(value, self.wire[4:20])
+        except ValueError:
+            return None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that breaks a rule, one phrase each, with the byte."""
+        found = list(self.structure_problems)
+        sealed: str | None = None
+        for attribute in self.attributes:
+            try:
+                self.decode(attribute)
+            except DecodeError as error:
+                found.append(f"{error.place} at byte {error.offset}: {error.reason}")
+            if sealed and attribute.type not in _AFTER_INTEGRITY:
+                found.append(f"attribute {attribute.name} after {sealed} is not protected")
+            if attribute.type in (attr.MESSAGE_INTEGRITY, attr.MESSAGE_INTEGRITY_SHA256):
+                sealed = attribute.name
+        if self.fingerprint == "bad":
+            found.append("FINGERPRINT does not match")
+        return tuple(found)
+
+    def _int(self, type_: int) -> int | None:
+        value = self.value(type_)
+        return value if isinstance(value, int) else None
+
+    # Addresses
+
+    xor_mapped_address = Address(attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS)
+    """XOR-MAPPED-ADDRESS, or the drafts' 0x8020."""
+
+    plain_mapped_address = Address(attr.MAPPED_ADDRESS)
+    """MAPPED-ADDRESS, which middleboxes may have rewritten."""
+
+    @property
+    def mapped_address(self) -> Endpoint | None:
+        """Where the server saw the request come from: the XORed address, or the plain one.
+
+        In [MS-TURN] MAPPED-ADDRESS is the relayed address, so only the XORed one counts.
+        """
+        address = self.xor_mapped_address
+        if address is None and attr.MAPPED_ADDRESS in self.first and not self.is_ms_turn:
+            return self.plain_mapped_address
+        return address
+
+    @property
+    def relayed_address(self) -> Endpoint | None:
+        """The address a TURN server allocated."""
+        if self.is_ms_turn and self.message_type == 0x0103:
+            return self.plain_mapped_address
+        return self._xor_relayed
+
+    _xor_relayed = Address(attr.XOR_RELAYED_ADDRESS)
+
+    @property
+    def peer_addresses(self) -> tuple[Endpoint, ...]:
+        """Every XOR-PEER-ADDRESS, in wire order; a CreatePermission may hold several."""
+        if attr.XOR_PEER_ADDRESS not in self.first and attr.DESTINATION_ADDRESS not in self.first:
+            return ()
+        found = []
+        for attribute in self.attributes:
+            if attribute.type in (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS):
+                try:
+                    value = self.decode(attribute)
+                except DecodeError:
+                    continue
+                if isinstance(value, Endpoint):
+                    found.append(value)
+        return tuple(found)
+
+    other_address = Address(attr.OTHER_ADDRESS)
+    """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""
+
+    response_origin = Address(attr.RESPONSE_ORIGIN)
+    """RESPONSE-ORIGIN: where the server sent this from (RFC 5780 section 7.3)."""
+
+    alternate_server = Address(attr.ALTERNATE_SERVER)
+    """ALTERNATE-SERVER of a 300 answer."""
+
+    # Texts and numbers
+
+    username = Text(attr.USERNAME)
+    """USERNAME: in a check, the receiver's fragment, a colon, the sender's."""
+
+    @property
+    def realm(self) -> str | None:
+        """REALM of the long-term credential."""
+        value = self.value(attr.NONCE if self.is_ms_turn else attr.REALM)
+        return value if isinstance(value, str) else None
+
+    nonce = Text(attr.NONCE)
+    """NONCE the server gave."""
+
+    software = Text(attr.SOFTWARE)
+    """SOFTWARE: what the sender says it is."""
+
+    @property
+    def error(self) -> ErrorCode | None:
+        """ERROR-CODE of an error response."""
+        value = self.value(attr.ERROR_CODE)
+        return value if isinstance(value, ErrorCode) else None
+
+    lifetime_s = Number(attr.LIFETIME, "I")
+    """LIFETIME of a TURN allocation; 0 asks for its end."""
+
+    @property
+    def channel_number(self) -> int | None:
+        """CHANNEL-NUMBER of a ChannelBind."""
+        return self._int(attr.CHANNEL_NUMBER)
+
+    @property
+    def requested_transport(self) -> int | None:
+        """REQUESTED-TRANSPORT: 17 UDP, 6 TCP."""
+        return self._int(attr.REQUESTED_TRANSPORT)
+
+    @property
+    def data(self) -> bytes | None:
+        """DATA: the datagram that TURN carries."""
+        return self.raw(attr.DATA)
+
+    # ICE
+
+    @property
+    def is_ice(self) -> bool:
+        """Whether ICE sent this: a request with ICE's attributes, or libwebrtc's ping."""
+        first = self.first
+        return (
+            attr.PRIORITY in first
+            or attr.ICE_CONTROLLING in first
+            or attr.ICE_CONTROLLED in first
+            or attr.USE_CANDIDATE in first
+            or self.method == 0x080
+        )
+
+    priority = Number(attr.PRIORITY, "I")
+    """PRIORITY of a check: what the sender's address would have as prflx candidate."""
+
+    ice_controlling = Number(attr.ICE_CONTROLLING, "Q")
+    """The tie-breaker of a controlling agent."""
+
+    ice_controlled = Number(attr.ICE_CONTROLLED, "Q")
+    """The tie-breaker of a controlled agent."""
+
+    @property
+    def tie_breaker(self) -> int | None:
+        """The tie-breaker, whatever the role."""
+        if attr.ICE_CONTROLLING in self.first:
+            return self.ice_controlling
+        return self.ice_controlled
+
+    use_candidate = Flag(attr.USE_CANDIDATE)
+    """Whether the check nominates its pair."""
+
+    @property
+    def nomination(self) -> int | None:
+        """libwebrtc's NOMINATION: type 0xC001, which IANA gave to ENF-FLOW-DESCRIPTION, so
+        only a four-byte value inside a check counts."""
+        value = self.raw(attr.NOMINATION)
+        if value is None or len(value) != 4 or not self.is_ice:
+            return None
+        return int.from_bytes(value, "big")
+
+    network_info = Network()
+    """GOOG-NETWORK-INFO of libwebrtc."""
+
+    # Proof
+
+    @property
+    def fingerprint(self) -> Literal["ok", "bad"] | None:
+        """Whether the FINGERPRINT is right; None without one."""
+        at = self.first.get(attr.FINGERPRINT)
+        return None if at is None else fingerprint_state(self.wire, at)
+
+
+_AFTER_INTEGRITY = frozenset({attr.MESSAGE_INTEGRITY_SHA256, attr.FINGERPRINT})

@@ -1,0 +1,1 @@
+"""What tunnels and proxies say in clear."""

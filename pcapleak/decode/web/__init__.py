@@ -1,0 +1,1 @@
+"""TLS, QUIC, HTTP, WebSocket and signalling."""

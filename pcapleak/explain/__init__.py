@@ -1,0 +1,1 @@
+"""Messages, candidates and findings in words."""

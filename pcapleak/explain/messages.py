@@ -1,0 +1,369 @@
+"""Messages of a capture one by one, in capture order, as `pcapleak decode` prints them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.dns.message import DnsMessage, decode_dns
+from pcapleak.decode.lan.dhcp import DhcpMessage, decode_dhcp
+from pcapleak.decode.lan.ndp import RouterAdvertisement, decode_router_advertisement
+from pcapleak.decode.media.demux import Protocol, demultiplex
+from pcapleak.decode.media.dtls import DtlsHello, decode_dtls
+from pcapleak.decode.media.rtp import decode_rtp
+from pcapleak.decode.streams import TcpStreams
+from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage, decode_stun
+from pcapleak.decode.stun.proof import prove
+from pcapleak.decode.stun.turn import ChannelData, decode_channel_data
+from pcapleak.decode.tunnels.ike import IkeMessage, decode_ike
+from pcapleak.decode.tunnels.openvpn import OpenVpnMessage, decode_openvpn
+from pcapleak.decode.tunnels.socks import SocksDatagram, SocksReply, SocksRequest
+from pcapleak.decode.tunnels.wireguard import WireGuardMessage, decode_wireguard
+from pcapleak.decode.web.http import HttpRequest, HttpResponse
+from pcapleak.decode.web.quic import QuicInitial, decode_quic
+from pcapleak.decode.web.quic_hellos import QuicHellos
+from pcapleak.decode.web.sip import SipMessage, decode_sip
+from pcapleak.decode.web.tls import ClientHello
+from pcapleak.decode.web.websocket import WebSocketMessage
+from pcapleak.decode.web.xmpp import XmppStanza
+from pcapleak.dissect import Dissector, recognise
+from pcapleak.errors import DecodeError
+from pcapleak.explain.credentials import Credential, Credentials
+from pcapleak.explain.text import JsonValue, message_fields, summarise
+from pcapleak.explain.transactions import Transaction, TransactionTable
+from pcapleak.pipeline.inputs import open_timeline
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.track.relays import RelayTable
+from pcapleak.values.packets import Context, Endpoint, Interface
+
+_PROTOCOL_OF: dict[type, str] = {
+    StunMessage: "stun",
+    ChannelData: "turn",
+    DnsMessage: "dns",
+    DhcpMessage: "dhcp",
+    RouterAdvertisement: "ndp",
+    WireGuardMessage: "wireguard",
+    OpenVpnMessage: "openvpn",
+    IkeMessage: "ike",
+    DtlsHello: "dtls",
+    QuicInitial: "quic",
+    ClientHello: "tls",
+    SocksRequest: "socks",
+    SocksReply: "socks",
+    SocksDatagram: "socks",
+    HttpRequest: "http",
+    HttpResponse: "http",
+    WebSocketMessage: "websocket",
+    SipMessage: "sip",
+    XmppStanza: "xmpp",
+}
+
+PROTOCOLS = tuple(
+    dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
+)
+"""The words that choose messages."""
+
+
+MDNS_PORT = 5353
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMessage:
+    """One message in words."""
+
+    protocol: str
+    """One of `PROTOCOLS`."""
+    summary: str
+    fields: dict[str, JsonValue]
+    problems: tuple[str, ...] = ()
+    frame: int | None = None
+    ts_ns: int | None = None
+    transport: str | None = None
+    source: Endpoint | None = None
+    destination: Endpoint | None = None
+    layers: tuple[str, ...] = ()
+    outer: tuple[Endpoint, Endpoint] | None = None
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+    """What other messages add: the request answered, the round-trip time."""
+
+    def line(self) -> str:
+        """The message on one line."""
+        parts = []
+        if self.frame is not None and self.ts_ns is not None:
+            parts = [str(self.frame), _clock(self.ts_ns)]
+        if self.source and self.destination:
+            parts.append(f"{self.source} → {self.destination}")
+        parts.append("/".join((*filter(None, [self.transport]), *self.layers, self.protocol)))
+        parts.append(self.summary)
+        parts += [f"[{name.replace('_', ' ')} {value}]" for name, value in self.notes.items()]
+        parts += [f"[{problem}]" for problem in self.problems]
+        return "  ".join(parts)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The message as an object; absent facts are left out."""
+        found: dict[str, JsonValue] = {}
+        if self.frame is not None and self.ts_ns is not None:
+            found |= {"frame": self.frame, "time": _iso(self.ts_ns), "time_ns": self.ts_ns}
+        found["protocol"] = self.protocol
+        for name, value in (
+            ("transport", self.transport),
+            ("source", self.source),
+            ("destination", self.destination),
+        ):
+            if value is not None:
+                found[name] = str(value)
+        if self.layers:
+            found["layers"] = list(self.layers)
+        if self.outer:
+            found["outer"] = {"source": str(self.outer[0]), "destination": str(self.outer[1])}
+        found["summary"] = self.summary
+        found |= self.notes
+        found["problems"] = list(self.problems)
+        found["message"] = self.fields
+        return found
+
+
+def _iso(ts_ns: int) -> str:
+    seconds, nanoseconds = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _clock(ts_ns: int) -> str:
+    return _iso(ts_ns)[11:-4]
+
+
+def decode_capture(
+    path: str | Path,
+    wanted: frozenset[str] = frozenset(),
+    *,
+    credential: Credential | None = None,
+    transactions: TransactionTable | None = None,
+) -> Iterator[DecodedMessage]:
+    """The messages of a capture in capture order; those of `wanted` protocols, or all.
+
+    What TURN carries follows its carrier, with its own endpoints; messages that ICMP errors
+    quote have the layer `icmp-quote`. Each STUN message that has an integrity attribute notes
+    whether that was made with the `credential`'s password or, without one, with the passwords
+    that signalling showed. `transactions`, if given, afterwards tells which requests had no
+    answer.
+
+    Raises:
+        CaptureError: as `open_capture`.
+    """
+    if transactions is None:
+        transactions = TransactionTable()
+    credentials = Credentials(credential)
+    for context, message in read_messages(path):
+        described = _describe(context, message, transactions, credentials)
+        if not wanted or described.protocol in wanted:
+            yield described
+
+
+def read_messages(
+    paths: str | Path | Sequence[str | Path], *, interfaces: list[Interface] | None = None
+) -> Iterator[Event]:
+    """The decoded values themselves, each with where it came from; several captures as one
+    timeline. Contexts number the interfaces, which are put into `interfaces`.
+
+    Raises:
+        CaptureError: as `open_capture`.
+    """
+    flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
+    datagrams, hellos = Datagrams(flows), QuicHellos()
+    files = [paths] if isinstance(paths, str | Path) else paths
+    with open_timeline(files, interfaces=interfaces) as (sources, batches):
+        dissector = Dissector(sources[0].interfaces)
+        for batch in batches:
+            packets = dissector.dissect(batch)
+            flow, forward = flows.update(packets)
+            services, decoder = recognise(packets)
+            flows.mark(flow, services)
+            events: list[Event] = [
+                *datagrams.update(packets, flow, forward, decoder),
+                *streams.update(packets, flow, forward, flows),
+            ]
+            events.sort(key=lambda event: event[0].frame)
+            for context, message in events:
+                if isinstance(message, QuicInitial):
+                    message = hellos.join(context, message)
+                yield from _opened(relays, context, message)
+
+
+def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[Event]:
+    """A message and what TURN carries inside it; no ChannelData where no channel was bound."""
+    if isinstance(message, ChannelData) and not relays.carries(context, message):
+        return
+    yield context, message
+    if isinstance(message, StunMessage | ChannelData) and ICMP_QUOTE not in context.layers:
+        yield from relays.unpack(context, message)
+
+
+def _describe(
+    context: Context, message: object, transactions: TransactionTable, credentials: Credentials
+) -> DecodedMessage:
+    if isinstance(message, bytes):
+        return _describe_bytes(context, message)
+    notes: dict[str, JsonValue] = {}
+    credentials.learn(message)
+    if isinstance(message, StunMessage) and ICMP_QUOTE not in context.layers:
+        notes = _notes(context, transactions.add(context, message))
+        if proof := credentials.prove(context, message):
+            notes["integrity"] = proof
+    if _is_legacy_query(context, message):
+        notes["legacy_unicast"] = True
+    return DecodedMessage(
+        _protocol(context, message),
+        summarise(message),
+        {} if isinstance(message, DecodeError) else message_fields(message),
+        getattr(message, "problems", ()),
+        context.frame,
+        context.ts_ns,
+        context.transport,
+        context.source,
+        context.destination,
+        context.layers,
+        context.outer,
+        notes,
+    )
+
+
+def _is_legacy_query(context: Context, message: object) -> bool:
+    """Whether a multicast query wants its answer sent to itself alone: RFC 6762 section 6.7."""
+    if not isinstance(message, DnsMessage) or message.protocol != "mdns":
+        return False
+    return not message.is_response and context.source.port != MDNS_PORT
+
+
+def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
+    """A datagram inside a message that is no STUN: named by its first bytes."""
+    guess = demultiplex(data)
+    protocol, summary = guess.protocol, f"{len(data)} bytes"
+    fields: dict[str, JsonValue] = {
+        "confidence": guess.confidence,
+        "reason": guess.reason,
+        "length": len(data),
+    }
+    if protocol in _NESTED:
+        try:
+            message = _NESTED[protocol](data)
+        except DecodeError:
+            pass  # records other than hellos are encrypted, or parts of the handshake
+        else:
+            summary, fields = summarise(message), message_fields(message)
+    return DecodedMessage(
+        protocol,
+        summary,
+        fields,
+        frame=context.frame,
+        ts_ns=context.ts_ns,
+        transport=context.transport,
+        source=context.source,
+        destination=context.destination,
+        layers=context.layers,
+        outer=context.outer,
+    )
+
+
+def _protocol(context: Context, message: object) -> str:
+    if isinstance(message, DecodeError):
+        return "malformed"
+    if isinstance(message, DnsMessage):
+        ports = (context.source.port, context.destination.port)
+        return "mdns" if MDNS_PORT in ports else "llmnr" if 5355 in ports else "dns"
+    return _PROTOCOL_OF[type(message)]
+
+
+def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonValue]:
+    """What the transaction adds to this message of it."""
+    if transaction is None or not transaction.sends:
+        return {}
+    first = transaction.sends[0][0]
+    if transaction.response_frame == context.frame:
+        notes: dict[str, JsonValue] = {"answers_frame": first}
+        if transaction.round_trip_ns is not None:
+            notes["round_trip_ms"] = round(transaction.round_trip_ns / 1e6, 3)
+        return notes
+    if first == context.frame:
+        return {}
+    return {"retransmits_frame": first} | (
+        {"timers": transaction.timers} if transaction.timers else {}
+    )
+
+
+_NESTED: dict[str, Callable[[bytes], object]] = {
+    "dtls": decode_dtls,
+    "rtp": decode_rtp,
+    "rtcp": decode_rtp,
+}
+_BY_NAME: dict[str, Callable[[bytes], object]] = {
+    "stun": decode_stun,
+    "turn": decode_channel_data,
+    "wireguard": decode_wireguard,
+    "dtls": decode_dtls,
+    "quic": decode_quic,
+    "dhcp": decode_dhcp,
+    "ike": decode_ike,
+    "openvpn": decode_openvpn,
+    "mdns": partial(decode_dns, protocol="mdns"),
+    "dns": decode_dns,
+    "ndp": decode_router_advertisement,
+    "rtp": decode_rtp,
+    "sip": decode_sip,
+}
+_GUESSED = ("stun", "sip", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")
+"""Surest first: a decoder that refuses most of what is not its own goes before the others."""
+
+
+def decode_hex(
+    text: str, protocol: str | None = None, *, credential: Credential | None = None
+) -> DecodedMessage:
+    """Decode one message pasted as hexadecimal: spaces, colons and `0x` are ignored.
+
+    Without `protocol` the decoders are tried, the strictest first. `credential` proves a STUN
+    message's integrity.
+
+    Raises:
+        DecodeError: no hexadecimal, or no decoder takes it; with `protocol`, its refusal.
+    """
+    digits = re.sub(r"0[xX]|[\s:,-]", "", text)
+    try:
+        data = bytes.fromhex(digits)
+    except ValueError:
+        bad = re.search(r"[^0-9a-fA-F]", digits)
+        at = bad.start() if bad else len(digits)
+        reason = f"{bad.group()!r} is no hexadecimal digit" if bad else "half a byte is left over"
+        raise DecodeError("hex", "digit", at, reason) from None
+    if protocol is not None:
+        if protocol not in _BY_NAME:
+            raise DecodeError("hex", "protocol", 0, f"one of {', '.join(_BY_NAME)} is needed")
+        return _alone(protocol, _BY_NAME[protocol](data), credential)
+    refusals = []
+    for name in _GUESSED:
+        try:
+            message = _BY_NAME[name](data)
+        except DecodeError as error:
+            refusals.append(error)
+            continue
+        # Half of all bytes are one of these, but for what is wrong with them.
+        if not (isinstance(message, DnsMessage | ChannelData) and message.problems):
+            return _alone(name, message, credential)
+    if len(data) < HEADER_SIZE:
+        raise refusals[0]
+    raise DecodeError("hex", "message", 0, "no protocol is known by these bytes")
+
+
+def _alone(protocol: str, message: object, credential: Credential | None) -> DecodedMessage:
+    notes: dict[str, JsonValue] = {}
+    if isinstance(message, StunMessage) and credential is not None:
+        password, username, realm = credential
+        proof = prove(message, password, username=username, realm=realm)
+        notes = {"integrity": proof or "absent"}
+    problems: tuple[str, ...] = getattr(message, "problems", ())
+    fields = message_fields(message)
+    return DecodedMessage(protocol, summarise(message), fields, problems, notes=notes)

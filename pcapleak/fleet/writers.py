@@ -1,0 +1,187 @@
+"""A fleet as text, JSON, HTML and Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pcapleak.errors import PcapleakError
+from pcapleak.fleet.fleet import SEVERITIES, Fleet
+from pcapleak.report.text import count, safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN = 20
+"""Lines of a table on the page; the JSON has all."""
+
+Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+
+
+def tables(fleet: Fleet) -> list[Table]:
+    """Title, headings and lines of each table that has any."""
+    found: list[Table] = [
+        (
+            "Captures",
+            ("capture", "verdict", *SEVERITIES[:4], "exposed", "why"),
+            [
+                (
+                    row.path,
+                    row.result,
+                    *map(str, row.severities[:4]),
+                    _few(row.exposed),
+                    row.reason,
+                )
+                for row in sorted(fleet.rows, key=lambda row: (_ORDER.index(row.result), row.path))
+            ],
+        ),
+        (
+            "Hosts",
+            ("address", "captures", "leaking", "findings", "exposed"),
+            [
+                (
+                    host.address,
+                    str(host.captures),
+                    str(host.leaking),
+                    _few(host.findings),
+                    _few(host.exposed),
+                )
+                for host in fleet.hosts
+            ],
+        ),
+        (
+            "Exposed addresses that recur",
+            ("address", "captures"),
+            [(one.value, _few(one.captures)) for one in fleet.addresses],
+        ),
+        (
+            "Names that recur",
+            ("name", "captures"),
+            [(one.value, _few(one.captures)) for one in fleet.names],
+        ),
+        (
+            "Calls with both ends",
+            ("fragments", "one end", "other end"),
+            [
+                (
+                    f"{one.own}:{one.peer}",
+                    f"{one.capture} {one.session} ({_few(one.addresses)})",
+                    f"{other.capture} {other.session} ({_few(other.addresses)})",
+                )
+                for one, other in fleet.calls
+            ],
+        ),
+    ]
+    return [table for table in found if table[2]]
+
+
+_ORDER = ("leak", "error", "inconclusive", "no-leak", "no-policy")
+
+
+def _few(values: Sequence[str], limit: int = 3) -> str:
+    more = f" and {len(values) - limit} more" if len(values) > limit else ""
+    return ", ".join(values[:limit]) + more
+
+
+def headline(fleet: Fleet) -> str:
+    """How many captures came to what."""
+    results = [row.result for row in fleet.rows]
+    parts = [f"{results.count(name)} {name}" for name in _ORDER if name in results]
+    return f"{count(len(results), 'capture')}: {', '.join(parts)}" if parts else "no captures"
+
+
+def print_fleet(fleet: Fleet, console: Console) -> None:
+    """The tables, each cut to what a page holds."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console.print(Text(headline(fleet), style="bold"))
+    for title, headings, lines in tables(fleet):
+        table = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for line in lines[:SHOWN]:
+            table.add_row(*(Text(safe(cell, 200)) for cell in line))
+        console.print()
+        console.print(table)
+        if len(lines) > SHOWN:
+            console.print(Text(f"and {len(lines) - SHOWN} more", style="dim"))
+
+
+def to_json(fleet: Fleet) -> str:
+    """Everything, ending in a newline."""
+    data = {
+        "captures": [asdict(row) for row in fleet.rows],
+        "hosts": [asdict(host) for host in fleet.hosts],
+        "recurring_names": [asdict(one) for one in fleet.names],
+        "recurring_addresses": [asdict(one) for one in fleet.addresses],
+        "calls": [
+            {"one": call.one._asdict(), "other": call.other._asdict()} for call in fleet.calls
+        ],
+    }
+    return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def to_html(fleet: Fleet) -> str:
+    """One self-contained page."""
+    from pcapleak.report.writers.html import render
+
+    return render("fleet.html.j2", headline=headline(fleet), tables=tables(fleet))
+
+
+def write_parquet(fleet: Fleet, folder: Path) -> None:
+    """`captures`, `hosts`, `names`, `addresses` and `calls`, each a file.
+
+    Raises `PcapleakError` where pyarrow is missing.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise PcapleakError(f"{error.name} is not installed; pip install pyarrow") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = pa.list_(pa.string())
+    fragments = {"own": pa.string(), "peer": pa.string(), "capture": pa.string()}
+    rows = [
+        {
+            **{k: v for k, v in asdict(row).items() if k not in ("sides", "severities")},
+            **dict(zip(SEVERITIES, row.severities, strict=True)),
+        }
+        for row in fleet.rows
+    ]
+    columns = {
+        **dict.fromkeys(("path", "key", "result", "reason", "kind"), pa.string()),
+        **dict.fromkeys(("packets", "bytes", "sessions", *SEVERITIES), pa.int64()),
+        **dict.fromkeys(("findings", "clients", "exposed", "names"), texts),
+    }
+    recurring = {"value": pa.string(), "captures": texts}
+    host = {
+        "address": pa.string(),
+        "captures": pa.int64(),
+        "leaking": pa.int64(),
+        "findings": texts,
+        "exposed": texts,
+    }
+    side = pa.struct({**fragments, "session": pa.string(), "addresses": texts})
+    calls = [{"one": one._asdict(), "other": other._asdict()} for one, other in fleet.calls]
+    for name, entries, schema in (
+        ("captures", rows, columns),
+        ("hosts", list(map(asdict, fleet.hosts)), host),
+        ("names", list(map(asdict, fleet.names)), recurring),
+        ("addresses", list(map(asdict, fleet.addresses)), recurring),
+        ("calls", calls, {"one": side, "other": side}),
+    ):
+        table = pa.Table.from_pylist(_encodable(entries), schema=pa.schema(schema))
+        parquet.write_table(table, folder / f"{name}.parquet")
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with all text as UTF-8 can have it: the name of a file may be any bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {key: _encodable(item) for key, item in value.items()}
+    return [_encodable(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,84 @@
+"""Why traffic went outside, where the capture shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapleak.judge.addresses import inside, is_public
+from pcapleak.judge.context import Scene, single
+from pcapleak.judge.finding_builder import MAX_REASONS
+from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
+from pcapleak.judge.timeline import TunnelLife, state_at
+from pcapleak.report.document import Finding
+
+_EXPLAINED = ("PL102", "PL201", "PL202", "PL203", "PL204")
+
+
+def explain_causes(scene: Scene, lives: list[TunnelLife], findings: list[Finding]) -> None:
+    """Add to findings of a bypass why it happened, as far as it shows."""
+    if not scene.tunnels:
+        return
+    for finding in findings:
+        row = finding.flow
+        if finding.id in _EXPLAINED and row is not None and scene.path[row] == BYPASS:
+            causes = list(_specific(scene, row)) or list(_general(scene, lives, row))
+            finding.reasons = [*finding.reasons, *causes][:MAX_REASONS]
+
+
+def _specific(scene: Scene, row: int) -> Iterator[str]:
+    """Causes that packets prove."""
+    columns = scene.columns
+    near, far = columns.near_endpoint(row).address, columns.far_endpoint(row).address
+    for lease in scene.state.network.leases():
+        for network, router in lease.classless_routes:
+            if network.prefixlen and far in network:
+                yield f"DHCP server {lease.server} routes {network} through {router}"
+        if lease.network is not None and is_public(far) and far in lease.network:
+            yield f"DHCP server {lease.server} calls {lease.network} local"
+    if inside(near, scene.inner):
+        yield f"the program is bound to the tunnel's address {near}, the route is not the tunnel's"
+    if inside(far, scene.inner):
+        yield f"{far} belongs inside the tunnel: its route was missing"
+
+
+def _general(scene: Scene, lives: list[TunnelLife], row: int) -> Iterator[str]:
+    """What the tunnel's state leaves as a cause."""
+    states = {state_at(life, int(scene.columns.first_ns[row])) for life in lives}
+    absent = [_ABSENT[state] for state in sorted(states) if state in _ABSENT]
+    if len(absent) == len(states):
+        yield f"{' or '.join(absent)}, and no kill switch held"
+    else:
+        yield from _beside_a_living_tunnel(scene, row)
+
+
+_ABSENT = {
+    "never up": "no tunnel was seen up at all",
+    "before it came up": "the tunnel was not up yet",
+    "down": "the tunnel was down",
+    "after it was lost": "the tunnel had been lost",
+}
+"""States of a tunnel's life in which it is not there; an idle one is silent and there."""
+
+
+def _beside_a_living_tunnel(scene: Scene, row: int) -> Iterator[str]:
+    columns = scene.columns
+    within = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL))
+    if not within.any():
+        return
+    version = int(columns.version[row])
+    host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    far = columns.far_endpoint(row).address
+    if not (within & host & (columns.version == version)).any():
+        yield f"the tunnel was up and carried no IPv{version}"
+    elif (within & columns.inside(columns.far, [single(far)])).any():
+        yield (
+            f"the tunnel was up and carried other traffic to {far}: the program is bound to the "
+            "physical interface or its address"
+        )
+    else:
+        yield (
+            f"the tunnel was up but its routes do not cover {far}, or the program is bound to "
+            "the physical interface"
+        )

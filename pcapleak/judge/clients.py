@@ -1,0 +1,227 @@
+"""Whose traffic it is: the client's own addresses, as far as a capture gives them away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_interface, ip_network
+
+import numpy as np
+
+from pcapleak.judge.addresses import classify, inside, is_public
+from pcapleak.judge.columns import Columns, tally
+from pcapleak.policy.policy import Network
+from pcapleak.report.document import Confidence
+from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
+
+MAX_MORE = 8
+"""Further addresses of one host looked for: temporary IPv6 addresses, a second private one."""
+
+MAIN_SHARE = 0.3
+"""Share of a family's packets below which no address stands out: a network's recording."""
+
+HOST_SHARE = 0.8
+"""Share of unicast packets with one end at a known address, from which on a recording is
+taken for one host's own and not for a network's."""
+
+
+SERVER_PORTS = (1080, 1194, 3128, 3478, 5349, 8080, 9050, 19302, 51820)
+
+MAX_STRANGERS = 2
+"""Second private addresses of one host looked for; a network's recording has more."""
+
+
+@dataclass(slots=True)
+class Known:
+    """Addresses and why they are the client's."""
+
+    networks: list[Network] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    confidence: Confidence = "certain"
+
+    def add(self, address: IPAddress | Network, reason: str, confidence: Confidence) -> None:
+        """Take one address; the field is as sure as its least sure address."""
+        network = ip_network(address) if isinstance(address, IPAddress) else address
+        if network in self.networks:
+            return
+        self.networks.append(network)
+        self.reasons[_plain(network)] = reason
+        if CONFIDENCES.index(confidence) > CONFIDENCES.index(self.confidence):
+            self.confidence = confidence
+
+
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
+
+
+def _plain(network: Network) -> str:
+    """A network of one address as that address."""
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def interface_addresses(interfaces: list[Interface], ids: list[int]) -> list[IPAddress]:
+    """The addresses the capture file itself gives for interfaces."""
+    return [ip_interface(text).ip for number in ids for text in interfaces[number].addresses]
+
+
+def complete_clients(
+    known: Known, columns: Columns, ids: list[int], *, own: bool = False
+) -> list[IPAddress]:
+    """Add to `known` what the traffic of the physical interfaces `ids` shows.
+
+    `own` says that the recorder was the host itself. Returns private addresses that the same
+    host sends from beside its known ones: on a physical interface these may be a tunnel's.
+    """
+    plain = columns.on(ids) & (columns.encapsulation == 0)
+    plain &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    for version in (4, 6):
+        if not any(network.version == version for network in known.networks):
+            _most_common(known, columns, plain & (columns.version == version), version)
+    return _further(known, columns, plain, ids, own)
+
+
+def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
+    """Add to `known` the host's address on each physical interface of `ids` where none of its
+    addresses was seen: a host may have several ways out.
+
+    What a router hands on shows on two interfaces, from one port to one far end: hosts behind
+    it are not the client.
+    """
+    for number in ids:
+        rows = columns.on([number]) & (columns.encapsulation == 0)
+        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        mine = columns.inside(columns.orig, known.networks)
+        mine |= columns.inside(columns.resp, known.networks)
+        if not rows.any() or (rows & mine).any():
+            continue
+        there, elsewhere = np.flatnonzero(rows), np.flatnonzero(columns.interface != number)
+        handed = np.isin(columns.socket_keys(there), columns.socket_keys(elsewhere))
+        if handed.sum() >= (1 - HOST_SHARE) * len(there):
+            continue
+        # Of a recording that began late the answer may come first.
+        answered = server_port(columns.orig_port) & ~server_port(columns.resp_port)
+        for version in (4, 6):
+            same = rows & (columns.version == version)
+            hi = np.where(answered, columns.resp.hi, columns.orig.hi)[same]
+            lo = np.where(answered, columns.resp.lo, columns.orig.lo)[same]
+            packets = columns.packets[same]
+            (began,) = tally(version, hi, lo, packets)
+            if began and began[0][1] >= HOST_SHARE * packets.sum():
+                share = began[0][1] / int(packets.sum())
+                reason = f"began {share:.0%} of the IPv{version} traffic on its interface"
+                known.add(began[0][0], reason, "medium")
+
+
+def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
+    """The address that most packets of these flows have as an end, and its share of them.
+
+    An end that began conversations counts for more than one that only took part: all of a
+    host's addresses may speak to one server.
+    """
+    rows = rows & (columns.version == version)
+    if not rows.any():
+        return None
+    weight = columns.packets[rows]
+    hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
+    lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
+    # Of a recording that began late the answer may come first.
+    answered = server_port(columns.orig_port[rows]) & ~server_port(columns.resp_port[rows])
+    beginnings = np.concatenate((weight * ~answered, weight * answered))
+    took, began = map(dict, tally(version, hi, lo, np.concatenate((weight, weight)), beginnings))
+    ranked = sorted(
+        took, key=lambda one: (-took[one] - 2 * began.get(one, 0), is_public(one), int(one))
+    )
+    return ranked[0], took[ranked[0]] / int(weight.sum())
+
+
+def server_port(port: UInt16) -> Bool:
+    """Ports that servers listen at and clients do not send from."""
+    found: Bool = (port < 1024) | np.isin(port, SERVER_PORTS)
+    return found
+
+
+def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> None:
+    found = most_common_end(columns, rows, version)
+    if found is None or found[1] < MAIN_SHARE:
+        return
+    address, share = found
+    known.add(
+        address,
+        f"takes part in {share:.0%} of the IPv{version} packets",
+        "high" if share >= 0.9 else "medium",
+    )
+
+
+def _further(
+    known: Known, columns: Columns, rows: Bool, ids: list[int], own: bool
+) -> list[IPAddress]:
+    mine = columns.inside(columns.orig, known.networks)
+    mine |= columns.inside(columns.resp, known.networks)
+    links = [
+        ip_network((network.network_address, 64), strict=False)
+        for network in known.networks
+        if network.version == 6
+    ]
+    beside = columns.inside(columns.orig, links)
+    strangers = rows & ~mine & columns.public(columns.resp)
+    total = int(columns.packets[rows].sum())
+    ours = rows & (mine | beside | _second_address(known, columns, strangers))
+    if not own and columns.packets[ours].sum() < HOST_SHARE * total:
+        return []
+    others: list[IPAddress] = []
+    for version in (4, 6):
+        left = strangers & (columns.version == version)
+        (sent,) = tally(
+            version, columns.orig[0][left], columns.orig[1][left], columns.packets[left]
+        )
+        for address, _ in sent[:MAX_MORE]:
+            if inside(address, links):
+                known.add(address, "sends from the same /64 as the client", "medium")
+            elif not is_public(address):
+                others.append(address)
+    _link_local(known, columns, ids, own)
+    return others
+
+
+def _link_local(known: Known, columns: Columns, ids: list[int], own: bool) -> None:
+    """The client's link-local address, where a resolver was asked from it: routers announce
+    themselves as resolvers by their own (RFC 8106)."""
+    rows = columns.on(ids) & columns.asking() & (columns.version == 6)
+    rows &= columns.linked(columns.orig)
+    rows &= ~columns.multicast(columns.resp) & server_port(columns.resp_port)
+    (askers,) = tally(6, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows])
+    for address, _ in askers[:MAX_MORE] if own or len(askers) == 1 else ():
+        known.add(address, "asks a resolver from its link-local address", "medium")
+
+
+def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
+    """Unanswered flows from a private address of another network than the client's, where it is
+    one.
+
+    No other host of the link has it; a router that sees many networks sees many of them.
+    """
+    nets = [
+        ip_network((n.network_address, 24), strict=False) for n in known.networks if n.version == 4
+    ]
+    foreign: Bool = strangers & (columns.version == 4)
+    foreign &= ~columns.public(columns.orig) & ~columns.inside(columns.orig, nets)
+    foreign &= columns.flows.resp_packets == 0
+    if not nets or len(np.unique(columns.orig[1][foreign])) > MAX_STRANGERS:
+        foreign[:] = False
+    return foreign
+
+
+def lan_guess(clients: list[Network]) -> list[tuple[Network, str, Confidence]]:
+    """The networks around the client's addresses, where nothing tells them better."""
+    found: list[tuple[Network, str, Confidence]] = []
+    for network in clients:
+        address = network.network_address
+        if network.num_addresses > 1:
+            continue
+        if classify(address) in ("private IPv4", "shared (CGNAT)"):
+            found.append(
+                (ip_network((address, 24), strict=False), f"the /24 around {address}", "low")
+            )
+        elif address.version == 6 and not address.is_link_local:
+            found.append(
+                (ip_network((address, 64), strict=False), f"the /64 of {address}", "medium")
+            )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,245 @@
+"""Two vectors held against each other: agree, disagree, uncertain or unknown.
+
+Sources that differ among themselves make a pair uncertain and never a contradiction, and an
+address that answers from many places has no country to contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pcapleak.judge.addresses import far_network
+from pcapleak.judge.coherence.languages import language_fit
+from pcapleak.judge.coherence.places import Place
+from pcapleak.judge.coherence.zones import same_clock
+
+Verdict = Literal["agree", "disagree", "uncertain", "unknown"]
+
+_WORST: tuple[Verdict, ...] = ("disagree", "uncertain", "unknown", "agree")
+_BEST: tuple[Verdict, ...] = ("agree", "uncertain", "unknown", "disagree")
+_SHARED = ("hosting", "vpn", "relay")
+_SURE = ("certain", "high", "medium")
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The verdict, by which aspects, and for which of several addresses."""
+
+    verdict: Verdict
+    aspects: dict[str, Verdict] = field(default_factory=dict)
+    reason: str = ""
+    one: Place | None = None
+    other: Place | None = None
+
+
+def compare_addresses(one: Place, other: Place) -> Comparison:
+    """Two addresses through which a client is seen, an exit and what WebRTC shows.
+
+    One address, one /24 (or /48), or one hosting company's or VPN's own system is one egress
+    pool. Another autonomous system contradicts whatever the countries say.
+    """
+    aspects = _aspects(one, other)
+    result = Comparison("unknown", aspects, one=one, other=other)
+    network, country = aspects["network"], aspects["country"]
+    if one.inner == other.inner:
+        result.verdict, result.reason = "agree", "they are one address"
+    elif aspects["prefix"] == "agree":
+        result.verdict, result.reason = "agree", f"both are in {far_network(one.inner)}"
+    elif network == "agree" and one.kind.kind in _SHARED:
+        result.verdict, result.reason = "agree", f"both are exits of {_owner(one)}"
+    elif network == "agree":
+        result.verdict = "uncertain" if country == "disagree" else "agree"
+        result.reason = f"both are of {_owner(one)}"
+    elif network == "disagree" or country == "disagree":
+        result.verdict = "disagree"
+        result.reason = _difference(one, other, aspects)
+    else:
+        result.verdict = country
+        result.reason = _country_reason(one, other, country)
+    if result.verdict == "agree":
+        aspects["country"] = "agree" if country == "disagree" else country
+    return result
+
+
+def compare_resolver(one: Place, resolver: Place, home: Sequence[Place] = ()) -> Comparison:
+    """A client's visible address and the resolver that asks for it.
+
+    Many resolvers are of another company than the exit, so only another country contradicts,
+    a provider for homes behind a hosting exit, or the network of `home`: an address the client
+    has beside the exit.
+    """
+    aspects = _aspects(one, resolver)
+    result = Comparison("unknown", aspects, one=one, other=resolver)
+    network, country, kind = aspects["network"], aspects["country"], aspects["kind"]
+    if aspects["prefix"] == "agree" or network == "agree":
+        result.verdict, result.reason = "agree", f"both are of {_owner(one)}"
+    elif resolver.anycast:
+        result.reason = f"{resolver.address} answers from many places"
+    elif any(_same_network(resolver, place) for place in home):
+        result.verdict = "disagree"
+        result.reason = f"{_owner(resolver)} is the network beside the exit"
+    elif country == "disagree":
+        result.verdict, result.reason = "disagree", _difference(one, resolver, aspects)
+    elif kind == "disagree" and one.kind.kind in _SHARED:
+        result.verdict = "disagree"
+        result.reason = f"{_owner(resolver)} serves {resolver.kind.kind} customers, not exits"
+    else:
+        result.verdict, result.reason = country, _country_reason(one, resolver, country)
+    return result
+
+
+def compare_zone(place: Place, zone: str, countries: Sequence[str], ts_ns: int) -> Comparison:
+    """An address and the time zone of the client's clock."""
+    result = Comparison("unknown", one=place)
+    if not countries:
+        result.reason = f"{zone} is no country's own"
+    elif not place.locatable:
+        result.reason = _nowhere(place)
+    elif set(place.countries) <= set(countries):
+        result.verdict = "agree"
+        result.reason = f"{zone} is a time zone of {_names(place.countries)}"
+    elif not place.sure or set(place.countries) & set(countries):
+        result.verdict, result.reason = "uncertain", _doubt(place)
+    elif same_clock(zone, place.countries[0], ts_ns):
+        result.verdict = "uncertain"
+        result.reason = f"clocks in {_names(place.countries)} show the time of {zone}"
+    else:
+        result.verdict = "disagree"
+        result.reason = f"{zone} is not in {_names(place.countries)}, and its clock differs"
+    result.aspects["clock"] = result.verdict
+    return result
+
+
+def compare_language(place: Place, tags: tuple[str, ...]) -> Comparison:
+    """An address and the languages the browser asks for."""
+    if not place.locatable:
+        return Comparison("unknown", {"language": "unknown"}, _nowhere(place), place)
+    fits = [language_fit(tags, [country]) for country in place.countries]
+    verdict: Verdict = fits[0]
+    if len(set(fits)) > 1 or (verdict == "disagree" and not place.sure):
+        verdict = "uncertain"
+    reason = _doubt(place) if not place.sure else ""
+    return Comparison(
+        verdict,
+        {"language": verdict},
+        reason or _language_reason(verdict, tags, place.countries),
+        place,
+    )
+
+
+def compare_zone_language(zone: str, countries: Sequence[str], tags: tuple[str, ...]) -> Comparison:
+    """The clock and the languages of a client."""
+    verdict: Verdict = language_fit(tags, countries)
+    reason = (
+        f"{zone} is no country's own"
+        if not countries
+        else _language_reason(verdict, tags, countries)
+    )
+    return Comparison(verdict, {"language": verdict}, reason)
+
+
+def worst_of_best(table: Sequence[Sequence[Comparison]]) -> Comparison:
+    """Of several addresses the one that fits worst, each beside what fits it best."""
+    best = [min(row, key=lambda each: _BEST.index(each.verdict)) for row in table]
+    return min(best, key=lambda each: _WORST.index(each.verdict))
+
+
+def _aspects(one: Place, other: Place) -> dict[str, Verdict]:
+    return {
+        "country": _country(one, other),
+        "network": _network(one, other),
+        "kind": _kind(one, other),
+        "prefix": _prefix(one, other),
+    }
+
+
+def _country(one: Place, other: Place) -> Verdict:
+    if not one.locatable or not other.locatable:
+        return "unknown"
+    if one.countries == other.countries and len(one.countries) == 1:
+        return "agree"
+    return "disagree" if one.sure and other.sure else "uncertain"
+
+
+def _network(one: Place, other: Place) -> Verdict:
+    if one.asn is None or other.asn is None:
+        return "unknown"
+    return "agree" if _same_network(one, other) else "disagree"
+
+
+def _same_network(one: Place, other: Place) -> bool:
+    """One autonomous system, or two of one name."""
+    if one.asn is None or other.asn is None:
+        return False
+    named = one.organisation is not None and one.organisation == other.organisation
+    return one.asn == other.asn or named
+
+
+def _kind(one: Place, other: Place) -> Verdict:
+    if "unknown" in (one.kind.kind, other.kind.kind):
+        return "unknown"
+    if one.kind.kind == other.kind.kind:
+        return "agree"
+    sure = one.kind.confidence in _SURE and other.kind.confidence in _SURE
+    return "disagree" if sure else "uncertain"
+
+
+def _prefix(one: Place, other: Place) -> Verdict:
+    if one.inner.version != other.inner.version:
+        return "unknown"
+    return "agree" if far_network(one.inner) == far_network(other.inner) else "disagree"
+
+
+def _owner(place: Place) -> str:
+    return place.organisation or (f"AS{place.asn}" if place.asn is not None else "one network")
+
+
+def _names(countries: Sequence[str]) -> str:
+    return " or ".join(countries)
+
+
+def _nowhere(place: Place) -> str:
+    if place.special is not None:
+        return f"{place.address} is a {place.special} address, which is nowhere"
+    if place.anycast:
+        return f"{place.address} is used in many places"
+    return f"no source knows where {place.address} is"
+
+
+def _doubt(place: Place) -> str:
+    if len(place.countries) > 1:
+        return f"sources differ on {place.address}: {_names(place.countries)}"
+    return f"only one source knows where {place.address} is"
+
+
+def _country_reason(one: Place, other: Place, country: Verdict) -> str:
+    for place in (one, other):
+        if not place.locatable:
+            return _nowhere(place)
+    if country == "agree":
+        return f"both are in {_names(one.countries)}"
+    return _doubt(one if not one.sure else other)
+
+
+def _difference(one: Place, other: Place, aspects: dict[str, Verdict]) -> str:
+    parts = []
+    if aspects["country"] == "disagree":
+        parts.append(f"in {_names(one.countries)} and in {_names(other.countries)}")
+    if aspects["network"] == "disagree":
+        parts.append(f"of {_owner(one)} (AS{one.asn}) and of {_owner(other)} (AS{other.asn})")
+    return f"they are {', '.join(parts)}"
+
+
+def _language_reason(verdict: Verdict, tags: tuple[str, ...], countries: Sequence[str]) -> str:
+    asked = ", ".join(tags[:3])
+    where = _names(countries[:3])
+    match verdict:
+        case "agree":
+            return f"{asked} is at home in {where}"
+        case "disagree":
+            return f"few in {where} ask for {asked}"
+        case "uncertain":
+            return f"some in {where} ask for {asked}"
+    return f"{asked} is of no one country"

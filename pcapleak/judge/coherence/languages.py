@@ -1,0 +1,119 @@
+"""Languages a browser asks for, and where they are spoken (Unicode CLDR)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from pcapleak.judge.coherence.tables import load_languages
+
+Fit = Literal["agree", "disagree", "uncertain", "unknown"]
+
+KNOWN = 2.0
+"""Percent of a country's people below which a language is foreign there."""
+MOST = 50.0
+"""Percent from which on it is most people's."""
+MAX_TAGS = 16
+"""Languages of one list that are looked at; browsers send up to ten."""
+
+_RENAMED = {"iw": "he", "in": "id", "ji": "yi"}
+"""Codes of old that some clients still send."""
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
+
+
+def parse_languages(text: str) -> tuple[str, ...]:
+    """Language tags of an Accept-Language field or a list, most wanted first (RFC 9110
+    section 12.5.4)."""
+    weighted: list[tuple[float, int, str]] = []
+    for number, part in enumerate(text[:1000].split(",")[:MAX_TAGS]):
+        tag, _, parameter = part.strip().strip("\"'[] ").partition(";")
+        tag = tag.strip().strip("\"'")
+        quality = re.search(r"q\s*=\s*([01](?:\.\d{0,3})?)", parameter)
+        weight = float(quality[1]) if quality else 1.0
+        if _TAG.fullmatch(tag) and weight > 0:
+            weighted.append((-weight, number, canonical(tag)))
+    return tuple(dict.fromkeys(tag for _, _, tag in sorted(weighted)))
+
+
+def canonical(tag: str) -> str:
+    """A tag as RFC 5646 section 2.1.1 writes it: `pt-BR`, `zh-Hant-TW`."""
+    first, *rest = tag.replace("_", "-").split("-")
+    words = [_RENAMED.get(first.lower(), first.lower())]
+    for part in rest:
+        if len(part) == 2:
+            words.append(part.upper())
+        elif len(part) == 4 and part.isalpha():
+            words.append(part.title())
+        else:
+            words.append(part.lower())
+    return "-".join(words)
+
+
+def region(tag: str) -> str | None:
+    """The country a tag names."""
+    parts = tag.split("-")[1:]
+    return next((part for part in parts if len(part) == 2 and part.isupper()), None)
+
+
+def share(tag: str, country: str) -> float:
+    """Percent of the country's people who use the tag's language."""
+    shares = load_languages().shares
+    return max(shares.get(name, {}).get(country, 0.0) for name in _names(tag))
+
+
+def is_official(tag: str, country: str) -> bool:
+    """Whether the tag's language is official in the country or a region of it."""
+    official = load_languages().official
+    return any(country in official.get(name, ()) for name in _names(tag))
+
+
+def _names(tag: str) -> tuple[str, ...]:
+    """Under which a tag's language is known: `zh-Hant`, `zh`."""
+    parts = tag.split("-")
+    if len(parts) > 1 and len(parts[1]) == 4:
+        return ("-".join(parts[:2]), parts[0])
+    return (parts[0],)
+
+
+def telling(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags that say where somebody is from: English goes with every other language, so it
+    counts only where it stands alone. Tags for one language are one."""
+    own = tuple(tag for tag in tags if not tag.startswith("en"))
+    return own or tuple(tags)
+
+
+def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
+    """How the languages fit one of these countries.
+
+    A language is at home where it is official and people use it. That many learn it is not
+    enough to agree (German in the Netherlands), but too much to disagree. English alone never
+    disagrees: browsers ask for it where nobody chose, and people read it everywhere.
+    """
+    wanted, found = telling(tags), tuple(countries)
+    if not wanted or not found:
+        return "unknown"
+    if any(_at_home(tag, country) for tag in wanted for country in found):
+        return "agree"
+    known = max(share(tag, country) for tag in wanted for country in found)
+    return "uncertain" if wanted[0].startswith("en") or known >= KNOWN else "disagree"
+
+
+def _at_home(tag: str, country: str) -> bool:
+    return region(tag) == country or (is_official(tag, country) and share(tag, country) >= KNOWN)
+
+
+def language_countries(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Countries the languages point to: those named, else where most people use the first."""
+    wanted = telling(tags)
+    named = dict.fromkeys(code for tag in wanted if (code := region(tag)) is not None)
+    if named or not wanted or wanted[0].startswith("en"):
+        return tuple(named)
+    language = wanted[0].split("-")[0]
+    home = [
+        code
+        for code in load_languages().shares.get(language, {})
+        if is_official(language, code) and share(language, code) >= MOST
+    ]
+    return tuple(sorted(home, key=lambda code: (-share(language, code), code)))[:8]

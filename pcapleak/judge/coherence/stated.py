@@ -1,0 +1,21 @@
+"""What the user states of the client: checked before anything is analyzed."""
+
+from __future__ import annotations
+
+from pcapleak.errors import PolicyError
+from pcapleak.judge.coherence.languages import parse_languages
+from pcapleak.judge.coherence.zones import is_zone
+from pcapleak.policy.policy import Policy
+
+
+def check_stated(policy: Policy) -> None:
+    """Raises `PolicyError` for a time zone or language that is none."""
+    if policy.timezone is not None and not is_zone(policy.timezone):
+        raise PolicyError(
+            f"--timezone: {policy.timezone!r} is no time zone; write one such as Europe/Berlin"
+        )
+    for text in policy.languages:
+        if not parse_languages(text):
+            raise PolicyError(
+                f"--language: {text!r} is no language tag; write one such as de-DE or en"
+            )

@@ -1,0 +1,138 @@
+"""The five vectors in sentences that a person understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pcapleak.judge.coherence.compare import Comparison
+from pcapleak.judge.coherence.places import Place
+from pcapleak.judge.coherence.vectors import Sign, VectorName
+from pcapleak.judge.coherence.zones import country_name
+from pcapleak.report.document import Conclusion
+
+Signs = Mapping[VectorName, Sign]
+Places = Mapping[VectorName, Sequence[Place]]
+Pairs = Mapping[tuple[VectorName, VectorName], Comparison]
+
+_NOUNS: dict[VectorName, str] = {
+    "exit": "exit",
+    "webrtc": "WebRTC address",
+    "time zone": "clock",
+    "language": "languages",
+    "resolver": "resolver",
+}
+
+_OBSERVERS: tuple[tuple[str, tuple[VectorName, ...]], ...] = (
+    ("a page that runs scripts", ("exit", "webrtc", "time zone", "language")),
+    ("a server without scripts", ("exit", "language")),
+    ("the name servers of a page", ("exit", "resolver")),
+    ("a STUN server", ("webrtc",)),
+)
+"""Who sees which vectors. A page's owner who also runs its name servers sees all five."""
+
+_EXITS = {
+    "hosting": "a hosting network, where few people browse from",
+    "vpn": "a VPN's network",
+    "relay": "a relay that many people share",
+}
+
+
+def where(place: Place) -> str:
+    """`in Germany`, or why there is no such place."""
+    if place.anycast:
+        return "in many places at once"
+    if not place.sources:
+        return f"of a {place.special} range" if place.special else "of an unknown place"
+    return "in " + " or ".join(map(_in_a_sentence, place.countries))
+
+
+def _in_a_sentence(code: str) -> str:
+    name = country_name(code)
+    plural = name.startswith("United ") or name.endswith((" Islands", " Republic"))
+    return f"the {name}" if plural or name in ("Netherlands", "Philippines", "Bahamas") else name
+
+
+def network(place: Place) -> str:
+    """`of Example GmbH (AS64500, hosting)`."""
+    if place.asn is None:
+        return "of an unknown network"
+    kind = "" if place.kind.kind == "unknown" else f", {place.kind.kind}"
+    return f"of {place.organisation or 'a network'} (AS{place.asn}{kind})"
+
+
+def story(signs: Signs, places: Places) -> str:
+    """`The page would see an exit in A, a WebRTC address in B and a clock set to C.`"""
+    seen = [f"an exit {_several(places['exit'])}"] if signs["exit"].known else []
+    if signs["webrtc"].known:
+        seen.append(f"a WebRTC address {_several(places['webrtc'])}")
+    if signs["time zone"].known:
+        seen.append(f"a clock set to {signs['time zone'].text}")
+    if signs["language"].known:
+        seen.append(f"a browser that asks for {signs['language'].text}")
+    parts = [f"the page would see {_listed(seen)}"] if seen else []
+    if signs["resolver"].known:
+        parts.append(f"its name servers a resolver {_several(places['resolver'])}")
+    text = ", and ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _several(places: Sequence[Place]) -> str:
+    return " and ".join(dict.fromkeys(map(where, places)))
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def pair_sentence(
+    names: tuple[VectorName, VectorName], signs: Signs, comparison: Comparison
+) -> str:
+    """Both vectors' values and why the verdict is what it is."""
+    one, other = comparison.one, comparison.other
+    values = []
+    for name, place in zip(names, (one, other), strict=True):
+        sign = signs[name]
+        if other is None:
+            # Only one of the two is an address, which may be the second.
+            place = one
+        shown = place is not None and place.address in sign.addresses
+        values.append(f"{_NOUNS[name]} {place.address if place and shown else sign.text}")
+    return f"{values[0]}, {values[1]}: {comparison.reason}"
+
+
+def conclusions(signs: Signs, places: Places, pairs: Pairs) -> list[Conclusion]:
+    """What each kind of observer could conclude from what reaches it."""
+    found = []
+    for observer, reach in _OBSERVERS:
+        sees = [name for name in reach if signs[name].known]
+        told = _told(sees, places, pairs)
+        if told:
+            found.append(Conclusion(observer, list(sees), "; ".join(told)))
+    return found
+
+
+def _told(sees: Sequence[VectorName], places: Places, pairs: Pairs) -> list[str]:
+    told = []
+    for place in places["exit"] if "exit" in sees else ():
+        what = _EXITS.get(place.kind.kind)
+        if what is not None:
+            guess = "perhaps " if place.kind.confidence == "low" else ""
+            told.append(f"the client comes out of {guess}{what}")
+            break
+    seen = {names: pairs[names] for names in pairs if set(names) <= set(sees)}
+    against = [names for names, one in seen.items() if one.verdict == "disagree"]
+    fits = [names for names, one in seen.items() if one.verdict == "agree"]
+    contrary = [names for names in against if names[0] == "exit"]
+    if contrary:
+        nouns = _listed([f"the {_NOUNS[name]}" for _, name in contrary])
+        tell = "tell" if len(contrary) > 1 or contrary[0][1] == "language" else "tells"
+        told.append(f"the exit is not where the client is: {nouns} {tell} otherwise")
+    elif against:
+        told.append(f"the {_NOUNS[against[0][0]]} and the {_NOUNS[against[0][1]]} do not fit")
+    elif fits and len(fits) == len(seen):
+        told.append("nothing contradicts the exit" if "exit" in sees else "nothing contradicts")
+    homes = [place for place in places["webrtc"] if place.country] if "webrtc" in sees else []
+    if homes and (contrary or "exit" not in sees):
+        told.append(f"the client is probably {where(homes[0])}, {network(homes[0])}")
+    return told

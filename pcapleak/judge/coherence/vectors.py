@@ -1,0 +1,243 @@
+"""The five signs by which an observer guesses where a client is, with where each is from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Literal
+
+from pcapleak.judge import Judgement
+from pcapleak.judge.addresses import inside, is_public, unmapped
+from pcapleak.judge.coherence.languages import language_countries, parse_languages
+from pcapleak.judge.coherence.zones import is_zone, zone_countries
+from pcapleak.policy.policy import Network, Policy
+from pcapleak.report.document import MAX_FRAMES, Candidate, Confidence
+from pcapleak.track.client_hints import Claim, ClaimKind
+from pcapleak.track.state import State
+from pcapleak.values.packets import IPAddress
+
+VectorName = Literal["exit", "webrtc", "time zone", "language", "resolver"]
+VECTORS: tuple[VectorName, ...] = ("exit", "webrtc", "time zone", "language", "resolver")
+
+MAX_ADDRESSES = 8
+"""Addresses of one vector: a resolver file names three, a page gathers a handful."""
+
+
+@dataclass(slots=True)
+class Sign:
+    """One vector as it was found."""
+
+    name: VectorName
+    addresses: list[IPAddress] = field(default_factory=list)
+    ranges: list[Network] = field(default_factory=list)
+    """Of the exit: all that may be seen as it."""
+    text: str | None = None
+    """A time zone, or a list of languages."""
+    tags: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    """Of a time zone or of languages; addresses are located later."""
+    provenance: str = ""
+    confidence: Confidence | None = None
+    details: dict[str, str] = field(default_factory=dict)
+    frames: list[int] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything told it."""
+        return self.text is not None or bool(self.addresses)
+
+
+def find_signs(
+    state: State, judgement: Judgement, policy: Policy
+) -> tuple[dict[VectorName, Sign], list[str]]:
+    """The five vectors, and the hosts they come from where those are several."""
+    hosts: dict[str, None] = {}
+    signs: dict[VectorName, Sign] = {
+        "exit": _exit(judgement),
+        "webrtc": _webrtc(state, judgement, hosts),
+        "time zone": _time_zone(state, judgement, policy, hosts),
+        "language": _language(state, judgement, policy, hosts),
+        "resolver": _resolver(state, judgement, hosts),
+    }
+    return signs, _several(hosts, judgement)
+
+
+def _several(hosts: Iterable[str], judgement: Judgement) -> list[str]:
+    """The hosts of a network's recording, where nobody said which one is the client."""
+    own = [host for host in hosts if ip_address(host).version == 4]
+    return own if len(own) > 1 and not judgement.clients else []
+
+
+def _is_client(judgement: Judgement, address: IPAddress) -> bool:
+    return not judgement.clients or inside(address, judgement.clients)
+
+
+def _exit(judgement: Judgement) -> Sign:
+    """What was seen or given; an endpoint counts only where nothing better is known."""
+    best = judgement.exits[0][2] if judgement.exits else None
+    kept = [one for one in judgement.exits if one[2] == best]
+    if not kept:
+        why = (
+            "no tunnel or proxy is given or found"
+            if judgement.policy_entry.kind == "none"
+            else "nothing shows where the tunnel or proxy comes out"
+        )
+        return Sign("exit", provenance=f"unknown: {why}; give --exit-ip")
+    networks = [ip_network(text) for text, _, _ in kept]
+    addresses = [network.network_address for network in networks]
+    reasons = "; ".join(
+        f"{network.network_address if network.num_addresses == 1 else network}: {reason}"
+        for network, (_, reason, _) in zip(networks, kept, strict=True)
+    )
+    return Sign("exit", addresses[:MAX_ADDRESSES], networks, provenance=reasons, confidence=best)
+
+
+def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
+    """Public addresses of the client's own candidates: what servers saw, and global IPv6."""
+    found: dict[IPAddress, str] = {}
+    frames: list[int] = []
+    for session in state.sessions:
+        if len(found) >= MAX_ADDRESSES:
+            break
+        clients = session.client_addresses
+        if judgement.clients and not any(_is_client(judgement, ip_address(one)) for one in clients):
+            continue
+        for candidate in session.candidates:
+            address = _shown(candidate)
+            if address is None or not is_public(address) or len(found) >= MAX_ADDRESSES:
+                continue
+            if address not in found:
+                where = f"told by {candidate.server}" if candidate.server else "its own packets"
+                found[address] = f"{candidate.type}, {where}"
+                frames += candidate.frames
+                hosts.update(dict.fromkeys(clients))
+    if not found:
+        return Sign("webrtc", provenance="unknown: no candidate shows a public address")
+    return _seen("webrtc", found, frames)
+
+
+def _shown(candidate: Candidate) -> IPAddress | None:
+    """The client's own address that a candidate shows a page; none behind a name or a relay."""
+    hidden = candidate.type == "host" and candidate.mdns_name is not None
+    if candidate.address is None or candidate.type == "relay" or hidden:
+        return None
+    try:
+        return unmapped(ip_address(candidate.address))
+    except ValueError:
+        return None  # a signalled name
+
+
+def _time_zone(state: State, judgement: Judgement, policy: Policy, hosts: dict[str, None]) -> Sign:
+    sign = Sign("time zone")
+    told = _page_fact(state, "timezone")
+    claim = _claim(state, judgement, "time zone", hosts)
+    if policy.timezone is not None:
+        sign.text, sign.provenance, sign.confidence = policy.timezone, "the policy", "certain"
+    elif told is not None:
+        sign.text, sign.provenance, sign.confidence = told[1], told[0], "high"
+    elif claim is not None:
+        sign.text, sign.provenance = claim.value, _packets(claim)
+        sign.confidence, sign.frames = "high", _first(claim.seen.frames)
+    if sign.text is None or not is_zone(sign.text):
+        return Sign(
+            "time zone", provenance="unknown: packets seldom tell it; give --timezone or --page"
+        )
+    sign.countries = zone_countries(sign.text)
+    return sign
+
+
+def _language(state: State, judgement: Judgement, policy: Policy, hosts: dict[str, None]) -> Sign:
+    sign = Sign("language")
+    told = _page_fact(state, "languages")
+    claim = _claim(state, judgement, "language", hosts)
+    if policy.languages:
+        sign.text, sign.provenance = ",".join(policy.languages), "the policy"
+        sign.confidence = "certain"
+    elif told is not None:
+        sign.text, sign.provenance, sign.confidence = told[1], told[0], "high"
+    elif claim is not None:
+        sign.text, sign.provenance = claim.value, _packets(claim)
+        sign.confidence, sign.frames = "high", _first(claim.seen.frames)
+        browser = _claim(state, judgement, "browser", {})
+        if browser is not None:
+            sign.details["browser"] = browser.value
+    sign.tags = parse_languages(sign.text or "")
+    if not sign.tags:
+        return Sign(
+            "language",
+            provenance="unknown: no request in clear tells it; give --language or --page",
+        )
+    sign.text = ", ".join(sign.tags)
+    sign.countries = language_countries(sign.tags)
+    return sign
+
+
+def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
+    """Public resolvers the client asked, and the client subnets its queries passed on."""
+    found: dict[IPAddress, str] = {}
+    private: list[str] = []
+    frames: list[int] = []
+    for used in state.resolvers.resolvers():
+        if not used.queries or not _is_client(judgement, used.client):
+            continue
+        told = [(used.endpoint.address, f"asked over {used.transport}")]
+        for text in used.client_subnets:
+            subnet = ip_network(text, strict=False)
+            if subnet.prefixlen:
+                told.append((subnet.network_address, f"client subnet {text} in queries"))
+        for address, why in told:
+            if not is_public(address):
+                private.append(str(address))
+            elif address in found or len(found) < MAX_ADDRESSES:
+                found.setdefault(address, why)
+                frames += used.frames
+                hosts.setdefault(str(used.client))
+    if not found:
+        near = ", ".join(dict.fromkeys(private[:MAX_ADDRESSES]))
+        why = (
+            f"{near} hands the questions on, and nobody sees to whom" if near else "none was asked"
+        )
+        return Sign("resolver", provenance=f"unknown: {why}")
+    return _seen("resolver", found, frames)
+
+
+def _page_fact(state: State, name: Literal["timezone", "languages"]) -> tuple[str, str] | None:
+    for path, facts in state.page_facts.items():
+        value = facts.timezone if name == "timezone" else facts.languages
+        if value is not None:
+            return f"page file {path}", value
+    return None
+
+
+def _claim(
+    state: State, judgement: Judgement, kind: ClaimKind, hosts: dict[str, None]
+) -> Claim | None:
+    """The claim that the client makes most often: one program's own does not outweigh it."""
+    claims = [
+        claim
+        for claim in state.claims.claims()
+        if claim.kind == kind and _is_client(judgement, claim.client)
+    ]
+    hosts.update(dict.fromkeys(str(claim.client) for claim in claims))
+    return max(claims, key=lambda one: (one.seen.count, -one.seen.first_ns), default=None)
+
+
+def _packets(claim: Claim) -> str:
+    what = "Accept-Language" if claim.kind == "language" else "a message"
+    return f"{what} of {claim.client} in frame {claim.seen.frames[0]}"
+
+
+def _seen(name: VectorName, found: Mapping[IPAddress, str], frames: Iterable[int]) -> Sign:
+    """Addresses that packets show, each with how."""
+    return Sign(
+        name,
+        list(found),
+        provenance="packets: " + "; ".join(f"{address}: {why}" for address, why in found.items()),
+        confidence="certain",
+        frames=_first(frames),
+    )
+
+
+def _first(frames: Iterable[int]) -> list[int]:
+    return sorted(set(frames))[:MAX_FRAMES]

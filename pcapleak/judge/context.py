@@ -1,0 +1,137 @@
+"""The policy completed by what the capture shows: what detectors judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+import numpy as np
+
+from pcapleak.judge.addresses import inside
+from pcapleak.judge.columns import Columns
+from pcapleak.judge.judgement import InterfaceRole
+from pcapleak.policy.policy import Network, Policy, Rule
+from pcapleak.report.document import Confidence, PolicyEntry
+from pcapleak.track.proxies import Proxy as SeenProxy
+from pcapleak.track.state import State
+from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.packets import Endpoint, IPAddress, UInt8
+
+Source = tuple[str, str, Confidence]
+"""A value found, why, and how surely."""
+
+
+@dataclass(slots=True)
+class SceneTunnel:
+    """One tunnel, given or found, with all that is known of it."""
+
+    label: str
+    """The interface's name, or the endpoint where there is no interface."""
+    kind: str | None = None
+    given: bool = True
+    is_named: bool = True
+    """Whether `label` is an interface's name."""
+    interfaces: list[int] = field(default_factory=list)
+    """Recorded interfaces of it; none where only its carrier was recorded."""
+    endpoints: list[Rule] = field(default_factory=list)
+    addresses: list[Network] = field(default_factory=list)
+    """The client's addresses inside."""
+    resolvers: list[IPAddress] = field(default_factory=list)
+    exits: list[Network] = field(default_factory=list)
+    routes: list[Network] = field(default_factory=list)
+    seen: list[SeenTunnel] = field(default_factory=list)
+    """Its handshakes."""
+    reasons: list[str] = field(default_factory=list)
+    confidence: Confidence = "certain"
+
+
+@dataclass(slots=True)
+class SceneProxy:
+    """One proxy, given or found."""
+
+    scheme: str
+    endpoint: Endpoint
+    given: bool = True
+    relays: list[Endpoint] = field(default_factory=list)
+    """Where it relays UDP for its clients."""
+    exits: list[Network] = field(default_factory=list)
+    seen: list[SeenProxy] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    confidence: Confidence = "certain"
+
+
+@dataclass(slots=True)
+class Scene:
+    """A run's state, seen with the eyes of its policy."""
+
+    state: State
+    policy: Policy
+    columns: Columns
+    roles: list[InterfaceRole]
+    tunnels: list[SceneTunnel] = field(default_factory=list)
+    proxies: list[SceneProxy] = field(default_factory=list)
+    clients: list[Network] = field(default_factory=list)
+    """The client's addresses on physical interfaces."""
+    inner: list[Network] = field(default_factory=list)
+    """The client's addresses inside tunnels."""
+    suspected: list[IPAddress] = field(default_factory=list)
+    """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
+    lans: list[Network] = field(default_factory=list)
+    exits: list[Network] = field(default_factory=list)
+    exit_sources: list[Source] = field(default_factory=list)
+    """For each exit that was not given: the address, why, and how surely."""
+    resolvers: list[IPAddress] = field(default_factory=list)
+    """Resolvers that the policy lets be asked outside."""
+    entry: PolicyEntry = field(default_factory=lambda: PolicyEntry("none"))
+    path: UInt8 = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """By row: a code of `PATHS`."""
+
+    @property
+    def has_policy(self) -> bool:
+        """Whether there is anything to judge by."""
+        return bool(self.tunnels or self.proxies)
+
+    @property
+    def is_proxy_only(self) -> bool:
+        """Proxies and no tunnel: only what programs hand to them is protected."""
+        return bool(self.proxies) and not self.tunnels
+
+    def ids(self, *roles: str) -> list[int]:
+        """Interfaces of the given roles."""
+        return [number for number, role in enumerate(self.roles) if role.role in roles]
+
+    @property
+    def outside(self) -> list[int]:
+        """Interfaces on which traffic is outside: physical ones, and what may be one."""
+        return [
+            number
+            for number in self.ids("physical", "unknown", "any")
+            if number not in self.inside_ids
+        ]
+
+    @property
+    def inside_ids(self) -> list[int]:
+        """Recorded interfaces of the policy's tunnels."""
+        return [number for tunnel in self.tunnels for number in tunnel.interfaces]
+
+    @property
+    def sub_interfaces(self) -> list[int]:
+        """Interfaces told apart inside an `any` recording."""
+        return [one.id for one in self.state.interfaces if one.parent is not None]
+
+    def label(self, interface: int) -> str:
+        """The interface's name, or `#id`."""
+        return self.state.interfaces[interface].label
+
+    def is_exit(self, address: IPAddress) -> bool:
+        """Whether the world is meant to see this address as the client's."""
+        return inside(address, self.exits)
+
+    def is_client(self, address: IPAddress) -> bool:
+        """Whether it is one of the client's addresses, inside or out."""
+        return inside(address, self.clients) or inside(address, self.inner)
+
+
+def single(address: IPAddress) -> Network:
+    """An address as a network of its own."""
+    return ip_network(address)

@@ -1,0 +1,262 @@
+"""What a capture shows and what it cannot: the coverage ledger and PL901."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pcapleak.judge.columns import tally
+from pcapleak.judge.context import Scene, SceneTunnel, single
+from pcapleak.judge.finding_builder import Evidence, make
+from pcapleak.judge.judgement import (
+    INSIDE_TUNNEL,
+    PATHS,
+    PROXY,
+    TUNNEL,
+    TUNNEL_TRANSPORT,
+    UNASSESSED,
+)
+from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
+from pcapleak.report.document import CoverageEntry, Finding
+from pcapleak.values.packets import Bool, IPAddress, Service
+
+# Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
+# WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
+_OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
+
+
+class Recorded(NamedTuple):
+    """What a run could see."""
+
+    outside: bool
+    """A physical interface was recorded and has packets."""
+    ours: bool
+    """Something of the client's was recorded there."""
+    carried: bool
+    """The tunnel or proxy was seen carrying traffic both ways."""
+    gaps: list[str]
+    """Packets that are missing in the middle, one sentence each."""
+    others: list[IPAddress]
+    """Hosts of the recorded networks that spoke to the world and are not judged."""
+    limits: list[str]
+    """What else limits the verdict."""
+
+
+def recorded(scene: Scene) -> Recorded:
+    """What the captures of this run could see of the policy's matter."""
+    columns = scene.columns
+    both = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
+    ways = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL, TUNNEL_TRANSPORT, PROXY))
+    gaps = [
+        f"{interface.drops} packets were dropped while recording {interface.label}"
+        for interface in scene.state.interfaces
+        if interface.drops
+    ]
+    gaps += [
+        f"{facts.drops} packets came faster than the watch on {facts.path} could take them"
+        for facts in scene.state.captures
+        if facts.drops
+    ]
+    gaps += [
+        f"only packets that match '{facts.filter}' were taken from {facts.path}"
+        for facts in scene.state.captures
+        if facts.filter is not None
+    ]
+    return Recorded(
+        outside=bool(columns.on(scene.outside).any()),
+        ours=bool((columns.on(scene.outside) & columns.inside(columns.near, _mine(scene))).any()),
+        carried=bool((both & ways).any()),
+        gaps=gaps,
+        others=(others := _others(scene)),
+        limits=list(_limits(scene, others)),
+    )
+
+
+def _mine(scene: Scene) -> list[Network]:
+    return [*scene.clients, *scene.inner]
+
+
+def _others(scene: Scene) -> list[IPAddress]:
+    """Private addresses, none of them the client's, that sent to public ones: where a network
+    was recorded, or where the client was taken for another host. Busiest first."""
+    if not scene.has_policy:
+        return []
+    columns = scene.columns
+    sent = columns.on(scene.outside) & (scene.path == UNASSESSED) & (columns.encapsulation == 0)
+    sent &= columns.public(columns.resp) & ~columns.public(columns.orig)
+    known = [*_mine(scene), *(single(proxy.endpoint.address) for proxy in scene.proxies)]
+    sent &= ~columns.special(columns.orig) & ~columns.inside(columns.orig, known)
+    # What nobody answered may be this host's, from a second address.
+    sent &= columns.flows.resp_packets > 0
+    found: list[IPAddress] = []
+    for version in (4, 6):
+        rows = sent & (columns.version == version)
+        (heaviest,) = tally(
+            version, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows]
+        )
+        found += [address for address, _ in heaviest]
+    return found
+
+
+def name_others(others: list[IPAddress]) -> str:
+    """Hosts, as many of them as can be read."""
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    return f"{', '.join(map(str, others[:3]))}{more}"
+
+
+def no_outside(scene: Scene) -> str:
+    """Why nothing outside was recorded: no such interface, or no packet on it."""
+    silent = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
+    return (
+        f"no packet was seen on {silent}" if silent else "the physical interface was not recorded"
+    )
+
+
+def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
+    state, columns = scene.state, scene.columns
+    if others:
+        yield (
+            f"other hosts were recorded ({name_others(others)}): they are not judged unless "
+            "--client names them"
+        )
+    for facts in state.captures:
+        if facts.truncated:
+            yield f"the file {facts.path} is cut off: what came after its last packet is unknown"
+        if facts.cut:
+            yield (
+                f"packets of {facts.path} are incomplete: the recorder kept only the beginning of "
+                f"{facts.cut} of {facts.packets} (snap length)"
+            )
+    if scene.has_policy and not columns.on(scene.outside).any():
+        yield f"{no_outside(scene)}: what went beside is not to be seen"
+    for tunnel in scene.tunnels:
+        if not tunnel.interfaces:
+            yield (
+                f"the inside of the tunnel {tunnel.label} was not recorded{_other_names(scene)}: "
+                "what went through it is not to be seen"
+            )
+        if tunnel.confidence == "low":
+            yield (
+                f"the carrier of {tunnel.label} is a guess: give its endpoint with --vpn-endpoint"
+            )
+    if len(columns) and not (columns.packets > columns.sent_packets).any():
+        yield "only one direction of the traffic was recorded"
+    if any(
+        scene.roles[interface.id].role == "any"
+        and interface.link_type == 113
+        and interface.parent is not None
+        for interface in state.interfaces
+    ):
+        yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
+    for tracker, what in (
+        (state.ice.forgotten, "STUN messages"),
+        (state.names.forgotten, "multicast names"),
+        (state.names.details_forgotten, "addresses and askers of multicast names"),
+        (state.resolvers.dropped, "DNS queries"),
+        (state.tunnels.dropped, "tunnel and proxy messages"),
+        (state.signalling.forgotten, "candidate lines"),
+        (state.ice.details_forgotten, "usernames, peers and priorities"),
+        (state.ice.relays_forgotten, "TURN allocations and channels"),
+        (state.streams_dropped, "TCP connections"),
+        (state.server_names_dropped, "server names"),
+        (state.network.dropped, "leases, routers and what they tell"),
+        (state.claims.forgotten, "claims of languages, browsers and time zones"),
+        (state.ice.browsers.forgotten, "messages of clients that name their browsers"),
+    ):
+        if tracker:
+            yield f"{tracker} {what} were beyond what is kept in memory"
+    if state.flows.merged:
+        yield (
+            f"{state.flows.merged} packets belong to conversations beyond the first "
+            f"{state.flows.single}, which are told apart by their hosts only"
+        )
+
+
+def _other_names(scene: Scene) -> str:
+    """The recorded tunnels that the policy does not name, one of which may be meant."""
+    used = scene.inside_ids
+    names = [
+        scene.label(number)
+        for number in scene.ids("tunnel")
+        if number not in used and scene.columns.on([number]).any()
+    ]
+    return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
+
+
+def incompleteness(scene: Scene, seen: Recorded) -> Iterator[Finding]:
+    """PL901: one finding for each limit."""
+    for sentence in (*seen.gaps, *seen.limits):
+        yield make(
+            "PL901",
+            subject=sentence.split(":")[0],
+            message=f"{sentence[0].upper()}{sentence[1:]}.",
+            evidence=Evidence([], 0, None, None),
+            interface=None,
+            display_filter="",
+        )
+
+
+def coverage(scene: Scene) -> list[CoverageEntry]:
+    """Each kind of traffic that could have leaked: whether it was seen, and where it went."""
+    columns = scene.columns
+    kinds = _kinds(scene)
+    # What other hosts did puts nothing of the client's to the test.
+    judged = (scene.path != UNASSESSED) | columns.inside(columns.near, _mine(scene))
+    entries = []
+    for kind in REQUIRE_KINDS:
+        mask = kinds[kind]
+        packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
+        seen = bool((mask & judged if scene.has_policy else mask).any())
+        entries.append(
+            CoverageEntry(
+                kind=kind,
+                seen=seen,
+                paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
+                note=_note(scene, kind, seen, bool(mask.any())),
+            )
+        )
+    return entries
+
+
+def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
+    columns = scene.columns
+    mdns = columns.serving(Service.MDNS)
+    host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    return {
+        "stun": columns.serving(Service.STUN | Service.TURN | Service.ICE),
+        "dns": columns.asking(),
+        "ipv6": (columns.version == 6) & host,
+        "quic": columns.serving(Service.QUIC),
+        "tcp": (columns.protocol == 6) & host,
+        "mdns": mdns,
+    }
+
+
+def _note(scene: Scene, kind: RequireKind, seen: bool, by_any: bool) -> str:
+    if by_any and not seen:
+        return "only other hosts' was seen: nothing of this kind was put to the test"
+    if kind == "stun" and not seen and scene.state.mdns_names:
+        return "a WebRTC name was announced: a page gathered candidates where this cannot show it"
+    if not seen:
+        return "not seen: nothing of this kind was put to the test"
+    if kind == "tcp" and scene.proxies:
+        return "what the proxy carries inside is its clients' TCP"
+    return ""
+
+
+def completeness(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> float | None:
+    """The carrier's bytes that the recorded inside explains, as a share of 0 to 1.
+
+    None where one of the two was not recorded. Bytes are compared with each inner packet's
+    overhead added; less than 1 means lost packets, keepalives, or traffic of another kind.
+    """
+    columns = scene.columns
+    within = columns.on(tunnel.interfaces)
+    outer = int(columns.bytes[carrier].sum())
+    packets, size = int(columns.packets[within].sum()), int(columns.bytes[within].sum())
+    if not outer or not packets:
+        return None
+    expected = size + packets * _OVERHEAD.get(tunnel.kind or "", 70.0)
+    return round(min(expected, outer) / max(expected, outer), 3)

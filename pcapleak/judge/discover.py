@@ -1,0 +1,264 @@
+"""Finds tunnels and proxies in a capture, and the parts of those a policy names.
+
+A tunnel counts only where a handshake was seen completed, or where its own interface was
+recorded. Packets that merely look like a tunnel's are a guess that is said to be one.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import numpy as np
+
+from pcapleak.judge.addresses import is_public
+from pcapleak.judge.carriers import MAIN_SHARE, carrier_by_traffic
+from pcapleak.judge.columns import TCP, Columns
+from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
+from pcapleak.policy.policy import Rule, TransportName
+from pcapleak.track.proxies import Proxy as SeenProxy
+from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.packets import Endpoint, IPAddress
+
+
+def find_tunnels(scene: Scene) -> list[SceneTunnel]:
+    """Tunnels that a capture shows to be the way its traffic was meant to go."""
+    found = _by_interface(scene)
+    return found or _by_handshake(scene)
+
+
+def _by_interface(scene: Scene) -> list[SceneTunnel]:
+    """A tunnel's interface recorded beside a physical one, used towards public addresses.
+
+    Recorders restarted give one interface several numbers.
+    """
+    columns = scene.columns
+    outside = scene.ids("physical")
+    if not outside or not columns.on(outside).any():
+        return []
+    found = []
+    named: dict[str, list[int]] = {}
+    for number in scene.ids("tunnel"):
+        named.setdefault(scene.label(number), []).append(number)
+    for label, numbers in named.items():
+        rows = columns.on(numbers)
+        used = rows & (columns.public(columns.resp) | columns.public(columns.orig))
+        if not used.any():
+            continue
+        reason = (
+            f"{scene.roles[numbers[0]].reason}; "
+            f"{int(used.sum())} of its flows go to public addresses"
+        )
+        found.append(
+            SceneTunnel(
+                label=label,
+                given=False,
+                interfaces=numbers,
+                reasons=[reason],
+                confidence="high",
+            )
+        )
+    return found
+
+
+def _by_handshake(scene: Scene) -> list[SceneTunnel]:
+    """Tunnels that were seen to come up and carry most of their client's traffic.
+
+    A tunnel may move to other servers and ports: what all of them carry counts together.
+    """
+    confirmed = [seen for seen in _confirmed(scene) if is_public(seen.server.address)]
+    servers: dict[tuple[int, IPAddress], dict[IPAddress, None]] = {}
+    for seen in confirmed:
+        there = servers.setdefault((seen.interface, seen.client.address), {})
+        there[seen.server.address] = None
+    shares = {
+        (interface, client): _share(scene.columns, interface, client, list(there))
+        for (interface, client), there in servers.items()
+    }
+    found: dict[IPAddress, SceneTunnel] = {}
+    clients = set()
+    for seen in confirmed:
+        client = seen.client.address
+        share = shares[seen.interface, client]
+        if share < MAIN_SHARE:
+            continue
+        others = len(servers[seen.interface, client]) - 1
+        with_others = f" with {others} other{'s' if others > 1 else ''}" if others else ""
+        reason = (
+            f"{seen.kind} handshake completed with {seen.server} (frame "
+            f"{seen.handshakes[0].frames[1]}), which{with_others} carries {share:.0%} of "
+            f"{client}'s traffic to public addresses"
+        )
+        clients.add(client)
+        tunnel = found.setdefault(
+            seen.server.address,
+            SceneTunnel(
+                label=str(seen.server),
+                is_named=False,
+                kind=seen.kind,
+                given=False,
+                confidence="medium",
+            ),
+        )
+        rule = _endpoint_rule(seen)
+        if rule not in tunnel.endpoints:
+            tunnel.endpoints.append(rule)
+            tunnel.reasons.append(reason)
+    return list(found.values()) if _one_host(clients) else []
+
+
+def _one_host(addresses: set[IPAddress]) -> bool:
+    """Whether these may be one host's: what several hosts mean to do, nobody can tell."""
+    return all(sum(address.version == version for address in addresses) <= 1 for version in (4, 6))
+
+
+def _confirmed(scene: Scene) -> list[SeenTunnel]:
+    outside = set(scene.outside)
+    return [
+        seen
+        for seen in scene.state.tunnels.tunnels()
+        if seen.confirmed and seen.interface in outside
+    ]
+
+
+def _share(columns: Columns, interface: int, client: IPAddress, servers: list[IPAddress]) -> float:
+    """The part of a client's bytes with public addresses that it exchanges with `servers`."""
+    ours = [ip_network(client)]
+    orig, resp = columns.inside(columns.orig, ours), columns.inside(columns.resp, ours)
+    rows = columns.on([interface]) & (orig | resp) & (columns.encapsulation == 0)
+    rows &= np.where(orig, columns.public(columns.resp), columns.public(columns.orig))
+    total = int(columns.bytes[rows].sum())
+    theirs = list(map(ip_network, servers))
+    carried = rows & (columns.inside(columns.resp, theirs) | columns.inside(columns.orig, theirs))
+    return int(columns.bytes[carried].sum()) / total if total else 0.0
+
+
+def _endpoint_rule(seen: SeenTunnel) -> Rule:
+    """What the carrier of a seen tunnel looks like. IPsec moves to port 4500 or to ESP."""
+    network = ip_network(seen.server.address)
+    if seen.kind.startswith("ike"):
+        return Rule(network, None, None, str(seen.server.address))
+    transport: TransportName = "tcp" if seen.transport == "tcp" else "udp"
+    return Rule(network, seen.server.port, transport, f"{seen.server}/{transport}")
+
+
+def find_proxies(scene: Scene) -> list[SceneProxy]:
+    """Proxies that granted requests and carry most of their client's TCP traffic."""
+    outside = set(scene.outside)
+    found: dict[Endpoint, SceneProxy] = {}
+    clients: set[IPAddress] = set()
+    for seen in scene.state.tunnels.proxies():
+        if not seen.confirmed or seen.layers or seen.interface not in outside:
+            continue
+        # Of a proxy on this host, the way on is not to be told from traffic beside it.
+        if seen.server.address.is_loopback:
+            continue
+        # One that only fetched pages in clear is none that everything was meant to go through.
+        if seen.kind != "socks" and all(port == 80 for _, port in seen.destinations):
+            continue
+        share = _proxy_share(scene.columns, seen)
+        if share < MAIN_SHARE:
+            continue
+        clients |= {client.address for client in seen.clients}
+        scheme = "socks" if seen.kind == "socks" else "http"
+        found.setdefault(
+            seen.server,
+            SceneProxy(
+                scheme,
+                seen.server,
+                given=False,
+                reasons=[
+                    f"granted {seen.granted} of {seen.requests} requests (first in frame "
+                    f"{seen.frames[0]}) and carries {share:.0%} of the client's TCP bytes"
+                ],
+                confidence="high" if share >= 0.9 else "medium",
+            ),
+        )
+    return list(found.values()) if _one_host(clients) else []
+
+
+def _proxy_share(columns: Columns, seen: SeenProxy) -> float:
+    clients = [ip_network(client.address) for client in seen.clients]
+    orig = columns.inside(columns.orig, clients)
+    rows = columns.on([seen.interface]) & orig & (columns.protocol == TCP)
+    carried = rows & columns.inside(columns.resp, [ip_network(seen.server.address)])
+    carried &= columns.resp_port == seen.server.port
+    rows &= columns.public(columns.resp) | carried
+    total = int(columns.bytes[rows].sum())
+    return int(columns.bytes[carried].sum()) / total if total else 0.0
+
+
+def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
+    """Find the recorded interfaces, the handshakes and the carrier of a tunnel."""
+    if not tunnel.interfaces:
+        # A file may declare an interface and hold no packet of it: that is not recorded.
+        tunnel.interfaces = [
+            number for number in _interfaces_of(scene, tunnel) if scene.columns.on([number]).any()
+        ]
+    outside = set(scene.ids("physical", "unknown", "any")) - set(tunnel.interfaces)
+    for seen in scene.state.tunnels.tunnels():
+        if seen.interface not in outside:
+            continue
+        if tunnel.endpoints:
+            if any(_matches(rule, seen.server) for rule in tunnel.endpoints):
+                tunnel.seen.append(seen)
+        elif seen.confirmed and tunnel.kind in (None, seen.kind):
+            tunnel.seen.append(seen)
+    if not tunnel.endpoints:
+        for seen in tunnel.seen:
+            rule = _endpoint_rule(seen)
+            if rule not in tunnel.endpoints:
+                tunnel.endpoints.append(rule)
+                tunnel.reasons.append(
+                    f"{seen.kind} handshake completed with {seen.server} "
+                    f"(frame {seen.handshakes[0].frames[1]})"
+                )
+    if not tunnel.endpoints:
+        carrier_by_traffic(scene, tunnel, sorted(outside))
+    if tunnel.kind is None and tunnel.seen:
+        tunnel.kind = tunnel.seen[0].kind
+
+
+def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:
+    named = [
+        interface.id
+        for interface in scene.state.interfaces
+        if interface.name is not None and interface.name == tunnel.label
+    ]
+    if named:
+        return named
+    # A recording that gives no names: every tunnel in it that no name tells apart.
+    taken = {number for other in scene.tunnels for number in other.interfaces}
+    if not tunnel.is_named:
+        return _only_other(scene, tunnel, taken)
+    unnamed = [
+        number
+        for number in scene.ids("tunnel")
+        if scene.state.interfaces[number].name is None and number not in taken
+    ]
+    if unnamed:
+        tunnel.reasons.append(
+            f"{tunnel.label} is taken to be "
+            + ", ".join(scene.label(number) for number in unnamed)
+            + f": {scene.roles[unnamed[0]].reason}"
+        )
+    return unnamed
+
+
+def _only_other(scene: Scene, tunnel: SceneTunnel, taken: set[int]) -> list[int]:
+    """For a tunnel of which only its endpoint is named: the one that was recorded, if it is one."""
+    named = {other.label for other in scene.tunnels}
+    free = [
+        number
+        for number in scene.ids("tunnel")
+        if number not in taken and scene.label(number) not in named
+    ]
+    if len({scene.label(number) for number in free}) != 1:
+        return []
+    tunnel.reasons.append(
+        f"{scene.label(free[0])} is taken for its inside: {scene.roles[free[0]].reason}"
+    )
+    return free
+
+
+def _matches(rule: Rule, server: Endpoint) -> bool:
+    return rule.network is not None and server.address in rule.network

@@ -1,0 +1,179 @@
+"""The grey zone: traffic outside that is information with a reason, not a leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pcapleak.judge.columns import TCP, UDP
+from pcapleak.judge.context import Scene, single
+from pcapleak.judge.judgement import TUNNEL_TRANSPORT
+from pcapleak.judge.paths import SYN, answered
+from pcapleak.values.packets import Bool, Int64, Service
+
+CONNECTIVITY_CHECKS = frozenset(
+    {
+        "captive.apple.com",
+        "captive.g.aaplimg.com",
+        "clients3.google.com",
+        "connectivity-check.ubuntu.com",
+        "connectivitycheck.android.com",
+        "connectivitycheck.cbg-app.huawei.com",
+        "connectivitycheck.gstatic.com",
+        "connectivitycheck.platform.hicloud.com",
+        "detectportal.firefox.com",
+        "detectportal.brave-http-only.com",
+        "dns.msftncsi.com",
+        "fedoraproject.org",
+        "ipv6.msftconnecttest.com",
+        "network-test.debian.org",
+        "networkcheck.kde.org",
+        "nmcheck.gnome.org",
+        "ping.archlinux.org",
+        "www.msftconnecttest.com",
+        "www.msftncsi.com",
+    }
+)
+"""Hosts that operating systems and browsers ask to find captive portals."""
+
+HTTPS = 443
+_FIN, _RST = 1, 4
+TAIL_BYTES = 120
+"""Mean frame length up to which packets carry hardly more than their headers."""
+KEEPALIVE_BYTES = 64
+"""A NAT keepalive is one byte (RFC 3948 section 2.3), in a frame of at most this length."""
+
+
+def benign_name(name: str) -> bool:
+    """Whether a name is asked for connectivity checks, or by Avahi for the link's own domain."""
+    return name.rstrip(".").lower() in CONNECTIVITY_CHECKS | {"local"}
+
+
+def own_names(scene: Scene) -> set[str]:
+    """Names that were asked for to find the VPN's server or the proxy."""
+    servers = [
+        rule.network.network_address
+        for tunnel in scene.tunnels
+        for rule in tunnel.endpoints
+        if rule.network is not None and rule.network.num_addresses == 1
+    ]
+    servers += [proxy.endpoint.address for proxy in scene.proxies]
+    found = map(scene.state.resolvers.name_of, servers)
+    return {name.rstrip(".").lower() for name in found if name is not None}
+
+
+def first_handshake_ns(scene: Scene) -> int | None:
+    """When the first tunnel began to come up, if the capture shows it coming up.
+
+    None where a carrier's packets came before any handshake: the tunnel was up already.
+    """
+    attempts = [
+        start
+        for tunnel in scene.tunnels
+        for seen in tunnel.seen
+        if seen.confirmed
+        for start in (*seen.attempts[:1], seen.handshakes[0].started_ns)
+    ]
+    if not attempts:
+        return None
+    begun = min(attempts)
+    carriers = scene.path == TUNNEL_TRANSPORT
+    if carriers.any() and int(scene.columns.first_ns[carriers].min()) < begun:
+        return None
+    within = scene.columns.on(scene.inside_ids)
+    if within.any() and int(scene.columns.first_ns[within].min()) < begun:
+        return None
+    return begun
+
+
+ANSWERED = "answered"
+
+
+class Grey(NamedTuple):
+    """Why traffic outside is information."""
+
+    label: str
+    reason: str
+
+    @property
+    def served(self) -> bool:
+        """Whether this host was the server: its own port tells what was asked."""
+        return self.label == ANSWERED
+
+
+def grey_parts(scene: Scene, rows: Int64) -> Iterator[tuple[Grey | None, Int64]]:
+    """`rows` parted by why they are no leak; None for those that may be one."""
+    left = np.zeros(len(scene.columns), np.bool_)
+    left[rows] = True
+    for label, reason, mask in _reasons(scene):
+        part = left & mask
+        if part.any():
+            yield Grey(label, reason), np.flatnonzero(part).astype(np.int64)
+            left &= ~part
+    if left.any():
+        yield None, np.flatnonzero(left).astype(np.int64)
+
+
+def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
+    columns = scene.columns
+    begun = first_handshake_ns(scene)
+    if begun is not None:
+        yield (
+            "before the tunnel",
+            "over before the tunnel's first handshake; a leak if the tunnel should have been up",
+            columns.last_ns < begun,
+        )
+    servers = [
+        rule.network
+        for tunnel in scene.tunnels
+        for rule in tunnel.endpoints
+        if rule.network is not None
+    ]
+    yield (
+        "VPN server",
+        "the VPN client speaks to its own server",
+        columns.inside(columns.far, servers)
+        & (
+            ((columns.protocol == TCP) & (columns.far_port == HTTPS))
+            | columns.serving(Service.ICMP)
+        ),
+    )
+    yield (
+        ANSWERED,
+        "the far end began it; this host only answered",
+        answered(columns) & columns.public(columns.far),
+    )
+    yield (
+        "clock",
+        "clocks are often set outside of tunnels on purpose",
+        columns.serving(Service.NTP) & (columns.far_port == 123),
+    )
+    checks = np.zeros(len(columns), np.bool_)
+    state = scene.state
+    for row, name in state.server_names.items():
+        if benign_name(name):
+            checks[row] = True
+    addresses = state.resolvers.addresses_of(CONNECTIVITY_CHECKS)
+    # An address that serves more than the check is told apart by the name said to it.
+    named = np.zeros(len(columns), np.bool_)
+    named[list(state.server_names)] = True
+    checks |= ~named & columns.inside(columns.far, [single(address) for address in addresses])
+    yield "connectivity check", "a connectivity check of the system or browser", checks
+    yield (
+        "keepalive",
+        "a NAT keepalive without data",
+        (columns.protocol == UDP)
+        & (columns.far_port == 4500)
+        & (columns.bytes <= KEEPALIVE_BYTES * columns.packets),
+    )
+    flags = columns.flows.tcp_flags
+    yield (
+        "old connection",
+        "the end of a connection that is older than the recording",
+        (columns.protocol == TCP)
+        & (flags & SYN == 0)
+        & (flags & (_FIN | _RST) != 0)
+        & (columns.bytes <= TAIL_BYTES * columns.packets),
+    )

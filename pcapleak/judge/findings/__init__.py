@@ -1,0 +1,1 @@
+"""The findings: what each one means and what raises it."""

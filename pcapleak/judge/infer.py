@@ -1,0 +1,341 @@
+"""Completes a policy from the capture: every field given, inferred with reasons, or empty."""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface, ip_network
+from typing import Literal
+
+import numpy as np
+
+from pcapleak.judge.addresses import holds_public, inside, is_public, unmapped
+from pcapleak.judge.clients import (
+    CONFIDENCES,
+    Known,
+    add_other_uplinks,
+    complete_clients,
+    interface_addresses,
+    lan_guess,
+    most_common_end,
+)
+from pcapleak.judge.columns import Columns
+from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
+from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.judge.mirrors import open_mirrors
+from pcapleak.judge.sides import interface_roles
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import PolicyEntry, PolicyField
+from pcapleak.track.state import State
+from pcapleak.values.packets import IPAddress
+
+MAX_CARRIERS = 1000
+"""Flows to a tunnel's endpoint looked at for the client's addresses."""
+
+
+def infer(state: State, policy: Policy) -> Scene:
+    """The scene of a run: the policy as given, and what the capture adds to it."""
+    columns = Columns(state.flows)
+    open_mirrors(state, columns, policy)
+    roles = interface_roles(state.interfaces, columns, policy)
+    scene = Scene(state=state, policy=policy, columns=columns, roles=roles)
+    scene.tunnels = [
+        SceneTunnel(
+            label=tunnel.interface or str(tunnel.endpoints[0].text),
+            kind=tunnel.protocol,
+            is_named=tunnel.interface is not None,
+            endpoints=list(tunnel.endpoints),
+            addresses=list(tunnel.addresses),
+            resolvers=list(tunnel.resolvers),
+            exits=list(tunnel.exits),
+            routes=list(tunnel.routes),
+            given=not tunnel.reasons,
+            reasons=list(tunnel.reasons),
+        )
+        for tunnel in policy.tunnels
+    ]
+    scene.proxies = [
+        SceneProxy(
+            proxy.scheme,
+            proxy.endpoint,
+            given=not proxy.reasons,
+            exits=list(proxy.exits),
+            reasons=list(proxy.reasons),
+        )
+        for proxy in policy.proxies
+    ]
+    if policy.is_empty and policy.infer:
+        scene.tunnels = find_tunnels(scene)
+    for tunnel in scene.tunnels:
+        fit_tunnel(scene, tunnel)
+    if policy.is_empty and policy.infer and not scene.tunnels:
+        scene.proxies = find_proxies(scene)
+    _fit_proxies(scene)
+    fields: dict[str, PolicyField] = {}
+    _tunnel_fields(scene, fields)
+    _clients(scene, fields)
+    _inner(scene, fields)
+    _lans(scene, fields)
+    _orient(scene)
+    _exits(scene, fields)
+    _resolvers(scene, fields)
+    fields["allow"] = _given([rule.text for rule in policy.allow])
+    fields["strict"] = PolicyField(
+        ["yes" if policy.strict else "no"], "given" if policy.strict else "default"
+    )
+    scene.entry = PolicyEntry(_kind(scene), fields)
+    return scene
+
+
+def _kind(scene: Scene) -> Literal["none", "tunnel", "proxy", "tunnel+proxy"]:
+    if scene.tunnels:
+        return "tunnel+proxy" if scene.proxies else "tunnel"
+    return "proxy" if scene.proxies else "none"
+
+
+def _given(values: list[str]) -> PolicyField:
+    return PolicyField(values, "given" if values else "default")
+
+
+def _found(sources: list[Source]) -> PolicyField:
+    """A field that the capture gave."""
+    if not sources:
+        return PolicyField([], "default")
+    weakest = max((confidence for _, _, confidence in sources), key=CONFIDENCES.index)
+    return PolicyField(
+        list(dict.fromkeys(value for value, _, _ in sources)),
+        "inferred",
+        weakest,
+        list(dict.fromkeys(f"{value}: {reason}" for value, reason, _ in sources)),
+    )
+
+
+def _fit_proxies(scene: Scene) -> None:
+    """Join proxies with what was seen of them."""
+    for proxy in scene.proxies:
+        for seen in scene.state.tunnels.proxies():
+            if seen.server == proxy.endpoint and not seen.layers:
+                proxy.seen.append(seen)
+                proxy.relays.extend(relay for relay in seen.relays if relay not in proxy.relays)
+
+
+def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    given = [tunnel for tunnel in scene.tunnels if tunnel.given]
+    if given or not scene.tunnels:
+        fields["tunnels"] = _given([tunnel.label for tunnel in given])
+        fields["tunnels"].reasons = [reason for tunnel in given for reason in tunnel.reasons]
+    else:
+        fields["tunnels"] = _found(
+            [(t.label, reason, t.confidence) for t in scene.tunnels for reason in t.reasons]
+        )
+    asked = [
+        rule.text
+        for tunnel in scene.policy.tunnels
+        if not tunnel.reasons
+        for rule in tunnel.endpoints
+    ]
+    if asked:
+        fields["vpn_endpoints"] = _given(asked)
+    else:
+        fields["vpn_endpoints"] = _found(
+            [
+                (rule.text, "; ".join(tunnel.reasons), tunnel.confidence)
+                for tunnel in scene.tunnels
+                for rule in tunnel.endpoints
+            ]
+        )
+    named = [str(proxy) for proxy in scene.policy.proxies if not proxy.reasons]
+    if named or not scene.proxies:
+        fields["proxies"] = _given(named)
+    else:
+        fields["proxies"] = _found(
+            [
+                (f"{proxy.scheme}://{proxy.endpoint}", reason, proxy.confidence)
+                for proxy in scene.proxies
+                for reason in proxy.reasons
+            ]
+        )
+
+
+def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    policy, columns = scene.policy, scene.columns
+    if policy.clients:
+        scene.clients = list(policy.clients)
+        fields["clients"] = _given([str(network) for network in policy.clients])
+        return
+    known = Known()
+    outside = scene.outside
+    for address in interface_addresses(scene.state.interfaces, outside):
+        known.add(address, "the capture file names it as the interface's", "certain")
+    for tunnel in scene.tunnels:
+        for seen in tunnel.seen:
+            if seen.interface in outside:
+                known.add(seen.client.address, "began the tunnel's handshake", "high")
+        ends = [rule.network for rule in tunnel.endpoints if rule.network is not None]
+        rows = columns.on(outside) & columns.inside(columns.resp, ends)
+        for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():
+            sender = columns.flows.orig(row).address
+            known.add(sender, "sends to the tunnel's endpoint", "high")
+        rows = columns.on(outside) & columns.inside(columns.orig, ends)
+        rows &= columns.flows.resp_packets > 0
+        for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():
+            sender = columns.flows.resp(row).address
+            known.add(sender, "answers the tunnel's endpoint", "high")
+    for proxy in scene.proxies:
+        for used in proxy.seen:
+            for client in used.clients:
+                if used.interface in outside:
+                    known.add(client.address, "speaks to the proxy", "high")
+    # Only a host itself records its `any` device.
+    own = bool(outside) and set(outside) <= {*scene.ids("any"), *scene.sub_interfaces}
+    scene.suspected = complete_clients(known, columns, outside, own=own)
+    # Without the tunnel's inside nothing tells what goes into it from what goes beside it.
+    if known.networks and (scene.inside_ids or scene.is_proxy_only):
+        add_other_uplinks(known, columns, scene.ids("physical"))
+    scene.clients = known.networks
+    fields["clients"] = _found(
+        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
+    )
+
+
+def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    """The client's addresses inside tunnels."""
+    sources: list[Source] = []
+    for tunnel in scene.tunnels:
+        if tunnel.addresses:
+            continue
+        for address in interface_addresses(scene.state.interfaces, tunnel.interfaces):
+            tunnel.addresses.append(single(address))
+            sources.append(
+                (str(address), f"the capture file names it on {tunnel.label}", "certain")
+            )
+        if tunnel.addresses or not tunnel.interfaces:
+            continue
+        columns = scene.columns
+        rows = columns.on(tunnel.interfaces)
+        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        for version in (4, 6):
+            found = most_common_end(columns, rows, version)
+            if found is not None and not inside(found[0], scene.clients):
+                address, share = found
+                tunnel.addresses.append(single(address))
+                reason = f"takes part in {share:.0%} of the IPv{version} packets on {tunnel.label}"
+                sources.append((str(address), reason, "high" if share > 0.9 else "medium"))
+    scene.inner = [network for tunnel in scene.tunnels for network in tunnel.addresses]
+    # Without a recording of the tunnel, a second private address of the host, of another
+    # network than its first, is taken for the tunnel's.
+    guesses = [
+        address
+        for address in scene.suspected
+        if scene.tunnels and not scene.inner and not _beside_client(scene, address)
+    ]
+    scene.suspected = guesses
+    for address in guesses:
+        scene.inner.append(single(address))
+        sources.append((str(address), "a second private address of the same host", "medium"))
+    given = [str(n) for tunnel in scene.policy.tunnels for n in tunnel.addresses]
+    fields["tunnel_addresses"] = _given(given) if given else _found(sources)
+
+
+def _beside_client(scene: Scene, address: IPAddress) -> bool:
+    return any(
+        address in ip_network((network.network_address, 24), strict=False)
+        for network in scene.clients
+        if network.version == 4
+    )
+
+
+def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    if scene.policy.lans:
+        scene.lans = list(scene.policy.lans)
+        fields["lans"] = _given([str(network) for network in scene.policy.lans])
+        return
+    known = Known()
+    for number in scene.outside:
+        for text in scene.state.interfaces[number].addresses:
+            network = ip_interface(text).network
+            if network.num_addresses > 1:
+                known.add(network, "the capture file names it as the interface's", "certain")
+    for lease in scene.state.network.leases():
+        if lease.network is not None and inside(lease.address, scene.clients):
+            known.add(lease.network, f"DHCP lease from {lease.server}", "high")
+    for router in scene.state.network.routers():
+        for prefix in router.prefixes.values():
+            if prefix.on_link:
+                known.add(prefix.network, f"announced on-link by {router.address}", "high")
+    for guess, reason, confidence in lan_guess(scene.clients):
+        if not any(guess.version == network.version for network in known.networks):
+            known.add(guess, reason, confidence)
+    # A network that declares the public internet its own is judged by PL209, not believed. An
+    # IPv6 link of 64 bits is ordinary.
+    scene.lans = [
+        network
+        for network in known.networks
+        if not holds_public(network) or (network.version == 6 and network.prefixlen >= 64)
+    ]
+    fields["lans"] = _found(
+        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
+    )
+
+
+def _orient(scene: Scene) -> None:
+    """Tell the columns which end of each flow is the client's."""
+    columns = scene.columns
+    mine = [*scene.clients, *scene.inner]
+    orig, resp = columns.inside(columns.orig, mine), columns.inside(columns.resp, mine)
+    columns.orient(orig | ~resp)
+
+
+def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    given = [
+        *scene.policy.exits,
+        *(network for tunnel in scene.policy.tunnels for network in tunnel.exits),
+        *(network for proxy in scene.policy.proxies for network in proxy.exits),
+    ]
+    sources: list[Source] = []
+    tunnelled = set(scene.inside_ids)
+    shown: set[IPAddress] = set()
+    for key, link in scene.state.ice.links.items():
+        if key.interface in tunnelled:
+            how = "STUN inside the tunnel"
+        elif {"socks", "http-connect"} & set(key.layers):
+            how = "TURN through the proxy"
+        else:
+            continue
+        told = [*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)]
+        for mapped in told:
+            address = unmapped(mapped.address)
+            if is_public(address) and address not in shown:
+                shown.add(address)
+                reason = f"{how} shows it (frame {link.seen.frames[0]})"
+                sources.append((str(address), reason, "certain"))
+    for proxy in scene.proxies:
+        for seen in proxy.seen:
+            for bound in seen.bound:
+                if is_public(bound.address):
+                    reason = "the proxy says it sends from there"
+                    sources.append((str(bound.address), reason, "high"))
+    # Where a tunnel or proxy ends is mostly where its traffic comes out.
+    for tunnel in scene.tunnels:
+        for rule in tunnel.endpoints:
+            if rule.network is not None and rule.network.num_addresses == 1:
+                address = rule.network.network_address
+                sources.append((str(address), f"the endpoint of {tunnel.label}", "medium"))
+    for proxy in scene.proxies:
+        sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
+    scene.exit_sources = sources
+    scene.exits = list(dict.fromkeys([*given, *(ip_network(value) for value, _, _ in sources)]))
+    fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
+
+
+def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
+    scene.resolvers = list(scene.policy.resolvers)
+    tunnelled = set(scene.inside_ids)
+    sources: list[Source] = []
+    for used in scene.state.resolvers.resolvers():
+        if used.interface in tunnelled:
+            reason = "asked inside the tunnel"
+            sources.append((str(used.endpoint.address), reason, "high"))
+    given = [
+        *map(str, scene.policy.resolvers),
+        *(str(address) for tunnel in scene.policy.tunnels for address in tunnel.resolvers),
+    ]
+    fields["resolvers"] = _given(given) if given else _found(sources)

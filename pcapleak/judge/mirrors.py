@@ -1,0 +1,54 @@
+"""Recordings made of a mirror: switches and clouds send copies of packets inside other ones."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import numpy as np
+
+from pcapleak.judge.columns import Columns
+from pcapleak.policy.policy import Policy
+from pcapleak.track.state import State
+
+_KINDS = frozenset({"capwap", "geneve", "gre", "tzsp", "vxlan"})
+"""What copies come in: ERSPAN is GRE, cloud mirrors are VXLAN or GENEVE."""
+
+_SHARE = 0.9
+"""Of an interface's packets that the copies make up; the rest is the recorder's own."""
+
+
+MAX_MIRRORS = 64
+"""Pairs of ends that copies may come between: each is compared with all flows. A mirror has one
+for each host that is copied; a recording of more is a network's."""
+
+
+def open_mirrors(state: State, columns: Columns, policy: Policy) -> None:
+    """Take packets that came as copies for recorded where they were copied.
+
+    Encapsulations of a policy's tunnels are no mirrors.
+    """
+    named = [rule.network for tunnel in policy.tunnels for rule in tunnel.endpoints if rule.network]
+    if any(tunnel.protocol in _KINDS for tunnel in policy.tunnels):
+        return
+    copies: list[int] = []
+    # What holds no IP, ARP say, stands between the mirror's ends as it came.
+    came = np.zeros(len(columns), np.bool_)
+    for number, outer in enumerate(state.encapsulations):
+        if outer is None or outer.kind not in _KINDS:
+            continue
+        addresses = outer.source.address, outer.destination.address
+        if any(address in network for address in addresses for network in named):
+            continue
+        if len(copies) == MAX_MIRRORS:
+            return
+        copies.append(number)
+        ends = [ip_network(address) for address in addresses]
+        came |= columns.inside(columns.orig, ends) & columns.inside(columns.resp, ends)
+    if not copies:
+        return
+    opened = np.isin(columns.encapsulation, np.asarray(copies, np.int64))
+    came = opened | (came & (columns.encapsulation == 0))
+    for interface in np.unique(columns.interface[opened]).tolist():
+        here = columns.interface == interface
+        if columns.packets[here & came].sum() >= _SHARE * columns.packets[here].sum():
+            columns.encapsulation = np.where(here & opened, 0, columns.encapsulation)

@@ -1,0 +1,153 @@
+"""The report's lists of resolvers and tunnels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from pcapleak.judge.clients import CONFIDENCES
+from pcapleak.judge.context import Scene, SceneTunnel, Source
+from pcapleak.judge.coverage import completeness
+from pcapleak.judge.findings.sockets import both_sides
+from pcapleak.judge.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
+from pcapleak.judge.paths import matches
+from pcapleak.judge.timeline import TunnelLife
+from pcapleak.report.document import Confidence, ResolverEntry, Time, TunnelEntry
+from pcapleak.track.proxies import Proxy as SeenProxy
+from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.packets import Bool, Service
+
+TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2", "esp", "gre", "l2tp", "unknown"]
+
+_KINDS: tuple[tuple[TunnelKind, Service], ...] = (
+    ("wireguard", Service.WIREGUARD | Service.WIREGUARD_HANDSHAKE),
+    ("openvpn", Service.OPENVPN),
+    ("ikev2", Service.IKE),
+    ("esp", Service.ESP),
+    ("gre", Service.GRE),
+    ("l2tp", Service.L2TP),
+)
+
+
+def resolver_entries(scene: Scene) -> list[ResolverEntry]:
+    """Every resolver that was asked, in order of first sight."""
+    entries = []
+    for used in scene.state.resolvers.resolvers():
+        if not used.queries:
+            continue
+        row = used.flows[0] if used.flows else None
+        path = "unassessed" if row is None else PATHS[int(scene.path[row])]
+        entries.append(
+            ResolverEntry(
+                address=str(used.endpoint.address),
+                transport=used.transport,
+                queries=used.queries,
+                interface=scene.label(used.interface),
+                path=path,
+                frames=list(used.frames),
+            )
+        )
+    return entries
+
+
+def exit_evidence(scene: Scene) -> list[tuple[str, str, Confidence]]:
+    """Exits as given; else those seen or assumed, each with its surest reason, surest first."""
+    exits = scene.entry.fields["exits"]
+    if exits.source == "given":
+        return [(text, "the policy gives it", "certain") for text in exits.value]
+    found: dict[str, Source] = {}
+    for source in sorted(scene.exit_sources, key=lambda one: CONFIDENCES.index(one[2])):
+        found.setdefault(source[0], source)
+    return list(found.values())
+
+
+def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:
+    """The policy's tunnels and proxies, then whatever else was seen confirmed."""
+    entries = [
+        _tunnel(scene, tunnel, life) for tunnel, life in zip(scene.tunnels, lives, strict=True)
+    ]
+    used = [id(seen) for tunnel in scene.tunnels for seen in tunnel.seen]
+    others: dict[tuple[str, ...], list[SeenTunnel]] = {}
+    for seen in scene.state.tunnels.tunnels():
+        if id(seen) not in used and seen.confirmed:
+            which = seen.kind, str(seen.server), scene.label(seen.interface)
+            others.setdefault(which, []).append(seen)
+    entries += [_other(scene, same) for same in others.values()]
+    known = {proxy.endpoint for proxy in scene.proxies}
+    proxies: dict[tuple[str, ...], list[SeenProxy]] = {}
+    for proxy in scene.state.tunnels.proxies():
+        if proxy.confirmed or proxy.server in known:
+            place = proxy.kind, str(proxy.server), scene.label(proxy.interface)
+            proxies.setdefault(place, []).append(proxy)
+    return entries + [_proxy(scene, same) for same in proxies.values()]
+
+
+def _proxy(scene: Scene, same: list[SeenProxy]) -> TunnelEntry:
+    """One proxy, though it was seen inside another layer or on an interface of the same name."""
+    granted = [proxy.first_granted_ns for proxy in same if proxy.first_granted_ns is not None]
+    asked = sum(proxy.requests for proxy in same)
+    return TunnelEntry(
+        kind=same[0].kind,
+        endpoint=str(same[0].server),
+        interface=scene.label(same[0].interface),
+        up=[Time(min(granted))] if granted else [],
+        confirmed=bool(granted),
+        reasons=[f"granted {sum(proxy.granted for proxy in same)} of {asked} requests"],
+    )
+
+
+def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
+    carrier = np.zeros(len(scene.columns), np.bool_)
+    for rule in tunnel.endpoints:
+        carrier |= (scene.path == TUNNEL_TRANSPORT) & matches(scene.columns, rule)
+    reasons = list(tunnel.reasons)
+    share = completeness(scene, tunnel, carrier)
+    if share is not None:
+        reasons.append(f"the inside recorded explains {share:.1%} of the carrier's bytes")
+        reasons.append(_sides(scene, tunnel))
+    return TunnelEntry(
+        kind=_kind(scene, tunnel, carrier),
+        endpoint=", ".join(rule.text for rule in tunnel.endpoints),
+        interface=", ".join(dict.fromkeys(map(scene.label, tunnel.interfaces))) or None,
+        up=[Time(time) for time in life.up],
+        down=[Time(time) for time in sorted(life.lost)],
+        confirmed=any(seen.confirmed for seen in tunnel.seen),
+        reasons=reasons,
+        completeness=share,
+    )
+
+
+def _sides(scene: Scene, tunnel: SceneTunnel) -> str:
+    """How many flows were inside only, beside it only, and both."""
+    within = scene.columns.on(tunnel.interfaces)
+    beside = (scene.path == BYPASS) & (scene.columns.sent_packets > 0)
+    both = {outer for _, outer in both_sides(scene, np.ones(len(scene.columns), np.bool_))}
+    return (
+        f"{int(within.sum()) - len(both)} flows were inside only, "
+        f"{int(beside.sum()) - len(both)} beside it only, {len(both)} on both sides"
+    )
+
+
+def _kind(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> TunnelKind:
+    """As given or proven, else what its carrier's packets look like."""
+    if tunnel.kind == "ikev1":
+        return "ikev1"
+    services = int(np.bitwise_or.reduce(scene.columns.services[carrier]))
+    for name, service in _KINDS:
+        if tunnel.kind == name or (tunnel.kind is None and services & service):
+            return name
+    return "unknown"
+
+
+def _other(scene: Scene, same: list[SeenTunnel]) -> TunnelEntry:
+    """One tunnel, though it was seen from several ports or on interfaces of the same name."""
+    first = same[0]
+    return TunnelEntry(
+        kind=first.kind,
+        endpoint=str(first.server),
+        interface=scene.label(first.interface),
+        up=[Time(ns) for ns in sorted(done.completed_ns for s in same for done in s.handshakes)],
+        confirmed=True,
+        reasons=[first.handshakes[0].proof],
+    )

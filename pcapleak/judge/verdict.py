@@ -1,0 +1,145 @@
+"""The verdict: leak, no leak, inconclusive, or no policy to judge by."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from pcapleak.judge.addresses import is_public
+from pcapleak.judge.carriers import likely_carrier
+from pcapleak.judge.context import Scene
+from pcapleak.judge.coverage import Recorded, name_others, no_outside
+from pcapleak.report.document import CoverageEntry, Finding, Verdict
+
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+_OUTSIDE = ("PL1", "PL2")
+
+MAX_WAYS = 3
+"""Tunnels and proxies named in the reason; the policy has all."""
+
+
+def rank(finding: Finding) -> tuple[int, str, str]:
+    """Worst first, then by id and subject."""
+    return SEVERITIES.index(finding.severity), finding.id, finding.subject
+
+
+def exposed_addresses(scene: Scene, findings: list[Finding]) -> list[str]:
+    """The client's public addresses that findings show reaching someone outside.
+
+    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects, and
+    what entered the tunnel (PL207) stayed inside.
+    """
+    found = {
+        text
+        for finding in findings
+        if finding.id.startswith(_OUTSIDE)
+        and finding.id != "PL207"
+        and (finding.severity != "info" or not scene.has_policy)
+        for text in finding.addresses
+        if is_public(ip_address(text)) and not scene.is_exit(ip_address(text))
+    }
+    return sorted(found, key=lambda text: (ip_address(text).version, int(ip_address(text))))
+
+
+def verdict(
+    scene: Scene, findings: list[Finding], seen: Recorded, ledger: list[CoverageEntry]
+) -> Verdict:
+    """What `findings` and what was recorded come to."""
+    exposed = exposed_addresses(scene, findings)
+    if not scene.has_policy:
+        return Verdict(
+            "no-policy",
+            "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
+            f"{_hint(scene)}"
+            if len(scene.columns)
+            else "the capture holds no IP packet",
+            exposed,
+        )
+    leaks = [
+        finding
+        for finding in findings
+        if finding.severity in ("critical", "high") and finding.id.startswith(_OUTSIDE)
+    ]
+    if leaks:
+        more = len(leaks) - 1
+        others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
+        return Verdict("leak", f"{min(leaks, key=rank).message}{others}", exposed)
+    obstacle = _obstacle(scene, seen, ledger)
+    if obstacle is not None:
+        return Verdict("inconclusive", obstacle, exposed)
+    kinds = [entry.kind for entry in ledger if entry.seen]
+    missing = [entry.kind for entry in ledger if not entry.seen]
+    beside = any(finding.id.startswith("PL2") for finding in findings)
+    reason = (
+        f"nothing that matters left beside {_ways(scene)} (see the findings)"
+        if beside
+        else f"nothing left beside {_ways(scene)}"
+    )
+    told = [f"seen were {', '.join(kinds)}"] if kinds else []
+    if missing:
+        told.append(f"not put to the test were {', '.join(missing)}")
+    reason += f"; {', '.join(told)}"
+    if seen.others:
+        reason += f"; other hosts ({name_others(seen.others)}) are not judged"
+    return Verdict("no-leak", reason, exposed)
+
+
+def _hint(scene: Scene) -> str:
+    """What may have been meant, where no handshake proves it."""
+    proxies = scene.state.tunnels.proxies()
+    proxy = next((one for one in proxies if one.confirmed and not one.layers), None)
+    if proxy is not None:
+        scheme = "socks5" if proxy.kind == "socks" else "http"
+        return f"if {proxy.server} is the proxy, say so with --proxy {scheme}://{proxy.server}"
+    found = likely_carrier(scene)
+    if found is None:
+        return "give one with --tunnel or --proxy"
+    return f"if {found} is the VPN's server, say so with --vpn-endpoint {found}"
+
+
+def _ways(scene: Scene) -> str:
+    ways = [tunnel.label for tunnel in scene.tunnels]
+    ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
+    if len(ways) > MAX_WAYS:
+        ways = [", ".join(ways[:MAX_WAYS]), f"{len(ways) - MAX_WAYS} more"]
+    return " and ".join(ways)
+
+
+def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str | None:
+    """Why no leak cannot be said, where it cannot."""
+    if not seen.outside:
+        mend = "record while it is in use" if scene.outside else "record it too (tcpdump -i any)"
+        return f"{no_outside(scene)}, so what went beside {_ways(scene)} is not to be seen; {mend}"
+    if not seen.carried:
+        if any(proxy.endpoint.address.is_loopback for proxy in scene.proxies) and not scene.ids(
+            "loopback"
+        ):
+            return (
+                f"{_ways(scene)} listens on the loopback interface, which was not recorded; record "
+                "it too (tcpdump -i any)"
+            )
+        return (
+            f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
+            "proves nothing; record while it is in use"
+        )
+    if not seen.ours:
+        whose = ", ".join(map(str, scene.clients))
+        return (
+            f"no packet of the client ({whose}) was recorded on the physical interface; look for "
+            "its address and name it with --client"
+            if whose
+            else "whose traffic to judge is not to be told among the hosts recorded; name the "
+            "client with --client"
+        )
+    if seen.gaps:
+        return f"packets are missing: {'; '.join(seen.gaps)}"
+    guessed = [tunnel.label for tunnel in scene.tunnels if tunnel.confidence == "low"]
+    if guessed:
+        return (
+            f"the carrier of {', '.join(guessed)} is a guess; name its endpoint with --vpn-endpoint"
+        )
+    unseen = [
+        entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen
+    ]
+    if unseen:
+        return f"{', '.join(unseen)} is required to be seen and was not"
+    return None

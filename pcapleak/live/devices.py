@@ -1,0 +1,169 @@
+"""The machine's network devices: what each one is, and when one comes or goes.
+
+Everything is asked of the kernel through interfaces that put no packet on any wire.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pcapleak.values.packets import DeviceChange
+
+Kind = Literal["physical", "tunnel", "loopback"]
+
+ARPHRD_ETHER = 1
+ARPHRD_LOOPBACK = 772
+TUNNEL_HARDWARE = frozenset({512, 65534, 768, 769, 776, 778, 823})
+"""PPP, none (tun, WireGuard), IP-in-IP, IPv6-in-IP, sit, GRE, GRE over IPv6."""
+SIOCGIFHWADDR = 0x8927
+SIOCGIFFLAGS = 0x8913
+IFF_UP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One network device of this machine (of this network namespace)."""
+
+    index: int
+    name: str
+    kind: Kind
+    reason: str
+    hardware_type: int
+    is_up: bool
+    addresses: tuple[str, ...]
+    """CIDR texts."""
+
+
+def list_devices() -> list[Device]:
+    """All devices, in the kernel's order."""
+    addresses = _addresses()
+    devices = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for index, name in socket.if_nameindex():
+            try:
+                hardware_type = _ask(probe, SIOCGIFHWADDR, name)
+                flags = _ask(probe, SIOCGIFFLAGS, name)
+            except OSError:
+                continue  # it went away between the two questions
+            kind, reason = kind_of(name, hardware_type)
+            devices.append(
+                Device(
+                    index,
+                    name,
+                    kind,
+                    reason,
+                    hardware_type,
+                    bool(flags & IFF_UP),
+                    addresses.get(name, ()),
+                )
+            )
+    return devices
+
+
+def _ask(probe: socket.socket, request: int, name: str) -> int:
+    """The first 16 bits that an interface ioctl answers."""
+    answer = fcntl.ioctl(probe.fileno(), request, struct.pack("16s16x", name.encode()))
+    return int(struct.unpack_from("=H", answer, 16)[0])
+
+
+def kind_of(name: str, hardware_type: int) -> tuple[Kind, str]:
+    """What a device is, and how that is known."""
+    if hardware_type == ARPHRD_LOOPBACK:
+        return "loopback", "hardware type loopback"
+    folder = Path("/sys/class/net") / name
+    if (folder / "tun_flags").exists():
+        return "tunnel", "a tun/tap device"
+    try:
+        uevent = (folder / "uevent").read_text()
+    except OSError:
+        uevent = ""
+    if "DEVTYPE=wireguard" in uevent:
+        return "tunnel", "a WireGuard device"
+    if hardware_type in TUNNEL_HARDWARE:
+        return "tunnel", "a point-to-point device without link-layer addresses"
+    return "physical", "a device with link-layer addresses"
+
+
+def _addresses() -> dict[str, tuple[str, ...]]:
+    import psutil
+
+    found: dict[str, list[str]] = {}
+    for name, entries in psutil.net_if_addrs().items():
+        for entry in entries:
+            if entry.family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            address = entry.address.partition("%")[0]
+            found.setdefault(name, []).append(f"{address}/{_prefix_length(entry.netmask)}")
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+def _prefix_length(netmask: str | None) -> int:
+    if not netmask:
+        return 32
+    family = socket.AF_INET6 if ":" in netmask else socket.AF_INET
+    return int.from_bytes(socket.inet_pton(family, netmask), "big").bit_count()
+
+
+class DeviceMonitor:
+    """Notices of the kernel about devices that come, go, or change state (rtnetlink(7))."""
+
+    RTMGRP_LINK = 1
+    RTM_NEWLINK = 16
+    RTM_DELLINK = 17
+    IFLA_IFNAME = 3
+    HEADER = struct.Struct("=IHHII")
+    LINK = struct.Struct("=BxHiII")
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        self._socket.bind((0, self.RTMGRP_LINK))
+        self._since_ns = time.time_ns()
+        self.lost = False
+        """Some notices were lost: `list_devices` tells what there is."""
+
+    def fileno(self) -> int:
+        """For `select`."""
+        return self._socket.fileno()
+
+    def read(self) -> list[DeviceChange]:
+        """What has changed since the last call."""
+        changes: list[DeviceChange] = []
+        now_ns = time.time_ns()
+        while True:
+            try:
+                data = self._socket.recv(65536)
+            except BlockingIOError:
+                self._since_ns = now_ns
+                return changes
+            except OSError:
+                # More changed than the socket holds (ENOBUFS): look at what there is now.
+                self.lost = True
+                continue
+            at = 0
+            while at + self.HEADER.size <= len(data):
+                length, kind, _, _, _ = self.HEADER.unpack_from(data, at)
+                if kind in (self.RTM_NEWLINK, self.RTM_DELLINK):
+                    changes.append(self._change(data[at : at + length], kind))
+                at += max(16, length + 3 & ~3)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def _change(self, message: bytes, kind: int) -> DeviceChange:
+        _, hardware_type, number, flags, _ = self.LINK.unpack_from(message, 16)
+        name, at = "", 32
+        while at + 4 <= len(message):
+            length, attribute = struct.unpack_from("=HH", message, at)
+            if attribute == self.IFLA_IFNAME:
+                name = message[at + 4 : at + length].rstrip(b"\0").decode(errors="replace")
+                break
+            at += max(4, length + 3 & ~3)
+        present = kind == self.RTM_NEWLINK and bool(flags & IFF_UP)
+        return DeviceChange(self._since_ns, time.time_ns(), number, name, hardware_type, present)

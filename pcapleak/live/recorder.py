@@ -1,0 +1,135 @@
+"""Everything that was watched, in pcapng files that never take more than a bound together."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from pcapleak.capture.batches import held_bytes, rows_of
+from pcapleak.capture.writer import PcapngWriter
+from pcapleak.errors import PcapleakError
+from pcapleak.live.writer_thread import Scribe
+from pcapleak.values.packets import Interface, RecordBatch
+
+FILES = 8
+"""A full recording is in so many files; the oldest goes when a new one is begun."""
+
+
+BLOCK_OVERHEAD = 47
+"""Bytes around a packet in its block, with the most of padding."""
+
+
+class Recorder:
+    """Writes rotated files into a folder, in a thread.
+
+    Each batch goes to the kernel as it comes, so that a killed process leaves all of them
+    readable. What a disk is too slow for is counted, here and in the files themselves, as is
+    what the kernel dropped before. Only files written by this recorder are ever deleted.
+    """
+
+    def __init__(self, folder: Path, bound: int, interfaces: list[Interface]) -> None:
+        """Open `folder`; it must exist. `bound` is in bytes."""
+        self._folder = folder
+        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._bound = bound
+        self._interfaces = interfaces
+        self._scribe = Scribe()
+        self._last: RecordBatch | None = None
+        self._lacking: Counter[int] = Counter()
+        self._dropped = 0
+        self.missed = 0
+        """Packets that were watched and not recorded, because the disk was too slow."""
+        # The thread's own from here on.
+        self._sizes: deque[tuple[str, int]] = deque()
+        self._drops: Counter[int] = Counter()
+        self._size = 0
+        self._name = ""
+        self._writer: PcapngWriter
+        self._file: BinaryIO
+        self.files = 0
+        """Files begun."""
+
+    @property
+    def error(self) -> OSError | None:
+        """What ended the recording."""
+        return self._scribe.error
+
+    def start(self) -> None:
+        """Begin the first file, as the user the watch runs as.
+
+        Raises `PcapleakError` where the folder may not be written to.
+        """
+        try:
+            self._begin()
+        except OSError as error:
+            raise PcapleakError(
+                f"--record {self._folder}: cannot be written ({error.strerror}); give a folder "
+                "that belongs to the user the watch runs as, or one that does not exist yet"
+            ) from error
+
+    def write(self, batch: RecordBatch, dropped: int) -> None:
+        """Keep a batch; `dropped` are the packets the kernel has dropped so far, on any device."""
+        if dropped > self._dropped:
+            self._lacking[int(batch.interface[0])] += dropped - self._dropped
+            self._dropped = dropped
+        job = partial(self._write, batch, Counter(self._lacking))
+        if self._scribe.offer(job, held_bytes(batch, self._last)):
+            self._lacking.clear()
+        else:
+            self.missed += len(batch)
+            for number, count in enumerate(np.bincount(batch.interface).tolist()):
+                self._lacking[number] += count
+        self._last = batch
+
+    def close(self) -> None:
+        """Write what waits, and end the last file."""
+        self._last = None
+        if self._lacking and self.error is None:
+            self._scribe.offer(partial(self._note, Counter(self._lacking)), 0)
+        self._scribe.close()
+        self._file.close()
+        os.close(self._fd)
+
+    def _write(self, batch: RecordBatch, lacking: Counter[int]) -> None:
+        """In the thread: write a batch, in several files where one would grow too large."""
+        if lacking:
+            self._note(lacking)
+        ends = np.cumsum(batch.captured_length + BLOCK_OVERHEAD)
+        start = 0
+        while start < len(batch):
+            if self._size >= self._bound // FILES:
+                self._begin()
+            room = self._bound // FILES - self._size + (int(ends[start - 1]) if start else 0)
+            stop = min(max(start + 1, int(np.searchsorted(ends, room))), len(batch))
+            part = rows_of(batch, start, stop)
+            self._size += self._writer.write_batch(part, self._interfaces)
+            start = stop
+
+    def _note(self, lacking: Counter[int]) -> None:
+        """Say in the file what is missing in it."""
+        self._drops += lacking
+        now_ns = int(datetime.now(UTC).timestamp() * 1e9)
+        for number in lacking:
+            self._writer.add_drops(self._interfaces[number], now_ns, self._drops[number])
+        self._file.flush()
+
+    def _begin(self) -> None:
+        if self.files:
+            self._file.close()
+            self._sizes.append((self._name, self._size))
+            while sum(size for _, size in self._sizes) > self._bound - self._bound // FILES:
+                os.unlink(self._sizes.popleft()[0], dir_fd=self._fd)
+        self.files += 1
+        self._name = f"pcapleak-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.files:05}.pcapng"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(self._name, flags, 0o600, dir_fd=self._fd), "wb")
+        self._writer = PcapngWriter(self._file)
+        self._file.flush()
+        self._size = 0
+        self._drops.clear()

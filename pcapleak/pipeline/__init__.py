@@ -1,0 +1,1 @@
+"""From captures to a judged report: one capture, several side by side, or a watch."""

@@ -1,0 +1,266 @@
+"""The pipeline on one page: record batches in, the report out.
+
+batch → packets → flows and decoders → messages → trackers → (at any time) judgement → document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pcapleak.capture import CaptureSource
+from pcapleak.capture.batches import Tally, tally
+from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.dns.message import DnsMessage
+from pcapleak.decode.lan.dhcp import DhcpMessage
+from pcapleak.decode.lan.ndp import RouterAdvertisement
+from pcapleak.decode.media.dtls import DtlsHello
+from pcapleak.decode.streams import TcpStreams
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.stun.turn import ChannelData
+from pcapleak.decode.tunnels.ike import IkeMessage
+from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
+from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
+from pcapleak.decode.tunnels.wireguard import WireGuardMessage
+from pcapleak.decode.web.http import HttpRequest, HttpResponse
+from pcapleak.decode.web.quic import QuicInitial
+from pcapleak.decode.web.quic_hellos import QuicHellos
+from pcapleak.decode.web.sip import SipMessage
+from pcapleak.decode.web.tls import ClientHello
+from pcapleak.decode.web.websocket import WebSocketMessage
+from pcapleak.decode.web.xmpp import XmppStanza
+from pcapleak.dissect import Dissector, recognise
+from pcapleak.errors import DecodeError
+from pcapleak.judge import Judgement, judge
+from pcapleak.pipeline.gc_policy import rare_collection
+from pcapleak.policy.policy import Policy
+from pcapleak.report.build import assemble
+from pcapleak.report.document import Document
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.track.ice import IceTracker
+from pcapleak.track.names import NameTracker
+from pcapleak.track.network import NetworkTracker
+from pcapleak.track.resolvers import ResolverTracker
+from pcapleak.track.signalling import SignallingTracker
+from pcapleak.track.state import CaptureFacts, MalformedLog, State
+from pcapleak.track.tunnels import TunnelTracker
+from pcapleak.values.packets import Context, Interface, Packets, RecordBatch, Service, UInt8, UInt32
+
+if TYPE_CHECKING:
+    from pcapleak.decode.ice.page import PageCandidate
+
+MAX_SERVER_NAMES = 100_000
+"""Server names remembered, of at most 255 characters: 35 MB at the most."""
+MAX_NAME = 255
+
+
+class Analyzer:
+    """Takes the batches of one timeline; gives the report at any moment."""
+
+    def __init__(self, policy: Policy | None = None, interfaces: list[Interface] | None = None):
+        self.policy = policy if policy is not None else Policy()
+        self.dissector = Dissector(interfaces if interfaces is not None else [])
+        self.streams = TcpStreams()
+        self.hellos = QuicHellos()
+        self.pages: dict[str, list[PageCandidate]] = {}
+        """Page-side evidence by the file that holds it."""
+        self.state = State(
+            interfaces=self.dissector.interfaces,
+            captures=[],
+            encapsulations=self.dissector.encapsulations,
+            flows=FlowTable(),
+            ice=IceTracker(),
+            names=NameTracker(),
+            resolvers=ResolverTracker(),
+            tunnels=TunnelTracker(),
+            network=NetworkTracker(),
+            signalling=SignallingTracker(),
+            malformed=MalformedLog(),
+        )
+        self.datagrams = Datagrams(self.state.flows)
+
+    def add(self, batch: RecordBatch) -> None:
+        """Take the next records of the timeline."""
+        packets = self.dissector.dissect(batch)
+        self.take(tally(batch), packets, *recognise(packets))
+
+    def take(
+        self,
+        tallies: Iterable[Tally],
+        packets: Packets,
+        services: UInt32,
+        decoder: UInt8,
+        begins: UInt8 | None = None,
+    ) -> None:
+        """Take the next records of the timeline, counted, dissected and recognised.
+
+        `begins` is what `segment_begins` told, if it was asked.
+        """
+        self._count(tallies)
+        flow, forward = self.state.flows.update(packets)
+        self.state.flows.mark(flow, services)
+        events: list[Event] = [
+            *self.datagrams.update(packets, flow, forward, decoder),
+            *self.streams.update(packets, flow, forward, self.state.flows, begins),
+        ]
+        events.sort(key=_frame)
+        checked = self._dispatch(events)
+        ice = np.fromiter(checked, np.int64, len(checked))
+        self.state.flows.mark(ice, np.full(len(ice), Service.ICE.value, np.uint32))
+
+    def document(self, *, all_flows: bool = False) -> Document:
+        """Judge what has been seen so far, and report."""
+        return self.report(self.judge(), all_flows=all_flows)
+
+    def report(self, judgement: Judgement, *, all_flows: bool = False) -> Document:
+        """What was judged, as a document."""
+        return assemble(self.state, self.dissector, judgement, self.policy, all_flows=all_flows)
+
+    def judge(self) -> Judgement:
+        """Judge what has been seen so far."""
+        state = self.state
+        state.streams_dropped = self.streams.dropped
+        state.mdns_names = state.names.names(state.interfaces)
+        state.sessions = state.ice.sessions(state)
+        if self.pages:
+            from pcapleak.track.ice.reconcile import reconcile
+
+            state.page_rows = reconcile(state.sessions, self.pages)
+        return judge(state, self.policy)
+
+    def add_decrypted(self, context: Context, channel: str, text: bytes) -> None:
+        """Take a message that TLS hid, after the packets that carried it.
+
+        Its `context` need not know who opened the connection: the flow table does.
+        """
+        forward = self.state.flows.sent_by_orig(context.source, context.destination)
+        context = context._replace(forward=forward)
+        if not self.state.claims.field(context, channel, text.decode("utf-8", "replace")):
+            self.state.signalling.text(context, channel, text)
+
+    def _count(self, tallies: Iterable[Tally]) -> None:
+        for part in tallies:
+            interface = self.state.interfaces[part.interface]
+            interface.packets += part.packets
+            facts = self.state.captures[interface.capture]
+            facts.packets += part.packets
+            facts.wire_bytes += part.wire_bytes
+            facts.cut += part.cut
+            first, last = part.first_ns, part.last_ns
+            facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
+            facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
+
+    def _dispatch(self, events: Iterable[Event]) -> set[int]:
+        """Hand each message to the trackers that own what it tells; gives the flows of ICE."""
+        state = self.state
+        checked: set[int] = set()
+        counts = state.messages
+        kind: str
+        for context, message in events:
+            # The first two are nearly all there are.
+            if isinstance(message, DnsMessage):
+                kind = message.protocol
+                if kind == "dns":
+                    state.resolvers.add(context, message)
+                    if not message.is_response:
+                        state.ice.browsers.asked(context, message)
+                elif kind == "mdns":
+                    state.names.add(context, message)
+            elif isinstance(message, StunMessage):
+                if context.layers and ICMP_QUOTE in context.layers:
+                    kind = ICMP_QUOTE
+                else:
+                    kind = "stun"
+                    state.ice.add(context, message)
+                    if message.is_ice:
+                        checked.add(context.flow)
+            elif isinstance(message, DecodeError):
+                state.malformed.add(context.frame, message)
+                continue
+            else:
+                kind = _KINDS[type(message)]
+                self._dispatch_rare(context, message)
+            counts[kind] = counts.get(kind, 0) + 1
+        return checked
+
+    def _dispatch_rare(self, context: Context, message: object) -> None:
+        state = self.state
+        if isinstance(message, ChannelData | DtlsHello):
+            state.ice.add(context, message)
+        elif isinstance(message, WireGuardMessage | OpenVpnMessage | IkeMessage):
+            state.tunnels.add(context, message)
+        elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
+            state.tunnels.add(context, message)
+            state.signalling.add(context, message)
+            state.claims.add(context, message)
+            if isinstance(message, HttpRequest | SocksRequest):
+                state.ice.add(context, message)
+            if isinstance(message, SocksRequest):
+                self._name(context, str(message.destination))
+            elif isinstance(message, HttpRequest) and message.server_name:
+                self._name(context, message.server_name)
+        elif isinstance(message, WebSocketMessage | SipMessage | XmppStanza):
+            state.signalling.add(context, message)
+            state.claims.add(context, message)
+        elif isinstance(message, DhcpMessage | RouterAdvertisement):
+            state.network.add(context, message)
+        elif isinstance(message, ClientHello | QuicInitial):
+            if isinstance(message, QuicInitial):
+                message = self.hellos.join(context, message)
+            state.ice.add(context, message)
+            state.resolvers.add(context, message)
+            if message.server_name:
+                self._name(context, message.server_name)
+
+    def _name(self, context: Context, name: str) -> None:
+        """The server a flow is for: as a proxy was first asked for it, or TLS or HTTP said it."""
+        names = self.state.server_names
+        if len(names) < MAX_SERVER_NAMES:
+            names.setdefault(context.flow, name[:MAX_NAME])
+        else:
+            self.state.server_names_dropped += context.flow not in names
+
+
+_KINDS = {
+    ChannelData: "channel-data",
+    DtlsHello: "dtls-hello",
+    WireGuardMessage: "wireguard-handshake",
+    OpenVpnMessage: "openvpn-handshake",
+    IkeMessage: "ike",
+    SocksRequest: "socks",
+    SocksReply: "socks",
+    HttpRequest: "http",
+    HttpResponse: "http",
+    WebSocketMessage: "websocket",
+    SipMessage: "sip",
+    XmppStanza: "xmpp",
+    DhcpMessage: "dhcp",
+    RouterAdvertisement: "router-advertisement",
+    ClientHello: "tls-hello",
+    QuicInitial: "quic-initial",
+}
+
+
+def _frame(event: Event) -> int:
+    return event[0].frame
+
+
+def read_captures(
+    sources: Sequence[CaptureSource],
+    batches: Iterable[RecordBatch],
+    policy: Policy | None = None,
+) -> Analyzer:
+    """An analyzer that has taken one timeline: the batches of one source, or of several merged."""
+    analyzer = Analyzer(policy, sources[0].interfaces)
+    facts = [CaptureFacts(source.path, source.format) for source in sources]
+    analyzer.state.captures.extend(facts)
+    with rare_collection():
+        for batch in batches:
+            analyzer.add(batch)
+    for fact, source in zip(facts, sources, strict=True):
+        fact.bytes = source.bytes_read
+        fact.truncated = source.truncated
+        fact.problems = list(source.problems)
+    return analyzer

@@ -1,0 +1,310 @@
+"""A live source judged while it runs: the pipeline of `analyze` on packets as they come."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pcapleak.judge import PATHS
+from pcapleak.live.evidence import EvidenceFile
+from pcapleak.live.processes import Processes
+from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.pipeline.background import Background
+from pcapleak.policy.policy import Policy
+from pcapleak.report.build import flow_entry
+from pcapleak.report.document import (
+    Document,
+    Finding,
+    FlowEntry,
+    IceSession,
+    MdnsName,
+    TimelineEvent,
+)
+from pcapleak.report.text import safe
+from pcapleak.track.state import CaptureFacts
+from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
+
+JUDGE_AFTER_S = 0.1
+"""Judging anew no sooner than this after the last time."""
+JUDGE_TOTALS_S = 2.0
+"""Judging anew after this long where only counts have grown."""
+MAX_SHARE = 0.2
+"""Of the time is for judging between two batches."""
+INLINE_S = 0.03
+"""A judgement that takes longer is made by a child process: no packet waits for it."""
+CHILD_REST = 0.5
+"""Between two such children, as a share of their time: a leak is told within 2.5 times it."""
+CHILD_POLL_S = 0.02
+"""How often a child is looked for while nothing comes."""
+MAX_PROCESSES = 100_000
+"""Flows whose process is remembered: about 150 bytes each, 15 MB."""
+ASKED_A_BATCH = 100
+"""New flows of one batch whose processes are asked for."""
+TOLD_AT_ONCE = 1000
+"""Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
+MAX_TOLD = 100_000
+"""Flows told in all: a line of JSON each, 60 MB together. Others are counted."""
+BYPASS = PATHS.index("bypass")
+EVIDENT = ("critical", "high", "medium", "low")
+"""Severities of findings whose packets are evidence."""
+
+
+class Source(Protocol):
+    """Where a watch gets its packets from."""
+
+    path: str
+    format: str
+    interfaces: list[Interface]
+    problems: list[str]
+    changes: list[DeviceChange]
+    expression: str | None
+    """The filter that packets had to match."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of packets so far."""
+
+    @property
+    def received(self) -> int:
+        """Packets so far."""
+
+    @property
+    def dropped(self) -> int:
+        """Packets lost so far, where the source can tell."""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more."""
+
+    def start(self) -> None:
+        """Begin, once rights were dropped: threads and programs are started here."""
+
+    def read(self, timeout_s: float) -> RecordBatch | None:
+        """What has arrived, waiting at most this long."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+class Judged(NamedTuple):
+    """What one judgement gives; made in a child process where it takes long."""
+
+    document: Document
+    flows: list[FlowEntry]
+    """Flows that bypass and were not told before."""
+    untold: int
+    """Such flows for which there was no room."""
+
+
+class Update(NamedTuple):
+    """What a judgement brought that the one before did not have."""
+
+    document: Document
+    findings: list[Finding]
+    """Worst first."""
+    flows: list[FlowEntry]
+    """Flows that bypass, each once."""
+    flows_untold: int
+    """Flows that bypass and were not told yet."""
+    sessions: list[IceSession]
+    names: list[MdnsName]
+    events: list[TimelineEvent]
+    """Of tunnels and interfaces; leaks are among the findings."""
+    verdict_changed: bool
+
+
+class Watch:
+    """Takes packets step by step; `document()` is the report so far."""
+
+    def __init__(
+        self,
+        source: Source,
+        policy: Policy | None = None,
+        *,
+        processes: Processes | None = None,
+        evidence: EvidenceFile | None = None,
+    ) -> None:
+        self.source = source
+        self.last_batch: RecordBatch | None = None
+        """What the last step took."""
+        self._processes = processes
+        self._evidence = evidence
+        self._analyzer = Analyzer(policy, source.interfaces)
+        self._facts = CaptureFacts(source.path, source.format, filter=source.expression)
+        self._analyzer.state.captures.append(self._facts)
+        self._analyzer.state.device_changes = source.changes
+        self._known: set[tuple[str, ...]] = set()
+        self._verdict: tuple[str, list[str]] | None = None
+        self._seen = (0, 0, 0)
+        self._told = np.zeros(0, np.bool_)
+        self._child: Background[Judged] | None = None
+        self._pending = False
+        self._news = False
+        self._last_frame = 0
+        self._judged_frame = 0
+        self._begun_s = 0.0
+        self._judged_s = 0.0
+        self._cost_s = 0.0
+
+    @property
+    def packets(self) -> int:
+        """Packets analyzed so far."""
+        return self._facts.packets
+
+    @property
+    def flows(self) -> int:
+        """Flows seen so far."""
+        return len(self._analyzer.state.flows)
+
+    def step(self, timeout_s: float = JUDGE_AFTER_S) -> Update | None:
+        """Take what arrives within `timeout_s`; an update when it was judged anew."""
+        wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
+        batch = self.source.read(max(0.0, min(timeout_s, wait_s)))
+        self.last_batch = batch
+        if batch is not None:
+            self._take(batch)
+        self._note_news(batch is not None)
+        if self._child is not None:
+            return self._judged_beside(self._child) if self._child.poll() else None
+        if self._wait_s() > 0:
+            return None
+        if self._cost_s <= INLINE_S:
+            return self.judge()
+        self._begin()
+        self._child = Background(self._judge)
+        return None
+
+    def judge(self, *, last: bool = False) -> Update:
+        """Judge all that has come so far; the last time, all flows are told that still wait."""
+        self.close()
+        self._begin()
+        return self._judged(self._judge(MAX_TOLD if last else TOLD_AT_ONCE))
+
+    def close(self) -> None:
+        """End a judgement that still goes on."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _begin(self) -> None:
+        self._begun_s = time.monotonic()
+        self._judged_frame = self._last_frame
+        self._pending = False
+        self._news = False
+
+    def _judged_beside(self, child: Background[Judged]) -> Update:
+        self._child = None
+        return self.judge() if child.result is None else self._judged(child.result)
+
+    def _judged(self, judged: Judged) -> Update:
+        self._judged_s = time.monotonic()
+        self._cost_s = self._judged_s - self._begun_s
+        if self._evidence is not None:
+            self._evidence.mark(self._comments(judged.document), self._judged_frame)
+        self._told = np.append(self._told, np.zeros(self.flows - len(self._told), np.bool_))
+        self._told[[flow.id for flow in judged.flows]] = True
+        # Flows that wait to be told are news for the next judgement.
+        self._news |= judged.untold > 0 and len(judged.flows) == TOLD_AT_ONCE
+        return self._update(judged)
+
+    def _judge(self, at_once: int = TOLD_AT_ONCE) -> Judged:
+        """The report of all packets so far, and what is told of it."""
+        self._facts.bytes = self.source.bytes_read
+        self._facts.problems = list(self.source.problems)
+        self._facts.drops = self.source.dropped
+        judgement = self._analyzer.judge()
+        fresh = judgement.path == BYPASS
+        fresh[: len(self._told)] &= ~self._told
+        rows = np.flatnonzero(fresh)
+        now = rows[: max(0, min(at_once, MAX_TOLD - np.count_nonzero(self._told)))].tolist()
+        flows = [flow_entry(self._analyzer.state, judgement, row) for row in now]
+        return Judged(self._analyzer.report(judgement), flows, len(rows) - len(now))
+
+    def _take(self, batch: RecordBatch) -> None:
+        before = self.flows
+        self._analyzer.add(batch)
+        self._last_frame = int(batch.frame[-1])
+        if self._evidence is not None:
+            self._evidence.add(batch)
+        if self._processes is not None and self._processes.ready and self.flows > before:
+            self._ask(self._processes, before)
+
+    def _ask(self, processes: Processes, first: int) -> None:
+        """Whose the flows are that were new in the last batch."""
+        state = self._analyzer.state
+        room = min(ASKED_A_BATCH, MAX_PROCESSES - len(state.processes))
+        rows = range(first, min(self.flows, first + max(0, room)))
+        flows = state.flows
+        protocols = flows.protocol[rows.start : rows.stop].tolist()
+        asked = [
+            (protocol, flows.orig(row), flows.resp(row))
+            for row, protocol in zip(rows, protocols, strict=True)
+        ]
+        for row, text in zip(rows, processes.describe(asked), strict=True):
+            if text is not None:
+                state.processes[row] = text
+
+    def _note_news(self, any_packets: bool) -> None:
+        """Tell totals that grew from what may make a new finding."""
+        state = self._analyzer.state
+        seen = (self.flows, sum(state.messages.values()), len(state.device_changes))
+        self._news |= seen != self._seen
+        self._pending |= any_packets or self._news
+        self._seen = seen
+
+    def _wait_s(self) -> float:
+        """Seconds until it is time to judge."""
+        if not self._pending:
+            return JUDGE_TOTALS_S
+        share = 1 / MAX_SHARE - 1 if self._cost_s <= INLINE_S else CHILD_REST
+        rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, self._cost_s * share)
+        return self._judged_s + rest_s - time.monotonic()
+
+    def _comments(self, document: Document) -> dict[int, str]:
+        """What each frame of evidence is evidence for, and whose it is."""
+        comments: dict[int, list[str]] = {}
+        for finding in document.findings:
+            if finding.severity not in EVIDENT:
+                continue
+            texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
+            process = self._analyzer.state.processes.get(
+                -1 if finding.flow is None else finding.flow
+            )
+            if process is not None:
+                texts.append(f"{finding.id} process: {safe(process)}")
+            for frame in finding.frames:
+                comments.setdefault(frame, []).extend(texts)
+        return {frame: "\n".join(texts) for frame, texts in comments.items()}
+
+    def _update(self, judged: Judged) -> Update:
+        document = judged.document
+        verdict = (document.verdict.result, document.verdict.exposed_addresses)
+        changed = verdict != self._verdict
+        self._verdict = verdict
+        return Update(
+            document,
+            [
+                f
+                for f in document.findings
+                # What a capture lacks changes as it grows: the report says it at the end.
+                if f.id != "PL901" and self._first("finding", f.id, f.subject)
+            ],
+            judged.flows,
+            judged.untold,
+            [s for s in document.ice_sessions if self._first("session", s.id)],
+            [n for n in document.mdns_names if self._first("name", n.name)],
+            [
+                e
+                for e in document.timeline
+                if e.kind != "leak" and self._first(e.kind, e.subject, str(e.time))
+            ],
+            changed,
+        )
+
+    def _first(self, *key: str) -> bool:
+        if key in self._known:
+            return False
+        self._known.add(key)
+        return True

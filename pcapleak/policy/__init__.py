@@ -1,0 +1,1 @@
+"""What traffic was meant to do: the policy, its file, its fields."""

@@ -1,0 +1,180 @@
+"""Puts what was tracked and judged into the report's document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pcapleak import __version__
+from pcapleak.dissect import Dissector
+from pcapleak.judge import PATHS, Judgement
+from pcapleak.judge.coherence.assess import assess
+from pcapleak.judge.verdict import rank
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import (
+    SCHEMA_VERSION,
+    CaptureEntry,
+    Document,
+    EndpointEntry,
+    FlowEntry,
+    Generator,
+    InterfaceEntry,
+    Malformed,
+    Statistics,
+    Time,
+)
+from pcapleak.track.state import MAX_MALFORMED, CaptureFacts, State
+from pcapleak.values.packets import Int64, Interface, Service
+from pcapleak.values.registries import LINK_TYPE_NAMES, PROTOCOL_NAMES
+
+MAX_FLOWS = 200
+"""Flows listed unless all are asked for: a page a person can read, about 100 kB of JSON."""
+
+WEBRTC = Service.STUN | Service.TURN | Service.ICE | Service.CHANNEL_DATA | Service.DTLS
+OF_INTEREST = (
+    WEBRTC
+    | Service.DNS
+    | Service.DOT
+    | Service.WIREGUARD_HANDSHAKE
+    | Service.OPENVPN
+    | Service.IKE
+    | Service.SOCKS
+    | Service.HTTP_CONNECT
+)
+
+
+def assemble(
+    state: State,
+    dissector: Dissector,
+    judgement: Judgement,
+    policy: Policy,
+    *,
+    all_flows: bool = False,
+) -> Document:
+    """The document of a run; it holds only facts of the captures, nothing of the machine."""
+    coherence, more = assess(state, judgement, policy)
+    listed = _rows_that_matter(state, judgement, None if all_flows else MAX_FLOWS)
+    return Document(
+        schema_version=SCHEMA_VERSION,
+        generator=Generator("pcapleak", __version__),
+        captures=[
+            _capture(number, facts, state.interfaces, judgement)
+            for number, facts in enumerate(state.captures)
+        ],
+        policy=replace(judgement.policy_entry, sha256=policy.digest()),
+        verdict=judgement.verdict,
+        findings=sorted((*judgement.findings, *more), key=rank),
+        ice_sessions=state.sessions,
+        page_rows=state.page_rows,
+        browsers=state.ice.browsers.entries(state.sessions),
+        mdns_names=state.mdns_names,
+        flows=[flow_entry(state, judgement, int(row)) for row in listed],
+        resolvers=judgement.resolvers,
+        tunnels=judgement.tunnels,
+        timeline=judgement.timeline,
+        coverage=judgement.coverage,
+        observers=judgement.observers,
+        coherence=coherence,
+        malformed=_malformed(state, dissector),
+        statistics=_statistics(state, dissector, judgement, len(listed)),
+    )
+
+
+def _capture(
+    number: int, facts: CaptureFacts, interfaces: list[Interface], judgement: Judgement
+) -> CaptureEntry:
+    return CaptureEntry(
+        path=facts.path,
+        format=facts.format,
+        packets=facts.packets,
+        bytes=facts.bytes,
+        first_time=None if facts.first_ns is None else Time(facts.first_ns),
+        last_time=None if facts.last_ns is None else Time(facts.last_ns),
+        truncated=facts.truncated,
+        interfaces=[
+            InterfaceEntry(
+                id=interface.id,
+                name=interface.name,
+                link_type=LINK_TYPE_NAMES.get(interface.link_type, str(interface.link_type)),
+                packets=interface.packets,
+                role=judgement.roles[interface.id].role,
+                role_reason=judgement.roles[interface.id].reason,
+                addresses=list(interface.addresses),
+                drops=interface.drops,
+            )
+            for interface in interfaces
+            if interface.capture == number
+        ],
+        problems=list(facts.problems),
+        sha256=facts.sha256,
+    )
+
+
+def _rows_that_matter(state: State, judgement: Judgement, limit: int | None) -> Int64:
+    """Rows of the flow table, worst and largest first."""
+    flows = state.flows
+    bypass = judgement.path == PATHS.index("bypass")
+    interesting = bypass | ((flows.services & int(OF_INTEREST)) != 0)
+    if limit is None:
+        interesting[:] = True
+    rows = np.flatnonzero(interesting)
+    size = flows.orig_bytes[rows] + flows.resp_bytes[rows]
+    webrtc = (flows.services[rows] & int(WEBRTC)) != 0
+    order = np.lexsort((rows, -size, ~webrtc, ~bypass[rows]))
+    return rows[order][:limit]
+
+
+def flow_entry(state: State, judgement: Judgement, row: int) -> FlowEntry:
+    """One flow of the report."""
+    flows = state.flows
+    orig, resp = flows.orig(row), flows.resp(row)
+    services = Service(int(flows.services[row]))
+    protocol = flows.protocol_of(row)
+    return FlowEntry(
+        id=row,
+        community_id=flows.community_id(row),
+        protocol=PROTOCOL_NAMES.get(protocol, str(protocol)),
+        orig=EndpointEntry(str(orig.address), orig.port),
+        resp=EndpointEntry(str(resp.address), resp.port),
+        interface=state.interfaces[flows.interface_of(row)].label,
+        services=[service.name.lower().replace("_", "-") for service in services if service.name],
+        orig_packets=int(flows.orig_packets[row]),
+        orig_bytes=int(flows.orig_bytes[row]),
+        resp_packets=int(flows.resp_packets[row]),
+        resp_bytes=int(flows.resp_bytes[row]),
+        first_time=Time(int(flows.first_ns[row])),
+        last_time=Time(int(flows.last_ns[row])),
+        path=PATHS[int(judgement.path[row])],
+        process=state.processes.get(row),
+        server_name=state.server_names.get(row),
+    )
+
+
+def _malformed(state: State, dissector: Dissector) -> list[Malformed]:
+    """Headers and messages that contradict themselves, in the order of their frames."""
+    headers = [
+        Malformed(frame, error.protocol, error.place, error.offset, error.reason)
+        for frame, error in dissector.malformed
+    ]
+    both = sorted([*headers, *state.malformed.entries], key=lambda entry: entry.frame)
+    return both[:MAX_MALFORMED]
+
+
+def _statistics(
+    state: State, dissector: Dissector, judgement: Judgement, listed: int
+) -> Statistics:
+    flows = state.flows
+    packets = np.bincount(judgement.path, flows.orig_packets + flows.resp_packets, len(PATHS))
+    size = np.bincount(judgement.path, flows.orig_bytes + flows.resp_bytes, len(PATHS))
+    return Statistics(
+        packets=sum(facts.packets for facts in state.captures),
+        bytes=sum(facts.wire_bytes for facts in state.captures),
+        flows=len(flows),
+        protocols=dict(sorted((dissector.counters | state.messages).items())),
+        paths={name: int(packets[code]) for code, name in enumerate(PATHS) if packets[code]},
+        path_bytes={name: int(size[code]) for code, name in enumerate(PATHS) if packets[code]},
+        skipped=dict(sorted(dissector.skipped.items())),
+        malformed=state.malformed.total + dissector.malformed_total,
+        flows_listed=listed,
+    )

@@ -1,0 +1,1 @@
+"""The flow table: one row for each conversation of two endpoints."""

@@ -1,0 +1,199 @@
+"""The flow table: one row for each conversation of two endpoints, filled batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcapleak.track.flows.columns import (
+    BYTES,
+    FIRST_FRAME,
+    FIRST_NS,
+    HIGHEST_NS,
+    LAST_NS,
+    LOWEST_NS,
+    PACKETS,
+    FlowColumns,
+)
+from pcapleak.track.flows.community_id import ICMP, ICMP_ANSWERS, ICMPV6
+from pcapleak.track.flows.index import Keys, grown
+from pcapleak.values.packets import Bool, Int32, Int64, Packets, UInt8, UInt32, UInt64
+
+_SIXTEEN = np.uint64(16)
+_ENCAPSULATION = np.uint64(0xFFFF_0000)
+_ANSWERS = np.full((2, 256), -1, np.int64)
+for _row, _protocol in enumerate((ICMP, ICMPV6)):
+    for _request, _answer in ICMP_ANSWERS[_protocol].items():
+        _ANSWERS[_row, _request] = _answer
+
+
+MAX_SINGLE = 240_000
+"""Flows told apart: a browser makes as many in days."""
+
+MAX_FLOWS = 1 << 18
+"""Flows with those of hosts, see `FlowTable`. One takes 125 to 250 bytes (56 of key, 64 of
+counts, 5 of bits; 16 to 32 a slot, times growth by doubling), so 65 MB at the most."""
+
+
+class FlowTable(FlowColumns):
+    """Flows by (interface, version, protocol, both endpoints, encapsulation).
+
+    orig is the endpoint that was seen sending first. Flow ids count from 0 in the order of
+    first packets, and are the positions in the columns.
+
+    The table is bounded without forgetting, because a flow forgotten is a leak forgotten:
+    conversations beyond the first `single` are told apart by their hosts only, with ports 0;
+    beyond `limit` flows those of new hosts count for the unspecified address.
+    """
+
+    def __init__(self, single: int = MAX_SINGLE, limit: int = MAX_FLOWS) -> None:
+        super().__init__()
+        self._single = single
+        self._limit = limit
+        self._latest_ns = LOWEST_NS
+
+    def update(self, packets: Packets) -> tuple[Int64, Bool]:
+        """Count `packets`; for each row its flow's id and whether orig sent it."""
+        if not len(packets):
+            return np.empty(0, np.int64), np.empty(0, np.bool_)
+        known = len(self)
+        flow, forward = self._identify(_keys_of(packets))
+        counts = self._counts.reshape(-1)
+        base = flow << 3
+        way = base + ~forward
+        np.add.at(counts, way + PACKETS, 1)
+        np.add.at(counts, way + BYTES, packets.length)
+        self._time(base, packets.ts_ns, np.flatnonzero(flow >= known))
+        # Written last to first, so that the first frame of each direction stays
+        fresh = np.flatnonzero(counts.take(way + FIRST_FRAME) < 0)[::-1]
+        counts[way[fresh] + FIRST_FRAME] = packets.frame[fresh]
+        flagged = np.flatnonzero(packets.tcp_flags)
+        told = packets.tcp_flags[flagged]
+        seen = np.flatnonzero(told & ~self._tcp_flags.take(flow[flagged]))
+        np.bitwise_or.at(self._tcp_flags, flow[flagged[seen]], told[seen])
+        return flow, forward
+
+    def _time(self, base: Int64, times: Int64, new: Int64) -> None:
+        """Count `times` for the flows at `base`; the rows `new` are those of new flows."""
+        counts = self._counts.reshape(-1)
+        new = new[::-1]  # Of several writes the last stays.
+        counts[base[new] + FIRST_NS] = times[new]
+        if times[0] >= self._latest_ns and (times[1:] >= times[:-1]).all():
+            # In order, as nearly always
+            counts[base + LAST_NS] = times
+            self._latest_ns = int(times[-1])
+        else:
+            np.minimum.at(counts, base + FIRST_NS, times)
+            np.maximum.at(counts, base + LAST_NS, times)
+            self._latest_ns = max(self._latest_ns, int(times.max()))
+
+    def _identify(self, keys: Keys) -> tuple[Int64, Bool]:
+        """Each row's flow and direction, with new flows entered in the order of their rows."""
+        flow, forward = self._number(keys, self._single)
+        left = np.flatnonzero(flow < 0)
+        if len(left):
+            if self.single is None:
+                self.single = len(self)
+            zero = np.zeros(len(left), np.uint64)
+            hosts = keys.select(left)._replace(ports=zero, reverse_ports=zero)
+            flow[left], forward[left] = self._number(hosts, self._limit)
+            far = np.flatnonzero(flow[left] < 0)
+            if len(far):
+                rows, zero = left[far], zero[far]
+                # One for each interface, IP version and protocol: no stranger makes many.
+                kind = hosts.meta[far] & ~_ENCAPSULATION
+                nobody = Keys(zero, zero, zero, zero, zero, zero, kind)
+                flow[rows], forward[rows] = self._number(nobody, None)
+        if self.single is not None:
+            self.merged += int((flow >= self.single).sum())
+        return flow, forward
+
+    def _number(self, keys: Keys, limit: int | None) -> tuple[Int64, Bool]:
+        """Ids and directions, new flows entered up to `limit`; -1 for those beyond it."""
+        hashes = self._index.hash(keys)
+        flow, forward = self._index.find(hashes, keys)
+        missing = np.flatnonzero(flow < 0)
+        while len(missing):
+            # One new flow for each distinct hash. Where the key is another one all the same, look
+            # again, so that two flows of one hash each get their own.
+            first, group = _distinct(hashes[missing])
+            room = len(first) if limit is None else max(0, limit - len(self))
+            rows = missing[first[:room]]
+            if not len(rows):
+                break
+            start = len(self)
+            self._enter(self._index.add(hashes[rows], keys.select(rows)))
+            number = np.where(group < room, group + start, -1)
+            told = keys.select(missing)
+            forward[missing], same = self._index.compare(number, told)
+            number[~same] = -1
+            flow[missing] = number
+            missing = missing[np.flatnonzero(~same & (group < room))]
+        return flow, forward
+
+    def _enter(self, flow: Int64) -> None:
+        """Make empty rows for new flows."""
+        room, size = len(self._services), len(self)
+        if size > room:
+            while size > room:
+                room *= 2
+            self._counts = grown(self._counts, room)
+            self._services = grown(self._services, room)
+            self._tcp_flags = grown(self._tcp_flags, room)
+        counts = self._counts[flow[0] : size]
+        counts[:] = 0
+        counts[:, FIRST_FRAME : FIRST_FRAME + 2] = -1
+        counts[:, FIRST_NS], counts[:, LAST_NS] = HIGHEST_NS, LOWEST_NS
+        self._services[flow[0] : size] = 0
+        self._tcp_flags[flow[0] : size] = 0
+
+    def mark(self, flow: Int64, services: UInt32) -> None:
+        """Add `services` to the flows they were recognised on."""
+        rows = np.flatnonzero(services)
+        if len(rows):
+            np.bitwise_or.at(self._services, flow[rows], services[rows])
+
+
+def _distinct(hashes: UInt64) -> tuple[Int64, Int64]:
+    """Where each distinct hash comes first, ascending, and for each row the place of its hash
+    among those."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    first = np.minimum.reduceat(order, begins)
+    ascending = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[ascending] = np.arange(len(first))
+    group = np.empty(len(hashes), np.int64)
+    group[order] = np.repeat(place, np.diff(begins, append=len(hashes)))
+    return first[ascending], group
+
+
+def _keys_of(packets: Packets) -> Keys:
+    source = packets.source_port.astype(np.uint64)
+    destination = packets.destination_port.astype(np.uint64)
+    protocol = packets.protocol
+    control = (protocol == ICMP) | (protocol == ICMPV6)
+    if control.any():
+        rows = np.flatnonzero(control)
+        family = (protocol[rows] == ICMPV6).astype(np.intp)
+        answer = _ANSWERS[family, packets.source_port[rows] & 0xFF]
+        destination[rows] = np.where(answer >= 0, answer, packets.destination_port[rows])
+    return Keys(
+        packets.source_hi,
+        packets.source_lo,
+        packets.destination_hi,
+        packets.destination_lo,
+        source << _SIXTEEN | destination,
+        destination << _SIXTEEN | source,
+        _meta(packets.interface, packets.encapsulation, packets.version, protocol),
+    )
+
+
+def _meta(
+    interface: Int64 | Int32, encapsulation: Int64 | Int32, version: UInt8, protocol: UInt8
+) -> UInt64:
+    column = interface.astype(np.uint64) << np.uint64(32)
+    column |= encapsulation.astype(np.uint64) << _SIXTEEN
+    column |= version.astype(np.uint64) << np.uint64(8)
+    column |= protocol
+    return column

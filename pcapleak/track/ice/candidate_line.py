@@ -1,0 +1,180 @@
+"""A candidate's priority and line, as its engine computes and writes them."""
+
+from __future__ import annotations
+
+from pcapleak.decode.ice.foundation import libwebrtc_foundation
+from pcapleak.decode.ice.priority import libwebrtc_priority
+from pcapleak.report.document import Candidate, Engine, Mode
+from pcapleak.track.ice.agents import Agent, Socket
+from pcapleak.track.names import NameRecord
+from pcapleak.values.packets import IPAddress
+
+TYPE_PREFERENCE = {"host": 126, "prflx": 110, "srflx": 100, "relay": 3}
+TCP_PREFERENCE = {"host": 90, "prflx": 80, "srflx": 100, "relay": 1}
+"""libwebrtc's p2p_constants.h; a relay's is that of the way to the server."""
+
+
+class Base:
+    """A local UDP or TCP socket, by port: a wildcard socket may use several addresses."""
+
+    __slots__ = ("links", "local", "names", "socket", "sockets")
+
+    def __init__(self, sockets: list[Socket]) -> None:
+        self.sockets = sockets
+        self.socket = sockets[0]
+        """The one that was seen first."""
+        self.local = self.socket.local
+        """Its transport address as first seen."""
+        self.links = [link for socket in sockets for link in socket.out]
+        """What it sent."""
+        self.names: list[NameRecord] = []
+
+    @property
+    def gathers_host(self) -> bool:
+        """Whether it is more than a TURN client's socket."""
+        return any(link.bare is not None or link.checks is not None for link in self.links)
+
+    @property
+    def checked_preference(self) -> int | None:
+        """Local preference and component as a check's PRIORITY tells them."""
+        seen = [priority for link in self.links for priority in link.priorities]
+        return min(seen) & 0xFF_FFFF if seen else None
+
+
+class Wording:
+    """How one session's engine words its candidates."""
+
+    def __init__(self, agent: Agent, engine: Engine, mode: Mode) -> None:
+        self.agent = agent
+        self.engine = engine
+        self.mode = mode.mode
+        networks = {info.id for link in agent.links for info in link.networks}
+        self.wildcard = engine in ("chromium", "webkit") and (
+            mode.mode in (2, 3) or (mode.mode is None and networks == {0})
+        )
+        """Its sockets are bound to no address, and it hides the one its packets have."""
+
+    def prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
+        """Fill in the priority: from a check's PRIORITY, whose lower bits are the candidate's,
+        or by libwebrtc's formula; Firefox's rank of an interface is in checks alone."""
+        over_tcp = candidate.protocol == "tcp" or (
+            candidate.type == "relay" and base is not None and base.socket.transport == "tcp"
+        )
+        preference = (TCP_PREFERENCE if over_tcp else TYPE_PREFERENCE)[candidate.type]
+        local = base.checked_preference if base is not None else None
+        if self.engine == "unknown":
+            return
+        if local is not None and candidate.type in ("host", "srflx", "prflx"):
+            if self.engine == "firefox" and candidate.type == "srflx":
+                local |= 31 << 8
+            candidate.priority = preference << 24 | local
+            candidate.priority_source = "observed"
+        elif self.wildcard or (self.engine in ("chromium", "webkit") and self.mode is not None):
+            rank = None if self.wildcard or self.mode == 4 else self._rank(base)
+            if rank is None and self.mode == 1:
+                return
+            candidate.priority = libwebrtc_priority(
+                preference,
+                _address_class(address),
+                interface_rank=rank,
+                relay_preference=candidate.type == "relay",
+            )
+            candidate.priority_source = "predicted"
+
+    def _rank(self, base: Base | None) -> int | None:
+        """The interface's rank in Mode 1: what a check from the same address said, or where
+        one address of each family gathered, IPv6 first, as of equal adapters."""
+        if base is None:
+            return None
+        address = base.local.address
+        for socket in self.agent.udp:
+            if socket.local.address == address:
+                for link in socket.out:
+                    for priority in link.priorities:
+                        return 127 - (priority >> 16 & 0xFF)
+        if sorted(one.version for one in self.agent.addresses) == [4, 6]:
+            return 0 if address.version == 6 else 1
+        return None
+
+    def line(
+        self, candidate: Candidate, base: Base | None, hidden: IPAddress, tcptype: str | None
+    ) -> str:
+        """The line as the page would read it, with `?` for what packets do not show."""
+        firefox = self.engine == "firefox"
+        address = candidate.mdns_name or candidate.address or "?"
+        if candidate.type == "host" and candidate.mdns_name is None and (firefox or self.wildcard):
+            address = "?.local"
+        protocol = candidate.protocol.upper() if firefox else candidate.protocol
+        words = [
+            f"candidate:{self._foundation(candidate, hidden)}",
+            _component(candidate.priority),
+            protocol,
+            _or_open(candidate.priority),
+            address,
+            _or_open(candidate.port),
+            "typ",
+            candidate.type,
+        ]
+        if candidate.type != "host":
+            words += ["raddr", candidate.related_address or "?"]
+            words += ["rport", _or_open(candidate.related_port)]
+        if tcptype is not None:
+            words += ["tcptype", tcptype]
+        if self.engine in ("chromium", "webkit"):
+            words += ["generation", "0", "ufrag", candidate.username_fragment or "?"]
+            if self.wildcard or self.mode == 4:
+                words += ["network-cost", "999"]
+            elif self.mode == 1:
+                words += self._network(base)
+        return " ".join(words)
+
+    def _network(self, base: Base | None) -> list[str]:
+        links = base.links if base is not None else []
+        for link in links:
+            for info in link.networks:
+                cost = ["network-cost", str(info.cost)] if info.cost else []
+                return ["network-id", str(info.id), *cost]
+        return ["network-id", "?"]
+
+    def _foundation(self, candidate: Candidate, hidden: IPAddress) -> str:
+        """libwebrtc's foundation follows from the base and the tie-breaker of the checks."""
+        ties = self.agent.tie_breakers
+        if self.engine not in ("chromium", "webkit") or len(ties) != 1:
+            return "?"
+        if candidate.type == "host":
+            base: object = hidden
+        elif candidate.type == "srflx":
+            base = candidate.related_address
+        else:
+            return "?"
+        (tie,) = ties
+        return libwebrtc_foundation(
+            candidate.type, str(base), candidate.protocol, "", tie_breaker=tie
+        )
+
+
+def _or_open(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
+def _component(priority: int | None) -> str:
+    """256 - component are the low bits (RFC 8445 section 5.1.2.1)."""
+    return "1" if priority is None else str(256 - (priority & 0xFF))
+
+
+def _address_class(address: IPAddress) -> int:
+    """libwebrtc's IPAddressPrecedence (rtc_base/ip_address.cc)."""
+    if address.version == 4:
+        return 30
+    value = int(address)
+    if value == 1:
+        return 60
+    if value >> 121 == 0xFC >> 1:
+        return 50
+    if value >> 112 == 0x2002:
+        return 20
+    if value >> 96 == 0x2001_0000:
+        return 10
+    if value >> 32 == 0xFFFF:
+        return 30
+    return 40

@@ -1,0 +1,302 @@
+"""The candidates of a session, as its page would have read them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pcapleak.report.document import Candidate, Engine, Inference, Mode
+from pcapleak.track.ice.agents import SECOND, Agent, Socket
+from pcapleak.track.ice.candidate_line import Base, Wording
+from pcapleak.track.names import NameRecord
+from pcapleak.track.sightings import Sighting, interface_label, merge_frames
+from pcapleak.values.packets import Endpoint, Interface, IPAddress
+
+CandidateType = Literal["host", "srflx", "prflx", "relay"]
+
+GATHERED_NS = 9 * SECOND
+"""libwebrtc asks a STUN server anew every 10 s; what is learned then is no new candidate."""
+
+
+class CandidateBuilder:
+    """Builds the candidates of one local session."""
+
+    def __init__(
+        self, agent: Agent, engine: Engine, mode: Mode, interfaces: list[Interface]
+    ) -> None:
+        self.agent = agent
+        self.engine = engine
+        self.mode = mode.mode
+        self.interfaces = interfaces
+        self.fragment = next(
+            (fragment for socket in agent.sockets for fragment in socket.fragments), None
+        )
+        self.wording = Wording(agent, engine, mode)
+        self.wildcard = self.wording.wildcard
+        self.found: list[Candidate] = []
+        self.used: set[str] = set()
+
+    def build(self) -> list[Candidate]:
+        """The candidates, host first."""
+        bases = _bases([one for one in self.agent.sockets if not one.layers])
+        udp = [base for base in bases if base.socket.transport == "udp"]
+        self._match_names(udp)
+        hosts_shown = not (self.wildcard and (self.mode == 3 or self.agent.is_mute))
+        for base in udp:
+            # libwebrtc opens sockets for TURN alone; Firefox's serve for all candidates.
+            if hosts_shown and (base.gathers_host or self.engine == "firefox"):
+                self._host(base)
+        if hosts_shown and not self.relay_only:
+            for name in self.agent.names:
+                if name.name not in self.used and not name.is_wildcard:
+                    self._announced(name)
+        for base in udp:
+            self._reflexive(base)
+            self._peer_reflexive(base)
+        for base in bases:
+            if base.socket.transport == "tcp" and any(link.checks for link in base.links):
+                self._tcp(base)
+        for socket in self.agent.sockets:
+            self._relays(socket)
+        return self.found
+
+    @property
+    def relay_only(self) -> bool:
+        """Names, an allocation over TCP, and no gathering by UDP though nothing was in the
+        way: what a page with `iceTransportPolicy: "relay"` does. Behind a proxy TURN over TCP
+        is what passes, and says nothing."""
+        sockets = self.agent.sockets
+        if not sockets or self.agent.udp:
+            return False
+        return all(one.relayed and not one.layers for one in sockets)
+
+    # Names
+
+    def _match_names(self, bases: list[Base]) -> None:
+        """Tell which name stands for which socket: by address, or where a wildcard socket's
+        packets leave from another address than the announced one, by family."""
+        names = [name for name in self.agent.names if not name.is_wildcard]
+        for base in bases:
+            exact = [name for name in names if base.local.address in name.addresses]
+            if not exact and self.wildcard:
+                version = base.local.address.version
+                exact = [
+                    name for name in names if any(a.version == version for a in name.addresses)
+                ]
+            base.names = exact
+            self.used.update(name.name for name in exact)
+
+    def _link(self, base: Base, name: NameRecord) -> Inference:
+        if len(base.names) > 1:
+            others = len(base.names) - 1
+            return Inference("low", [f"announced for this address, as {others} other names were"])
+        if name.name in self.agent.unsure:
+            return Inference("low", ["another session of the same host may have this name"])
+        if base.local.address in name.addresses:
+            seen = "announced for this address"
+            if name.name in self.agent.inherited:
+                return Inference("medium", [f"{seen} before this session, and not given up"])
+            return Inference("high", [f"{seen} while the session gathered"])
+        why = "the only name of this family announced while the session gathered"
+        return Inference("medium", [why])
+
+    # Host candidates
+
+    def _host(self, base: Base) -> None:
+        name = base.names[-1] if base.names else None
+        address = base.local.address
+        if name is not None and address not in name.addresses:
+            address = next(iter(name.addresses))
+        sent = [link.bare or link.checks or link.allocates for link in base.links]
+        reasons = ["packets left from this socket"]
+        if self.engine == "firefox" and name is None:
+            reasons.append("Firefox hides the address behind a name that it does not announce")
+        candidate = self._candidate(
+            "host", base, Endpoint(address, base.local.port), [*sent, name.said if name else None]
+        )
+        if name is not None:
+            candidate.mdns_name = name.name
+            candidate.mdns_link = self._link(base, name)
+        candidate.reasons = reasons
+        self._finish(candidate, base, address)
+
+    def _announced(self, name: NameRecord) -> None:
+        """A candidate of which only the name was seen."""
+        address = next(one for one in name.addresses if not one.is_unspecified)
+        frames, count = merge_frames([name.said])
+        certainty = Inference("high", ["announced while the session gathered"])
+        if name.name in self.agent.inherited:
+            certainty = Inference("medium", ["announced before this session, and not given up"])
+        candidate = Candidate(
+            "host",
+            "udp",
+            str(address),
+            None,
+            base_address=str(address),
+            mdns_name=name.name,
+            mdns_link=certainty,
+            interface=self._label(min(name.interfaces, default=0)),
+            username_fragment=self.fragment,
+            evidence="inferred",
+            frames=frames,
+            frame_count=count,
+            reasons=["its name was announced; no packet left its port"],
+        )
+        self._finish(candidate, None, address)
+
+    def _tcp(self, base: Base) -> None:
+        """ICE over TCP: the side that connects has an active candidate, with port 9."""
+        active = any(link.forward for link in base.links)
+        endpoint = Endpoint(base.local.address, 9 if active else base.local.port)
+        checks = [link.checks for link in base.links]
+        candidate = self._candidate("host", base, endpoint, checks)
+        candidate.protocol = "tcp"
+        candidate.base_port = base.local.port
+        candidate.reasons = ["connectivity checks over TCP"]
+        self._finish(candidate, base, base.local.address, tcptype="active" if active else "passive")
+
+    # Reflexive candidates
+
+    def _reflexive(self, base: Base) -> None:
+        seen: set[Endpoint] = set()
+        asked: set[Endpoint] = set()
+        for socket in base.sockets:
+            told = [pair for pair in socket.answered if pair[1].answers]
+            for link, back in sorted(told, key=lambda pair: pair[0].seen.first_ns):
+                server = link.key.destination
+                if server in asked:
+                    continue
+                asked.add(server)
+                mapped, sighting = min(back.answers.items(), key=lambda one: one[1].first_ns)
+                if self.agent.late and sighting.first_ns - self.agent.first_ns > GATHERED_NS:
+                    continue
+                if mapped not in seen and not self._redundant(base, mapped):
+                    seen.add(mapped)
+                    self._srflx(base, mapped, server, [link.bare, sighting])
+        if self.engine == "firefox":
+            for socket in base.sockets:
+                for link, back in socket.answered:
+                    for allocation, sighting in back.allocations.items():
+                        mapped_ = allocation.mapped
+                        if mapped_ is None or mapped_ in seen or self._redundant(base, mapped_):
+                            continue
+                        seen.add(mapped_)
+                        self._srflx(base, mapped_, link.key.destination, [sighting])
+
+    def _redundant(self, base: Base, mapped: Endpoint) -> bool:
+        """Equal to the host candidate (RFC 8445 section 5.1.3), which browsers compare by the
+        socket's own address: a wildcard socket's is none, and a hidden one counts as other."""
+        return mapped == base.local and not self.wildcard and self.engine != "firefox"
+
+    def _srflx(
+        self, base: Base, mapped: Endpoint, server: Endpoint, seen: list[Sighting | None]
+    ) -> None:
+        candidate = self._candidate("srflx", base, mapped, seen)
+        candidate.server = str(server)
+        candidate.reasons = [f"{server} answered that it saw the client at {mapped}"]
+        self._relate(candidate, base.local)
+        self._finish(candidate, base, mapped.address)
+
+    def _relate(self, candidate: Candidate, base: Endpoint) -> None:
+        """The related address, as the engine writes it: hidden ones are all zeros."""
+        hides = self.engine == "firefox" or (
+            self.engine in ("chromium", "webkit") and self.mode != 1
+        )
+        if hides:
+            candidate.related_address = "::" if base.address.version == 6 else "0.0.0.0"  # noqa: S104
+            candidate.related_port = 0
+        else:
+            candidate.related_address = str(base.address)
+            candidate.related_port = base.port
+
+    def _peer_reflexive(self, base: Base) -> None:
+        known = {socket.local for socket in base.sockets}
+        for socket in base.sockets:
+            for _, back in socket.answered:
+                known.update(back.answers)
+        for socket in base.sockets:
+            for link, back in socket.answered:
+                for mapped, sighting in back.check_answers.items():
+                    if mapped in known or socket.relayed:
+                        continue
+                    known.add(mapped)
+                    candidate = self._candidate("prflx", base, mapped, [sighting])
+                    candidate.server = None
+                    self._relate(candidate, base.local)
+                    candidate.reasons = [
+                        f"the peer {link.key.destination} saw its checks from here"
+                    ]
+                    self._finish(candidate, base, mapped.address)
+
+    # Relays
+
+    def _relays(self, socket: Socket) -> None:
+        seen: set[Endpoint] = set()
+        for link, back in socket.answered:
+            for allocation, sighting in back.allocations.items():
+                if allocation.relayed in seen:
+                    continue
+                seen.add(allocation.relayed)
+                base = Base([socket])
+                seen_there: list[Sighting | None] = [link.allocates, sighting]
+                candidate = self._candidate("relay", base, allocation.relayed, seen_there)
+                candidate.protocol = "tcp" if allocation.transport == "tcp" else "udp"
+                candidate.server = str(link.key.destination)
+                if self.relay_only and self.agent.names:
+                    zeros = "::" if allocation.relayed.address.version == 6 else "0.0.0.0"  # noqa: S104
+                    candidate.related_address, candidate.related_port = zeros, 0
+                    candidate.reasons.append(
+                        "names were announced but nothing gathered by UDP: taken for relay only, "
+                        "where a page reads no related address; one that names servers over TCP "
+                        "alone looks the same"
+                    )
+                elif allocation.mapped is not None:
+                    candidate.related_address = str(allocation.mapped.address)
+                    candidate.related_port = allocation.mapped.port
+                self._finish(candidate, base, allocation.relayed.address)
+
+    # What all have
+
+    def _candidate(
+        self,
+        kind: CandidateType,
+        base: Base,
+        endpoint: Endpoint,
+        seen: list[Sighting | None],
+    ) -> Candidate:
+        frames, count = merge_frames(seen)
+        return Candidate(
+            kind,
+            "udp",
+            str(endpoint.address),
+            endpoint.port,
+            base_address=str(base.local.address),
+            base_port=base.local.port,
+            interface=self._label(base.socket.out[0].key.interface),
+            username_fragment=self.fragment,
+            frames=frames,
+            frame_count=count,
+        )
+
+    def _label(self, number: int) -> str:
+        return interface_label(self.interfaces, number)
+
+    def _finish(
+        self,
+        candidate: Candidate,
+        base: Base | None,
+        hidden: IPAddress,
+        tcptype: str | None = None,
+    ) -> None:
+        """Fill in priority and line, and keep the candidate."""
+        self.wording.prioritise(candidate, base, hidden)
+        candidate.line = self.wording.line(candidate, base, hidden, tcptype)
+        self.found.append(candidate)
+
+
+def _bases(sockets: list[Socket]) -> list[Base]:
+    """Sockets by port and family, in the order they were first seen."""
+    bases: dict[tuple[str, int, int], list[Socket]] = {}
+    for socket in sorted(sockets, key=lambda one: one.first_ns):
+        place = (socket.transport, socket.local.address.version, socket.local.port)
+        bases.setdefault(place, []).append(socket)
+    return [Base(together) for together in bases.values()]

@@ -1,0 +1,310 @@
+"""What one transport address sent to another: STUN, TURN and DTLS, counted, not kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pcapleak.decode.stun.attributes import (
+    CHANGE_REQUEST,
+    DONT_FRAGMENT,
+    EVEN_PORT,
+    FINGERPRINT,
+    GOOG_NETWORK_INFO,
+    ICE_CONTROLLING,
+    MESSAGE_INTEGRITY,
+    MS_IMPLEMENTATION_VERSION,
+    PADDING,
+    PRIORITY,
+    RESPONSE_PORT,
+    SOFTWARE,
+    attribute_name,
+)
+from pcapleak.decode.stun.decoder import StunMessage
+from pcapleak.decode.stun.values import NetworkInfo
+from pcapleak.track.sightings import Budget, Sighting, see
+from pcapleak.values.packets import Context, Direction, Endpoint
+
+MAX_VALUES = 32
+"""Different usernames, priorities, mapped addresses and so on kept for one link."""
+
+MAX_PEERS = 256
+"""Peers kept for one TURN client."""
+
+MAX_TEXT = 763
+"""Bytes that SOFTWARE may have, and more than USERNAME may (RFC 8489 sections 14.14, 14.3)."""
+
+MAX_SAID = 256
+"""Bytes of a message that is compared with the last one; checks have about 100."""
+
+RETRIES = 4
+"""Times of sending one request that tell the retransmission timer."""
+
+BINDING, ALLOCATE, REFRESH, SEND = 0x001, 0x003, 0x004, 0x006
+CREATE_PERMISSION, CHANNEL_BIND, GOOG_PING = 0x008, 0x009, 0x080
+
+
+class LinkKey(NamedTuple):
+    """One direction of a transport association, on one interface."""
+
+    interface: int
+    transport: str
+    layers: tuple[str, ...]
+    source: Endpoint
+    destination: Endpoint
+
+    @property
+    def back(self) -> LinkKey:
+        """The other direction."""
+        return LinkKey(self.interface, self.transport, self.layers, self.destination, self.source)
+
+
+class Allocation(NamedTuple):
+    """A TURN allocation that succeeded."""
+
+    relayed: Endpoint
+    mapped: Endpoint | None
+    transport: str
+    """Of the relayed side: udp or tcp."""
+
+
+class Link:
+    """Everything seen of one direction. Facts that were not seen are None or empty."""
+
+    __slots__ = (
+        "again", "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
+        "errors", "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
+        "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
+        "relay_transport", "retries", "roles", "seen", "signed", "software", "tie_breakers",
+        "usernames", "vendor",
+    )  # fmt: skip
+
+    def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
+        self.key = key
+        self.budget = budget
+        self.flow = context.flow
+        self.forward = context.forward
+        self.outer = context.outer
+        self.seen = Sighting(context)
+        self.outbound = 0
+        self.inbound = 0
+        self.bare: Sighting | None = None
+        """Binding requests without ICE's attributes: gathering, or keep-alives to a server."""
+        self.foreign: str | None = None
+        """What about a bare request or an allocation no browser does."""
+        self.retries: list[tuple[bytes, int]] = []
+        """The first sendings of the first bare request."""
+        self.checks: Sighting | None = None
+        self.signed: tuple[bytes, int] | None = None
+        """The first check and its frame, of `MAX_SAID` bytes at the most: signalling may show
+        the password that it was made with later."""
+        self.usernames: dict[str, Sighting] = {}
+        self.tie_breakers: dict[int, Sighting] = {}
+        self.roles: dict[str, Sighting] = {}
+        self.priorities: dict[int, Sighting] = {}
+        self.networks: dict[NetworkInfo, Sighting] = {}
+        self.nominated: Sighting | None = None
+        self.goog = False
+        self.vendor = False
+        """Microsoft's ICE wrote this."""
+        self.indications: Sighting | None = None
+        """Binding indications: keep-alives of agents that follow RFC 8445 section 11."""
+        self.answers: dict[Endpoint, Sighting] = {}
+        """What this server told of a bare request's sender."""
+        self.check_answers: dict[Endpoint, Sighting] = {}
+        """What this peer told of a check's sender."""
+        self.errors: dict[tuple[int, int], Sighting] = {}
+        """By method and error code."""
+        self.allocates: Sighting | None = None
+        self.relay_transport = "udp"
+        self.allocations: dict[Allocation, Sighting] = {}
+        self.permissions: dict[Endpoint, Sighting] = {}
+        """Peers this TURN client named."""
+        self.peers: dict[Endpoint, Sighting] = {}
+        """Peers this TURN server named."""
+        self.software: str | None = None
+        self.hellos: dict[str, Sighting] = {}
+        self.again: dict[str, tuple[bytes, list[Sighting]]] = {}
+        """By kind of message: what the last one said, and where that was counted. Agents check
+        a pair every second or so, in the same words."""
+
+    def touch(self, context: Context) -> None:
+        """Count a packet of this link, whatever it holds."""
+        if context.direction == Direction.OUTBOUND:
+            self.outbound += 1
+        elif context.direction == Direction.INBOUND:
+            self.inbound += 1
+
+    def request(self, context: Context, message: StunMessage) -> str:
+        """Take a request; says what kind it is, for the answer that comes."""
+        method = message.method
+        if method in (BINDING, GOOG_PING):
+            if message.has(PRIORITY) or message.is_ice or ":" in (message.username or ""):
+                self._check(context, message)
+                return "check"
+            self.bare = _counted(self.bare, context)
+            if self.foreign is None:
+                self.foreign = _foreign(message)
+            if self.software is None and message.has(SOFTWARE):
+                self.software = _cut(message.software)
+            retries = self.retries
+            if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
+                retries.append((message.transaction_id, context.ts_ns))
+            return "bare"
+        if method == ALLOCATE:
+            self.allocates = _counted(self.allocates, context)
+            if self.foreign is None:
+                self.foreign = _foreign_allocation(message)
+            if message.requested_transport == 6:
+                self.relay_transport = "tcp"
+            return "allocate"
+        if method == REFRESH:
+            return "refresh"
+        if method in (CREATE_PERMISSION, CHANNEL_BIND):
+            self._permit(context, message)
+        return "turn"
+
+    def _check(self, context: Context, message: StunMessage) -> None:
+        said = _said(message)
+        if said is not None and self._again("check", said, context):
+            return
+        # Each view of a message is computed when it is read, so each is read once.
+        budget = self.budget
+        self.checks = _counted(self.checks, context)
+        counted: list[Sighting | None] = [self.checks]
+        if self.signed is None and len(message.wire) <= MAX_SAID:
+            self.signed = message.wire, context.frame
+        username = message.username
+        if username is not None:
+            username = username[:MAX_TEXT]
+            counted.append(see(self.usernames, username, context, MAX_VALUES, budget))
+        tie_breaker = message.tie_breaker
+        if tie_breaker is not None:
+            counted.append(see(self.tie_breakers, tie_breaker, context, MAX_VALUES, budget))
+            role = "controlling" if message.has(ICE_CONTROLLING) else "controlled"
+            counted.append(see(self.roles, role, context, 2, budget))
+        priority = message.priority
+        if priority is not None:
+            counted.append(see(self.priorities, priority, context, MAX_VALUES, budget))
+        if message.has(GOOG_NETWORK_INFO):
+            self.goog = True
+            network = message.network_info
+            if network is not None:
+                counted.append(see(self.networks, network, context, MAX_VALUES, budget))
+        elif message.method == GOOG_PING:
+            self.goog = True
+        if message.has(MS_IMPLEMENTATION_VERSION):
+            self.vendor = True
+        if message.use_candidate:
+            self.nominated = _counted(self.nominated, context)
+            counted.append(self.nominated)
+        self._remember("check", said, counted)
+
+    def _again(self, kind: str, said: bytes, context: Context) -> bool:
+        """Count a message that says what the last of its kind said, if this one does."""
+        last = self.again.get(kind)
+        if last is None or last[0] != said:
+            return False
+        for sighting in last[1]:
+            sighting.add(context)
+        return True
+
+    def _remember(self, kind: str, said: bytes | None, counted: list[Sighting | None]) -> None:
+        kept = [sighting for sighting in counted if sighting is not None]
+        # What the bounds refused is refused, and counted, each time.
+        if said is not None and len(kept) == len(counted):
+            self.again[kind] = said, kept
+
+    def _permit(self, context: Context, message: StunMessage) -> None:
+        for peer in message.peer_addresses:
+            see(self.permissions, peer, context, MAX_PEERS, self.budget)
+
+    def indication(self, context: Context, message: StunMessage) -> None:
+        """Take an indication."""
+        if message.method == BINDING:
+            self.indications = _counted(self.indications, context)
+            return
+        for peer in message.peer_addresses:
+            table = self.permissions if message.method == SEND else self.peers
+            see(table, peer, context, MAX_PEERS, self.budget)
+
+    def success(
+        self, context: Context, message: StunMessage, kind: str, relay_transport: str
+    ) -> None:
+        """Take a success response; `kind` is what `request` said of its request."""
+        said = _said(message)
+        if said is not None and self._again(kind, said, context):
+            return
+        if self.software is None and message.has(SOFTWARE):
+            self.software = _cut(message.software)
+        mapped = message.mapped_address
+        if kind == "allocate":
+            relayed = message.relayed_address
+            if relayed is not None:
+                allocation = Allocation(relayed, mapped, relay_transport)
+                see(self.allocations, allocation, context, MAX_VALUES, self.budget)
+        elif mapped is not None and kind in ("bare", "check"):
+            table = self.answers if kind == "bare" else self.check_answers
+            seen = see(table, mapped, context, MAX_VALUES, self.budget)
+            if mapped.address.version == 4 and message.has_cookie:
+                # Other addresses are hidden by the transaction id too (RFC 8489 section 14.2).
+                self._remember(kind, said, [seen])
+
+    def error(self, context: Context, message: StunMessage) -> None:
+        """Take an error response."""
+        error = message.error
+        if error is not None:
+            see(self.errors, (message.method, error.code), context, MAX_VALUES, self.budget)
+
+    def hello(self, context: Context, kind: str) -> None:
+        """Take a DTLS hello."""
+        see(self.hellos, kind, context, MAX_VALUES, self.budget)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the source acted as a client or an agent, not only as a server."""
+        return self.bare is not None or self.allocates is not None or self.checks is not None
+
+
+def _said(message: StunMessage) -> bytes | None:
+    """What two messages that say the same have in common: the type and the attributes that
+    MESSAGE-INTEGRITY signs. None where more follows it than FINGERPRINT, or it is long."""
+    at = message.first.get(MESSAGE_INTEGRITY)
+    if at is None or at > MAX_SAID:
+        return None
+    offsets = message.offsets
+    if offsets[-1] != at and (offsets[-2] != at or offsets[-1] != message.first.get(FINGERPRINT)):
+        return None
+    return message.wire[:2] + message.wire[20:at]
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
+def _foreign(message: StunMessage) -> str | None:
+    if not message.has_cookie:
+        return "no magic cookie: RFC 3489"
+    for attribute in _FOREIGN:
+        if message.has(attribute):
+            return f"{attribute_name(attribute)} in gathering requests"
+    return None
+
+
+def _foreign_allocation(message: StunMessage) -> str | None:
+    for attribute in _FOREIGN_ALLOCATION:
+        if message.has(attribute):
+            return f"{attribute_name(attribute)} in an Allocate request"
+    return None
+
+
+_FOREIGN = (SOFTWARE, FINGERPRINT, CHANGE_REQUEST, PADDING, RESPONSE_PORT)
+"""No browser probes how a NAT behaves (RFC 5780)."""
+_FOREIGN_ALLOCATION = (SOFTWARE, EVEN_PORT, DONT_FRAGMENT)
+"""libwebrtc's and nICEr's allocations have none of these; nICEr's have FINGERPRINT."""
+
+
+def _counted(sighting: Sighting | None, context: Context) -> Sighting:
+    if sighting is None:
+        return Sighting(context)
+    sighting.add(context)
+    return sighting

@@ -1,0 +1,215 @@
+"""Names of multicast DNS, and those by which browsers hide addresses in ICE candidates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+from pcapleak.decode.dns.message import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
+from pcapleak.report.document import MdnsName, Time
+from pcapleak.track.sightings import Budget, Sighting, interface_label, merge_frames, see
+from pcapleak.values.packets import Context, Interface, IPAddress
+
+MAX_NAMES = 20_000
+"""Names remembered: about 2 kB each with their sightings, so 40 MB at the most."""
+
+MAX_ADDRESSES = 16
+"""Addresses and askers remembered for a name; a WebRTC name has one address."""
+
+MAX_SIGHTINGS = 50_000
+"""Of these beyond the first of each name: at most about 850 bytes each, so 43 MB."""
+
+UUID_NAME = re.compile(
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})([0-9a-f]*)\.local\.?\Z",
+    re.IGNORECASE,
+)
+"""draft-ietf-mmusic-mdns-ice-candidates: a UUID; older Safari appends a counter."""
+
+
+class NameRecord:
+    """What was said of one name."""
+
+    __slots__ = (
+        "addresses", "announcers", "answered", "asked", "askers", "denied", "goodbye_ns",
+        "interfaces", "is_service", "name", "nsec", "placed", "said", "ttl_s",
+    )  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.addresses: dict[IPAddress, Sighting] = {}
+        self.announcers: dict[IPAddress, Sighting] = {}
+        """Who said which address it has."""
+        self.placed: dict[tuple[int, IPAddress, IPAddress], Sighting] = {}
+        """Interface, announcer and address of each announcement."""
+        self.interfaces: set[int] = set()
+        self.said: Sighting | None = None
+        """Every message that gave it an address."""
+        self.answered = 0
+        """How many of these came within a second of a question for it."""
+        self.asked: Sighting | None = None
+        self.askers: dict[IPAddress, Sighting] = {}
+        self.ttl_s: int | None = None
+        self.nsec = False
+        """An NSEC record came with an address: Chromium's responder does that."""
+        self.denied = False
+        self.goodbye_ns: int | None = None
+        self.is_service = False
+        """A service points at it (SRV), or it is more than a host's name."""
+
+    @property
+    def uuid(self) -> str | None:
+        """The UUID in it, where browsers could have made the name.
+
+        They make random ones (version 4, RFC 9562 section 5.4). Printers and Cast devices
+        have UUID names too; theirs are targets of services.
+        """
+        match = UUID_NAME.match(self.name)
+        if match is None or self.is_service:
+            return None
+        uuid = match[1].lower()
+        return uuid if uuid[14] == "4" and uuid[19] in "89ab" else None
+
+    @property
+    def first_ns(self) -> int | None:
+        """When it was first given an address."""
+        return None if self.said is None else self.said.first_ns
+
+    @property
+    def announcer(self) -> IPAddress | None:
+        """Who gave it an address first: the IPv4 sender, if one did."""
+        found = sorted(
+            self.announcers.items(), key=lambda item: (item[0].version, item[1].first_ns)
+        )
+        return found[0][0] if found else None
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Announced for an unspecified address: no candidate carries such a name."""
+        return bool(self.addresses) and all(address.is_unspecified for address in self.addresses)
+
+    @property
+    def engine(self) -> tuple[str, str] | None:
+        """Which engine announces like this, and why."""
+        if self.said is None or self.uuid is None:
+            return None
+        if self.nsec and self.said.count > self.answered:
+            return "chromium", "announced its name unasked, with an NSEC record"
+        if not self.nsec and self.answered == self.said.count:
+            return "firefox", "answered for its name only when asked, without NSEC"
+        return None
+
+
+class NameTracker:
+    """What multicast DNS said of host names."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, NameRecord] = {}
+        """By name in lower case."""
+        self.forgotten = 0
+        """Names beyond `MAX_NAMES` that were not remembered."""
+        self._budget = Budget(MAX_SIGHTINGS)
+
+    @property
+    def details_forgotten(self) -> int:
+        """Addresses and askers beyond `MAX_SIGHTINGS`."""
+        return self._budget.refused
+
+    def add(self, context: Context, message: DnsMessage) -> None:
+        """Take one multicast DNS message."""
+        # A probe asks for the name it is about to take, with what it will say (RFC 6762
+        # section 8.1); the answers in a query are what the asker knows already.
+        claims = message.authorities if message.is_probe else ()
+        probed = {record.name.lower() for record in claims}
+        if not message.is_response:
+            for question in message.questions:
+                if question.type in (A, AAAA, ANY) and question.name.lower() not in probed:
+                    self._ask(context, question.name)
+        for record in (*message.answers, *message.authorities, *message.additionals):
+            if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
+                if message.is_response or record in claims:
+                    self._say(context, record, record.data)
+            elif isinstance(record.data, SrvData) and (known := self._record(record.data.target)):
+                known.is_service = True
+        if message.is_response:
+            for record in (*message.answers, *message.additionals):
+                known = self.records.get(record.name.lower())
+                if record.type == NSEC and known is not None:
+                    known.nsec = True
+
+    def names(self, interfaces: Sequence[Interface] = ()) -> list[MdnsName]:
+        """The names browsers hide addresses by, in the order they were first seen."""
+        found = [record for record in self.records.values() if record.uuid is not None]
+        entries = [_entry(record, interfaces) for record in found]
+        return sorted(entries, key=lambda entry: (entry.first_time or 0, entry.name))
+
+    def _record(self, name: str) -> NameRecord | None:
+        key = name.lower()
+        record = self.records.get(key)
+        if record is None:
+            if not key.endswith(".local"):
+                return None
+            if len(self.records) >= MAX_NAMES:
+                self.forgotten += 1
+                return None
+            record = self.records[key] = NameRecord(key)
+        return record
+
+    def _ask(self, context: Context, name: str) -> None:
+        record = self._record(name)
+        if record is None:
+            return
+        record.interfaces.add(context.interface)
+        if record.asked is None:
+            record.asked = Sighting(context)
+        else:
+            record.asked.add(context)
+        see(record.askers, context.source.address, context, MAX_ADDRESSES, self._budget)
+
+    def _say(self, context: Context, record: Record, address: IPAddress) -> None:
+        known = self._record(record.name)
+        if known is None:
+            return
+        known.interfaces.add(context.interface)
+        if record.ttl_s == 0:
+            known.goodbye_ns = context.ts_ns
+            if known.said is not None:
+                return
+        see(known.addresses, address, context, MAX_ADDRESSES, self._budget)
+        see(known.announcers, context.source.address, context, MAX_ADDRESSES, self._budget)
+        place = context.interface, context.source.address, address
+        see(known.placed, place, context, MAX_ADDRESSES, self._budget)
+        if record.ttl_s == 0:
+            return
+        known.ttl_s = record.ttl_s
+        if known.said is None:
+            known.said = Sighting(context)
+        else:
+            known.said.add(context)
+        # RFC 6762 section 6 has answers sent within 120 ms; Chromium's limit of one a second
+        # for a name can delay them by as much.
+        if known.asked is not None and 0 <= context.ts_ns - known.asked.last_ns < 1_100_000_000:
+            known.answered += 1
+
+
+def _entry(record: NameRecord, interfaces: Sequence[Interface]) -> MdnsName:
+    seen = [sighting for sighting in (record.said, record.asked) if sighting is not None]
+    if record.said is None:
+        # Its goodbye names the address it had (RFC 6762 section 10.1).
+        seen += record.addresses.values()
+    frames, count = merge_frames(seen)
+    announcer = record.announcer
+    return MdnsName(
+        name=record.name,
+        uuid=record.uuid,
+        addresses=[str(address) for address in record.addresses],
+        announcer=None if announcer is None else str(announcer),
+        interfaces=[interface_label(interfaces, number) for number in sorted(record.interfaces)],
+        ttl_s=record.ttl_s,
+        first_time=Time(min(sighting.first_ns for sighting in seen)) if seen else None,
+        last_time=Time(max(sighting.last_ns for sighting in seen)) if seen else None,
+        goodbye=record.goodbye_ns is not None,
+        queried_by=sorted(str(asker) for asker in record.askers),
+        frames=frames,
+        frame_count=count,
+    )

@@ -1,0 +1,147 @@
+"""What the network told its hosts: DHCP leases and Router Advertisements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
+
+from pcapleak.decode.lan.dhcp import DhcpMessage
+from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
+from pcapleak.values.packets import Context, IPAddress
+
+MAX_FACTS = 4096
+"""Leases, and as many routers, remembered: about 1 kB each, so 8 MB."""
+MAX_FRAMES = 16
+MAX_ENTRIES = 256
+"""Prefixes, routes, routers or resolvers remembered of one lease or router."""
+MAX_ALL_ENTRIES = 50_000
+"""Over all leases and routers: at most about 600 bytes each, so 30 MB."""
+
+_Entry = TypeVar("_Entry")
+
+
+@dataclass(slots=True)
+class Lease:
+    """What one DHCP server offered or gave one client on one interface."""
+
+    interface: int
+    server: IPAddress
+    client_hardware: bytes
+    address: IPv4Address
+    acknowledged: bool = False
+    network: IPv4Network | None = None
+    routers: tuple[IPv4Address, ...] = ()
+    resolvers: tuple[IPv4Address, ...] = ()
+    classless_routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    """Options 121 and 249: what a rogue server diverts a tunnel's traffic with."""
+    first_ns: int = 0
+    last_ns: int = 0
+    frames: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Router:
+    """What one IPv6 router announced on one interface."""
+
+    interface: int
+    address: IPAddress
+    lifetime_s: int = 0
+    prefixes: dict[IPv6Network, Prefix] = field(default_factory=dict)
+    routes: dict[IPv6Network, int] = field(default_factory=dict)
+    resolvers: list[IPv6Address] = field(default_factory=list)
+    first_ns: int = 0
+    last_ns: int = 0
+    frames: list[int] = field(default_factory=list)
+
+
+class NetworkTracker:
+    """Leases and routers as far as they were seen handed out."""
+
+    def __init__(self) -> None:
+        self._leases: dict[tuple[int, IPAddress, bytes, IPv4Address], Lease] = {}
+        self._routers: dict[tuple[int, IPAddress], Router] = {}
+        self._entries = 0
+        self.dropped = 0
+        """Leases, routers and what they tell beyond the bounds."""
+
+    def add(self, context: Context, message: DhcpMessage | RouterAdvertisement) -> None:
+        """Take one message."""
+        if isinstance(message, RouterAdvertisement):
+            self._add_router(context, message)
+        elif message.message_type in ("offer", "ack"):
+            self._add_lease(context, message)
+
+    def leases(self) -> list[Lease]:
+        """Every offer and acknowledgement, one for each client, server and address."""
+        return list(self._leases.values())
+
+    def routers(self) -> list[Router]:
+        """Every IPv6 router."""
+        return list(self._routers.values())
+
+    def _add_lease(self, context: Context, message: DhcpMessage) -> None:
+        # The acknowledgement of an INFORM gives no address: the client has one.
+        address = message.your_address or message.client_address
+        if address is None:
+            return
+        server = message.server_id or context.source.address
+        key = (context.interface, server, message.client_hardware, address)
+        lease = self._leases.get(key)
+        if lease is None:
+            if len(self._leases) >= MAX_FACTS:
+                self.dropped += 1
+                return
+            lease = self._leases[key] = Lease(*key, first_ns=context.ts_ns)
+        lease.acknowledged |= message.message_type == "ack"
+        if message.subnet_mask is not None:
+            try:
+                lease.network = IPv4Network((address, str(message.subnet_mask)), strict=False)
+            except ValueError:
+                lease.network = None
+        lease.routers = self._latest(lease.routers, message.routers)
+        lease.resolvers = self._latest(lease.resolvers, message.resolvers)
+        lease.classless_routes = self._latest(lease.classless_routes, message.classless_routes)
+        lease.last_ns = context.ts_ns
+        if len(lease.frames) < MAX_FRAMES:
+            lease.frames.append(context.frame)
+
+    def _add_router(self, context: Context, message: RouterAdvertisement) -> None:
+        key = (context.interface, context.source.address)
+        router = self._routers.get(key)
+        if router is None:
+            if len(self._routers) >= MAX_FACTS:
+                self.dropped += 1
+                return
+            router = self._routers[key] = Router(*key, first_ns=context.ts_ns)
+        router.lifetime_s = message.router_lifetime_s
+        for prefix in message.prefixes:
+            if prefix.network in router.prefixes or self._room(len(router.prefixes)):
+                router.prefixes[prefix.network] = prefix
+        for network, lifetime in message.routes:
+            if network in router.routes or self._room(len(router.routes)):
+                router.routes[network] = lifetime
+        for resolver in message.resolvers:
+            if resolver not in router.resolvers and self._room(len(router.resolvers)):
+                router.resolvers.append(resolver)
+        router.last_ns = context.ts_ns
+        if len(router.frames) < MAX_FRAMES:
+            router.frames.append(context.frame)
+
+    def _latest(self, known: tuple[_Entry, ...], told: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
+        """What was told last, as far as there is room."""
+        if not told:
+            return known
+        self._entries -= len(known)
+        kept = told[: max(min(MAX_ENTRIES, MAX_ALL_ENTRIES - self._entries), 0)]
+        self._entries += len(kept)
+        self.dropped += len(kept) < len(told)
+        return kept
+
+    def _room(self, kept: int) -> bool:
+        """Whether one more is kept where `kept` are already."""
+        if kept >= MAX_ENTRIES or self._entries >= MAX_ALL_ENTRIES:
+            self.dropped += 1
+            return False
+        self._entries += 1
+        return True

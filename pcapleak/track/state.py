@@ -1,0 +1,95 @@
+"""All that is known of the captures read so far: what detectors judge by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pcapleak.decode.ice.page_facts import PageFacts
+from pcapleak.errors import DecodeError
+from pcapleak.report.document import IceSession, Malformed, MdnsName, PageRow
+from pcapleak.track.client_hints import ClaimTracker
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.track.ice import IceTracker
+from pcapleak.track.names import NameTracker
+from pcapleak.track.network import NetworkTracker
+from pcapleak.track.resolvers import ResolverTracker
+from pcapleak.track.signalling import SignallingTracker
+from pcapleak.track.tunnels import TunnelTracker
+from pcapleak.values.packets import DeviceChange, Encapsulation, Interface
+
+MAX_MALFORMED = 1000
+"""Malformed messages listed: about 200 bytes each, so 200 kB at the most; all are counted."""
+
+
+@dataclass(slots=True)
+class CaptureFacts:
+    """What is known of one input as a whole."""
+
+    path: str
+    format: str
+    bytes: int = 0
+    packets: int = 0
+    wire_bytes: int = 0
+    """Original lengths of all records."""
+    cut: int = 0
+    """Packets of which the recorder kept only the beginning."""
+    first_ns: int | None = None
+    last_ns: int | None = None
+    truncated: bool = False
+    drops: int = 0
+    """Packets that a watch could not take in time."""
+    filter: str | None = None
+    """The filter of a watch; what it kept out was never seen."""
+    problems: list[str] = field(default_factory=list)
+    sha256: str | None = None
+
+
+class MalformedLog:
+    """Messages that could not be decoded: all counted, the first ones listed."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.entries: list[Malformed] = []
+
+    def add(self, frame: int, error: DecodeError) -> None:
+        """Record one decode error."""
+        self.total += 1
+        if len(self.entries) < MAX_MALFORMED:
+            self.entries.append(
+                Malformed(frame, error.protocol, error.place, error.offset, error.reason)
+            )
+
+
+@dataclass(slots=True)
+class State:
+    """The trackers and facts of a run; `sessions` and `mdns_names` are joins over them."""
+
+    interfaces: list[Interface]
+    captures: list[CaptureFacts]
+    encapsulations: list[Encapsulation | None]
+    flows: FlowTable
+    ice: IceTracker
+    names: NameTracker
+    resolvers: ResolverTracker
+    tunnels: TunnelTracker
+    network: NetworkTracker
+    signalling: SignallingTracker
+    malformed: MalformedLog
+    messages: dict[str, int] = field(default_factory=dict)
+    """Decoded messages by protocol."""
+    server_names: dict[int, str] = field(default_factory=dict)
+    """Server names by flow id, where the client said one in clear."""
+    server_names_dropped: int = 0
+    """Server names beyond what is kept."""
+    streams_dropped: int = 0
+    """TCP connections that were given up for want of room."""
+    sessions: list[IceSession] = field(default_factory=list)
+    mdns_names: list[MdnsName] = field(default_factory=list)
+    page_rows: list[PageRow] = field(default_factory=list)
+    claims: ClaimTracker = field(default_factory=ClaimTracker)
+    page_facts: dict[str, PageFacts] = field(default_factory=dict)
+    """Time zone and languages that page-side evidence tells, by file."""
+    device_changes: list[DeviceChange] = field(default_factory=list)
+    """Interfaces that vanished and returned, as a watch noticed; a file does not tell."""
+    processes: dict[int, str] = field(default_factory=dict)
+    """Who owned a flow's socket, by flow id, where a watch could ask."""

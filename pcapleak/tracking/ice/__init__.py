@@ -1,5 +1,0 @@
-"""ICE sessions and their candidates, rebuilt from packets."""
-
-from pcapleak.tracking.ice.tracker import IceTracker
-
-__all__ = ["IceTracker"]
