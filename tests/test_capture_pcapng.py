@@ -86,6 +86,23 @@ def test_each_interface_has_its_own_link_type_resolution_and_names(
 
 
 @ORDERS
+def test_an_interface_tells_its_filter_its_device_and_its_system(path: Path, build: Pcapng) -> None:
+    raw = build.section()
+    raw += build.interface(
+        1, 0, (6, bytes.fromhex("020000000001")), (11, b"\0tcp port 443"),
+        (12, b"Linux 6.1.0"), (15, b"Intel(R) Ethernet"),
+    )  # fmt: skip
+    raw += build.interface(1, 0, (6, b"short"), (11, b"\1" + bytes(16)))
+    raw += build.interface(1, 0, (11, b"\0"), (12, b""))
+    raw += build.packet(b"x", SECOND)
+    told, compiled, empty = Read(path, raw).source.interfaces
+    assert (told.mac, told.filter) == ("02:00:00:00:00:01", "tcp port 443")
+    assert (told.system, told.hardware) == ("Linux 6.1.0", "Intel(R) Ethernet")
+    assert (compiled.mac, compiled.filter) == (None, "compiled filter of kind 1")
+    assert (empty.filter, empty.system, empty.hardware) == (None, None, None)
+
+
+@ORDERS
 @pytest.mark.parametrize(
     ("resolution", "ticks", "offset", "expected_ns"),
     [

@@ -9,7 +9,10 @@ from conftest import need_tool
 from pcapleak.capture import PcapngWriter, open_capture
 from pcapleak.values.packets import Direction, Interface
 
-ETH = Interface(3, 0, 1, "eth0", "the wire", 96, addresses=("192.0.2.1/24", "2001:db8::1/64"))
+ETH = Interface(
+    3, 0, 1, "eth0", "the wire", 96, addresses=("192.0.2.1/24", "2001:db8::1/64"),
+    filter="udp or tcp", hardware="a card", system="Linux 6.1", mac="02:00:00:00:00:01",
+)  # fmt: skip
 WG = Interface(7, 0, 101, "wg0")
 FRAME = bytes.fromhex("0200000000010200000000020800") + bytes.fromhex(
     "4500001c000100004011b6cbc0000201c633640114e914e900080000"
@@ -38,6 +41,12 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
             ETH.link_type,
             ETH.snap_length,
             ETH.addresses,
+        )
+        assert (eth.filter, eth.hardware, eth.system, eth.mac) == (
+            ETH.filter,
+            ETH.hardware,
+            ETH.system,
+            ETH.mac,
         )
         assert (wg.name, wg.link_type, wg.addresses) == ("wg0", 101, ())
         assert batch.ts_ns.tolist() == [NS, NS + 1, NS + 2]

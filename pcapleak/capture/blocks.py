@@ -120,13 +120,26 @@ def _interface(body: bytes, section: Section, facts: Facts) -> None:
             addresses.append(_cidr(value))
         elif code == 5 and len(value) == 17:
             addresses.append(f"{IPv6Address(value[:16])}/{min(value[16], 128)}")
+        elif code == 6 and len(value) == 6:
+            interface.mac = value.hex(":")
         elif code == 9 and len(value) == 1:
             resolution = value[0]
+        elif code == 11 and value:
+            interface.filter = _filter(value)
+        elif code == 12:
+            interface.system = text(value) or None
         elif code == 14 and len(value) == 8:
             offset_s = int.from_bytes(value, "little" if section.little else "big", signed=True)
+        elif code == 15:
+            interface.hardware = text(value) or None
     interface.addresses = tuple(addresses[:64])
     section.interfaces.append(facts.add_interface(interface))
     section.clocks.append(Clock(resolution, offset_s))
+
+
+def _filter(value: bytes) -> str | None:
+    """if_filter: a kind, then the filter as libpcap's expression (0) or as compiled code (1)."""
+    return text(value[1:]) or None if value[0] == 0 else f"compiled filter of kind {value[0]}"
 
 
 def _cidr(value: bytes) -> str:

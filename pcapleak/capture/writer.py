@@ -33,8 +33,9 @@ _FLAG: Final = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 class PcapngWriter:
     """One section, little-endian, in nanoseconds. Use it as a context manager.
 
-    Interfaces keep their link types, names, descriptions, snap lengths and addresses; packets
-    their original lengths, directions and comments. `OSError` from the file goes through.
+    Interfaces keep their link types, names, descriptions, snap lengths, addresses, capture filters
+    and what is told of the device; packets their original lengths, directions and comments.
+    `OSError` from the file goes through.
     """
 
     def __init__(self, file: str | Path | BinaryIO, *, comment: str = "") -> None:
@@ -59,7 +60,11 @@ class PcapngWriter:
             (2, (interface.name or "").encode(errors="replace")),
             (3, (interface.description or "").encode(errors="replace")),
             *map(_address, interface.addresses),
+            (6, bytes.fromhex((interface.mac or "").replace(":", ""))),
             (9, bytes([_NANOSECONDS])),
+            (11, b"\0" + interface.filter.encode(errors="replace") if interface.filter else b""),
+            (12, (interface.system or "").encode(errors="replace")),
+            (15, (interface.hardware or "").encode(errors="replace")),
         ]
         head = struct.pack("<HHI", interface.link_type, 0, interface.snap_length)
         self._block(INTERFACE, head + _options(options))

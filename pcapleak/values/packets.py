@@ -124,6 +124,14 @@ class Interface:
     """ARPHRD number where SLL/SLL2 or the live machine tells it (65534: none, 772: loopback)."""
     index: int | None = None
     """The operating system's interface index (SLL2, live)."""
+    filter: str | None = None
+    """The capture filter its packets had to pass, as the recorder wrote it (if_filter)."""
+    hardware: str | None = None
+    """The device as its recorder describes it (if_hardware)."""
+    system: str | None = None
+    """The operating system of the machine it belongs to (if_os)."""
+    mac: str | None = None
+    """Its own link-layer address (if_MACaddr)."""
     parent: int | None = None
     """For an interface found inside an `any` recording: the id of the recording's interface."""
     drops: int | None = None
