@@ -7,6 +7,7 @@ from pathlib import Path
 from pcapleak.capture import open_capture
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.report.document import IceSession
+from pcapleak.report.webrtc import session_entry
 from pcapleak.track.state import CaptureFacts, State
 from pcapleak.values.packets import Interface
 
@@ -23,6 +24,6 @@ def state_of(path: Path) -> State:
 
 
 def sessions_of(path: Path) -> list[IceSession]:
-    """The ICE sessions of a capture."""
+    """The ICE sessions of a capture, as the report has them."""
     state = state_of(path)
-    return state.ice.sessions(state)
+    return [session_entry(one, state.interfaces) for one in state.ice.sessions(state)]

@@ -15,6 +15,7 @@ from pcapleak.decode.dns.message import AAAA, NSEC, A, DnsMessage, NsecData, Rec
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.report.document import IceSession
+from pcapleak.report.webrtc import session_entry
 from pcapleak.track.ice import IceTracker, tracker
 from pcapleak.track.names import NameTracker
 from pcapleak.track.signalling import SignallingTracker
@@ -99,7 +100,7 @@ class Scene:
         self.names.add(self.context(at_s, sender, GROUP), message)
 
     def sessions(self) -> list[IceSession]:
-        return self.ice.sessions(self)
+        return [session_entry(one, self.interfaces) for one in self.ice.sessions(self)]
 
 
 def shown(sessions: list[IceSession]) -> list[tuple[object, ...]]:

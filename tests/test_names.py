@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from pcapleak.decode.dns.message import (
     Record,
     SrvData,
 )
+from pcapleak.report.document import MdnsName
+from pcapleak.report.webrtc import name_entry
 from pcapleak.track.names import MAX_NAMES, NameTracker
 from pcapleak.values.packets import Context, Endpoint, Interface
 
@@ -51,13 +54,17 @@ def query(name: str, kind: int = A) -> DnsMessage:
     return DnsMessage(0, False, 0, False, False, False, 0, questions, (), (), ())
 
 
+def reported(tracker: NameTracker, interfaces: Sequence[Interface] = ()) -> list[MdnsName]:
+    return [name_entry(record, interfaces) for record in tracker.names()]
+
+
 def test_an_announcement_tells_address_announcer_and_engine() -> None:
     tracker = NameTracker()
     for frame, at in ((3, 1.0), (9, 2.0)):
         message = response(address(NAME, HOST), additionals=(nsec(NAME),))
         tracker.add(context(frame, at, interface=1), message)
     interfaces = [Interface(0, 0, 1, "lo"), Interface(1, 0, 1, "eth0")]
-    (entry,) = tracker.names(interfaces)
+    (entry,) = reported(tracker, interfaces)
     assert (entry.name, entry.addresses, entry.announcer) == (NAME, [HOST], HOST)
     assert (entry.interfaces, entry.ttl_s, entry.goodbye) == (["eth0"], 120, False)
     assert (entry.first_time, entry.last_time, entry.frames) == (10**9, 2 * 10**9, [3, 9])
@@ -73,14 +80,14 @@ def test_an_answer_without_nsec_to_a_question_is_firefox() -> None:
     engine = tracker.records[NAME].engine
     assert engine is not None
     assert engine[0] == "firefox"
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert (entry.queried_by, entry.announcer) == (["192.0.2.8"], HOST)
 
 
 def test_a_name_that_is_only_asked_for_has_no_address() -> None:
     tracker = NameTracker()
     tracker.add(context(1), query(NAME.upper()))
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert (entry.name, entry.addresses, entry.announcer) == (NAME, [], None)
     assert entry.queried_by == [HOST]
 
@@ -89,7 +96,7 @@ def test_a_goodbye_takes_no_name_away() -> None:
     tracker = NameTracker()
     tracker.add(context(1, 0.0), response(address(NAME, HOST)))
     tracker.add(context(2, 9.0), response(address(NAME, HOST, ttl_s=0)))
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert entry.goodbye
     assert entry.addresses == [HOST]
 
@@ -97,7 +104,7 @@ def test_a_goodbye_takes_no_name_away() -> None:
 def test_a_goodbye_alone_names_the_address_it_takes_back() -> None:
     tracker = NameTracker()
     tracker.add(context(4, 3.0), response(address(NAME, HOST, ttl_s=0)))
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert (entry.addresses, entry.announcer, entry.goodbye) == ([HOST], HOST, True)
     assert (entry.first_time, entry.frames, entry.ttl_s) == (3 * 10**9, [4], None)
 
@@ -108,7 +115,7 @@ def test_a_probe_claims_a_name_and_asks_nobody_for_it() -> None:
     questions = (Question(NAME, ANY, 1, True),)
     probe = DnsMessage(0, False, 0, False, False, False, 0, questions, (), claim, ())
     tracker.add(context(1), probe)
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert (entry.addresses, entry.queried_by) == ([HOST], [])
 
 
@@ -116,7 +123,7 @@ def test_what_an_asker_knows_already_is_no_announcement_of_its_own() -> None:
     tracker = NameTracker()
     known = query(NAME)
     tracker.add(context(1), known._replace(answers=(address(NAME, "192.0.2.8"),)))
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert (entry.addresses, entry.queried_by) == ([], [HOST])
 
 
@@ -132,7 +139,7 @@ def test_what_an_asker_knows_already_is_no_announcement_of_its_own() -> None:
 def test_other_names_are_no_webrtc_names(name: str) -> None:
     tracker = NameTracker()
     tracker.add(context(1), response(address(name, HOST)))
-    assert tracker.names() == []
+    assert reported(tracker) == []
 
 
 @pytest.mark.parametrize("service_first", [True, False])
@@ -144,13 +151,13 @@ def test_a_service_target_is_a_device_whatever_its_name(service_first: bool) -> 
     tracker = NameTracker()
     for frame, message in enumerate(messages if service_first else reversed(messages)):
         tracker.add(context(frame), message)
-    assert tracker.names() == []
+    assert reported(tracker) == []
 
 
 def test_a_safari_name_with_a_counter_is_one() -> None:
     tracker = NameTracker()
     tracker.add(context(1), response(address(NAME.replace(".local", "12.local"), HOST)))
-    (entry,) = tracker.names()
+    (entry,) = reported(tracker)
     assert entry.uuid == NAME.removesuffix(".local")
 
 
@@ -164,7 +171,7 @@ def test_names_are_bounded_and_the_rest_is_counted() -> None:
 
 def test_wildcard_names_of_a_real_browser_are_told_apart(corpus: Path) -> None:
     state = state_of(corpus / "browser" / "direct.pcapng")
-    entries = state.names.names(state.interfaces)
+    entries = reported(state.names, state.interfaces)
     assert len(entries) == 4
     hidden = {entry.addresses[0]: entry.name for entry in entries}
     assert set(hidden) == {"192.168.50.42", "2001:db8:50::42", "0.0.0.0", "::"}

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from ice_support import sessions_of
+from ice_support import state_of
 
-from pcapleak.decode.ice.page import read_page
+from pcapleak.decode.ice.page import PageCandidate, read_page
+from pcapleak.report.document import IceSession, PageRow
+from pcapleak.report.webrtc import page_entry, session_entry
 from pcapleak.track.ice.reconcile import reconcile
 
 HOST = (
@@ -82,11 +84,21 @@ def test_text_without_candidates_gives_none(text: str) -> None:
     assert read_page(text) == []
 
 
+def held_against(
+    capture: Path, told: list[PageCandidate]
+) -> tuple[list[PageRow], list[IceSession]]:
+    """Rows and sessions of a report on a capture and a page."""
+    state = state_of(capture)
+    sessions = state.ice.sessions(state)
+    rows = [page_entry(row) for row in reconcile(sessions, {"page.txt": told})]
+    return rows, [session_entry(session, state.interfaces) for session in sessions]
+
+
 def test_each_row_of_a_real_page_is_seen_by_both_or_explained(corpus: Path) -> None:
     browser = corpus / "browser"
     answer = json.loads((browser / "ffdirect.json").read_text())
     told = read_page("\n".join(one["line"] for one in answer["candidates"]))
-    rows = reconcile(sessions_of(browser / "ffdirect.pcapng"), {"page.txt": told})
+    rows, _ = held_against(browser / "ffdirect.pcapng", told)
     seen = {row.line: row.seen_by for row in rows}
     for one in answer["candidates"]:
         assert seen[one["line"]] == ("page" if one["showable"] == "no" else "both")
@@ -94,16 +106,10 @@ def test_each_row_of_a_real_page_is_seen_by_both_or_explained(corpus: Path) -> N
 
 
 def test_a_page_completes_what_packets_left_open(corpus: Path) -> None:
-    sessions = sessions_of(corpus / "browser" / "ffdirect.pcapng")
-    reconcile(
-        sessions,
-        {
-            "page.txt": read_page(
-                "candidate:0 1 UDP 2122187007 "
-                "9e793408-c657-49f1-843b-28ea2cf13921.local 56094 typ host"
-            )
-        },
+    told = read_page(
+        "candidate:0 1 UDP 2122187007 9e793408-c657-49f1-843b-28ea2cf13921.local 56094 typ host"
     )
+    _, sessions = held_against(corpus / "browser" / "ffdirect.pcapng", told)
     host = next(one for one in sessions[0].candidates if one.type == "host")
     assert host.mdns_name == "9e793408-c657-49f1-843b-28ea2cf13921.local"
     assert host.address == "192.168.50.42"
@@ -112,7 +118,7 @@ def test_a_page_completes_what_packets_left_open(corpus: Path) -> None:
 
 def test_a_spoofed_candidate_is_the_pages_alone(corpus: Path) -> None:
     spoofed = "candidate:1 1 udp 1677729535 192.0.2.99 35835 typ srflx raddr 0.0.0.0 rport 0"
-    rows = reconcile(sessions_of(corpus / "browser" / "direct.pcapng"), {"p": read_page(spoofed)})
+    rows, _ = held_against(corpus / "browser" / "direct.pcapng", read_page(spoofed))
     assert rows[0].seen_by == "page"
     assert "no packet supports it" in rows[0].reasons[0]
     assert {row.seen_by for row in rows[1:]} == {"wire"}
@@ -120,6 +126,6 @@ def test_a_spoofed_candidate_is_the_pages_alone(corpus: Path) -> None:
 
 def test_a_foundation_from_the_page_names_the_hidden_address(corpus: Path) -> None:
     browser = corpus / "browser"
-    rows = reconcile(sessions_of(browser / "loop.pcapng"), {"page.txt": read_page(HOST)})
+    rows, _ = held_against(browser / "loop.pcapng", read_page(HOST))
     assert rows[0].seen_by == "both"
     assert "foundation 2817654186 confirms 192.168.50.42" in rows[0].reasons

@@ -122,7 +122,7 @@ class Analyzer:
         """Judge what has been seen so far."""
         state = self.state
         state.streams_dropped = self.streams.dropped
-        state.mdns_names = state.names.names(state.interfaces)
+        state.mdns_names = state.names.names()
         state.sessions = state.ice.sessions(state)
         if self.pages:
             from pcapleak.track.ice.reconcile import reconcile

@@ -142,11 +142,11 @@ def _new_foundation(renamer: Renamer, foundation: str, kind: str, protocol: str)
         foundation,
         kind,
         protocol,
-        addresses=["0.0.0.0", "::", *renamer.known],  # noqa: S104  written, nothing binds
+        addresses=map(ip_address, ("0.0.0.0", "::", *renamer.known)),  # noqa: S104  nothing binds
         tie_breakers=sorted(renamer.tie_breakers),
         networks=PRIVATE_NETWORKS if searched else (),
     ):
-        renamed = renamer.host(base.address)
+        renamed = renamer.host(str(base.address))
         return libwebrtc_foundation(kind, renamed, protocol, "", base.tie_breaker)
     for address in renamer.known:
         if foundation == aioice_foundation(kind, protocol, address):

@@ -24,6 +24,7 @@ from pcapleak.report.document import (
     Statistics,
     Time,
 )
+from pcapleak.report.webrtc import browser_entry, name_entry, page_entry, session_entry
 from pcapleak.track.state import MAX_MALFORMED, CaptureFacts, State
 from pcapleak.values.packets import Int64, Interface, Service
 from pcapleak.values.registries import LINK_TYPE_NAMES, PROTOCOL_NAMES
@@ -65,10 +66,10 @@ def assemble(
         policy=replace(judgement.policy_entry, sha256=policy.digest()),
         verdict=judgement.verdict,
         findings=sorted((*judgement.findings, *more), key=rank),
-        ice_sessions=state.sessions,
-        page_rows=state.page_rows,
-        browsers=state.ice.browsers.entries(state.sessions),
-        mdns_names=state.mdns_names,
+        ice_sessions=[session_entry(one, state.interfaces) for one in state.sessions],
+        page_rows=[page_entry(row) for row in state.page_rows],
+        browsers=[browser_entry(one) for one in state.ice.browsers.listed(state.sessions)],
+        mdns_names=[name_entry(one, state.interfaces) for one in state.mdns_names],
         flows=[flow_entry(state, judgement, int(row)) for row in listed],
         resolvers=judgement.resolvers,
         tunnels=judgement.tunnels,
@@ -153,12 +154,11 @@ def flow_entry(state: State, judgement: Judgement, row: int) -> FlowEntry:
 
 def _malformed(state: State, dissector: Dissector) -> list[Malformed]:
     """Headers and messages that contradict themselves, in the order of their frames."""
-    headers = [
+    both = sorted([*dissector.malformed, *state.malformed.entries], key=lambda entry: entry[0])
+    return [
         Malformed(frame, error.protocol, error.place, error.offset, error.reason)
-        for frame, error in dissector.malformed
+        for frame, error in both[:MAX_MALFORMED]
     ]
-    both = sorted([*headers, *state.malformed.entries], key=lambda entry: entry.frame)
-    return both[:MAX_MALFORMED]
 
 
 def _statistics(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.decode.dns.message import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
-from pcapleak.report.document import MdnsName, Time
-from pcapleak.track.sightings import Budget, Sighting, interface_label, merge_frames, see
-from pcapleak.values.packets import Context, Interface, IPAddress
+from pcapleak.track.sightings import Budget, Sighting, see
+from pcapleak.values.packets import Context, IPAddress
 
 MAX_NAMES = 20_000
 """Names remembered: about 2 kB each with their sightings, so 40 MB at the most."""
@@ -76,6 +74,15 @@ class NameRecord:
         return None if self.said is None else self.said.first_ns
 
     @property
+    def sightings(self) -> list[Sighting]:
+        """Every message that gave it an address or asked for it."""
+        seen = [sighting for sighting in (self.said, self.asked) if sighting is not None]
+        if self.said is None:
+            # Its goodbye names the address it had (RFC 6762 section 10.1).
+            seen += self.addresses.values()
+        return seen
+
+    @property
     def announcer(self) -> IPAddress | None:
         """Who gave it an address first: the IPv4 sender, if one did."""
         found = sorted(
@@ -137,11 +144,10 @@ class NameTracker:
                 if record.type == NSEC and known is not None:
                     known.nsec = True
 
-    def names(self, interfaces: Sequence[Interface] = ()) -> list[MdnsName]:
+    def names(self) -> list[NameRecord]:
         """The names browsers hide addresses by, in the order they were first seen."""
         found = [record for record in self.records.values() if record.uuid is not None]
-        entries = [_entry(record, interfaces) for record in found]
-        return sorted(entries, key=lambda entry: (entry.first_time or 0, entry.name))
+        return sorted(found, key=_first_seen)
 
     def _record(self, name: str) -> NameRecord | None:
         key = name.lower()
@@ -192,24 +198,5 @@ class NameTracker:
             known.answered += 1
 
 
-def _entry(record: NameRecord, interfaces: Sequence[Interface]) -> MdnsName:
-    seen = [sighting for sighting in (record.said, record.asked) if sighting is not None]
-    if record.said is None:
-        # Its goodbye names the address it had (RFC 6762 section 10.1).
-        seen += record.addresses.values()
-    frames, count = merge_frames(seen)
-    announcer = record.announcer
-    return MdnsName(
-        name=record.name,
-        uuid=record.uuid,
-        addresses=[str(address) for address in record.addresses],
-        announcer=None if announcer is None else str(announcer),
-        interfaces=[interface_label(interfaces, number) for number in sorted(record.interfaces)],
-        ttl_s=record.ttl_s,
-        first_time=Time(min(sighting.first_ns for sighting in seen)) if seen else None,
-        last_time=Time(max(sighting.last_ns for sighting in seen)) if seen else None,
-        goodbye=record.goodbye_ns is not None,
-        queried_by=sorted(str(asker) for asker in record.askers),
-        frames=frames,
-        frame_count=count,
-    )
+def _first_seen(record: NameRecord) -> tuple[int, str]:
+    return min((seen.first_ns for seen in record.sightings), default=0), record.name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from pcapleak.report.document import MAX_FRAMES
-from pcapleak.values.packets import Context, Interface
+from pcapleak.values.evidence import MAX_FRAMES
+from pcapleak.values.packets import Context
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -72,12 +72,3 @@ def merge_frames(sightings: Iterable[Sighting | None]) -> tuple[list[int], int]:
             frames.update(sighting.frames)
             count += sighting.count
     return sorted(frames)[:MAX_FRAMES], count
-
-
-def interface_label(interfaces: Sequence[Interface], number: int) -> str:
-    """The interface's name, or `#id` where the capture does not tell it."""
-    if number < len(interfaces):
-        name = interfaces[number].name
-        if name:
-            return name
-    return f"#{number}"

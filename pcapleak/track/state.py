@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from pcapleak.decode.ice.page_facts import PageFacts
 from pcapleak.errors import DecodeError
-from pcapleak.report.document import IceSession, Malformed, MdnsName, PageRow
 from pcapleak.track.client_hints import ClaimTracker
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.ice import IceTracker
-from pcapleak.track.names import NameTracker
+from pcapleak.track.ice.session import PageRow, Session
+from pcapleak.track.names import NameRecord, NameTracker
 from pcapleak.track.network import NetworkTracker
 from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
@@ -49,15 +49,14 @@ class MalformedLog:
 
     def __init__(self) -> None:
         self.total = 0
-        self.entries: list[Malformed] = []
+        self.entries: list[tuple[int, DecodeError]] = []
+        """Frame and error."""
 
     def add(self, frame: int, error: DecodeError) -> None:
         """Record one decode error."""
         self.total += 1
         if len(self.entries) < MAX_MALFORMED:
-            self.entries.append(
-                Malformed(frame, error.protocol, error.place, error.offset, error.reason)
-            )
+            self.entries.append((frame, error))
 
 
 @dataclass(slots=True)
@@ -83,8 +82,8 @@ class State:
     """Server names beyond what is kept."""
     streams_dropped: int = 0
     """TCP connections that were given up for want of room."""
-    sessions: list[IceSession] = field(default_factory=list)
-    mdns_names: list[MdnsName] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    mdns_names: list[NameRecord] = field(default_factory=list)
     page_rows: list[PageRow] = field(default_factory=list)
     claims: ClaimTracker = field(default_factory=ClaimTracker)
     page_facts: dict[str, PageFacts] = field(default_factory=dict)

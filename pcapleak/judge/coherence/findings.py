@@ -10,7 +10,8 @@ from pcapleak.judge.coherence.places import Place
 from pcapleak.judge.coherence.text import network, where
 from pcapleak.judge.coherence.vectors import Sign, VectorName
 from pcapleak.judge.findings.catalogue import CATALOGUE
-from pcapleak.report.document import MAX_FRAMES, Confidence, Finding, IceSession
+from pcapleak.report.document import MAX_FRAMES, Confidence, Finding, Time
+from pcapleak.track.ice.session import Session
 
 Signs = Mapping[VectorName, Sign]
 Pairs = Mapping[tuple[VectorName, VectorName], Comparison]
@@ -107,14 +108,14 @@ def _weakest(comparison: Comparison, *signs: Sign) -> Confidence:
     return max(("high", *known), key=CONFIDENCES.index)
 
 
-def shape_findings(sessions: Sequence[IceSession]) -> list[Finding]:
+def shape_findings(sessions: Sequence[Session]) -> list[Finding]:
     """PL406, once for each shape that no plain browser's candidates have."""
     entry = CATALOGUE["PL406"]
-    shapes: dict[str, list[IceSession]] = {}
+    shapes: dict[str, list[Session]] = {}
     for session in sessions:
-        shape = session.candidate_set_shape
+        shape = session.shape
         # Names that only signalling shows (Firefox's) hide addresses too.
-        sure = session.engine == "other" or session.ip_handling_mode.mode == 1
+        sure = session.engine == "other" or session.mode.mode == 1
         if shape.shape in _UNUSUAL and (sure or shape.shape != "raw-host"):
             shapes.setdefault(shape.shape, []).append(session)
     found = []
@@ -122,7 +123,7 @@ def shape_findings(sessions: Sequence[IceSession]) -> list[Finding]:
         frames = sorted(
             {frame for session in alike for one in session.candidates for frame in one.frames}
         )
-        clients = dict.fromkeys(text for session in alike for text in session.client_addresses)
+        clients = dict.fromkeys(str(one) for session in alike for one in session.client_addresses)
         found.append(
             Finding(
                 id=entry.id,
@@ -133,12 +134,12 @@ def shape_findings(sessions: Sequence[IceSession]) -> list[Finding]:
                 subject=f"{name} of {', '.join(list(clients)[:4])}",
                 message=f"The candidates are {name}: {_SHAPES[name]}.",
                 remedy=entry.remedy,
-                first_time=min((one.first_time for one in alike if one.first_time), default=None),
-                last_time=max((one.last_time for one in alike if one.last_time), default=None),
+                first_time=Time(min(one.first_ns for one in alike)),
+                last_time=Time(max(one.last_ns for one in alike)),
                 frames=frames[:MAX_FRAMES],
                 frame_count=len(frames),
                 display_filter="stun",
-                reasons=alike[0].candidate_set_shape.reasons,
+                reasons=alike[0].shape.reasons,
             )
         )
     return found

@@ -12,8 +12,9 @@ from pcapleak.judge.addresses import inside, is_public, unmapped
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
 from pcapleak.judge.coherence.zones import is_zone, zone_countries
 from pcapleak.policy.policy import Network, Policy
-from pcapleak.report.document import MAX_FRAMES, Candidate, Confidence
+from pcapleak.report.document import MAX_FRAMES, Confidence
 from pcapleak.track.client_hints import Claim, ClaimKind
+from pcapleak.track.ice.session import Candidate
 from pcapleak.track.state import State
 from pcapleak.values.packets import IPAddress
 
@@ -101,7 +102,7 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
         if len(found) >= MAX_ADDRESSES:
             break
         clients = session.client_addresses
-        if judgement.clients and not any(_is_client(judgement, ip_address(one)) for one in clients):
+        if judgement.clients and not any(_is_client(judgement, one) for one in clients):
             continue
         for candidate in session.candidates:
             address = _shown(candidate)
@@ -111,7 +112,7 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
                 where = f"told by {candidate.server}" if candidate.server else "its own packets"
                 found[address] = f"{candidate.type}, {where}"
                 frames += candidate.frames
-                hosts.update(dict.fromkeys(clients))
+                hosts.update(dict.fromkeys(map(str, clients)))
     if not found:
         return Sign("webrtc", provenance="unknown: no candidate shows a public address")
     return _seen("webrtc", found, frames)
@@ -122,10 +123,7 @@ def _shown(candidate: Candidate) -> IPAddress | None:
     hidden = candidate.type == "host" and candidate.mdns_name is not None
     if candidate.address is None or candidate.type == "relay" or hidden:
         return None
-    try:
-        return unmapped(ip_address(candidate.address))
-    except ValueError:
-        return None  # a signalled name
+    return unmapped(candidate.address)
 
 
 def _time_zone(state: State, judgement: Judgement, policy: Policy, hosts: dict[str, None]) -> Sign:

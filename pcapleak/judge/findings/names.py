@@ -151,7 +151,7 @@ def _foundations(scene: Scene) -> Iterator[Finding]:
     lines = [entry for entry in scene.state.signalling.lines()[:MAX_LINES] if _hidden(entry.line)]
     if not lines:
         return
-    ties = {int(text, 16) for session in scene.state.sessions for text in session.tie_breakers}
+    ties = {tie for session in scene.state.sessions for tie in session.tie_breakers}
     known = {
         str(address)
         for link in scene.state.ice.links

@@ -18,7 +18,8 @@ from pcapleak.judge.finding_builder import (
     rows_of,
 )
 from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
-from pcapleak.report.document import MAX_FRAMES, Finding, IceSession
+from pcapleak.report.document import MAX_FRAMES, Finding
+from pcapleak.track.ice.session import Session
 from pcapleak.values.packets import Bool, Endpoint, Service
 
 GATHER_NS = 5_000_000_000
@@ -40,7 +41,7 @@ def _enumeration(scene: Scene) -> Iterator[Finding]:
     Of one family: with a tunnel for IPv4 only, Mode 2 too has IPv6 go another way.
     """
     columns = scene.columns
-    found: dict[tuple[str, str], tuple[set[int], list[IceSession]]] = {}
+    found: dict[tuple[str, str], tuple[set[int], list[Session]]] = {}
     for session in scene.state.sessions:
         for inner, outer in _side_by_side(scene, session):
             labels = (
@@ -71,7 +72,7 @@ def _enumeration(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _side_by_side(scene: Scene, session: IceSession) -> Iterator[tuple[int, int]]:
+def _side_by_side(scene: Scene, session: Session) -> Iterator[tuple[int, int]]:
     """Flows of a session inside and outside that two sockets began at one time."""
     columns = scene.columns
     within = set(scene.inside_ids)

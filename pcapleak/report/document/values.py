@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NewType
 
+from pcapleak.track.ice.session import Engine
+from pcapleak.values.evidence import MAX_FRAMES, Confidence
+
+__all__ = [
+    "MAX_FRAMES",
+    "Confidence",
+    "Engine",
+    "Inference",
+    "Path",
+    "Role",
+    "Severity",
+    "Time",
+]
+
 Time = NewType("Time", int)
 """Nanoseconds since the epoch, UTC."""
 
-Confidence = Literal["certain", "high", "medium", "low"]
 Severity = Literal["critical", "high", "medium", "low", "info"]
 Role = Literal["physical", "tunnel", "loopback", "any", "unknown"]
 Path = Literal[
     "tunnel", "proxy", "tunnel-transport", "local", "bypass", "inside-tunnel", "unassessed"
 ]
-Engine = Literal["chromium", "firefox", "webkit", "other", "unknown"]
-
-
-MAX_FRAMES = 16
 
 
 @dataclass(slots=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 from pcapleak.decode.dns.message import DnsMessage
 from pcapleak.decode.tunnels.socks import SocksRequest
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
-from pcapleak.report.document import BrowserEntry, Engine, IceSession, Time
-from pcapleak.track.sightings import Sighting, merge_frames
+from pcapleak.track.ice.session import Engine, Session
+from pcapleak.track.sightings import Sighting
 from pcapleak.values.packets import Context, IPAddress
 
 MAX_CLIENTS = 4096
@@ -49,8 +50,19 @@ class Statement(NamedTuple):
     """What one kind of evidence says."""
 
     engine: Engine
-    how: str
-    """user-agent or service"""
+    how: Literal["user-agent", "service"]
+
+
+class Browser(NamedTuple):
+    """An engine at an address, and how it is known."""
+
+    address: IPAddress
+    statement: Statement
+    example: str
+    """The User-Agent field, or the service asked for."""
+    webrtc: bool
+    """Whether a WebRTC session of this address was seen."""
+    seen: list[Sighting]
 
 
 class Client:
@@ -98,7 +110,7 @@ class BrowserEvidence:
             if question.name[-_TAIL:].lower() in _TAILS:
                 self._host(context, question.name)
 
-    def entries(self, sessions: list[IceSession]) -> list[BrowserEntry]:
+    def listed(self, sessions: Iterable[Session]) -> list[Browser]:
         """Each engine at each address, the first `MAX_LISTED`."""
         webrtc = {address for session in sessions for address in session.client_addresses}
         found = []
@@ -107,18 +119,8 @@ class BrowserEvidence:
                 said = {s: seen for s, seen in client.statements.items() if s.engine == engine}
                 best = min(said, key=lambda statement: statement.how != "user-agent")
                 example = client.examples[best]
-                what = f"User-Agent {example!r}" if best.how == "user-agent" else f"asks {example}"
-                found.append(
-                    BrowserEntry(
-                        str(address),
-                        engine,
-                        what,
-                        str(address) in webrtc,
-                        Time(min(seen.first_ns for seen in said.values())),
-                        Time(max(seen.last_ns for seen in said.values())),
-                        *merge_frames(said.values()),
-                    )
-                )
+                seen = list(said.values())
+                found.append(Browser(address, best, example, address in webrtc, seen))
         return found[:MAX_LISTED]
 
     def _http(self, context: Context, message: HttpRequest) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from ipaddress import IPv4Address, IPv6Address
 
-from pcapleak.report.document import Candidate, Engine, Inference, Mode
 from pcapleak.track.ice.agents import SECOND, Agent, Socket
-from pcapleak.track.ice.candidate_line import Base, Wording
+from pcapleak.track.ice.predict import Base, Prediction
+from pcapleak.track.ice.session import Candidate, CandidateType, Engine, Mode
 from pcapleak.track.names import NameRecord
-from pcapleak.track.sightings import Sighting, interface_label, merge_frames
-from pcapleak.values.packets import Endpoint, Interface, IPAddress
-
-CandidateType = Literal["host", "srflx", "prflx", "relay"]
+from pcapleak.track.sightings import Sighting, merge_frames
+from pcapleak.values.evidence import Inference
+from pcapleak.values.packets import Endpoint, IPAddress
 
 GATHERED_NS = 9 * SECOND
 """libwebrtc asks a STUN server anew every 10 s; what is learned then is no new candidate."""
@@ -20,18 +19,15 @@ GATHERED_NS = 9 * SECOND
 class CandidateBuilder:
     """Builds the candidates of one local session."""
 
-    def __init__(
-        self, agent: Agent, engine: Engine, mode: Mode, interfaces: list[Interface]
-    ) -> None:
+    def __init__(self, agent: Agent, engine: Engine, mode: Mode) -> None:
         self.agent = agent
         self.engine = engine
         self.mode = mode.mode
-        self.interfaces = interfaces
         self.fragment = next(
             (fragment for socket in agent.sockets for fragment in socket.fragments), None
         )
-        self.wording = Wording(agent, engine, mode)
-        self.wildcard = self.wording.wildcard
+        self.prediction = Prediction(agent, engine, mode)
+        self.wildcard = self.prediction.wildcard
         self.found: list[Candidate] = []
         self.used: set[str] = set()
 
@@ -129,12 +125,12 @@ class CandidateBuilder:
         candidate = Candidate(
             "host",
             "udp",
-            str(address),
+            address,
             None,
-            base_address=str(address),
+            base_address=address,
             mdns_name=name.name,
             mdns_link=certainty,
-            interface=self._label(min(name.interfaces, default=0)),
+            interface=min(name.interfaces, default=0),
             username_fragment=self.fragment,
             evidence="inferred",
             frames=frames,
@@ -152,7 +148,8 @@ class CandidateBuilder:
         candidate.protocol = "tcp"
         candidate.base_port = base.local.port
         candidate.reasons = ["connectivity checks over TCP"]
-        self._finish(candidate, base, base.local.address, tcptype="active" if active else "passive")
+        candidate.tcptype = "active" if active else "passive"
+        self._finish(candidate, base, base.local.address)
 
     # Reflexive candidates
 
@@ -191,7 +188,7 @@ class CandidateBuilder:
         self, base: Base, mapped: Endpoint, server: Endpoint, seen: list[Sighting | None]
     ) -> None:
         candidate = self._candidate("srflx", base, mapped, seen)
-        candidate.server = str(server)
+        candidate.server = server
         candidate.reasons = [f"{server} answered that it saw the client at {mapped}"]
         self._relate(candidate, base.local)
         self._finish(candidate, base, mapped.address)
@@ -202,10 +199,10 @@ class CandidateBuilder:
             self.engine in ("chromium", "webkit") and self.mode != 1
         )
         if hides:
-            candidate.related_address = "::" if base.address.version == 6 else "0.0.0.0"  # noqa: S104
+            candidate.related_address = _unspecified(base.address)
             candidate.related_port = 0
         else:
-            candidate.related_address = str(base.address)
+            candidate.related_address = base.address
             candidate.related_port = base.port
 
     def _peer_reflexive(self, base: Base) -> None:
@@ -220,7 +217,6 @@ class CandidateBuilder:
                         continue
                     known.add(mapped)
                     candidate = self._candidate("prflx", base, mapped, [sighting])
-                    candidate.server = None
                     self._relate(candidate, base.local)
                     candidate.reasons = [
                         f"the peer {link.key.destination} saw its checks from here"
@@ -240,9 +236,9 @@ class CandidateBuilder:
                 seen_there: list[Sighting | None] = [link.allocates, sighting]
                 candidate = self._candidate("relay", base, allocation.relayed, seen_there)
                 candidate.protocol = "tcp" if allocation.transport == "tcp" else "udp"
-                candidate.server = str(link.key.destination)
+                candidate.server = link.key.destination
                 if self.relay_only and self.agent.names:
-                    zeros = "::" if allocation.relayed.address.version == 6 else "0.0.0.0"  # noqa: S104
+                    zeros = _unspecified(allocation.relayed.address)
                     candidate.related_address, candidate.related_port = zeros, 0
                     candidate.reasons.append(
                         "names were announced but nothing gathered by UDP: taken for relay only, "
@@ -250,7 +246,7 @@ class CandidateBuilder:
                         "alone looks the same"
                     )
                 elif allocation.mapped is not None:
-                    candidate.related_address = str(allocation.mapped.address)
+                    candidate.related_address = allocation.mapped.address
                     candidate.related_port = allocation.mapped.port
                 self._finish(candidate, base, allocation.relayed.address)
 
@@ -267,30 +263,24 @@ class CandidateBuilder:
         return Candidate(
             kind,
             "udp",
-            str(endpoint.address),
+            endpoint.address,
             endpoint.port,
-            base_address=str(base.local.address),
+            base_address=base.local.address,
             base_port=base.local.port,
-            interface=self._label(base.socket.out[0].key.interface),
+            interface=base.socket.out[0].key.interface,
             username_fragment=self.fragment,
             frames=frames,
             frame_count=count,
         )
 
-    def _label(self, number: int) -> str:
-        return interface_label(self.interfaces, number)
-
-    def _finish(
-        self,
-        candidate: Candidate,
-        base: Base | None,
-        hidden: IPAddress,
-        tcptype: str | None = None,
-    ) -> None:
-        """Fill in priority and line, and keep the candidate."""
-        self.wording.prioritise(candidate, base, hidden)
-        candidate.line = self.wording.line(candidate, base, hidden, tcptype)
+    def _finish(self, candidate: Candidate, base: Base | None, hidden: IPAddress) -> None:
+        """Fill in what the engine computes, and keep the candidate."""
+        self.prediction.complete(candidate, base, hidden)
         self.found.append(candidate)
+
+
+def _unspecified(address: IPAddress) -> IPAddress:
+    return IPv4Address(0) if address.version == 4 else IPv6Address(0)
 
 
 def _bases(sockets: list[Socket]) -> list[Base]:

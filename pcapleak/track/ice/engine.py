@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pcapleak.decode.ice.priority import read_priority
-from pcapleak.report.document import Engine, Mode
 from pcapleak.track.ice.agents import SECOND, Agent, Socket
 from pcapleak.track.ice.browsers import BrowserEvidence, Client
 from pcapleak.track.ice.hosts import Hosts
+from pcapleak.track.ice.session import Engine, Mode
 from pcapleak.values.packets import IPAddress
 
 PROXIES = frozenset({"socks", "http-connect"})

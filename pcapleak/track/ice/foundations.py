@@ -12,14 +12,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import NamedTuple
 
 import numpy as np
 
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.decode.ice.foundation import LEGACY_TYPE_NAMES, libwebrtc_foundation
-from pcapleak.values.packets import UInt32
+from pcapleak.values.packets import IPAddress, UInt32
 
 PRIVATE_NETWORKS = tuple(
     IPv4Network(text)
@@ -34,12 +34,13 @@ PRIVATE_NETWORKS = tuple(
 """RFC 1918, RFC 6598 and RFC 3927: where an address behind a `.local` name can be."""
 
 _FULL = 0xFFFF_FFFF
+_UNSPECIFIED = IPv4Address(0), IPv6Address(0)
 
 
 class Base(NamedTuple):
     """An address that gives the foundation."""
 
-    address: str
+    address: IPAddress
     tie_breaker: int | None
     """None: the unsalted form of libwebrtc before October 2022."""
     known: bool
@@ -96,7 +97,7 @@ def _prefixes(type_name: str, network: IPv4Network) -> tuple[UInt32, UInt32]:
 
 def _search(
     foundation: int, type_name: str, tail: bytes, networks: Iterable[IPv4Network]
-) -> list[str]:
+) -> list[IPv4Address]:
     """Every address of the networks that gives the foundation."""
     end = _undo(foundation ^ _FULL, tail)
     needed = {_undo(end, octet): number for number, octet in enumerate(_OCTETS)}
@@ -107,7 +108,7 @@ def _search(
         for i in np.flatnonzero(np.isin(states, wanted)).tolist():
             address = IPv4Address(int(numbers[i]) << 8 | needed[int(states[i])])
             if address in network:
-                found.append(str(address))
+                found.append(address)
     return found
 
 
@@ -120,7 +121,7 @@ def find_bases(
     type_name: str,
     protocol: str = "udp",
     *,
-    addresses: Iterable[str] = (),
+    addresses: Iterable[IPAddress] = (),
     tie_breakers: Iterable[int] = (),
     networks: Iterable[IPv4Network] = PRIVATE_NETWORKS,
 ) -> list[Base]:
@@ -138,7 +139,7 @@ def find_bases(
         for salt in salts
         for name in _spellings(type_name)
         for address in known
-        if libwebrtc_foundation(name, address, protocol, "", salt) == foundation
+        if libwebrtc_foundation(name, str(address), protocol, "", salt) == foundation
     ]
     if found:
         return list(dict.fromkeys(found))
@@ -154,7 +155,7 @@ def find_bases(
 
 
 def bases_of_line(
-    line: CandidateLine, addresses: Iterable[str], tie_breakers: Iterable[int]
+    line: CandidateLine, addresses: Iterable[IPAddress], tie_breakers: Iterable[int]
 ) -> list[Base]:
     """The addresses behind a line whose base its foundation gives away: host candidates, and
     srflx where it is not the wildcard's."""
@@ -164,6 +165,6 @@ def bases_of_line(
         line.foundation,
         line.type,
         line.transport.lower(),
-        addresses=addresses if line.type == "host" else ("0.0.0.0", "::", *addresses),  # noqa: S104
+        addresses=addresses if line.type == "host" else (*_UNSPECIFIED, *addresses),
         tie_breakers=tie_breakers,
     )

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
 from pcapleak.decode.ice.page import PageCandidate
-from pcapleak.report.document import Candidate, IceSession, Inference, PageRow
 from pcapleak.track.ice.foundations import find_bases
+from pcapleak.track.ice.session import Candidate, PageRow, Session
+from pcapleak.values.evidence import Inference
+from pcapleak.values.packets import IPAddress
 
 MAX_SEARCHES = 64
 """Foundations run backwards for one file, at about 5 ms each."""
@@ -17,7 +19,7 @@ _PLACEHOLDER = 9
 
 
 def reconcile(
-    sessions: Sequence[IceSession], pages: Mapping[str, Sequence[PageCandidate]]
+    sessions: Sequence[Session], pages: Mapping[str, Sequence[PageCandidate]]
 ) -> list[PageRow]:
     """One row for each candidate that files told, then for those that only packets show.
 
@@ -33,16 +35,7 @@ def reconcile(
         if candidate.side == "remote":
             continue
         session, match = _match(candidate, sessions, claimed)
-        row = PageRow(
-            "page" if match is None else "both",
-            path,
-            candidate.type,
-            candidate.protocol,
-            candidate.address,
-            candidate.port,
-            candidate.text,
-            session.id if session is not None else None,
-        )
+        row = PageRow(path, candidate, match, session)
         if match is not None and session is not None:
             claimed.add(id(match))
             row.reasons = _complete(match, candidate)
@@ -53,17 +46,7 @@ def reconcile(
             row.reasons += _prove(candidate, match, sessions)
         rows.append(row)
     rows += [
-        PageRow(
-            "wire",
-            None,
-            candidate.type,
-            candidate.protocol,
-            candidate.address,
-            candidate.port,
-            candidate.line,
-            session.id,
-            ["packets show it, the page did not tell it"],
-        )
+        PageRow(None, None, candidate, session, ["packets show it, the page did not tell it"])
         for session in sessions
         for candidate in session.candidates
         if id(candidate) not in claimed
@@ -72,10 +55,10 @@ def reconcile(
 
 
 def _match(
-    told: PageCandidate, sessions: Sequence[IceSession], claimed: set[int]
-) -> tuple[IceSession | None, Candidate | None]:
+    told: PageCandidate, sessions: Sequence[Session], claimed: set[int]
+) -> tuple[Session | None, Candidate | None]:
     """The candidate of a session that is the page's, the surest match first."""
-    best: tuple[int, IceSession, Candidate] | None = None
+    best: tuple[int, Session, Candidate] | None = None
     for session in sessions:
         for candidate in session.candidates:
             if id(candidate) in claimed:
@@ -94,9 +77,10 @@ def _likeness(told: PageCandidate, candidate: Candidate) -> int:
         return 0
     if told.port is not None and candidate.port not in (None, told.port):
         return 0
-    known = (candidate.mdns_name, candidate.address)
     port = told.port is not None and told.port == candidate.port
-    if told.address is not None and told.address in known:
+    address = _address(told)
+    named = told.address is not None and told.address == candidate.mdns_name
+    if named or (address is not None and address == candidate.address):
         return 4 if port else 2
     hides = told.address is None or told.address.endswith(".local")
     if not hides or (candidate.mdns_name is not None and told.address is not None):
@@ -106,12 +90,20 @@ def _likeness(told: PageCandidate, candidate: Candidate) -> int:
     return 3
 
 
+def _address(told: PageCandidate) -> IPAddress | None:
+    """The address a page tells; None for a name."""
+    try:
+        return None if told.address is None else ip_address(told.address)
+    except ValueError:
+        return None
+
+
 def _class_fits(told: PageCandidate, candidate: Candidate) -> bool:
     """Whether libwebrtc's address class in the priority, if there is one, has the family."""
     if told.priority is None or candidate.address is None:
         return True
     wanted = {30: 4, 40: 6, 50: 6}.get(told.priority >> 8 & 0xFF)
-    return wanted is None or ip_address(candidate.address).version == wanted
+    return wanted is None or candidate.address.version == wanted
 
 
 def _complete(candidate: Candidate, told: PageCandidate) -> list[str]:
@@ -128,7 +120,7 @@ def _complete(candidate: Candidate, told: PageCandidate) -> list[str]:
     if told.priority is not None and candidate.priority != told.priority:
         candidate.priority, candidate.priority_source = told.priority, "signalled"
     if told.line is not None:
-        candidate.line = told.text
+        candidate.told = told.line
     return reasons
 
 
@@ -140,9 +132,7 @@ def _unseen(told: PageCandidate) -> str:
     return "no packet left this port, and its name was not announced"
 
 
-def _prove(
-    told: PageCandidate, match: Candidate | None, sessions: Sequence[IceSession]
-) -> list[str]:
+def _prove(told: PageCandidate, match: Candidate | None, sessions: Sequence[Session]) -> list[str]:
     """What the foundation says of a host candidate's address."""
     if told.type != "host" or told.foundation is None or not told.foundation.isdecimal():
         return []
@@ -151,10 +141,14 @@ def _prove(
     hidden = told.address is None or told.address.endswith(".local")
     if not hidden:
         return []
-    ties = {int(tie, 16) for session in sessions for tie in session.tie_breakers}
+    ties = {tie for session in sessions for tie in session.tie_breakers}
     known = {address for session in sessions for address in session.client_addresses}
     bases = find_bases(
-        told.foundation, "host", told.protocol, addresses=sorted(known), tie_breakers=sorted(ties)
+        told.foundation,
+        "host",
+        told.protocol,
+        addresses=sorted(known, key=str),
+        tie_breakers=sorted(ties),
     )
     if len(bases) != 1:
         return []

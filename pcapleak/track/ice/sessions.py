@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.decode.stun.proof import prove
-from pcapleak.report.document import Candidate, CandidateSetShape, IceSession, Integrity, Time
 from pcapleak.track.ice.agents import Agent, collect_sockets, group_sockets
 from pcapleak.track.ice.candidates import CandidateBuilder
 from pcapleak.track.ice.engine import guess_engine, guess_only_browser, infer_mode
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.mdns_join import attach_names
+from pcapleak.track.ice.predict import is_wildcard
+from pcapleak.track.ice.session import Candidate, Integrity, Role, Session, SetShape
 from pcapleak.track.ice.shape import candidate_set_shape
 from pcapleak.track.ice.signalled import join_signalled, signalled_only
 from pcapleak.track.names import NameTracker
 from pcapleak.track.signalling import SignalledPassword, SignallingTracker
-from pcapleak.values.packets import Interface, IPAddress
+from pcapleak.values.packets import Endpoint, Interface, IPAddress
 
 if TYPE_CHECKING:
     from pcapleak.track.ice.tracker import IceTracker
@@ -32,14 +33,14 @@ def build_sessions(
     names: NameTracker,
     signalling: SignallingTracker,
     interfaces: list[Interface],
-) -> list[IceSession]:
+) -> list[Session]:
     """The sessions in the order they began; of equal ones the lower address first."""
     records = list(names.records.values())
     hosts = Hosts(tracker.links.values(), records, interfaces)
     agents = group_sockets(collect_sockets(tracker.links), hosts)
     agents = attach_names(agents, records, hosts)
     only = guess_only_browser(tracker.browsers)
-    sessions: list[IceSession] = []
+    sessions: list[Session] = []
     named = {
         entry.username_fragment
         for entry in signalling.lines()
@@ -56,8 +57,8 @@ def build_sessions(
             agent.names = []
         candidates: list[Candidate] = []
         if agent.local:
-            candidates = CandidateBuilder(agent, guess.engine, mode, interfaces).build()
-        shape = CandidateSetShape()
+            candidates = CandidateBuilder(agent, guess.engine, mode).build()
+        shape = SetShape()
         # Of what Firefox gathers without asking a server by UDP no packet tells, and a host
         # without IPv4 has no host candidates for its pages.
         hidden = not agent.udp if guess.engine == "firefox" else agent.is_mute and mode.mode == 2
@@ -65,18 +66,19 @@ def build_sessions(
             shape = candidate_set_shape(candidates)
         said = _Said(agent)
         sessions.append(
-            IceSession(
+            Session(
                 id=f"ice-{len(sessions) + 1}",
                 client_addresses=_client_addresses(agent),
                 engine=guess.engine,
                 engine_reason=guess.reason,
                 username_fragments=list(said.fragments),
                 peer_username_fragments=list(said.peer_fragments),
-                tie_breakers=[f"{tie:016x}" for tie in sorted(agent.tie_breakers)],
-                first_time=Time(agent.first_ns),
-                last_time=Time(agent.last_ns),
-                ip_handling_mode=mode,
-                candidate_set_shape=shape,
+                tie_breakers=sorted(agent.tie_breakers),
+                first_ns=agent.first_ns,
+                last_ns=agent.last_ns,
+                mode=mode,
+                is_wildcard=is_wildcard(agent, guess.engine, mode),
+                shape=shape,
                 candidates=candidates,
                 role=said.role,
                 checks=said.checks,
@@ -92,13 +94,13 @@ def build_sessions(
     return sessions
 
 
-def _client_addresses(agent: Agent) -> list[str]:
+def _client_addresses(agent: Agent) -> list[IPAddress]:
     addresses = dict.fromkeys(_behind_relays(agent) or agent.addresses)
     for name in agent.names:
         for address in name.addresses:
             if not address.is_unspecified:
                 addresses.setdefault(address)
-    return [str(address) for address in addresses]
+    return list(addresses)
 
 
 def _behind_relays(agent: Agent) -> list[IPAddress]:
@@ -147,7 +149,7 @@ class _Said:
         self.peer_fragments: dict[str, None] = {}
         """Those of the agents it checked."""
         self.checks = 0
-        self.nominated: dict[str, None] = {}
+        self.nominated: dict[tuple[Endpoint, Endpoint], None] = {}
         """Pairs whose nominating check was answered (RFC 8445 section 8.1.1)."""
         latest: dict[str, int] = {}
         for i, socket in enumerate(agent.checking):
@@ -162,11 +164,11 @@ class _Said:
                     latest[role] = max(latest.get(role, 0), sighting.last_ns)
             for link, back in socket.answered:
                 if link.nominated is not None and back.check_answers:
-                    self.nominated[f"{link.key.source} {link.key.destination}"] = None
+                    self.nominated[link.key.source, link.key.destination] = None
         self.role = _role(latest)
 
 
-def _role(latest: dict[str, int]) -> Literal["controlling", "controlled"] | None:
+def _role(latest: dict[str, int]) -> Role | None:
     """The role of its latest checks: a conflict (487) changes it."""
     if not latest:
         return None

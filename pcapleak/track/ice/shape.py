@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 
-from pcapleak.report.document import Candidate, CandidateSetShape
+from pcapleak.track.ice.session import Candidate, SetShape
 
 
-def candidate_set_shape(candidates: Sequence[Candidate]) -> CandidateSetShape:
+def candidate_set_shape(candidates: Sequence[Candidate]) -> SetShape:
     """Name the shape of a session's candidates."""
     kinds = {candidate.type for candidate in candidates}
     if not kinds:
-        return CandidateSetShape("none", ["no candidate was seen"])
+        return SetShape("none", ["no candidate was seen"])
     if kinds == {"relay"}:
-        return CandidateSetShape("relay-only", ["only relayed candidates"])
-    raw = [
-        candidate
-        for candidate in candidates
-        if candidate.type == "host"
-        and candidate.mdns_name is None
-        and "?.local" not in candidate.line
-    ]
+        return SetShape("relay-only", ["only relayed candidates"])
     for candidate in candidates:
         address = candidate.address
         if candidate.type != "srflx" or address is None or address != candidate.base_address:
             continue
-        if ip_address(address).version == 4:
+        if address.version == 4:
             reason = f"a server sees {address} as the interface has it: no NAT"
-            return CandidateSetShape("srflx-equals-interface", [reason])
+            return SetShape("srflx-equals-interface", [reason])
+    raw = [one for one in candidates if one.type == "host" and not _is_named(one)]
     if raw:
-        addresses = ", ".join(sorted({candidate.address or "?" for candidate in raw}))
-        return CandidateSetShape("raw-host", [f"host candidates show {addresses} itself"])
+        addresses = ", ".join(sorted({str(one.address or "?") for one in raw}))
+        return SetShape("raw-host", [f"host candidates show {addresses} itself"])
     if kinds == {"srflx"}:
-        return CandidateSetShape("srflx-only", ["no host candidate: Mode 3 or a policy"])
+        return SetShape("srflx-only", ["no host candidate: Mode 3 or a policy"])
     if kinds == {"host"}:
-        return CandidateSetShape("host-only", ["no server answered, or none was asked"])
-    return CandidateSetShape("consumer", ["hidden host addresses and what servers saw"])
+        return SetShape("host-only", ["no server answered, or none was asked"])
+    return SetShape("consumer", ["hidden host addresses and what servers saw"])
+
+
+def _is_named(candidate: Candidate) -> bool:
+    return candidate.is_hidden or candidate.mdns_name is not None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from pcapleak.decode.ice.candidate import CandidateLine, format_candidate
-from pcapleak.report.document import Candidate, IceSession, Inference, Mode, Time
+from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.track.ice.foundations import bases_of_line
+from pcapleak.track.ice.session import Candidate, Mode, Session
 from pcapleak.track.ice.shape import candidate_set_shape
 from pcapleak.track.sightings import Budget
 from pcapleak.track.signalling import SignalledLine
+from pcapleak.values.evidence import Inference
 from pcapleak.values.packets import IPAddress
 
 _TYPES = frozenset({"host", "srflx", "prflx", "relay"})
@@ -22,7 +23,7 @@ MAX_JOINED = 256
 """Lines of one username fragment that are joined; each is held against those before it."""
 
 
-def join_signalled(sessions: Iterable[IceSession], lines: Iterable[SignalledLine]) -> None:
+def join_signalled(sessions: Iterable[Session], lines: Iterable[SignalledLine]) -> None:
     """Complete the sessions' candidates by the lines that were signalled for them."""
     by_fragment: dict[str, list[SignalledLine]] = {}
     for entry in lines:
@@ -37,9 +38,7 @@ def join_signalled(sessions: Iterable[IceSession], lines: Iterable[SignalledLine
                 _prove(session, _join(session, entry), entry.line, budget)
 
 
-def signalled_only(
-    sessions: Iterable[IceSession], lines: Iterable[SignalledLine]
-) -> list[IceSession]:
+def signalled_only(sessions: Iterable[Session], lines: Iterable[SignalledLine]) -> list[Session]:
     """Sessions of which nothing but a client's own lines was seen: recorded where the signalling
     passes and WebRTC does not, or never begun. Those with packets are `sessions`."""
     known = {fragment for session in sessions for fragment in session.username_fragments}
@@ -56,26 +55,26 @@ def signalled_only(
 
 def _unseen(
     fragment: str | None, sender: IPAddress, entries: list[SignalledLine], budget: Budget
-) -> IceSession:
-    session = IceSession(
+) -> Session:
+    session = Session(
         id="",
-        client_addresses=[str(sender)],
+        client_addresses=[sender],
         engine="unknown",
         engine_reason="nothing but its signalling was seen",
+        first_ns=min(entry.seen.first_ns for entry in entries),
+        last_ns=max(entry.seen.last_ns for entry in entries),
         username_fragments=[] if fragment is None else [fragment],
-        first_time=Time(min(entry.seen.first_ns for entry in entries)),
-        last_time=Time(max(entry.seen.last_ns for entry in entries)),
     )
     for entry in entries:
         _prove(session, _join(session, entry), entry.line, budget)
-    session.candidate_set_shape = candidate_set_shape(session.candidates)
+    session.shape = candidate_set_shape(session.candidates)
     if any(candidate.mdns_name for candidate in session.candidates):
         reason = "signalled a host candidate behind a `.local` name"
-        session.ip_handling_mode = Mode(2, "high", [reason])
+        session.mode = Mode(2, "high", [reason])
     return session
 
 
-def _join(session: IceSession, entry: SignalledLine) -> Candidate:
+def _join(session: Session, entry: SignalledLine) -> Candidate:
     """The candidate a line speaks of, completed by it."""
     line = entry.line
     frame = entry.seen.frames[0]
@@ -95,7 +94,7 @@ def _join(session: IceSession, entry: SignalledLine) -> Candidate:
     if candidate.priority != line.priority:
         candidate.priority = line.priority
         candidate.priority_source = "signalled"
-    candidate.line = format_candidate(line)
+    candidate.told = line
     candidate.reasons.append(said)
     return candidate
 
@@ -106,7 +105,7 @@ def _same(candidate: Candidate, line: CandidateLine) -> bool:
         return False
     if candidate.port is not None and candidate.port != line.port:
         return False
-    if line.address.lower() in (candidate.mdns_name, candidate.address):
+    if line.ip == candidate.address if line.ip else line.address.lower() == candidate.mdns_name:
         return True
     hidden = candidate.mdns_name is None and line.address.lower().endswith(".local")
     return hidden and candidate.port == line.port and _family_fits(candidate, line)
@@ -118,20 +117,19 @@ def _family_fits(candidate: Candidate, line: CandidateLine) -> bool:
     if candidate.address is None:
         return False
     wanted = {30: 4, 40: 6, 50: 6}.get(line.priority >> 8 & 0xFF)
-    return wanted is None or ip_address(candidate.address).version == wanted
+    return wanted is None or candidate.address.version == wanted
 
 
 def _signalled(entry: SignalledLine) -> Candidate:
     line = entry.line
-    named = line.ip is None
     return Candidate(
         line.type,  # type: ignore[arg-type]
         "tcp" if line.transport.lower() == "tcp" else "udp",
-        None if named else line.address,
+        line.ip,
         line.port,
-        related_address=line.related_address,
+        related_address=_address(line.related_address),
         related_port=line.related_port,
-        mdns_name=line.address.lower() if named else None,
+        mdns_name=line.address.lower() if line.ip is None else None,
         username_fragment=entry.username_fragment,
         evidence="signalled",
         frames=list(entry.seen.frames),
@@ -140,14 +138,13 @@ def _signalled(entry: SignalledLine) -> Candidate:
     )
 
 
-def _prove(session: IceSession, candidate: Candidate, line: CandidateLine, budget: Budget) -> None:
+def _prove(session: Session, candidate: Candidate, line: CandidateLine, budget: Budget) -> None:
     """Let the foundation confirm, or find, the address behind a name."""
     if candidate.type != "host" or not candidate.mdns_name or not budget.left:
         return
     budget.left -= 1
-    ties = [int(tie, 16) for tie in session.tie_breakers]
     known = [address for address in (candidate.address, *session.client_addresses) if address]
-    bases = bases_of_line(line, known, ties)
+    bases = bases_of_line(line, known, session.tie_breakers)
     if len(bases) != 1:
         return
     (base,) = bases
@@ -156,3 +153,10 @@ def _prove(session: IceSession, candidate: Candidate, line: CandidateLine, budge
     reason = f"foundation {line.foundation} {how} {base.address}, with {salt}"
     candidate.address = candidate.address or base.address
     candidate.mdns_link = Inference("certain" if base.known else "high", [reason])
+
+
+def _address(text: str | None) -> IPAddress | None:
+    try:
+        return None if text is None else ip_address(text)
+    except ValueError:
+        return None  # a name

@@ -13,9 +13,9 @@ from pcapleak.decode.tunnels.socks import SocksRequest
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
-from pcapleak.report.document import IceSession
 from pcapleak.track.ice.browsers import BrowserEvidence
 from pcapleak.track.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
+from pcapleak.track.ice.session import Session
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.names import NameTracker
 from pcapleak.track.relays import RelayTable
@@ -81,7 +81,7 @@ class IceTracker:
         else:
             self.browsers.add(context, message)
 
-    def sessions(self, seen: Seen) -> list[IceSession]:
+    def sessions(self, seen: Seen) -> list[Session]:
         """The sessions as they stand, in the order they began."""
         return build_sessions(self, seen.names, seen.signalling, seen.interfaces)
 

@@ -1,11 +1,11 @@
-"""A candidate's priority and line, as its engine computes and writes them."""
+"""A candidate's priority and foundation, as its engine computes them."""
 
 from __future__ import annotations
 
 from pcapleak.decode.ice.foundation import libwebrtc_foundation
 from pcapleak.decode.ice.priority import libwebrtc_priority
-from pcapleak.report.document import Candidate, Engine, Mode
 from pcapleak.track.ice.agents import Agent, Socket
+from pcapleak.track.ice.session import Candidate, Engine, Mode
 from pcapleak.track.names import NameRecord
 from pcapleak.values.packets import IPAddress
 
@@ -41,20 +41,35 @@ class Base:
         return min(seen) & 0xFF_FFFF if seen else None
 
 
-class Wording:
-    """How one session's engine words its candidates."""
+def is_wildcard(agent: Agent, engine: Engine, mode: Mode) -> bool:
+    """Whether the agent's sockets are bound to no address, and it hides the one that its
+    packets have: libwebrtc in modes 2 and 3 of RFC 8828."""
+    networks = {info.id for link in agent.links for info in link.networks}
+    undecided = mode.mode is None and networks == {0}
+    return engine in ("chromium", "webkit") and (mode.mode in (2, 3) or undecided)
+
+
+class Prediction:
+    """What one session's engine computes for its candidates."""
 
     def __init__(self, agent: Agent, engine: Engine, mode: Mode) -> None:
         self.agent = agent
         self.engine = engine
         self.mode = mode.mode
-        networks = {info.id for link in agent.links for info in link.networks}
-        self.wildcard = engine in ("chromium", "webkit") and (
-            mode.mode in (2, 3) or (mode.mode is None and networks == {0})
-        )
-        """Its sockets are bound to no address, and it hides the one its packets have."""
+        self.wildcard = is_wildcard(agent, engine, mode)
 
-    def prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
+    def complete(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
+        """Fill in what follows from the engine: `address` is what the candidate's class and
+        foundation are computed of."""
+        self._prioritise(candidate, base, address)
+        candidate.foundation = self._foundation(candidate, address)
+        hides = self.engine == "firefox" or self.wildcard
+        candidate.is_hidden = hides and candidate.type == "host" and candidate.mdns_name is None
+        if self.mode == 1 and base is not None:
+            networks = [info for link in base.links for info in link.networks]
+            candidate.network = networks[0] if networks else None
+
+    def _prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
         """Fill in the priority: from a check's PRIORITY, whose lower bits are the candidate's,
         or by libwebrtc's formula; Firefox's rank of an interface is in checks alone."""
         over_tcp = candidate.protocol == "tcp" or (
@@ -96,70 +111,21 @@ class Wording:
             return 0 if address.version == 6 else 1
         return None
 
-    def line(
-        self, candidate: Candidate, base: Base | None, hidden: IPAddress, tcptype: str | None
-    ) -> str:
-        """The line as the page would read it, with `?` for what packets do not show."""
-        firefox = self.engine == "firefox"
-        address = candidate.mdns_name or candidate.address or "?"
-        if candidate.type == "host" and candidate.mdns_name is None and (firefox or self.wildcard):
-            address = "?.local"
-        protocol = candidate.protocol.upper() if firefox else candidate.protocol
-        words = [
-            f"candidate:{self._foundation(candidate, hidden)}",
-            _component(candidate.priority),
-            protocol,
-            _or_open(candidate.priority),
-            address,
-            _or_open(candidate.port),
-            "typ",
-            candidate.type,
-        ]
-        if candidate.type != "host":
-            words += ["raddr", candidate.related_address or "?"]
-            words += ["rport", _or_open(candidate.related_port)]
-        if tcptype is not None:
-            words += ["tcptype", tcptype]
-        if self.engine in ("chromium", "webkit"):
-            words += ["generation", "0", "ufrag", candidate.username_fragment or "?"]
-            if self.wildcard or self.mode == 4:
-                words += ["network-cost", "999"]
-            elif self.mode == 1:
-                words += self._network(base)
-        return " ".join(words)
-
-    def _network(self, base: Base | None) -> list[str]:
-        links = base.links if base is not None else []
-        for link in links:
-            for info in link.networks:
-                cost = ["network-cost", str(info.cost)] if info.cost else []
-                return ["network-id", str(info.id), *cost]
-        return ["network-id", "?"]
-
-    def _foundation(self, candidate: Candidate, hidden: IPAddress) -> str:
+    def _foundation(self, candidate: Candidate, hidden: IPAddress) -> str | None:
         """libwebrtc's foundation follows from the base and the tie-breaker of the checks."""
         ties = self.agent.tie_breakers
         if self.engine not in ("chromium", "webkit") or len(ties) != 1:
-            return "?"
+            return None
         if candidate.type == "host":
             base: object = hidden
         elif candidate.type == "srflx":
             base = candidate.related_address
         else:
-            return "?"
+            return None
         (tie,) = ties
         return libwebrtc_foundation(
             candidate.type, str(base), candidate.protocol, "", tie_breaker=tie
         )
-
-
-def _or_open(value: int | None) -> str:
-    return "?" if value is None else str(value)
-
-
-def _component(priority: int | None) -> str:
-    """256 - component are the low bits (RFC 8445 section 5.1.2.1)."""
-    return "1" if priority is None else str(256 - (priority & 0xFF))
 
 
 def _address_class(address: IPAddress) -> int:
