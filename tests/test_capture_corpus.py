@@ -47,7 +47,8 @@ def manifest() -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [row for row in rows if not row["file"].endswith(".snoop")]
 
 
 ROWS = manifest()
@@ -89,7 +90,7 @@ def tshark_frames(tshark: str, path: Path) -> dict[int, tuple[int, int, str]]:
 
 def test_lengths_and_times_equal_tsharks(corpus: Path, tshark: str) -> None:
     """Packet by packet, on a sample of each container."""
-    pcapng = [row["file"] for row in ROWS if row["file"].endswith(("ng", "gz", "snoop"))]
+    pcapng = [row["file"] for row in ROWS if row["file"].endswith(("ng", "gz"))]
     pcap = [row["file"] for row in ROWS if row["file"].endswith("pcap")]
     compared = 0
     for name in (*pcapng[::6], *pcap[::30]):

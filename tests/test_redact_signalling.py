@@ -1,4 +1,4 @@
-"""Redaction of what signalling says: SIP, XMPP, HTTP and WebSocket, whole and cut anyhow."""
+"""Redaction of what signalling says: SIP, HTTP and WebSocket, whole and cut anyhow."""
 
 from __future__ import annotations
 
@@ -13,28 +13,23 @@ from builders import CLIENT, ETH0, STUN, WEB, Recording, checksum, of, udp_packe
 from hypothesis import given
 from hypothesis import strategies as st
 from test_redact import KEY, facts
-from test_signalling import INVITE, JINGLE, RINGING, SDP, STREAM
+from test_signalling import INVITE, RINGING, SDP
 
 import pcapleak
 from pcapleak.capture import open_capture
 from pcapleak.decode.ice.candidate import find_candidates
 from pcapleak.decode.ice.foundation import libwebrtc_foundation
 from pcapleak.decode.web.sip import decode_sip
-from pcapleak.decode.web.xmpp import find_jingle_candidates
 from pcapleak.redact import Renamer, redact_capture
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.dialogue import redact_dialogue
-from pcapleak.redact.signalling import redact_sip, redact_stanza
-from pcapleak.redact.text import redact_candidate, redact_program, redact_text
+from pcapleak.redact.signalling import redact_sip
+from pcapleak.redact.text import redact_program, redact_text
 from pcapleak.redact.web import MAX_BODY, Web
 
 SECRETS = (
     "192.0.2.9", "203.0.113.7", "aB3d", "example.com", "juliet", "asd88fgpdd777uzjYhagZg", "bob",
     "el0747fg11", "0747",
-)  # fmt: skip
-SDP_IN_XML = (
-    b"<message to='juliet@example.com'><sdp>" + SDP.encode().replace(b"\r", b"")
-    + b"</sdp></message>"
 )  # fmt: skip
 JSON = json.dumps({"type": "offer", "sdp": SDP, "from": "juliet@example.com"}).encode()
 BARE = json.dumps(
@@ -87,8 +82,6 @@ SDP_ANSWER = (
 STREAMS: dict[str, tuple[bytes, ...]] = {
     "SIP": (INVITE, RINGING),
     "SIP, two messages": (INVITE + b"\r\n\r\n" + INVITE.replace(b"50000", b"50002"), RINGING),
-    "XMPP with Jingle": (STREAM, b"<stream:stream from='x'>", JINGLE),
-    "XMPP with a description": (STREAM, b"<stream:stream from='x'>", SDP_IN_XML),
     "HTTP": (post(SDP.encode()), ANSWER),
     "HTTP, gzip": (
         post(gzip.compress(SDP.encode()), "application/sdp", "Content-Encoding: gzip"),
@@ -147,27 +140,6 @@ def test_signalling_over_tcp_keeps_its_candidates_and_nobodys_name(
     assert not [word for word in SECRETS if word.encode() in written]
     document = pcapleak.analyze(tmp_path / "before.pcapng").document
     assert document.ice_sessions, "the recording shows no candidates"
-
-
-def test_tls_behind_starttls_keeps_its_hello(tmp_path: Path) -> None:
-    """With another name in it."""
-    name = b"chat.example.org"
-    sni = b"\0\0" + (len(name) + 5).to_bytes(2, "big") + (len(name) + 3).to_bytes(2, "big")
-    sni += b"\0" + len(name).to_bytes(2, "big") + name
-    body = b"\3\3" + bytes(32) + b"\0\0\2\x13\1\1\0" + len(sni).to_bytes(2, "big") + sni
-    hello = b"\1" + len(body).to_bytes(3, "big") + body
-    recording = Recording()
-    recording.tcp(
-        0, ETH0, CLIENT, 40000, WEB, 5222,
-        STREAM + b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-        b"<stream:stream from='x'><proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-        b"\x16\3\1" + len(hello).to_bytes(2, "big") + hello,
-    )  # fmt: skip
-    written = same(recording.write(tmp_path / "before.pcapng"), tmp_path)
-    assert name not in written
-    renamed = Renamer(KEY).host("chat.example.org")
-    assert len(renamed) == len(name)
-    assert renamed.encode() in written
 
 
 @pytest.mark.parametrize("name", [name for name in STREAMS if "WebSocket" not in name])
@@ -256,23 +228,11 @@ def test_sip_keeps_its_shape() -> None:
         assert word not in bytes(canvas.out).decode().lower()
 
 
-def test_jingle_keeps_its_candidates_up_to_renaming() -> None:
-    renamer = Renamer(KEY)
-    before = list(find_jingle_candidates(JINGLE.decode()))
-    made = redact_stanza(renamer, JINGLE)
-    assert list(find_jingle_candidates(bytes(made.out).decode())) == [
-        redact_candidate(renamer, line) for line in before
-    ]
-    assert len(before) == 2
-    assert not [word for word in SECRETS if word.encode() in made.out]
-
-
 @pytest.mark.parametrize("old", [False, True])
-@pytest.mark.parametrize("carrier", ["SIP", "XMPP"])
 def test_a_foundation_proves_the_renamed_address_as_it_did_the_old(
-    carrier: str, old: bool, tmp_path: Path
+    old: bool, tmp_path: Path
 ) -> None:
-    """An address behind a name that only its foundation gives away: PL304, by any carrier."""
+    """An address behind a name that only its foundation gives away: PL304."""
     tie_breaker = 0x0123_4567_89AB_CDEF
     attributes = b"\0\6\0\x09abcd:aB3d\0\0\0\x80\x2a\0\x08" + tie_breaker.to_bytes(8, "big")
     check = b"\0\1\0\x1c\x21\x12\xa4\x42" + b"t" * 12 + attributes
@@ -280,19 +240,10 @@ def test_a_foundation_proves_the_renamed_address_as_it_did_the_old(
         "local" if old else "host", "192.168.50.77", "udp", "", tie_breaker
     )
     name = "8773f5da-c35a-4929-bed5-66dca721fda2.local"
-    if carrier == "SIP":
-        line = f"a=candidate:{foundation} 1 udp 2113937151 {name} 50000 typ host ufrag aB3d\r\n"
-        said = f"INVITE sip:b@x SIP/2.0\r\nContent-Length: {len(line)}\r\n\r\n{line}".encode()
-        turns: tuple[bytes, ...] = (said,)
-    else:
-        said = (
-            f"<iq><transport xmlns='urn:x' ufrag='aB3d'><candidate component='1' ip='{name}'"
-            f" foundation='{foundation}' port='50000' priority='2113937151' protocol='udp'"
-            " type='host'/></transport></iq>"
-        ).encode()
-        turns = (STREAM, b"<stream:stream from='x'>", said)
+    line = f"a=candidate:{foundation} 1 udp 2113937151 {name} 50000 typ host ufrag aB3d\r\n"
+    said = f"INVITE sip:b@x SIP/2.0\r\nContent-Length: {len(line)}\r\n\r\n{line}".encode()
     recording = Recording()
-    recording.tcp(0, ETH0, CLIENT, 40000, WEB, 5060, *turns)
+    recording.tcp(0, ETH0, CLIENT, 40000, WEB, 5060, said)
     recording.udp(50, ETH0, CLIENT, 50000, STUN, 3478, check)
     before = recording.write(tmp_path / "before.pcapng")
     same(before, tmp_path)
@@ -387,4 +338,3 @@ def test_any_damage_is_redacted_without_failing(stream: bytes, data: st.DataObje
     assert sum(size for size, _ in pieces) == len(damaged)
     assert sum(len(canvas.out) for _, canvas in pieces) < 3 * len(damaged) + 500
     redact_sip(Renamer(KEY), bytes(damaged))
-    redact_stanza(Renamer(KEY), bytes(damaged))

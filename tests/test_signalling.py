@@ -1,4 +1,4 @@
-"""Candidates that SIP and XMPP carry in clear."""
+"""Candidates that SIP carries in clear."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stream_support import Talk, read
 
-from pcapleak.decode.ice.candidate import format_candidate
 from pcapleak.decode.web.sip import SipMessage, decode_sip, looks_like_sip
-from pcapleak.decode.web.xmpp import XmppStanza, find_jingle_candidates
 from pcapleak.errors import DecodeError
 from pcapleak.explain.messages import decode_capture
 from pcapleak.policy.policy import Policy
@@ -32,25 +30,6 @@ INVITE = (
     f"l: {len(SDP)}\r\n\r\n{SDP}"
 ).encode()
 RINGING = b"SIP/2.0 180 Ringing\r\nContent-Length: 0\r\n\r\n"
-
-STREAM = b"<?xml version='1.0'?><stream:stream to='example.com' xmlns='jabber:client'>"
-JINGLE = (
-    b"<iq type='set' to='juliet@example.com'><jingle xmlns='urn:xmpp:jingle:1'>"
-    b'<transport xmlns="urn:xmpp:jingle:transports:ice-udp:1" pwd="asd88fgpdd777uzjYhagZg"'
-    b' ufrag="aB3d">'
-    b"<candidate component='1' foundation='1' generation='0' id='el0747fg11' ip='192.0.2.9'"
-    b" network='1' port='8998' priority='2130706431' protocol='udp' type='host'/>"
-    b"<candidate component='1' foundation='2' generation='0' id='y3s2b30v3r' ip='203.0.113.7'"
-    b" network='1' port='45664' priority='1694498815' protocol='udp' rel-addr='192.0.2.9'"
-    b" rel-port='8998' type='srflx'/>"
-    b"<candidate component='1' ip='192.0.2.9' port='10000' id='no foundation'/>"
-    b"</transport></jingle></iq>"
-)
-JINGLE_LINES = (
-    "candidate:1 1 udp 2130706431 192.0.2.9 8998 typ host generation 0 network-id 1 ufrag aB3d",
-    "candidate:2 1 udp 1694498815 203.0.113.7 45664 typ srflx raddr 192.0.2.9 rport 8998"
-    " generation 0 network-id 1 ufrag aB3d",
-)
 
 
 def candidates(document: Document) -> list[Candidate]:
@@ -87,33 +66,6 @@ def test_a_body_beyond_all_measure_ends_no_run() -> None:
     huge = INVITE.replace(f"l: {len(SDP)}".encode(), b"l: 99999999")
     reading = read(Talk().open().say(0, huge).say(0, INVITE))
     assert reading.kinds == ["DecodeError", "SipMessage"]
-
-
-def test_jingle_in_an_xmpp_stream_gives_candidates(tmp_path: Path) -> None:
-    recording = Recording()
-    recording.tcp(0, ETH0, CLIENT, 40000, WEB, 5222, STREAM, b"<stream:stream from='x'>", JINGLE)
-    document = judged(recording, Policy(), tmp_path)
-    assert [one.line for one in candidates(document)] == list(JINGLE_LINES)
-    assert all("signalled over xmpp in frame 5" in one.reasons for one in candidates(document))
-    assert document.flows[0].services == ["xmpp"]
-
-
-def test_starttls_hands_the_stream_to_tls() -> None:
-    hello = (
-        bytes.fromhex("160301002f0100002b0303") + bytes(32) + bytes.fromhex("000002130101000000")
-    )
-    talk = Talk().open().say(0, STREAM + b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-    talk.say(1, b"<stream:stream a='b'><proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-    reading = read(talk.say(0, hello))
-    assert reading.services & Service.XMPP
-    assert reading.kinds == ["XmppStanza", "XmppStanza", "ClientHello"]
-
-
-def test_xml_that_is_no_xmpp_is_nobodys() -> None:
-    assert (
-        read(Talk().open().say(0, b"<?xml version='1.0'?><soap:Envelope>" + b"x" * 400)).events
-        == []
-    )
 
 
 def test_a_line_read_twice_in_one_message_counts_once(tmp_path: Path) -> None:
@@ -161,14 +113,3 @@ def test_any_datagram_is_sip_or_a_decode_error(data: bytes) -> None:
     else:
         assert (message.method is None) != (message.status is None)
         assert looks_like_sip(data) or message.method not in ("INVITE", "REGISTER")
-
-
-@given(st.text(alphabet="<>='\" transportcandidate1ufrag/-ip", max_size=400))
-def test_any_text_may_be_searched_for_jingle(text: str) -> None:
-    for line in find_jingle_candidates("<transport ufrag='a'>" + text):
-        assert format_candidate(line)
-
-
-def test_what_xmpp_says_is_kept_as_written() -> None:
-    reading = read(Talk().open().say(0, STREAM).say(0, JINGLE))
-    assert reading.messages == [XmppStanza(STREAM + JINGLE)]

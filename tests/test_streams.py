@@ -590,7 +590,7 @@ def test_bytes_recorded_before_their_syn_are_read() -> None:
 @given(
     st.sampled_from(np.flatnonzero(~OPENS).tolist()),
     st.binary(max_size=80),
-    st.sampled_from(sorted({*METHODS, *SIP_STARTS, b"<?xml", b"\x16\x03\x01", bytes(8)})),
+    st.sampled_from(sorted({*METHODS, *SIP_STARTS, b"\x16\x03\x01", bytes(8)})),
 )
 def test_no_stream_that_is_read_begins_with_a_byte_that_opens_none(
     first: int, rest: bytes, begin: bytes
@@ -601,5 +601,5 @@ def test_no_stream_that_is_read_begins_with_a_byte_that_opens_none(
 
 
 def test_every_text_that_opens_a_stream_begins_with_a_byte_that_may() -> None:
-    for text in (*METHODS, RESPONSE, *SIP_STARTS, b"<?xml", b" <stream:stream ", GREETING, hello()):
+    for text in (*METHODS, RESPONSE, *SIP_STARTS, GREETING, hello()):
         assert OPENS[text[0]], text

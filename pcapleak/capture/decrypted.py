@@ -28,7 +28,7 @@ MAX_PARTS = 64
 MAX_CLAIMS = 256
 """Different header fields kept: at most 16 kB each, so 4 MB."""
 
-_CHANNELS = ("websocket", "http2", "http3", "http", "sip", "xmpp")
+_CHANNELS = ("websocket", "http2", "http3", "http", "sip")
 _FILTER = f"(ip || ipv6) && (tcp || udp) && (tls || quic) && ({' || '.join((*_CHANNELS, 'sdp'))})"
 _PREFERENCES = {"tcp.reassemble_out_of_order": "TRUE"}
 
@@ -59,7 +59,7 @@ class DecryptedText(NamedTuple):
     source: Endpoint
     destination: Endpoint
     channel: str
-    """websocket, http2, http3, http, sip or xmpp; or the name of the header field"""
+    """websocket, http2, http3, http or sip; or the name of the header field"""
     text: bytes
 
 

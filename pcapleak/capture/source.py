@@ -13,7 +13,6 @@ from pcapleak.capture.batches import rows_of
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.pcap import MAGICS, read_pcap
 from pcapleak.capture.pcapng import SECTION_MAGIC, read_pcapng
-from pcapleak.capture.snoop import SNOOP_MAGIC, read_snoop
 from pcapleak.capture.stream import FileStream, Unpacker, compression_of, not_a_capture
 from pcapleak.capture.window import MappedWindow, StreamWindow, Window
 from pcapleak.errors import CaptureError
@@ -64,7 +63,7 @@ class CaptureSource:
 
     @property
     def format(self) -> str:
-        """pcap, nanosecond pcap, modified pcap, pcapng or snoop, with any compression."""
+        """pcap, nanosecond pcap, modified pcap or pcapng, with any compression."""
         return self._facts.format
 
     @property
@@ -231,8 +230,6 @@ def _reader(magic: bytes) -> Callable[..., Iterator[RecordBatch]] | None:
         return read_pcapng
     if magic[:4] in MAGICS:
         return read_pcap
-    if magic.startswith(SNOOP_MAGIC):
-        return read_snoop
     return None
 
 

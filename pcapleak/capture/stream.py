@@ -241,6 +241,6 @@ def not_a_capture(path: str, start: bytes) -> CaptureError:
         return CaptureError(path, "is text, not a capture", "give the capture file itself")
     return CaptureError(
         path,
-        "is not a capture pcapleak knows (pcap, pcapng, snoop)",
+        "is not a capture pcapleak knows (pcap, pcapng)",
         "convert it with editcap -F pcapng, if Wireshark reads it",
     )

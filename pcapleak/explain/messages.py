@@ -31,7 +31,6 @@ from pcapleak.decode.web.quic_hellos import QuicHellos
 from pcapleak.decode.web.sip import SipMessage, decode_sip
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.decode.web.websocket import WebSocketMessage
-from pcapleak.decode.web.xmpp import XmppStanza
 from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
 from pcapleak.explain.credentials import Credential, Credentials
@@ -61,7 +60,6 @@ _PROTOCOL_OF: dict[type, str] = {
     HttpResponse: "http",
     WebSocketMessage: "websocket",
     SipMessage: "sip",
-    XmppStanza: "xmpp",
 }
 
 PROTOCOLS = tuple(

@@ -38,7 +38,6 @@ from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.decode.web.websocket import WebSocketMessage
-from pcapleak.decode.web.xmpp import XmppStanza
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Endpoint
 
@@ -178,8 +177,6 @@ def summarise(message: object) -> str:
             return f"HTTP {message.status} {message.reason}"
         case SipMessage():
             return f"SIP {message.method or message.status} {message.target}"
-        case XmppStanza():
-            return f"XMPP, {len(message.payload)} bytes"
         case WebSocketMessage():
             return f"WebSocket {message.kind}, {len(message.payload)} bytes"
         case DecodeError():

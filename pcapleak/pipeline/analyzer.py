@@ -30,7 +30,6 @@ from pcapleak.decode.web.quic_hellos import QuicHellos
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.decode.web.websocket import WebSocketMessage
-from pcapleak.decode.web.xmpp import XmppStanza
 from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
 from pcapleak.judge import Judgement, judge
@@ -201,7 +200,7 @@ class Analyzer:
                 self._name(context, str(message.destination))
             elif isinstance(message, HttpRequest) and message.server_name:
                 self._name(context, message.server_name)
-        elif isinstance(message, WebSocketMessage | SipMessage | XmppStanza):
+        elif isinstance(message, WebSocketMessage | SipMessage):
             state.signalling.add(context, message)
             state.claims.add(context, message)
         elif isinstance(message, DhcpMessage | RouterAdvertisement):
@@ -235,7 +234,6 @@ _KINDS = {
     HttpResponse: "http",
     WebSocketMessage: "websocket",
     SipMessage: "sip",
-    XmppStanza: "xmpp",
     DhcpMessage: "dhcp",
     RouterAdvertisement: "router-advertisement",
     ClientHello: "tls-hello",

@@ -10,19 +10,17 @@ from pcapleak.decode.tunnels.socks import parse_login, parse_methods, parse_repl
 from pcapleak.decode.web.http import MAX_HEAD, looks_like_http
 from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
 from pcapleak.decode.web.tls import looks_like_tls
-from pcapleak.decode.web.xmpp import MAX_STANZA, opens_xmpp, parse_stanza
 from pcapleak.errors import DecodeError
 from pcapleak.redact.canvas import Canvas, Piece, blank
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.hello import redact_tls, same_length_host
 from pcapleak.redact.names import Renamer
-from pcapleak.redact.signalling import redact_sip, redact_stanza
+from pcapleak.redact.signalling import redact_sip
 
 _COOKIE = b"\x21\x12\xa4\x42"
 _DNS = 53
 _SOCKS_ANSWER, _PREAMBLE = b"\5\0", 16
 """A proxy's first answer, and how far into its side it may stand: some say something before."""
-_STANZAS = (b"<iq", b"<message", b"<presence")
 _KEEP_ALIVE = re.compile(rb"[\r\n]+")
 _MAX_LAYERS = 4
 """A proxy in a proxy in a proxy, and what it carries."""
@@ -35,7 +33,6 @@ def opening_wanted(data: bytes | bytearray, ports: tuple[int, int]) -> bool:
         _stun_at(data, 0)
         or _framed_at(data, 0)
         or looks_like_sip(data)
-        or data.lstrip()[:1] == b"<"
         or looks_like_http(data)
         or looks_like_tls(data)
         or data[:2] == b"\x16\x03"
@@ -54,7 +51,6 @@ def resumes(data: bytes, ports: tuple[int, int]) -> bool:
         or _framed_at(data, 0)
         or looks_like_sip(data)
         or looks_like_http(data)
-        or data.startswith(_STANZAS)
         or (_DNS in ports and len(data) >= 14)
     )
 
@@ -84,8 +80,6 @@ def _dialogue(
         yield from _framed(datagrams, data)
     elif looks_like_sip(data):
         yield from _sip(datagrams, data)
-    elif opens_xmpp(data) or data.startswith(_STANZAS):
-        yield from _xmpp(datagrams, data)
     elif looks_like_http(data):
 
         def tunnel(data: bytes, peer: bytes, port: int | None) -> Iterator[Piece]:
@@ -188,23 +182,6 @@ def _sip(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
             return
         yield min(end, len(data)) - at, made
         at = end
-
-
-def _xmpp(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
-    """Stanzas, up to where TLS begins: its first byte is none that XML may have."""
-    tls = data.find(b"\x16\x03")
-    end = len(data) if tls < 0 else tls
-    at = 0
-    while at < end:
-        try:
-            found = parse_stanza(data[at : min(at + MAX_STANZA, end)])
-        except DecodeError:
-            return
-        size = end - at if found is None else found[1]
-        yield size, redact_stanza(datagrams.renamer, data[at : at + size])
-        at += size
-    if tls >= 0:
-        yield len(data) - tls, redact_tls(datagrams.renamer, data[tls:])
 
 
 def _number(data: bytes) -> Canvas:

@@ -10,7 +10,6 @@ from pcapleak.decode.ice.terms import ice_passwords
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.websocket import WebSocketMessage
-from pcapleak.decode.web.xmpp import XmppStanza, find_jingle_candidates
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.packets import Context, Endpoint
 
@@ -39,7 +38,7 @@ class SignalledLine:
     sender: Endpoint
     receiver: Endpoint
     channel: str
-    """http, http2, http3, websocket, sip or xmpp"""
+    """http, http2, http3, websocket or sip"""
     username_fragment: str | None
     """The line's own, or that of the description it stands in."""
     own: bool
@@ -66,8 +65,6 @@ def signalled_text(message: object) -> tuple[str, bytes] | None:
         return "websocket", message.payload
     if isinstance(message, SipMessage):
         return "sip", message.body
-    if isinstance(message, XmppStanza):
-        return "xmpp", message.payload
     return None
 
 
@@ -103,7 +100,7 @@ class SignallingTracker:
             text = unquote_plus(text)
         fragments = set(_UFRAG.findall(text))
         description = fragments.pop() if len(fragments) == 1 else None
-        for line in dict.fromkeys((*find_candidates(text), *find_jingle_candidates(text))):
+        for line in dict.fromkeys(find_candidates(text)):
             known = self._lines.get(line)
             if known is not None:
                 known.seen.add(context)

@@ -303,7 +303,6 @@ class Service(IntFlag):
     L2TP = 1 << 28
     WS_DISCOVERY = 1 << 29
     SIP = 1 << 30
-    XMPP = 1 << 31
 
 
 class Context(NamedTuple):

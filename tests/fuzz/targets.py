@@ -40,7 +40,6 @@ from pcapleak.decode.web.quic import decode_quic
 from pcapleak.decode.web.sip import decode_sip
 from pcapleak.decode.web.tls import decode_client_hello, parse_hello_records
 from pcapleak.decode.web.websocket import parse_frame_header
-from pcapleak.decode.web.xmpp import find_jingle_candidates, parse_stanza
 from pcapleak.dissect.icmp import decode_icmp_quote
 from pcapleak.errors import CaptureError, DecodeError, PcapleakError
 from pcapleak.explain.candidate import explain_candidate
@@ -253,7 +252,6 @@ def text(data: bytes) -> None:
     redact_text(renamer(), data)
     page = data.decode("utf-8", "replace")
     read_page(page)
-    list(find_jingle_candidates(page))
 
 
 def in_file(use: Callable[[Path], None], head: bytes = b"") -> Target:
@@ -344,7 +342,6 @@ TARGETS: dict[str, Target] = {
     "quic": decoder(decode_quic),
     "rtp": decoder(decode_rtp),
     "sip": decoder(decode_sip),
-    "xmpp": decoder(parse_stanza),
     "socks": decoder(decode_socks_udp, parse_request, parse_login, lambda d: parse_reply(d, 5)),
     "tls": decoder(parse_hello_records, decode_client_hello),
     "wireguard": decoder(decode_wireguard),

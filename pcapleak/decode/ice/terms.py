@@ -56,26 +56,17 @@ def username_fragments(username: str) -> tuple[str, str] | None:
 
 
 _SDP = re.compile(rb"ice-(ufrag|pwd):([A-Za-z0-9+/]{4,256})")
-_JINGLE = re.compile(rb"<transport\s([^<>]{1,2000})>")
-_JINGLE_PART = re.compile(rb"""\b(ufrag|pwd)\s?=\s?["']([A-Za-z0-9+/]{4,256})["']""")
 
 
 def ice_passwords(text: bytes) -> dict[str, str]:
     """The passwords of a description by username fragment: SDP's (RFC 8839 section 5.4), plain,
-    in JSON or in a form's field, and Jingle's (XEP-0176)."""
+    in JSON or in a form's field. Of half a description nothing can be told."""
     if b"pwd" not in text:
         return {}
     if b"ice-pwd%3" in text:
         text = unquote_to_bytes(text)
     text = text.replace(b"\\/", b"/")
-    passwords = _paired(_SDP.findall(text))
-    for transport in _JINGLE.findall(text):
-        passwords |= _paired(_JINGLE_PART.findall(transport))
-    return passwords
-
-
-def _paired(parts: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """One pair for each media section; of half a description nothing can be told."""
+    parts = _SDP.findall(text)
     fragments = [value.decode() for name, value in parts if name == b"ufrag"]
     passwords = [value.decode() for name, value in parts if name == b"pwd"]
     return dict(zip(fragments, passwords, strict=True)) if len(fragments) == len(passwords) else {}

@@ -16,7 +16,6 @@ from pcapleak.decode.web.http import HttpRequest, HttpResponse
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.decode.web.websocket import WebSocketMessage
-from pcapleak.decode.web.xmpp import XmppStanza
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Context, Direction, Endpoint, Packets, Service
 
@@ -31,7 +30,6 @@ StreamMessage = (
     | HttpResponse
     | WebSocketMessage
     | SipMessage
-    | XmppStanza
     | ClientHello
     | OpenVpnMessage
 )

@@ -1,11 +1,9 @@
-"""Readers of SIP and XMPP streams."""
+"""Readers of SIP streams."""
 
 from __future__ import annotations
 
 from pcapleak.decode.streams.connection import Connection
-from pcapleak.decode.streams.readers import TlsReader
 from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
-from pcapleak.decode.web.xmpp import opens_xmpp, parse_stanza
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Service
 
@@ -43,26 +41,3 @@ class SipReader:
         head = parse_sip_head(data)
         if head is not None:
             connection.emit(way, head[0]._replace(body=data[head[1] :]), Service.SIP)
-
-
-class XmppReader:
-    """Stanzas, until STARTTLS hides them (RFC 6120 section 5)."""
-
-    certain = True
-
-    def read(self, connection: Connection, way: int, data: bytes) -> int:
-        """See `Reader`."""
-        found = parse_stanza(data)
-        if found is None:
-            return 0
-        connection.emit(way, found[0], Service.XMPP)
-        if found[0].starts_tls:
-            connection.follow(TlsReader())
-        return found[1]
-
-    def resumes(self, data: bytes) -> bool:
-        """Where a segment begins with an element or a stream."""
-        return data.startswith((b"<iq", b"<message", b"<presence")) or opens_xmpp(data) is True
-
-    def read_cut(self, connection: Connection, way: int, data: bytes) -> None:
-        """See `Reader`."""

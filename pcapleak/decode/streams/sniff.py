@@ -7,7 +7,7 @@ import numpy as np
 from pcapleak.decode.dns.message import decode_dns
 from pcapleak.decode.streams.connection import Connection, Reader
 from pcapleak.decode.streams.readers import DnsReader, OpenVpnReader, TlsReader
-from pcapleak.decode.streams.signalling import SipReader, XmppReader
+from pcapleak.decode.streams.signalling import SipReader
 from pcapleak.decode.streams.socks import SocksReader
 from pcapleak.decode.streams.stun import StunReader, begins_framed, begins_stun
 from pcapleak.decode.streams.web import HttpReader
@@ -16,7 +16,6 @@ from pcapleak.decode.tunnels.socks import parse_methods, parse_request
 from pcapleak.decode.web.http import METHODS, RESPONSE, looks_like_http
 from pcapleak.decode.web.sip import looks_like_sip
 from pcapleak.decode.web.tls import looks_like_tls
-from pcapleak.decode.web.xmpp import opens_xmpp
 from pcapleak.errors import DecodeError
 from pcapleak.values.registries import SIP_STARTS
 
@@ -27,8 +26,8 @@ ENOUGH = 10
 
 OPENS = np.zeros(256, np.bool_)
 """The first bytes of the streams that are read, DNS and STUN aside: a length below 1024, SOCKS,
-TLS, and the texts of SIP, HTTP and XMPP."""
-OPENS[[0, 1, 2, 3, 4, 5, 0x16, *b" \t\n\r\v\f<", *range(ord("A"), ord("Z") + 1)]] = True
+TLS, and the texts of SIP and HTTP."""
+OPENS[[0, 1, 2, 3, 4, 5, 0x16, *range(ord("A"), ord("Z") + 1)]] = True
 
 
 class Opening:
@@ -67,8 +66,6 @@ def recognise_opening(data: bytes, ports: tuple[int, int]) -> Reader | None:
         return StunReader(framed=True)
     if looks_like_sip(data):
         return SipReader()
-    if (xmpp := opens_xmpp(data)) is not False:
-        return XmppReader() if xmpp else MORE
     if looks_like_http(data):
         return HttpReader()
     if DNS_PORT in ports:
