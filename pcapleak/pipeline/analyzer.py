@@ -100,6 +100,7 @@ class Analyzer:
         self._count(tallies)
         flow, forward = self.state.flows.update(packets)
         self.state.flows.mark(flow, services)
+        self.state.windows.update(packets, flow, forward, self.state.flows)
         events: list[Event] = [
             *self.datagrams.update(packets, flow, forward, decoder),
             *self.streams.update(packets, flow, forward, self.state.flows, begins),

@@ -15,6 +15,7 @@ from pcapleak.track.network import NetworkTracker
 from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.tunnels import TunnelTracker
+from pcapleak.track.windows import WindowTracker
 from pcapleak.values.packets import DeviceChange, Encapsulation, Interface
 
 MAX_MALFORMED = 1000
@@ -74,6 +75,7 @@ class State:
     network: NetworkTracker
     signalling: SignallingTracker
     malformed: MalformedLog
+    windows: WindowTracker = field(default_factory=WindowTracker)
     messages: dict[str, int] = field(default_factory=dict)
     """Decoded messages by protocol."""
     server_names: dict[int, str] = field(default_factory=dict)

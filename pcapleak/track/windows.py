@@ -1,0 +1,230 @@
+"""Payload by time window, host and direction: what carriers are compared with insides by.
+
+Only the hosts with most bytes are kept, in a number of windows that does not grow: windows
+become twice as long where a recording outgrows them. What is kept depends on the packets and
+their order alone, not on how they came in batches.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pcapleak.track.flows.index import grown
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, address_of, words_of
+
+WINDOWS = 256
+"""Windows kept: from 0.27 s each, one minute of recording, to whatever the recording spans."""
+FIRST_SHIFT = 28
+"""A window is 2 to the power of this many nanoseconds at first."""
+HOSTS = 1024
+"""Hosts with windows: 8 kB each, so 8 MB at the most."""
+KEPT = 512
+"""Hosts that keep theirs at the end of an epoch: those with most bytes."""
+EPOCH = 1 << 16
+"""Packets after which the small hosts are forgotten."""
+
+SENT, SENT_PACKETS, RECEIVED, RECEIVED_PACKETS = range(4)
+
+_NONE = -1
+_LOOPBACK_4 = np.uint64(127)
+
+
+class HostKey(NamedTuple):
+    """A host as one interface shows it. On the loopback addresses, which all programs share,
+    each port is one of its own; elsewhere `port` is 0."""
+
+    interface: int
+    address: IPAddress
+    port: int = 0
+
+
+class HostWindows(NamedTuple):
+    """What one host sent and received, by window."""
+
+    sent: Int64
+    """Payload bytes of its packets: what follows their transport header."""
+    sent_packets: Int64
+    received: Int64
+    received_packets: Int64
+    is_whole: bool
+    """Whether these windows hold all of it, from its first packet on."""
+
+
+class WindowTracker:
+    """Counts payload bytes and packets for hosts and windows."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, int, int, int, int], int] = {}
+        self._ends: Int64 = np.zeros((1 << 12, 2), np.int64)
+        """By flow: the numbers of orig and resp."""
+        self._flows = 0
+        self._totals: Int64 = np.zeros(1 << 12, np.int64)
+        """By host: payload sent and received since the beginning."""
+        self._slots: Int64 = np.full(1 << 12, _NONE, np.int64)
+        """By host: its row among the cells, -1 for none."""
+        self._held: Int64 = np.full(HOSTS, _NONE, np.int64)
+        """By row of the cells: the host that has it."""
+        self._free = HOSTS
+        self._cells: Int64 = np.zeros((64, WINDOWS, 4), np.int64)
+        self._first = 0
+        self._last = 0
+        """The numbers of the first and last window, counted since 1970."""
+        self._shift = FIRST_SHIFT
+        self._packets = 0
+
+    @property
+    def width_ns(self) -> int:
+        """How long a window is."""
+        return 1 << self._shift
+
+    @property
+    def start_ns(self) -> int:
+        """When the first window begins."""
+        return self._first << self._shift
+
+    def update(self, packets: Packets, flow: Int64, forward: Bool, flows: FlowTable) -> None:
+        """Count `packets`, of the flows that the table gave them. Packets inside other ones are
+        counted with those."""
+        self._enter(flows)
+        outer = np.flatnonzero(packets.encapsulation == 0)
+        for rows in self._epochs(outer):
+            self._span(packets.ts_ns[rows])
+            self._count(packets, rows, self._ends[flow[rows]], forward[rows])
+            self._packets += len(rows)
+            if self._packets % EPOCH == 0:
+                self._forget()
+
+    def windows(self, key: HostKey) -> HostWindows | None:
+        """What a host sent and received; None where it was not seen, or was too small to keep."""
+        hi, lo = words_of(key.address)
+        number = self._numbers.get((key.interface, key.address.version, hi, lo, key.port))
+        if number is None or self._slots[number] < 0:
+            return None
+        cells = self._cells[self._slots[number]]
+        sent, packets, received, received_packets = (cells[:, column] for column in range(4))
+        whole = int(sent.sum() + received.sum()) == int(self._totals[number])
+        return HostWindows(sent, packets, received, received_packets, whole)
+
+    def hosts(self, interfaces: list[int]) -> list[tuple[HostKey, int]]:
+        """The kept hosts of some interfaces with their payload in all, largest first."""
+        wanted = set(interfaces)
+        found = [
+            (HostKey(interface, address_of(version, hi, lo), port), int(self._totals[number]))
+            for (interface, version, hi, lo, port), number in self._numbers.items()
+            if interface in wanted and self._slots[number] >= 0
+        ]
+        return sorted(found, key=lambda one: (-one[1], int(one[0].address), one[0].port))
+
+    def _enter(self, flows: FlowTable) -> None:
+        """Number the ends of flows that are new."""
+        known, size = self._flows, len(flows)
+        if size == known:
+            return
+        if size > len(self._ends):
+            self._ends = grown(self._ends, 1 << (size - 1).bit_length())
+        new = slice(known, size)
+        version = flows.version[new]
+        interface = flows.interface[new].tolist()
+        sides = (
+            (flows.orig_hi[new], flows.orig_lo[new], flows.orig_port[new]),
+            (flows.resp_hi[new], flows.resp_lo[new], flows.resp_port[new]),
+        )
+        for column, (hi, lo, port) in enumerate(sides):
+            looped = np.where(version == 4, lo >> np.uint64(24) == _LOOPBACK_4, lo == np.uint64(1))
+            looped &= hi == 0
+            shown = np.where(looped, port, 0).tolist()
+            keys = zip(interface, version.tolist(), hi.tolist(), lo.tolist(), shown, strict=True)
+            self._ends[new, column] = [self._number(key) for key in keys]
+        self._flows = size
+
+    def _number(self, key: tuple[int, int, int, int, int]) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._numbers)
+            room = len(self._totals)
+            if number == room:
+                self._totals = grown(self._totals, room * 2)
+                self._slots = grown(self._slots, room * 2)
+                self._slots[room:] = _NONE
+        return number
+
+    def _epochs(self, rows: Int64) -> list[Int64]:
+        """`rows` cut where an epoch ends."""
+        if not len(rows):
+            return []
+        left = EPOCH - self._packets % EPOCH
+        return np.split(rows, range(left, len(rows), EPOCH))
+
+    def _span(self, times: Int64) -> None:
+        """Make the windows reach over `times`."""
+        low, high = int(times.min()) >> self._shift, int(times.max()) >> self._shift
+        if self._packets == 0:
+            self._first = self._last = low
+        low, high = min(low, self._first), max(high, self._last)
+        while high - low >= WINDOWS:
+            self._double()
+            low, high = low >> 1, high >> 1
+        if low < self._first:
+            self._cells = np.roll(self._cells, self._first - low, axis=1)
+        self._first, self._last = low, high
+
+    def _double(self) -> None:
+        """Join windows by twos."""
+        joined = np.zeros_like(self._cells)
+        places = (self._first + np.arange(WINDOWS) >> 1) - (self._first >> 1)
+        for window in range(WINDOWS):
+            joined[:, places[window]] += self._cells[:, window]
+        self._cells = joined
+        self._first >>= 1
+        self._shift += 1
+
+    def _count(self, packets: Packets, rows: Int64, ends: Int64, forward: Bool) -> None:
+        source = np.where(forward, ends[:, 0], ends[:, 1])
+        destination = np.where(forward, ends[:, 1], ends[:, 0])
+        size = packets.payload_declared[rows]
+        np.add.at(self._totals, source, size)
+        np.add.at(self._totals, destination, size)
+        self._place(source, destination)
+        window = (packets.ts_ns[rows] >> self._shift) - self._first
+        cells = self._cells.reshape(-1)
+        for host, column in ((source, SENT), (destination, RECEIVED)):
+            slot = self._slots[host]
+            kept = np.flatnonzero(slot >= 0)
+            place = (slot[kept] * WINDOWS + window[kept]) * 4 + column
+            np.add.at(cells, place, size[kept])
+            np.add.at(cells, place + 1, 1)
+
+    def _place(self, source: Int64, destination: Int64) -> None:
+        """Give rows to hosts that have none, in the order they come, while there are any."""
+        if not self._free:
+            return
+        hosts = np.stack((source, destination), axis=1).reshape(-1)
+        hosts = hosts[self._slots[hosts] < 0]
+        if not len(hosts):
+            return
+        numbers, first = np.unique(hosts, return_index=True)
+        # A host that had a row before and lost it starts anew.
+        new = numbers[np.argsort(first)][: self._free]
+        slots = np.flatnonzero(self._held < 0)[: len(new)]
+        need = int(slots[-1]) + 1
+        if need > len(self._cells):
+            self._cells = grown(self._cells, min(HOSTS, 1 << (need - 1).bit_length()))
+        self._held[slots] = new
+        self._slots[new] = slots
+        self._cells[slots] = 0
+        self._free -= len(new)
+
+    def _forget(self) -> None:
+        """Take the rows of all but the largest hosts."""
+        held = np.flatnonzero(self._held >= 0)
+        if len(held) <= KEPT:
+            return
+        numbers = self._held[held]
+        order = np.lexsort((numbers, -self._totals[numbers]))
+        small = held[order[KEPT:]]
+        self._slots[self._held[small]] = _NONE
+        self._held[small] = _NONE
+        self._free += len(small)
