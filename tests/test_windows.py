@@ -94,7 +94,7 @@ def test_windows_do_not_depend_on_how_packets_come_in_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(windows, "EPOCH", 512)
-    monkeypatch.setattr(windows, "HOSTS", 64)
+    monkeypatch.setattr(windows, "MAX_HOSTS", 64)
     monkeypatch.setattr(windows, "KEPT", 16)
     rows = many(4000)
     whole = track(rows)
@@ -106,8 +106,8 @@ def test_windows_join_when_the_recording_outgrows_them() -> None:
     tracker = track(rows, 9)
     found = tracker.windows(host(2))
     assert found is not None and found.received.sum() == 10 * len(rows)
-    assert tracker.width_ns * windows.WINDOWS >= 3600 * SECOND
-    assert np.count_nonzero(found.received) > windows.WINDOWS / 3
+    assert tracker.width_ns * windows.MAX_WINDOWS >= 3600 * SECOND
+    assert np.count_nonzero(found.received) > windows.MAX_WINDOWS / 3
 
 
 def test_a_packet_from_before_the_first_one_has_its_window() -> None:
@@ -124,7 +124,7 @@ def test_the_largest_hosts_keep_their_windows_among_thousands(
     tracker = track(rows, 5)
     found = tracker.windows(host(2))
     assert found is not None and found.is_whole and found.received.sum() == 1200 * 20_000
-    assert len(tracker.hosts([0])) <= windows.HOSTS
+    assert len(tracker.hosts([0])) <= windows.MAX_HOSTS
     late = tracker.windows(host(100 + 19_999))
     assert late is None or late.received.sum() <= 1
 

@@ -15,11 +15,11 @@ from pcapleak.track.flows.index import grown
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, address_of, words_of
 
-WINDOWS = 256
+MAX_WINDOWS = 256
 """Windows kept: from 0.27 s each, one minute of recording, to whatever the recording spans."""
 FIRST_SHIFT = 28
 """A window is 2 to the power of this many nanoseconds at first."""
-HOSTS = 1024
+MAX_HOSTS = 1024
 """Hosts with windows: 8 kB each, so 8 MB at the most."""
 KEPT = 512
 """Hosts that keep theirs at the end of an epoch: those with most bytes."""
@@ -65,10 +65,10 @@ class WindowTracker:
         """By host: payload sent and received since the beginning."""
         self._slots: Int64 = np.full(1 << 12, _NONE, np.int64)
         """By host: its row among the cells, -1 for none."""
-        self._held: Int64 = np.full(HOSTS, _NONE, np.int64)
+        self._held: Int64 = np.full(MAX_HOSTS, _NONE, np.int64)
         """By row of the cells: the host that has it."""
-        self._free = HOSTS
-        self._cells: Int64 = np.zeros((64, WINDOWS, 4), np.int64)
+        self._free = MAX_HOSTS
+        self._cells: Int64 = np.zeros((64, MAX_WINDOWS, 4), np.int64)
         self._first = 0
         self._last = 0
         """The numbers of the first and last window, counted since 1970."""
@@ -164,7 +164,7 @@ class WindowTracker:
         if self._packets == 0:
             self._first = self._last = low
         low, high = min(low, self._first), max(high, self._last)
-        while high - low >= WINDOWS:
+        while high - low >= MAX_WINDOWS:
             self._double()
             low, high = low >> 1, high >> 1
         if low < self._first:
@@ -174,8 +174,8 @@ class WindowTracker:
     def _double(self) -> None:
         """Join windows by twos."""
         joined = np.zeros_like(self._cells)
-        places = (self._first + np.arange(WINDOWS) >> 1) - (self._first >> 1)
-        for window in range(WINDOWS):
+        places = (self._first + np.arange(MAX_WINDOWS) >> 1) - (self._first >> 1)
+        for window in range(MAX_WINDOWS):
             joined[:, places[window]] += self._cells[:, window]
         self._cells = joined
         self._first >>= 1
@@ -193,7 +193,7 @@ class WindowTracker:
         for host, column in ((source, SENT), (destination, RECEIVED)):
             slot = self._slots[host]
             kept = np.flatnonzero(slot >= 0)
-            place = (slot[kept] * WINDOWS + window[kept]) * 4 + column
+            place = (slot[kept] * MAX_WINDOWS + window[kept]) * 4 + column
             np.add.at(cells, place, size[kept])
             np.add.at(cells, place + 1, 1)
 
@@ -211,7 +211,7 @@ class WindowTracker:
         slots = np.flatnonzero(self._held < 0)[: len(new)]
         need = int(slots[-1]) + 1
         if need > len(self._cells):
-            self._cells = grown(self._cells, min(HOSTS, 1 << (need - 1).bit_length()))
+            self._cells = grown(self._cells, min(MAX_HOSTS, 1 << (need - 1).bit_length()))
         self._held[slots] = new
         self._slots[new] = slots
         self._cells[slots] = 0
