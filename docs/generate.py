@@ -171,16 +171,17 @@ def _type(entry: dict[str, Any]) -> str:
 
 def policy_page() -> str:
     """`policy.md`: the options and the file that say what should have held."""
-    from pcapleak.cli.options import PANEL
-    from pcapleak.policy.file import TEMPLATE
+    from pcapleak.policy.fields import POLICY
+    from pcapleak.policy.file import policy_template
 
     analyze = dict(_commands("pcapleak", get_command(app)))["pcapleak analyze"]
     options = [
         _option(parameter)
         for parameter in analyze.params
-        if getattr(parameter, "rich_help_panel", None) == PANEL
+        if getattr(parameter, "rich_help_panel", None) == POLICY
     ]
-    return "\n".join([POLICY_INTRODUCTION, *options, "", POLICY_FILE, TEMPLATE.rstrip(), "```", ""])
+    template = policy_template().rstrip()
+    return "\n".join([POLICY_INTRODUCTION, *options, "", POLICY_FILE, template, "```", ""])
 
 
 POLICY_INTRODUCTION = """# Policies

@@ -38,7 +38,7 @@ def geo(
     from pcapleak.judge.coherence.assess import place_entry
     from pcapleak.judge.coherence.databases import system_databases
     from pcapleak.judge.coherence.places import Atlas
-    from pcapleak.policy.policy import parse_address
+    from pcapleak.policy.parsers import parse_address
     from pcapleak.report.shape import to_data
 
     asked = [parse_address(text, "geo") for text in addresses]

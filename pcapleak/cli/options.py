@@ -2,155 +2,72 @@
 
 from __future__ import annotations
 
-from functools import partial
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from pcapleak.policy.policy import Policy
-
-PANEL = "Policy (inferred from the capture where not given)"
-
-_rule = partial(typer.Option, rich_help_panel=PANEL)
-_coherence = partial(
-    typer.Option, rich_help_panel="Coherence (does the address fit the rest of the story?)"
-)
+from pcapleak.policy.fields import POLICY, Field, keyword, options
+from pcapleak.policy.policy import Policy
 
 
-class PolicyOptions(NamedTuple):
-    """Each field is an option."""
+class PolicyOptions:
+    """An option for a policy file, and one for each row of the table of fields."""
 
-    policy_file: Annotated[
-        Path | None,
-        _rule("--policy", metavar="FILE", help="A TOML policy file."),
-    ] = None
-    proxy: Annotated[
-        list[str] | None,
-        _rule(
-            "--proxy",
-            metavar="URL",
-            help="A proxy that should carry everything, as socks5://HOST:PORT or http://HOST:PORT.",
-        ),
-    ] = None
-    tunnel: Annotated[
-        list[str] | None,
-        _rule("--tunnel", metavar="IFACE", help="A tunnel's interface, wg0 say."),
-    ] = None
-    vpn_endpoint: Annotated[
-        list[str] | None,
-        _rule(
-            "--vpn-endpoint",
-            metavar="HOST:PORT",
-            help="A VPN server, the one public address a tunnel may reach.",
-        ),
-    ] = None
-    exit_ip: Annotated[
-        list[str] | None,
-        _rule(
-            "--exit-ip",
-            metavar="ADDRESS",
-            help="The address the tunnel or proxy shows to the world: seeing it is no leak.",
-        ),
-    ] = None
-    client: Annotated[
-        list[str] | None,
-        _rule("--client", metavar="ADDRESS", help="An address of the client."),
-    ] = None
-    lan: Annotated[
-        list[str] | None,
-        _rule("--lan", metavar="CIDR", help="A local network to talk to freely."),
-    ] = None
-    resolver: Annotated[
-        list[str] | None,
-        _rule("--resolver", metavar="ADDRESS", help="A DNS resolver that may be asked outside."),
-    ] = None
-    allow: Annotated[
-        list[str] | None,
-        _rule(
-            "--allow",
-            metavar="RULE",
-            help="Traffic meant to go outside, as HOST, CIDR, HOST:PORT, HOST:PORT/udp or *:PORT.",
-        ),
-    ] = None
-    strict: Annotated[
-        bool,
-        _rule("--strict", help="With a proxy, TCP beside it is a leak."),
-    ] = False
-    require: Annotated[
-        list[str] | None,
-        _rule(
-            "--require",
-            metavar="KIND",
-            help="No verdict of `no leak` unless this traffic was seen:"
-            " stun, dns, ipv6, quic, tcp or mdns.",
-        ),
-    ] = None
-    no_infer: Annotated[
-        bool,
-        _rule("--no-infer", help="Judge by what is given and nothing else."),
-    ] = False
-    timezone: Annotated[
-        str | None,
-        _coherence(
-            "--timezone",
-            metavar="ZONE",
-            help="The client's time zone as pages read it, Europe/Berlin say.",
-        ),
-    ] = None
-    language: Annotated[
-        list[str] | None,
-        _coherence(
-            "--language",
-            metavar="TAG",
-            help="A language the browser asks for, de-DE say, most wanted first.",
-        ),
-    ] = None
-    geo_db: Annotated[
-        list[str] | None,
-        _coherence(
-            "--geo-db",
-            metavar="FILE",
-            help="A MaxMind-format database, asked before the system's and the embedded tables.",
-        ),
-    ] = None
-    geo_map: Annotated[
-        list[str] | None,
-        _coherence(
-            "--geo-map",
-            metavar="FILE",
-            help="A TOML file that gives ranges a place, for laboratories and teaching.",
-        ),
-    ] = None
+    def __init__(self, **given: Any) -> None:
+        self._file: Path | None = given.pop("policy_file")
+        self._options = Policy.from_options(
+            **{keyword(row): _value(row, given[_name(row)]) for row in options(Policy)}
+        )
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """Each option, as Typer reads it."""
+        file = typer.Option(
+            "--policy", metavar="FILE", help="A TOML policy file.", rich_help_panel=POLICY
+        )
+        return [
+            _parameter("policy_file", Path | None, file, None),
+            *map(_option, options(Policy)),
+        ]
 
     def read(self) -> Policy:
         """The file's policy with the options' added to it.
 
         Raises `PolicyError` naming the key or option and how to mend it.
         """
-        from pcapleak.policy.policy import Policy
+        if self._file is None:
+            return _with_places(self._options)
+        return _with_places(Policy.from_toml(self._file).merged(self._options))
 
-        options = Policy.from_options(
-            proxy=self.proxy or (),
-            tunnel=self.tunnel or (),
-            vpn_endpoint=self.vpn_endpoint or (),
-            exit_ip=self.exit_ip or (),
-            client=self.client or (),
-            lan=self.lan or (),
-            resolver=self.resolver or (),
-            allow=self.allow or (),
-            strict=self.strict,
-            require=self.require or (),
-            infer=not self.no_infer,
-            timezone=self.timezone,
-            language=self.language or (),
-            geo_db=self.geo_db or (),
-            geo_map=self.geo_map or (),
+
+def _name(row: Field) -> str:
+    assert row.option is not None
+    return row.option.removeprefix("--").replace("-", "_")
+
+
+def _value(row: Field, given: Any) -> Any:
+    """An option's value; a switch turns its default over."""
+    return given != row.default if row.parse is None else given
+
+
+def _option(row: Field) -> Parameter:
+    if row.parse is None:
+        kind: object = bool
+        option = typer.Option(row.option, help=row.help, rich_help_panel=row.panel)
+    else:
+        kind = list[str] | None if row.many else str | None
+        option = typer.Option(
+            row.option, metavar=row.metavar, help=row.help, rich_help_panel=row.panel
         )
-        if self.policy_file is None:
-            return _with_places(options)
-        return _with_places(Policy.from_toml(self.policy_file).merged(options))
+    return _parameter(_name(row), kind, option, False if kind is bool else None)
+
+
+def _parameter(name: str, kind: object, option: object, default: object) -> Parameter:
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
 
 
 def _with_places(policy: Policy) -> Policy:

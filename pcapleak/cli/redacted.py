@@ -5,20 +5,25 @@ Nothing of the originals can get into such a report, because it is made from red
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import replace
-from ipaddress import ip_network
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcapleak.errors import PcapleakError
+from pcapleak.policy.fields import COHERENCE, rows
+from pcapleak.policy.parsers import parse_interface
+from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel
+from pcapleak.values.packets import Endpoint
 
 if TYPE_CHECKING:
-    from pcapleak.policy.policy import Network, Policy, Rule
     from pcapleak.redact import Renamer
     from pcapleak.report.document import Document
-    from pcapleak.values.packets import Endpoint
+
+Owner = TypeVar("Owner", Policy, Tunnel, Proxy)
 
 PLACES = ("PL401", "PL402", "PL403", "PL404", "PL405", "PL406")
 """Findings about where addresses are, which renamed ones are not."""
@@ -48,41 +53,47 @@ def redacted(
 
 def renamed_policy(renamer: Renamer, policy: Policy) -> Policy:
     """The policy with every address and interface renamed; places and languages are left out."""
+    return _renamed_rows(renamer, policy)
 
-    def networks(given: tuple[Network, ...]) -> tuple[Network, ...]:
-        return tuple(_network(renamer, network) for network in given)
 
-    def endpoint(given: Endpoint) -> Endpoint:
-        return given._replace(address=renamer.address(given.address))
+def _renamed_rows(renamer: Renamer, owner: Owner) -> Owner:
+    changed: dict[str, Any] = {}
+    for name, row in rows(type(owner)).items():
+        value = getattr(owner, name)
+        if row.panel == COHERENCE:
+            changed[name] = row.default
+        elif row.parse is parse_interface:
+            changed[name] = _each(renamer.interface, value)
+        else:
+            changed[name] = _each(partial(_renamed, renamer), value)
+    return replace(owner, **changed)
 
-    return replace(
-        policy,
-        tunnels=tuple(
-            replace(
-                tunnel,
-                interface=tunnel.interface and renamer.interface(tunnel.interface),
-                endpoints=tuple(_rule(renamer, rule) for rule in tunnel.endpoints),
-                addresses=networks(tunnel.addresses),
-                resolvers=tuple(map(renamer.address, tunnel.resolvers)),
-                exits=networks(tunnel.exits),
-                routes=networks(tunnel.routes),
-            )
-            for tunnel in policy.tunnels
-        ),
-        proxies=tuple(
-            replace(proxy, endpoint=endpoint(proxy.endpoint), exits=networks(proxy.exits))
-            for proxy in policy.proxies
-        ),
-        exits=networks(policy.exits),
-        clients=networks(policy.clients),
-        lans=networks(policy.lans),
-        resolvers=tuple(map(renamer.address, policy.resolvers)),
-        allow=tuple(_rule(renamer, rule) for rule in policy.allow),
-        timezone=None,
-        languages=(),
-        geo_databases=(),
-        geo_maps=(),
-    )
+
+def _each(rename: Callable[[Any], Any], value: Any) -> Any:
+    """A row's value with `rename` done to each of many, or to the one."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(map(rename, value))
+    return rename(value)
+
+
+def _renamed(renamer: Renamer, value: Any) -> Any:
+    match value:
+        case Tunnel():
+            return _renamed_rows(renamer, value)
+        case Proxy():
+            return _renamed_rows(renamer, value)
+        case Endpoint():
+            return value._replace(address=renamer.address(value.address))
+        case Rule():
+            return _rule(renamer, value)
+        case IPv4Address() | IPv6Address():
+            return renamer.address(value)
+        case IPv4Network() | IPv6Network():
+            return _network(renamer, value)
+        case _:
+            return value
 
 
 def _network(renamer: Renamer, network: Network) -> Network:

@@ -81,6 +81,8 @@ def infer(state: State, policy: Policy) -> Scene:
     fields["strict"] = PolicyField(
         ["yes" if policy.strict else "no"], "given" if policy.strict else "default"
     )
+    for name, given in policy.given().items():
+        fields.setdefault(name, _given(given))
     scene.entry = PolicyEntry(_kind(scene), fields)
     return scene
 
