@@ -16,7 +16,7 @@ from pcapleak.dissect import Dissector
 from pcapleak.track.flows.community_id import community_id
 from pcapleak.track.flows.index import FlowIndex
 from pcapleak.track.flows.table import FlowTable
-from pcapleak.values.packets import Endpoint, Interface, Packets, RecordBatch, Service
+from pcapleak.values.packets import Direction, Endpoint, Interface, Packets, RecordBatch, Service
 
 HOSTS = ("192.0.2.1", "192.0.2.2", "198.51.100.3")
 HOSTS6 = ("2001:db8::1", "2001:db8::2", "::192.0.2.1")
@@ -25,6 +25,7 @@ COLUMNS = ["interface", "version", "protocol", "orig_hi", "orig_lo", "resp_hi", 
 COLUMNS += ["orig_port", "resp_port", "first_ns", "last_ns", "orig_packets", "orig_bytes"]
 COLUMNS += ["resp_packets", "resp_bytes", "orig_first_frame", "resp_first_frame"]
 COLUMNS += ["encapsulation", "tcp_flags", "services"]
+COLUMNS += ["orig_link", "resp_link", "orig_hops", "resp_hops", "marks"]
 
 
 def columns_of(flows: FlowTable) -> dict[str, list[int]]:
@@ -37,7 +38,10 @@ def icmp(kind: int, code: int = 0) -> bytes:
 
 @st.composite
 def captures(draw: st.DrawFn) -> RecordBatch:
-    frames, interfaces, times = [], [], []
+    frames: list[bytes] = []
+    interfaces: list[int] = []
+    times: list[int] = []
+    ways: list[int] = []
     for _ in range(draw(st.integers(1, 40))):
         sender, receiver = draw(st.sampled_from([(0, 1), (1, 0), (0, 2), (2, 0), (1, 1)]))
         ports = draw(st.sampled_from([(1, 2), (2, 1), (1, 1)]))
@@ -54,10 +58,15 @@ def captures(draw: st.DrawFn) -> RecordBatch:
         else:
             inner = ipv4(udp(b"z", *ports), 17, HOSTS[sender], HOSTS[receiver])
             frame = ipv4(inner, 4, HOSTS[receiver], HOSTS[sender])
-        frames.append(ethernet(frame, 0x86DD if kind == 2 else 0x0800))
+        sender = bytes([0, 0, 0, 0, 0, draw(st.integers(0, 2))])
+        framed = ethernet(frame, 0x86DD if kind == 2 else 0x0800)
+        frames.append(framed[:6] + sender + framed[12:])
+        ways.append(draw(st.sampled_from(Direction)))
         interfaces.append(draw(st.integers(0, 1)))
         times.append(draw(st.integers(0, 10)))
-    return batch_of(frames, interface=interfaces, ts_ns=times)
+    batch = batch_of(frames, interface=interfaces, ts_ns=times)
+    batch.direction = np.array(ways, np.uint8)
+    return batch
 
 
 def analyze(
@@ -118,6 +127,12 @@ def expected(packets: Packets) -> tuple[dict[str, list[int]], list[int], list[bo
         table[f"{way}_bytes"][number] += int(packets.length[i])
         if table[f"{way}_first_frame"][number] < 0:
             table[f"{way}_first_frame"][number] = int(packets.frame[i])
+        if not table[f"{way}_hops"][number]:
+            table[f"{way}_hops"][number] = int(packets.hop_limit[i])
+        link, known = int(packets.source_link[i]), table[f"{way}_link"]
+        known[number] = known[number] or link
+        marks = int(packets.direction[i]) | 4 * (link not in (0, known[number]))
+        table["marks"][number] |= marks << (0 if forward else 3)
         time = int(packets.ts_ns[i])
         table["first_ns"][number] = min(time, table["first_ns"][number])
         table["last_ns"][number] = max(time, table["last_ns"][number])

@@ -261,3 +261,59 @@ def test_dpkt_reads_the_same_link_layers(corpus: Path) -> None:
                 seen[kind] += 1
     assert seen[1] > 100
     assert seen[276] > 100
+
+
+def pktap_head(name: bytes, link_type: int, flags: int) -> bytes:
+    head = struct.pack("<III24sI", 108, 1, link_type, name, flags)
+    return head.ljust(108, b"\0")
+
+
+def test_pktap_names_the_interface_of_each_packet_and_its_direction() -> None:
+    frames = [
+        pktap_head(b"en0", 1, 2) + ethernet(PACKET),
+        pktap_head(b"utun4\0rubbish", 0, 1) + struct.pack("<I", 2) + PACKET,
+        pktap_head(b"en0", 1, 1) + ethernet(PACKET),
+        pktap_head(b"utun4", 0, 0) + struct.pack("<I", 30) + PACKET6,
+    ]
+    interfaces = [Interface(0, 0, 258, name="pktap")]
+    packets = Dissector(interfaces).dissect(batch_of(frames, 258))
+    assert packets.interface.tolist() == [1, 2, 1, 2]
+    assert packets.version.tolist() == [4, 4, 4, 6]
+    assert packets.direction.tolist() == [2, 1, 1, 0]
+    assert [(one.name, one.link_type, one.parent, one.packets) for one in interfaces[1:]] == [
+        ("en0", 1, 0, 2),
+        ("utun4", 0, 0, 2),
+    ]
+
+
+SENDER = bytes.fromhex("02004c4f4f50")
+SENDER_NUMBER = 0x02004C4F4F50
+
+
+@pytest.mark.parametrize(
+    ("link_type", "frame", "known"),
+    [
+        (1, bytes(6) + SENDER + b"\x08\x00" + PACKET, True),
+        (1, bytes(6) + SENDER + b"\x81\x00" + TAG + PACKET, True),
+        (113, struct.pack("!HHH8sH", 4, 1, 6, SENDER, 0x0800) + PACKET, True),
+        (113, struct.pack("!HHH8sH", 4, 65534, 0, SENDER, 0x0800) + PACKET, False),
+        (276, struct.pack("!HHIHBB8s", 0x0800, 0, 3, 1, 4, 6, SENDER) + PACKET, True),
+        (276, struct.pack("!HHIHBB8s", 0x0800, 0, 3, 512, 4, 0, SENDER) + PACKET, False),
+        (101, PACKET, False),
+        (258, pktap_head(b"en0", 1, 2) + bytes(6) + SENDER + b"\x08\x00" + PACKET, True),
+    ],
+)
+def test_the_sender_of_a_frame_is_known_where_its_link_layer_tells_it(
+    link_type: int, frame: bytes, known: bool
+) -> None:
+    packets = dissect([frame], link_type)
+    assert packets.source_link.tolist() == [SENDER_NUMBER if known else 0]
+    assert packets.hop_limit.tolist() == [64]
+
+
+def test_what_came_inside_another_packet_has_no_sender_on_the_link() -> None:
+    inner = ipv4(udp(b"x"), 17, "10.0.0.1", "10.0.0.2")
+    frame = bytes(6) + SENDER + b"\x08\x00" + ipv4(inner, 4)
+    packets = dissect([frame])
+    assert packets.encapsulation.tolist() == [1]
+    assert packets.source_link.tolist() == [0]

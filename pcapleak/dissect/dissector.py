@@ -37,6 +37,7 @@ _PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
 _NETWORK_COLUMNS = (
     "version",
     "protocol",
+    "hop_limit",
     "source_hi",
     "source_lo",
     "destination_hi",
@@ -109,6 +110,7 @@ class Dissector:
             ts_ns=batch.ts_ns[chosen],
             interface=frames.interface[chosen],
             direction=frames.direction[chosen],
+            source_link=frames.source_link[chosen],
             length=batch.original_length[chosen],
             **{name: getattr(network, name) for name in _NETWORK_COLUMNS},
             **{name: getattr(transport, name) for name in _TRANSPORT_COLUMNS},
@@ -148,6 +150,7 @@ class Dissector:
             )
             rows, network = rows[readable], network.select(readable)
             outer |= {row: encapsulation_of(packets, row) for row in rows.tolist()}
+            packets.source_link[rows] = 0
             _replace(packets, rows, network, parse_transport(packets.data, network))
             self._reassemble(packets, network, rows, reassembler, outer)
         for row in sorted(outer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapleak.values.packets import Bytes, Int64, UInt8, UInt16, UInt32
+from pcapleak.values.packets import Bytes, Int64, UInt8, UInt16, UInt32, UInt64
 
 
 def take(data: Bytes, offset: Int64, size: int) -> Bytes:
@@ -37,6 +37,12 @@ def take_u16(data: Bytes, offset: Int64) -> UInt16:
     """The big-endian 16-bit word at each offset."""
     words = np.ndarray((len(data) - 1,), ">u2", data, 0, (1,))
     return words[offset].astype(np.uint16)
+
+
+def take_address(data: Bytes, offset: Int64) -> UInt64:
+    """The link-layer address of 48 bits at each offset, as a number."""
+    words = np.ndarray((len(data) - 7,), ">u8", data, 0, (1,))
+    return words[offset].astype(np.uint64) >> np.uint64(16)
 
 
 def take_u32(data: Bytes, offset: Int64) -> UInt32:

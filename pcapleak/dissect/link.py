@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pcapleak.dissect.field_reads import take, take_u8, take_u16
-from pcapleak.values.packets import Bytes, Direction, Int64, UInt8, UInt16, UInt32
+from pcapleak.dissect.field_reads import take, take_address, take_u8, take_u16
+from pcapleak.values.packets import Bool, Bytes, Direction, Int64, UInt8, UInt16, UInt32, UInt64
 
 IPV4 = 0x0800
 IPV6 = 0x86DD
@@ -22,6 +23,7 @@ NOT_CARRIED = 0
 ETHERNET = 1
 SLL = 113
 SLL2 = 276
+PKTAP = (149, 258)
 RAW_IP = (101, 12, 14, 228, 229)
 LOOPBACK = (0, 108)
 
@@ -41,9 +43,16 @@ _ROUNDS = 16
 _FAMILY = {2: IPV4, 10: IPV6, 23: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 """Address families of NULL/LOOP headers: AF_INET everywhere, AF_INET6 by system."""
 
+_ADDRESS_BYTES = 6
+"""Of an EUI-48; a cooked header says how many of its eight bytes are the address."""
+
 _PACKET_TYPE = np.zeros(256, np.uint8)
 _PACKET_TYPE[[0, 1, 2]] = Direction.INBOUND
 _PACKET_TYPE[4] = Direction.OUTBOUND
+
+_PKTAP_DIRECTION = np.array(
+    [Direction.UNKNOWN, Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN], np.uint8
+)
 
 
 class Link(NamedTuple):
@@ -56,6 +65,8 @@ class Link(NamedTuple):
     hardware_type: UInt16 | None = None
     interface_index: UInt32 | None = None
     """The operating system's interface index (SLL2)."""
+    source: UInt64 | None = None
+    """The sender's link-layer address, 0 for none."""
 
 
 def ethernet(data: Bytes, offset: Int64, end: Int64, ethertype: UInt16 | None) -> Link:
@@ -69,7 +80,8 @@ def ethernet(data: Bytes, offset: Int64, end: Int64, ethertype: UInt16 | None) -
     if short.any():
         kind[short] = NOT_CARRIED
         network = np.minimum(network, end)
-    return Link(*skip_tags(data, network, end, kind))
+    source = take_address(data, np.minimum(offset + 6, end))
+    return Link(*skip_tags(data, network, end, kind), source=source)
 
 
 def skip_tags(data: Bytes, network: Int64, end: Int64, ethertype: UInt16) -> tuple[Int64, UInt16]:
@@ -126,6 +138,47 @@ def _step(data: Bytes, at: Int64, kind: UInt16) -> tuple[Int64, UInt16]:
     return after, inner
 
 
+class Pktap(NamedTuple):
+    """Apple's headers (bsd/net/pktap.h of its kernel), column by column."""
+
+    whole: Bool
+    """Whether the header is there as far as it is read."""
+    length: Int64
+    link_type: UInt32
+    """Of what follows."""
+    name: NDArray[np.bytes_]
+    """The interface's."""
+    direction: UInt8
+
+    def select(self, rows: Bool) -> Pktap:
+        """The columns of `rows` only."""
+        return Pktap(
+            self.whole[rows],
+            self.length[rows],
+            self.link_type[rows],
+            self.name[rows],
+            self.direction[rows],
+        )
+
+
+_PKTAP_BYTES = 40
+_PKTAP_NAME = slice(12, 36)
+
+
+def pktap(data: Bytes, offset: Int64, end: Int64) -> Pktap:
+    """Length, record type, link type, 24 bytes of the interface's name, flags (1: in, 2: out)."""
+    head = take(data, np.minimum(offset, end), _PKTAP_BYTES)
+    words = head.view("<u4")
+    length = words[:, 0].astype(np.int64)
+    return Pktap(
+        (length >= _PKTAP_BYTES) & (offset + length <= end),
+        length,
+        words[:, 2].astype(np.uint32),
+        np.ascontiguousarray(head[:, _PKTAP_NAME]).view("S24")[:, 0],
+        _PKTAP_DIRECTION[words[:, 9] & 3],
+    )
+
+
 def raw_ip(data: Bytes, offset: Int64, end: Int64) -> Link:
     """No link header at all: the version nibble decides."""
     version = take_u8(data, offset) >> 4
@@ -155,7 +208,9 @@ def linux_cooked(data: Bytes, offset: Int64, end: Int64) -> Link:
     kind[offset + 16 > end] = NOT_CARRIED
     network, kind = skip_tags(data, np.minimum(offset + 16, end), end, kind)
     direction = _PACKET_TYPE[np.minimum(words[:, 0], 255)]
-    return Link(network, kind, direction, words[:, 1].astype(np.uint16))
+    source = take_address(data, np.minimum(offset + 6, end))
+    source[words[:, 2] != _ADDRESS_BYTES] = 0
+    return Link(network, kind, direction, words[:, 1].astype(np.uint16), source=source)
 
 
 def linux_cooked_v2(data: Bytes, offset: Int64, end: Int64) -> Link:
@@ -165,10 +220,13 @@ def linux_cooked_v2(data: Bytes, offset: Int64, end: Int64) -> Link:
     kind = words[:, 0].astype(np.uint16)
     kind[offset + 20 > end] = NOT_CARRIED
     network, kind = skip_tags(data, np.minimum(offset + 20, end), end, kind)
+    source = take_address(data, np.minimum(offset + 12, end))
+    source[head[:, 11] != _ADDRESS_BYTES] = 0
     return Link(
         network,
         kind,
         _PACKET_TYPE[head[:, 10]],
         words[:, 4].astype(np.uint16),
         head.view(">u4")[:, 1].astype(np.uint32),
+        source,
     )

@@ -19,6 +19,7 @@ from pcapleak.values.packets import (
     UInt8,
     UInt16,
     UInt32,
+    UInt64,
 )
 
 _SUB_INTERFACES = 4096
@@ -43,6 +44,8 @@ class Frames(NamedTuple):
     """`link.NOT_CARRIED` where there is no network header."""
     direction: UInt8
     interface: Int32
+    source_link: UInt64
+    """Link-layer addresses of the senders, 0 where there is none."""
 
 
 class FrameReader:
@@ -51,7 +54,7 @@ class FrameReader:
     def __init__(self, interfaces: list[Interface], skipped: Counter[str]) -> None:
         self._interfaces = interfaces
         self._skipped = skipped
-        self._sub_interfaces: dict[tuple[int, int], int] = {}
+        self._sub_interfaces: dict[tuple[int, int | str], int] = {}
 
     def read(self, batch: RecordBatch) -> Frames:
         """Where the network headers of `batch` are."""
@@ -62,13 +65,17 @@ class FrameReader:
             np.zeros(size, np.uint16),
             np.zeros(size, np.uint8) if batch.direction is None else batch.direction.copy(),
             batch.interface.copy(),
+            np.zeros(size, np.uint64),
         )
         if size and (batch.link_type == batch.link_type[0]).all():
-            self._read_kind(int(batch.link_type[0]), batch, frames, slice(None))
+            self._read_kind(
+                int(batch.link_type[0]), batch.data, frames, slice(None), batch.ethertype
+            )
         else:
             for kind in np.unique(batch.link_type).tolist():
                 rows = np.flatnonzero(batch.link_type == kind)
-                self._read_kind(kind, batch, frames, rows)
+                told = None if batch.ethertype is None else batch.ethertype[rows]
+                self._read_kind(kind, batch.data, frames, rows, told)
         odd = np.flatnonzero((frames.ethertype != link.IPV4) & (frames.ethertype != link.IPV6))
         odd = odd[_WALKED[frames.ethertype[odd]]]
         if len(odd):
@@ -76,11 +83,17 @@ class FrameReader:
         return frames
 
     def _read_kind(
-        self, kind: int, batch: RecordBatch, frames: Frames, rows: Int64 | slice
+        self,
+        kind: int,
+        data: Bytes,
+        frames: Frames,
+        rows: Int64 | slice,
+        ethertype: UInt16 | None = None,
     ) -> None:
         """Fill `rows`, all of one link type."""
-        data, told = batch.data, batch.ethertype
-        ethertype = told[rows] if told is not None else None
+        if kind in link.PKTAP:
+            self._read_pktap(data, frames, np.arange(len(frames.start))[rows])
+            return
         found = _by_columns(kind, data, frames.start[rows], frames.end[rows], ethertype)
         if found is None:
             layer = LINK_LAYERS.get(kind)
@@ -91,12 +104,38 @@ class FrameReader:
             return
         frames.start[rows] = found.network
         frames.ethertype[rows] = found.ethertype
+        if found.source is not None:
+            frames.source_link[rows] = found.source
         if found.direction is not None:
             frames.direction[rows] = found.direction
         if found.hardware_type is not None:
             frames.interface[rows] = self._interface(
                 frames.interface[rows], found.interface_index, found.hardware_type
             )
+
+    def _read_pktap(self, data: Bytes, frames: Frames, rows: Int64) -> None:
+        """Fill `rows` of Apple's PKTAP, which names the interface of each packet before the
+        packet as that interface had it."""
+        head = link.pktap(data, frames.start[rows], frames.end[rows])
+        self._walk(data, frames, rows[~head.whole], "pktap")
+        rows, head = rows[head.whole], head.select(head.whole)
+        told = head.direction != 0
+        frames.direction[rows[told]] = head.direction[told]
+        frames.start[rows] += head.length
+        keys = np.empty(len(rows), [("parent", np.int32), ("kind", np.uint32), ("name", "S24")])
+        keys["parent"], keys["kind"] = frames.interface[rows], head.link_type
+        keys["name"] = head.name
+        groups, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        for group in np.argsort(first).tolist():
+            parent, kind, name = groups[group].tolist()
+            mine = rows[inverse == group]
+            text = name.partition(b"\0")[0].decode("utf-8", "replace")
+            interface = self._sub_interface(parent, text, link_type=kind)
+            if interface.parent is not None:
+                interface.packets += len(mine)
+            frames.interface[mine] = interface.id
+            if kind not in link.PKTAP:
+                self._read_kind(kind, data, frames, mine)
 
     def _walk(self, data: Bytes, frames: Frames, rows: Int64, layer: Layer | None) -> None:
         """Find IP packets one by one, from `layer` or else from the row's own EtherType."""
@@ -122,18 +161,23 @@ class FrameReader:
         # In the order they appear, so that numbers do not depend on how records are batched
         for group in np.argsort(first).tolist():
             row = int(first[group])
-            interface = self._sub_interface(
-                int(parents[row]),
-                None if index is None else int(index[row]),
-                int(hardware_type[row]),
+            kind = int(hardware_type[row])
+            interface = (
+                self._sub_interface(int(parents[row]), kind, link_type=link.SLL)
+                if index is None
+                else self._sub_interface(int(parents[row]), int(index[row]), link_type=link.SLL2)
             )
+            if interface.parent is not None and interface.hardware_type is None:
+                interface.hardware_type = kind
+                interface.index = None if index is None else int(index[row])
             if interface.parent is not None:
                 interface.packets += int(counts[group])
             ids[group] = interface.id
         return ids[inverse]
 
-    def _sub_interface(self, parent: int, index: int | None, hardware_type: int) -> Interface:
-        key = (parent, hardware_type if index is None else index)
+    def _sub_interface(self, parent: int, known_by: int | str, *, link_type: int) -> Interface:
+        """The interface inside a recording that its name, index or kind of hardware tells."""
+        key = (parent, known_by)
         number = self._sub_interfaces.get(key)
         if number is not None:
             return self._interfaces[number]
@@ -143,9 +187,8 @@ class FrameReader:
         interface = Interface(
             id=number,
             capture=self._interfaces[parent].capture,
-            link_type=link.SLL if index is None else link.SLL2,
-            hardware_type=hardware_type,
-            index=index,
+            link_type=link_type,
+            name=known_by if isinstance(known_by, str) else None,
             parent=parent,
         )
         self._interfaces.append(interface)

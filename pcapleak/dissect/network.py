@@ -30,6 +30,7 @@ class Network:
 
     version: UInt8
     protocol: UInt8
+    hop_limit: UInt8
     source_hi: UInt64
     source_lo: UInt64
     destination_hi: UInt64
@@ -68,6 +69,7 @@ def parse_network(
     network = Network(
         version=version,
         protocol=head[:, 9].copy(),
+        hop_limit=head[:, 8].copy(),
         source_hi=np.zeros(count, np.uint64),
         source_lo=head.view(">u4")[:, 3].astype(np.uint64),
         destination_hi=np.zeros(count, np.uint64),
@@ -90,7 +92,7 @@ def parse_network(
         fixed = pick(head, six)
         octets = fixed.view(">u8")
         payload = fixed.view(">u2")[:, 2]
-        network.protocol[six] = fixed[:, 6]
+        network.protocol[six], network.hop_limit[six] = fixed[:, 6], fixed[:, 7]
         network.source_hi[six], network.source_lo[six] = octets[:, 1], octets[:, 2]
         network.destination_hi[six], network.destination_lo[six] = octets[:, 3], octets[:, 4]
         header[six] = 40

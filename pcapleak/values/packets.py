@@ -133,7 +133,7 @@ class Interface:
     mac: str | None = None
     """Its own link-layer address (if_MACaddr)."""
     parent: int | None = None
-    """For an interface found inside an `any` recording: the id of the recording's interface."""
+    """For an interface found inside an `any` or PKTAP recording: the id of the recording's own."""
     drops: int | None = None
     packets: int = 0
 
@@ -218,9 +218,14 @@ class Packets:
     ts_ns: Int64
     interface: Int32
     direction: UInt8
+    source_link: UInt64
+    """The link-layer address of the frame's sender as a number of 48 bits; 0 where there is none,
+    and for packets found inside other ones."""
     length: Int64
     """Original length of the frame."""
     version: UInt8
+    hop_limit: UInt8
+    """IPv6's hop limit, IPv4's time to live."""
     protocol: UInt8
     source_hi: UInt64
     source_lo: UInt64

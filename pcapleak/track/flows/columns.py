@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntFlag
+
 import numpy as np
 
 from pcapleak.track.flows.community_id import community_id
@@ -19,6 +21,22 @@ from pcapleak.values.packets import (
 
 PACKETS, BYTES, FIRST_FRAME, FIRST_NS, LAST_NS = 0, 2, 4, 6, 7
 """Columns of the counts; those of resp stand one after those of orig."""
+
+
+class Mark(IntFlag):
+    """What the recorder said of some packet of a flow, and whether frames of one end came from
+    more than one link-layer address."""
+
+    ORIG_INBOUND = 1
+    ORIG_OUTBOUND = 2
+    ORIG_LINK_VARIES = 4
+    RESP_INBOUND = 8
+    RESP_OUTBOUND = 16
+    RESP_LINK_VARIES = 32
+
+
+RESP_SHIFT = 3
+"""From orig's bits of `Mark` to resp's."""
 
 LOWEST_NS, HIGHEST_NS = -(1 << 63), (1 << 63) - 1
 """Times before and after any packet's."""
@@ -38,6 +56,9 @@ class FlowColumns:
         self._counts: Int64 = np.zeros((1 << 12, 8), np.int64)
         self._services: UInt32 = np.zeros(1 << 12, np.uint32)
         self._tcp_flags: UInt8 = np.zeros(1 << 12, np.uint8)
+        self._links: UInt64 = np.zeros((1 << 12, 2), np.uint64)
+        self._hops: UInt8 = np.zeros((1 << 12, 2), np.uint8)
+        self._marks: UInt8 = np.zeros(1 << 12, np.uint8)
 
     def __len__(self) -> int:
         return self._index.size
@@ -148,6 +169,31 @@ class FlowColumns:
     def tcp_flags(self) -> UInt8:
         """All TCP flags seen, both directions together."""
         return self._tcp_flags[: len(self)]
+
+    @property
+    def orig_link(self) -> UInt64:
+        """Link-layer addresses of the first frames orig sent that had one, 0 for none."""
+        return self._links[: len(self), 0]
+
+    @property
+    def resp_link(self) -> UInt64:
+        """Link-layer addresses of the first frames resp sent that had one, 0 for none."""
+        return self._links[: len(self), 1]
+
+    @property
+    def orig_hops(self) -> UInt8:
+        """Hop limits of the first packets orig sent."""
+        return self._hops[: len(self), 0]
+
+    @property
+    def resp_hops(self) -> UInt8:
+        """Hop limits of the first packets resp sent, 0 for none."""
+        return self._hops[: len(self), 1]
+
+    @property
+    def marks(self) -> UInt8:
+        """`Mark` bits."""
+        return self._marks[: len(self)]
 
     def orig(self, flow: int) -> Endpoint:
         """The endpoint that sent first."""

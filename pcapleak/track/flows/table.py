@@ -12,7 +12,9 @@ from pcapleak.track.flows.columns import (
     LAST_NS,
     LOWEST_NS,
     PACKETS,
+    RESP_SHIFT,
     FlowColumns,
+    Mark,
 )
 from pcapleak.track.flows.community_id import ICMP, ICMP_ANSWERS, ICMPV6
 from pcapleak.track.flows.index import Keys, grown
@@ -30,8 +32,9 @@ MAX_SINGLE = 240_000
 """Flows told apart: a browser makes as many in days."""
 
 MAX_FLOWS = 1 << 18
-"""Flows with those of hosts, see `FlowTable`. One takes 125 to 250 bytes (56 of key, 64 of
-counts, 5 of bits; 16 to 32 a slot, times growth by doubling), so 65 MB at the most."""
+"""Flows with those of hosts, see `FlowTable`. One takes 144 to 288 bytes (56 of key, 64 of
+counts, 16 of link-layer addresses, 8 of bits; 16 to 32 a slot, times growth by doubling), so
+75 MB at the most."""
 
 
 class FlowTable(FlowColumns):
@@ -66,11 +69,34 @@ class FlowTable(FlowColumns):
         # Written last to first, so that the first frame of each direction stays
         fresh = np.flatnonzero(counts.take(way + FIRST_FRAME) < 0)[::-1]
         counts[way[fresh] + FIRST_FRAME] = packets.frame[fresh]
+        end = (flow << 1) + ~forward
+        self._hops.reshape(-1)[end[fresh]] = packets.hop_limit[fresh]
+        self._mark_ends(packets, flow, end)
         flagged = np.flatnonzero(packets.tcp_flags)
         told = packets.tcp_flags[flagged]
         seen = np.flatnonzero(told & ~self._tcp_flags.take(flow[flagged]))
         np.bitwise_or.at(self._tcp_flags, flow[flagged[seen]], told[seen])
         return flow, forward
+
+    def _mark_ends(self, packets: Packets, flow: Int64, end: Int64) -> None:
+        """Keep link-layer addresses and directions; `end` counts orig and resp of all flows."""
+        links = self._links.reshape(-1)
+        other = np.flatnonzero(links.take(end) != packets.source_link)
+        other = other[packets.source_link[other] != 0]
+        if len(other):
+            fresh = other[links.take(end[other]) == 0][::-1]
+            links[end[fresh]] = packets.source_link[fresh]
+            other = other[links.take(end[other]) != packets.source_link[other]]
+            self._mark(flow, end, other, np.uint8(Mark.ORIG_LINK_VARIES))
+        told = np.flatnonzero(packets.direction)
+        # The bits of `Mark` are numbered as directions are.
+        self._mark(flow, end, told, packets.direction[told])
+
+    def _mark(self, flow: Int64, end: Int64, rows: Int64, bits: UInt8 | np.uint8) -> None:
+        """Set bits of `Mark` that are given as orig's."""
+        marks = bits << np.where(end[rows] & 1, RESP_SHIFT, 0).astype(np.uint8)
+        new = np.flatnonzero(marks & ~self._marks.take(flow[rows]))
+        np.bitwise_or.at(self._marks, flow[rows[new]], marks[new])
 
     def _time(self, base: Int64, times: Int64, new: Int64) -> None:
         """Count `times` for the flows at `base`; the rows `new` are those of new flows."""
@@ -139,12 +165,18 @@ class FlowTable(FlowColumns):
             self._counts = grown(self._counts, room)
             self._services = grown(self._services, room)
             self._tcp_flags = grown(self._tcp_flags, room)
+            self._links = grown(self._links, room)
+            self._hops = grown(self._hops, room)
+            self._marks = grown(self._marks, room)
         counts = self._counts[flow[0] : size]
         counts[:] = 0
         counts[:, FIRST_FRAME : FIRST_FRAME + 2] = -1
         counts[:, FIRST_NS], counts[:, LAST_NS] = HIGHEST_NS, LOWEST_NS
         self._services[flow[0] : size] = 0
         self._tcp_flags[flow[0] : size] = 0
+        self._links[flow[0] : size] = 0
+        self._hops[flow[0] : size] = 0
+        self._marks[flow[0] : size] = 0
 
     def mark(self, flow: Int64, services: UInt32) -> None:
         """Add `services` to the flows they were recognised on."""
