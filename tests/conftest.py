@@ -24,10 +24,16 @@ def need_tool(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def browser() -> Path:
+    """The folder of recorded browsers with what each page read."""
+    return ROOT / "captures" / "browser"
+
+
+@pytest.fixture(scope="session")
 def corpus() -> Path:
-    """The folder of shared captures."""
+    """The folder of public captures, which no clone has: their licences differ."""
     if not CORPUS.is_dir():
-        pytest.skip(f"no captures at {os.path.relpath(CORPUS, ROOT)}")
+        pytest.skip(f"no public captures at {os.path.relpath(CORPUS, ROOT)}")
     return CORPUS
 
 

@@ -25,9 +25,9 @@ SOCKS = Policy.from_options(proxy=["socks5://198.51.100.30:1080"])
 
 
 @pytest.fixture(scope="module")
-def captures(corpus: Path) -> list[str]:
+def captures(corpus: Path, browser: Path) -> list[str]:
     """64 small captures, the browsers' first."""
-    browser = sorted((corpus / "browser").glob("*.pcap*"))
+    browser = sorted((browser).glob("*.pcap*"))
     public = sorted((corpus / "public").glob("*.pcap*"))
     small = [str(path) for path in (*browser, *public) if path.stat().st_size < 200_000]
     return small[:64]
@@ -66,8 +66,8 @@ def test_four_workers_of_which_one_is_killed_give_what_one_process_gives(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
-def test_a_file_whose_name_is_no_text_costs_no_other_its_row(corpus: Path, tmp_path: Path) -> None:
-    good = corpus / "browser" / "socks.pcapng"
+def test_a_file_whose_name_is_no_text_costs_no_other_its_row(browser: Path, tmp_path: Path) -> None:
+    good = browser / "socks.pcapng"
     odd = tmp_path / os.fsdecode(b"\xff.pcapng")
     odd.symlink_to(good)
     with cluster("local", 1) as client:
@@ -82,30 +82,30 @@ def test_a_file_whose_name_is_no_text_costs_no_other_its_row(corpus: Path, tmp_p
 
 
 def test_a_file_named_in_several_ways_is_one_capture(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "one.pcapng").write_bytes((corpus / "browser" / "socks.pcapng").read_bytes())
+    (tmp_path / "one.pcapng").write_bytes((browser / "socks.pcapng").read_bytes())
     (tmp_path / "other.pcapng").symlink_to("one.pcapng")
     monkeypatch.chdir(tmp_path)
     assert find(["./one.pcapng", "one.pcapng", str(tmp_path), "*.pcapng"]) == ["./one.pcapng"]
 
 
-def test_reports_by_another_policy_are_not_taken(corpus: Path) -> None:
-    path = str(corpus / "browser" / "socks.pcapng")
+def test_reports_by_another_policy_are_not_taken(browser: Path) -> None:
+    path = str(browser / "socks.pcapng")
     assert examine(path, SOCKS).row.key != examine(path, Policy()).row.key
 
 
-def test_a_corrupt_capture_costs_its_row(corpus: Path, tmp_path: Path) -> None:
+def test_a_corrupt_capture_costs_its_row(browser: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.pcap"
     bad.write_bytes(b"no capture at all")
-    good = str(corpus / "browser" / "socks.pcapng")
+    good = str(browser / "socks.pcapng")
     fleet = serial([str(bad), good], SOCKS)
     assert {row.path: row.result for row in fleet.rows} == {str(bad): "error", good: "leak"}
     assert "not a capture" in next(row.reason for row in fleet.rows if row.result == "error")
 
 
-def test_captures_are_read_from_urls(corpus: Path) -> None:
-    path = corpus / "browser" / "socks.pcapng"
+def test_captures_are_read_from_urls(browser: Path) -> None:
+    path = browser / "socks.pcapng"
     here, there = examine(str(path), SOCKS), examine(f"file://{path}", SOCKS)
     assert there.row.path == f"file://{path}"
     assert there.row.key == here.row.key
@@ -168,9 +168,11 @@ def test_the_summary_is_written_whole_and_harmless(alone: Fleet, tmp_path: Path)
     assert [entry["path"] for entry in table] == [row.path for row in alone.rows]
 
 
-def test_the_command_prints_the_tables_and_exits_by_the_worst(corpus: Path, tmp_path: Path) -> None:
+def test_the_command_prints_the_tables_and_exits_by_the_worst(
+    browser: Path, tmp_path: Path
+) -> None:
     arguments = ["--workers", "1", "--json", str(tmp_path / "fleet.json")]
-    path = str(corpus / "browser" / "socks.pcapng")
+    path = str(browser / "socks.pcapng")
     result = CliRunner().invoke(
         app, ["batch", path, *arguments, "--proxy", "socks5://198.51.100.30:1080"]
     )

@@ -172,10 +172,10 @@ def test_any_text_gives_a_candidate_or_the_one_error(text: str) -> None:
     list(find_candidates(text))
 
 
-def test_what_browsers_wrote_round_trips(corpus: Path) -> None:
+def test_what_browsers_wrote_round_trips(browser: Path) -> None:
     lines = [
         candidate["line"]
-        for key in sorted((corpus / "browser").glob("*.json"))
+        for key in sorted((browser).glob("*.json"))
         for candidate in json.loads(key.read_text())["candidates"]
     ]
     assert len(lines) >= 40

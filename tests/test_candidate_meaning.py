@@ -151,12 +151,12 @@ def test_username_fragments(username: str, pair: tuple[str, str] | None) -> None
     assert username_fragments(username) == pair
 
 
-def test_foundations_prove_recorded_addresses(corpus: Path) -> None:
+def test_foundations_prove_recorded_addresses(browser: Path) -> None:
     """The session's tie-breaker and the host's address reproduce a real page's foundations."""
-    answer = json.loads((corpus / "browser" / "loop.json").read_text())
+    answer = json.loads((browser / "loop.json").read_text())
     salts = {
         int(attribute["value"])
-        for message in decode_capture(corpus / "browser" / "loop.pcapng", frozenset({"stun"}))
+        for message in decode_capture(browser / "loop.pcapng", frozenset({"stun"}))
         for attribute in message.fields["attributes"]
         if attribute["name"] in ("ICE-CONTROLLED", "ICE-CONTROLLING")
     }

@@ -94,13 +94,13 @@ def assign(
 
 
 def test_recall_and_precision_are_one_over_all_recordings(
-    corpus: Path, capsys: pytest.CaptureFixture[str]
+    browser: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows, problems = [], []
     for scenario in SCENARIOS:
-        answer = json.loads((corpus / "browser" / f"{scenario}.json").read_text())
+        answer = json.loads((browser / f"{scenario}.json").read_text())
         for recording in RECORDINGS:
-            sessions = sessions_of(corpus / "browser" / f"{scenario}{recording}")
+            sessions = sessions_of(browser / f"{scenario}{recording}")
             expected = expected_of(answer, recording, sessions)
             showable = [one for one in expected if one.showable != "no"]
             missing, beyond = assign(showable, sessions)
@@ -121,9 +121,9 @@ def test_recall_and_precision_are_one_over_all_recordings(
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_engine_and_mode_are_the_browsers(corpus: Path, scenario: str, recording: str) -> None:
-    expect = json.loads((corpus / "browser" / f"{scenario}.json").read_text())["expect"]
-    sessions = sessions_of(corpus / "browser" / f"{scenario}{recording}")
+def test_engine_and_mode_are_the_browsers(browser: Path, scenario: str, recording: str) -> None:
+    expect = json.loads((browser / f"{scenario}.json").read_text())["expect"]
+    sessions = sessions_of(browser / f"{scenario}{recording}")
     if scenario == "ffsocks":
         assert sessions == []  # Firefox behind a proxy sends nothing of WebRTC
         return

@@ -211,8 +211,8 @@ def test_every_message_of_the_corpus_has_words_and_json(corpus: Path) -> None:
     assert protocols <= set(PROTOCOLS)
 
 
-def test_browser_session_reads_as_it_happened(corpus: Path) -> None:
-    path = corpus / "browser" / "direct.eth0.pcapng"
+def test_browser_session_reads_as_it_happened(browser: Path) -> None:
+    path = browser / "direct.eth0.pcapng"
     stun = list(decode_capture(path, frozenset({"stun"})))
     assert {message.protocol for message in stun} == {"stun"}
     request, answer = stun[0], stun[1]
@@ -227,8 +227,8 @@ def test_browser_session_reads_as_it_happened(corpus: Path) -> None:
     assert len(both) > len(stun)
 
 
-def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
-    messages = list(decode_capture(corpus / "browser" / "loop.pcapng", frozenset({"stun"})))
+def test_icmp_quotes_are_told_apart(browser: Path) -> None:
+    messages = list(decode_capture(browser / "loop.pcapng", frozenset({"stun"})))
     quotes = [message for message in messages if message.layers == ("icmp-quote",)]
     assert quotes
     for quote in quotes:
@@ -239,9 +239,9 @@ def test_icmp_quotes_are_told_apart(corpus: Path) -> None:
         assert "answers_frame" not in quote.notes
 
 
-def test_the_turn_password_proves_a_recorded_allocation(corpus: Path) -> None:
+def test_the_turn_password_proves_a_recorded_allocation(browser: Path) -> None:
     """The recorded TURN server's user had the password `p`; answers name no user."""
-    path = corpus / "browser" / "turntcp.eth0.pcapng"
+    path = browser / "turntcp.eth0.pcapng"
     for password, proof in (("p", "ok"), ("q", "bad")):
         proofs = [
             (message.summary.split(",")[0], message.notes["integrity"])

@@ -56,8 +56,8 @@ def test_a_wildcard_base_is_told_from_a_hidden_one() -> None:
     ]
 
 
-def test_the_page_foundations_of_a_real_session_prove_its_addresses(corpus: Path) -> None:
-    answer = json.loads((corpus / "browser" / "loop.json").read_text())
+def test_the_page_foundations_of_a_real_session_prove_its_addresses(browser: Path) -> None:
+    answer = json.loads((browser / "loop.json").read_text())
     ties = {"a": 0xD40DF413F0EBE133, "b": 0x256307E5B514FC5B}
     for one in answer["candidates"]:
         line = parse_candidate(one["line"])

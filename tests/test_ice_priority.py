@@ -128,10 +128,10 @@ def test_every_priority_has_a_reading(priority: int) -> None:
         assert reading.text
 
 
-def test_recorded_candidates_are_read_as_their_engine(corpus: Path) -> None:
+def test_recorded_candidates_are_read_as_their_engine(browser: Path) -> None:
     """Every line two real browsers wrote: scheme, type and transport come out right."""
     count = 0
-    for key in sorted((corpus / "browser").glob("*.json")):
+    for key in sorted((browser).glob("*.json")):
         answer = json.loads(key.read_text())
         scheme = "firefox" if key.name.startswith("ff") else "libwebrtc"
         for candidate in answer["candidates"]:

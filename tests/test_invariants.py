@@ -44,8 +44,8 @@ def analyze(path: Path, policy: Policy, places: list[float]) -> Document:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_packet_at_a_time_gives_the_same_report(corpus: Path, name: str) -> None:
-    path = corpus / "browser" / name
+def test_a_packet_at_a_time_gives_the_same_report(browser: Path, name: str) -> None:
+    path = browser / name
     whole = analyze(path, SCENARIOS[name], [])
     single = analyze(path, SCENARIOS[name], [i / 5000 for i in range(5000)])
     assert single == whole
@@ -57,9 +57,9 @@ def test_a_packet_at_a_time_gives_the_same_report(corpus: Path, name: str) -> No
 )
 @given(places=st.lists(st.floats(0, 1, exclude_max=True), max_size=12))
 def test_any_cut_into_batches_gives_the_same_report(
-    corpus: Path, name: str, places: list[float]
+    browser: Path, name: str, places: list[float]
 ) -> None:
-    path = corpus / "browser" / name
+    path = browser / name
     assert analyze(path, SCENARIOS[name], places) == analyze(path, SCENARIOS[name], [])
 
 

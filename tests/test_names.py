@@ -169,8 +169,8 @@ def test_names_are_bounded_and_the_rest_is_counted() -> None:
     assert tracker.forgotten == 3
 
 
-def test_wildcard_names_of_a_real_browser_are_told_apart(corpus: Path) -> None:
-    state = state_of(corpus / "browser" / "direct.pcapng")
+def test_wildcard_names_of_a_real_browser_are_told_apart(browser: Path) -> None:
+    state = state_of(browser / "direct.pcapng")
     entries = reported(state.names, state.interfaces)
     assert len(entries) == 4
     hidden = {entry.addresses[0]: entry.name for entry in entries}

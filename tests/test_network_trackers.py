@@ -367,8 +367,8 @@ def test_zoom_is_no_tunnel(corpus: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["socks", "ffsocks", "mode4"])
-def test_the_recorded_browsers_proxy_is_confirmed(corpus: Path, name: str) -> None:
-    (proxy,) = analyzed(corpus / "browser" / f"{name}.pcapng").tunnels.proxies()
+def test_the_recorded_browsers_proxy_is_confirmed(browser: Path, name: str) -> None:
+    (proxy,) = analyzed(browser / f"{name}.pcapng").tunnels.proxies()
     assert (proxy.kind, str(proxy.server)) == ("socks", "198.51.100.30:1080")
     assert proxy.granted > 0 and proxy.granted + proxy.refused == proxy.requests
 

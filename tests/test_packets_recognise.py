@@ -228,7 +228,7 @@ def test_random_payloads_look_like_nothing() -> None:
     assert np.count_nonzero(decoder) <= 2
 
 
-def test_whatever_a_decoder_accepts_was_selected(corpus: Path) -> None:
+def test_whatever_a_decoder_accepts_was_selected(corpus: Path, browser: Path) -> None:
     """Every UDP payload of the corpus is offered to every decoder, whatever the masks say."""
     decoders = {
         Decoder.STUN: decode_stun,
@@ -238,7 +238,7 @@ def test_whatever_a_decoder_accepts_was_selected(corpus: Path) -> None:
     }
     accepted = dict.fromkeys(decoders, 0)
     missed = []
-    for path in [*(corpus / "public").iterdir(), *(corpus / "browser").glob("*.any.pcap")]:
+    for path in [*(corpus / "public").iterdir(), *(browser).glob("*.any.pcap")]:
         interfaces, batches = read_capture(path)
         dissector = Dissector(interfaces)
         for batch in batches:

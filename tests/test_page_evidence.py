@@ -94,8 +94,8 @@ def held_against(
     return rows, [session_entry(session, state.interfaces) for session in sessions]
 
 
-def test_each_row_of_a_real_page_is_seen_by_both_or_explained(corpus: Path) -> None:
-    browser = corpus / "browser"
+def test_each_row_of_a_real_page_is_seen_by_both_or_explained(browser: Path) -> None:
+    browser = browser
     answer = json.loads((browser / "ffdirect.json").read_text())
     told = read_page("\n".join(one["line"] for one in answer["candidates"]))
     rows, _ = held_against(browser / "ffdirect.pcapng", told)
@@ -105,27 +105,27 @@ def test_each_row_of_a_real_page_is_seen_by_both_or_explained(corpus: Path) -> N
     assert all(row.reasons for row in rows)
 
 
-def test_a_page_completes_what_packets_left_open(corpus: Path) -> None:
+def test_a_page_completes_what_packets_left_open(browser: Path) -> None:
     told = read_page(
         "candidate:0 1 UDP 2122187007 9e793408-c657-49f1-843b-28ea2cf13921.local 56094 typ host"
     )
-    _, sessions = held_against(corpus / "browser" / "ffdirect.pcapng", told)
+    _, sessions = held_against(browser / "ffdirect.pcapng", told)
     host = next(one for one in sessions[0].candidates if one.type == "host")
     assert host.mdns_name == "9e793408-c657-49f1-843b-28ea2cf13921.local"
     assert host.address == "192.168.50.42"
     assert (host.priority, host.priority_source) == (2122187007, "signalled")
 
 
-def test_a_spoofed_candidate_is_the_pages_alone(corpus: Path) -> None:
+def test_a_spoofed_candidate_is_the_pages_alone(browser: Path) -> None:
     spoofed = "candidate:1 1 udp 1677729535 192.0.2.99 35835 typ srflx raddr 0.0.0.0 rport 0"
-    rows, _ = held_against(corpus / "browser" / "direct.pcapng", read_page(spoofed))
+    rows, _ = held_against(browser / "direct.pcapng", read_page(spoofed))
     assert rows[0].seen_by == "page"
     assert "no packet supports it" in rows[0].reasons[0]
     assert {row.seen_by for row in rows[1:]} == {"wire"}
 
 
-def test_a_foundation_from_the_page_names_the_hidden_address(corpus: Path) -> None:
-    browser = corpus / "browser"
+def test_a_foundation_from_the_page_names_the_hidden_address(browser: Path) -> None:
+    browser = browser
     rows, _ = held_against(browser / "loop.pcapng", read_page(HOST))
     assert rows[0].seen_by == "both"
     assert "foundation 2817654186 confirms 192.168.50.42" in rows[0].reasons

@@ -33,7 +33,7 @@ from pcapleak.values.packets import Decoder
 
 KEY = bytes(range(32))
 LAB = sorted((ROOT / "captures").glob("*.pcapng"))
-BROWSERS = sorted((ROOT.parent / "shared" / "captures" / "browser").glob("*.pcap*"))
+BROWSERS = sorted((ROOT / "captures" / "browser").glob("*.pcap*"))
 
 _ADDRESS = re.compile(
     r"(?<![\w.:])((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*:[0-9a-fA-F.]*)(/\d+)?"

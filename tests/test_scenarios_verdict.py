@@ -40,9 +40,9 @@ def report(folder: Path, name: str, recording: str) -> tuple[dict[str, Any], Doc
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_verdict_and_exposed_addresses_are_the_keys(
-    corpus: Path, name: str, recording: str
+    browser: Path, name: str, recording: str
 ) -> None:
-    key, document = report(corpus / "browser", name, recording)
+    key, document = report(browser, name, recording)
     expect = key["expect"]
     if not key["policy"]:
         assert document.verdict.result == "no-policy"
@@ -55,9 +55,9 @@ def test_verdict_and_exposed_addresses_are_the_keys(
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("name", ["ffsocks", "ffwgsplit", "tunneldrop", "wgfull"])
 def test_the_keys_finding_is_made_where_the_recording_shows_it(
-    corpus: Path, name: str, recording: str
+    browser: Path, name: str, recording: str
 ) -> None:
-    key, document = report(corpus / "browser", name, recording)
+    key, document = report(browser, name, recording)
     finding = key["expect"]["finding"]
     assert (finding in ids(document)) == ((name, recording, finding) not in NOT_SHOWN)
 
@@ -65,9 +65,9 @@ def test_the_keys_finding_is_made_where_the_recording_shows_it(
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("name", ["wgfull", "ffwgsplit"])
 def test_the_tunnels_address_is_found_on_the_physical_link(
-    corpus: Path, name: str, recording: str
+    browser: Path, name: str, recording: str
 ) -> None:
-    key, document = report(corpus / "browser", name, recording)
+    key, document = report(browser, name, recording)
     address = key["expect"]["tunnel_address_on_physical"]
     (finding,) = of(document, "PL302") + of(document, "PL206")
     assert finding.addresses == [address]
@@ -77,9 +77,9 @@ def test_the_tunnels_address_is_found_on_the_physical_link(
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_the_lan_address_announced_into_the_tunnel_needs_the_tunnel_recorded(
-    corpus: Path, recording: str
+    browser: Path, recording: str
 ) -> None:
-    _, document = report(corpus / "browser", "wgsplit", recording)
+    _, document = report(browser, "wgsplit", recording)
     found = of(document, "PL303")
     if recording == ".eth0.pcapng":
         assert found == []
@@ -89,18 +89,18 @@ def test_the_lan_address_announced_into_the_tunnel_needs_the_tunnel_recorded(
 
 
 @pytest.mark.parametrize("name", ["wgfull", "wgfull6", "wgsplit", "tunneldrop", "ffwgsplit"])
-def test_a_physical_recording_says_that_the_tunnel_is_missing(corpus: Path, name: str) -> None:
-    _, document = report(corpus / "browser", name, ".eth0.pcapng")
+def test_a_physical_recording_says_that_the_tunnel_is_missing(browser: Path, name: str) -> None:
+    _, document = report(browser, name, ".eth0.pcapng")
     assert "inside of the tunnel wg0 was not recorded" in of(document, "PL901")[0].message
 
 
 @pytest.mark.parametrize("name", ["socks", "ffsocks", "mode4", "wgfull", "wgsplit", "tunneldrop"])
 @pytest.mark.parametrize("recording", [".pcapng", ".any.pcap"])
 def test_without_a_policy_the_capture_itself_gives_the_same_verdict(
-    corpus: Path, name: str, recording: str
+    browser: Path, name: str, recording: str
 ) -> None:
-    key, given = report(corpus / "browser", name, recording)
-    path = corpus / "browser" / f"{name}{recording}"
+    key, given = report(browser, name, recording)
+    path = browser / f"{name}{recording}"
     inferred = judged(path, Policy(), path)
     assert inferred.verdict.result == given.verdict.result
     assert inferred.verdict.exposed_addresses == given.verdict.exposed_addresses
@@ -110,15 +110,15 @@ def test_without_a_policy_the_capture_itself_gives_the_same_verdict(
     assert field.reasons
 
 
-def test_modes_that_ask_per_family_are_not_taken_for_enumeration(corpus: Path) -> None:
+def test_modes_that_ask_per_family_are_not_taken_for_enumeration(browser: Path) -> None:
     """IPv6 beside an IPv4-only tunnel is Mode 2 with two routes, not Mode 1."""
-    _, document = report(corpus / "browser", "wgfull6", ".pcapng")
+    _, document = report(browser, "wgfull6", ".pcapng")
     assert "PL103" not in ids(document)
     assert "PL202" in ids(document)
 
 
-def test_the_dropped_tunnels_timeline_places_the_leak_after_the_loss(corpus: Path) -> None:
-    _, document = report(corpus / "browser", "tunneldrop", ".pcapng")
+def test_the_dropped_tunnels_timeline_places_the_leak_after_the_loss(browser: Path) -> None:
+    _, document = report(browser, "tunneldrop", ".pcapng")
     (lost,) = (event for event in document.timeline if event.kind == "tunnel-lost")
     leaks = [event for event in document.timeline if event.kind == "leak"]
     assert leaks
@@ -130,8 +130,8 @@ def test_the_dropped_tunnels_timeline_places_the_leak_after_the_loss(corpus: Pat
 
 
 @pytest.mark.parametrize("name", ["wgfull", "wgsplit", "ffwgsplit"])
-def test_carrier_and_inside_account_for_each_other(corpus: Path, name: str) -> None:
-    _, document = report(corpus / "browser", name, ".any.pcap")
+def test_carrier_and_inside_account_for_each_other(browser: Path, name: str) -> None:
+    _, document = report(browser, name, ".any.pcap")
     (tunnel,) = document.tunnels
     assert tunnel.completeness is not None
     assert tunnel.completeness > 0.95
@@ -139,9 +139,9 @@ def test_carrier_and_inside_account_for_each_other(corpus: Path, name: str) -> N
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_finding_is_one_fact(corpus: Path, name: str, recording: str) -> None:
+def test_a_finding_is_one_fact(browser: Path, name: str, recording: str) -> None:
     """Identifier and subject name a finding: what repeats is gathered under them."""
-    _, document = report(corpus / "browser", name, recording)
+    _, document = report(browser, name, recording)
     keys = [(finding.id, finding.subject) for finding in document.findings]
     assert len(keys) == len(set(keys))
 
@@ -151,9 +151,9 @@ def test_a_finding_is_one_fact(corpus: Path, name: str, recording: str) -> None:
     [("ffsocks", "firefox", False), ("socks", "chromium", True), ("ffwgsplit", "firefox", True)],
 )
 def test_a_browser_that_speaks_for_itself_is_listed(
-    corpus: Path, name: str, engine: str, webrtc: bool
+    browser: Path, name: str, engine: str, webrtc: bool
 ) -> None:
     """Where it sent no WebRTC too."""
-    _, document = report(corpus / "browser", name, ".pcapng")
+    _, document = report(browser, name, ".pcapng")
     assert {one.engine for one in document.browsers} == {engine}
     assert any(one.webrtc for one in document.browsers) == webrtc

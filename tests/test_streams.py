@@ -518,13 +518,9 @@ def test_every_stun_message_over_tcp_that_tshark_finds_is_found(corpus: Path) ->
 
 @pytest.mark.parametrize(("name", "layers"), [("turntcp.pcapng", ()), ("mode4.pcapng", ("socks",))])
 def test_turn_over_tcp_of_real_browsers_is_read(
-    corpus: Path, name: str, layers: tuple[str, ...]
+    browser: Path, name: str, layers: tuple[str, ...]
 ) -> None:
-    turn = [
-        (context, m)
-        for context, m in events_of(corpus / "browser" / name)
-        if isinstance(m, StunMessage)
-    ]
+    turn = [(context, m) for context, m in events_of(browser / name) if isinstance(m, StunMessage)]
     assert turn[0][1].method_name == "Allocate"
     assert any(m.relayed_address is not None for _, m in turn)
     assert {context.layers for context, _ in turn} == {layers}

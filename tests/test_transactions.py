@@ -100,13 +100,13 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.transactions()[-1].retransmissions == 100
 
 
-def test_a_recorded_browser_is_answered_and_retransmits(corpus: Path) -> None:
+def test_a_recorded_browser_is_answered_and_retransmits(browser: Path) -> None:
     """Chromium gathering: answered in under a millisecond; a tunnelled Firefox: never."""
-    direct = list(decode_capture(corpus / "browser" / "direct.eth0.pcapng", frozenset({"stun"})))
+    direct = list(decode_capture(browser / "direct.eth0.pcapng", frozenset({"stun"})))
     times = [message.notes.get("round_trip_ms") for message in direct]
     assert any(isinstance(time, float) and 0 < time < 100 for time in times)
     table = TransactionTable()
-    path = corpus / "browser" / "ffwgsplit.eth0.pcapng"
+    path = browser / "ffwgsplit.eth0.pcapng"
     lost = list(decode_capture(path, frozenset({"stun"}), transactions=table))
     assert any("retransmits_frame" in message.notes for message in lost)
     assert table.unanswered()
