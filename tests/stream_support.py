@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from packet_bytes import batch_of, cut, ipv4, tcp
 
-from pcapleak.decode.streams import StreamEvent, TcpStreams
+from pcapleak.decode.messages import Event
+from pcapleak.decode.streams.tcp import TcpStreams
 from pcapleak.dissect import Dissector
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.values.packets import Context, Interface, Service
@@ -65,7 +66,7 @@ class Talk:
 class Reading:
     """What came out."""
 
-    events: list[StreamEvent]
+    events: list[Event]
     services: Service
     streams: TcpStreams
 
@@ -91,7 +92,7 @@ def read(*talks: Talk, sizes: Sequence[int] = ()) -> Reading:
         ts_ns=[time for talk in talks for time in talk.times],
     )
     dissector, flows, streams = Dissector([Interface(0, 0, RAW_IP)]), FlowTable(), TcpStreams()
-    events: list[StreamEvent] = []
+    events: list[Event] = []
     for part in cut(batch, sizes) if sizes else [batch]:
         packets = dissector.dissect(part)
         flow, forward = flows.update(packets)

@@ -26,11 +26,12 @@ from packet_bytes import batch_of, ipv4, tcp
 from pcapleak.decode.dns.message import AAAA, DnsMessage, DnsProtocol, Question, Record
 from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
-from pcapleak.decode.streams import TcpStreams, table
+from pcapleak.decode.streams import tcp as table
+from pcapleak.decode.streams.tcp import TcpStreams
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage
-from pcapleak.decode.web import quic_hellos as hellos
+from pcapleak.decode.web import quic
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.quic import CryptoFragment, QuicInitial
 from pcapleak.dissect import Dissector
@@ -227,17 +228,17 @@ def users() -> Iterator[credentials.Credentials]:
         yield known
 
 
-def hello_pieces() -> Iterator[hellos.QuicHellos]:
-    joined = hellos.QuicHellos()
+def hello_pieces() -> Iterator[quic.QuicHellos]:
+    joined = quic.QuicHellos()
     for number in count(1):
         piece = CryptoFragment(0, b"\x01\x00\x40\x00" + number.to_bytes(8, "big") + bytes(8000))
         joined.join(context(number), QuicInitial(1, bytes(8), b"", 0, (piece,)))
         yield joined
 
 
-def hello_crumbs() -> Iterator[hellos.QuicHellos]:
+def hello_crumbs() -> Iterator[quic.QuicHellos]:
     """Hellos in as many pieces as are kept, of a byte each."""
-    joined = hellos.QuicHellos()
+    joined = quic.QuicHellos()
     for number in count(1):
         crumbs = tuple(CryptoFragment(2 * at, b"x"[:]) for at in range(500, 500 + 60))
         joined.join(context(number), QuicInitial(1, bytes(8), b"", 0, crumbs))
@@ -364,8 +365,15 @@ TABLES: dict[str, Table] = {
         agents, 11_000, "MAX_KNOWN", {"MAX_KNOWN": kept("_agents")}
     ),
     "credentials.users": Table(users, 11_000, "MAX_KNOWN", {"MAX_KNOWN": kept("_users")}),
-    "hellos.pieces": Table(hello_pieces, 1200, "MAX_BYTES", {"MAX_OPEN": kept("_open")}),
-    "hellos.crumbs": Table(hello_crumbs, 1200, "MAX_BYTES MAX_PIECES", {"MAX_OPEN": kept("_open")}),
+    "quic.pieces": Table(
+        hello_pieces, 1200, "MAX_HELLO_BYTES", {"MAX_OPEN_HELLOS": kept("_open")}
+    ),
+    "quic.crumbs": Table(
+        hello_crumbs,
+        1200,
+        "MAX_HELLO_BYTES MAX_HELLO_PIECES",
+        {"MAX_OPEN_HELLOS": kept("_open")},
+    ),
     "state.malformed": Table(
         malformed, 1200, "MAX_MALFORMED", {"MAX_MALFORMED": kept("entries")}
     ),
@@ -392,7 +400,7 @@ TABLES: dict[str, Table] = {
 MODULES: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        browsers, claims, credentials, hellos, names, network, proxies, relays, resolvers,
+        browsers, claims, credentials, names, network, proxies, quic, relays, resolvers,
         signalling, state, transactions, tunnels,
     )
 }  # fmt: skip

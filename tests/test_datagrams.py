@@ -10,7 +10,8 @@ from packet_bytes import batch_of, dissect, ipv4, udp
 from stun_encoder import check
 
 from pcapleak.capture import PcapngWriter, open_capture
-from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.datagrams import Datagrams
+from pcapleak.decode.messages import ICMP_QUOTE, Event
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage

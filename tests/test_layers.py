@@ -64,8 +64,7 @@ def place(name: str) -> int | None:
 
 
 NOT_YET = {
-    ("judge", "report"), ("decode", "track"), ("live", "judge"),
-    ("report", "pipeline"), ("explain", "pipeline"),
+    ("judge", "report"), ("live", "judge"),
 }  # fmt: skip
 
 

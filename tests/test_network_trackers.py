@@ -12,6 +12,7 @@ from test_protocols import dhcp
 from test_streams import ALLOCATE, ALLOCATED, hello
 
 from pcapleak.capture import open_capture
+from pcapleak.decode.datagrams import unwrap_relayed
 from pcapleak.decode.dns.message import DnsMessage, decode_dns
 from pcapleak.decode.lan.dhcp import decode_dhcp
 from pcapleak.decode.lan.ndp import decode_router_advertisement
@@ -19,11 +20,9 @@ from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
-from pcapleak.decode.tunnels.socks_relay import relayed_message
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage
 from pcapleak.decode.web.http import Headers, HttpRequest, HttpResponse
-from pcapleak.decode.web.quic import CryptoFragment, QuicInitial
-from pcapleak.decode.web.quic_hellos import QuicHellos
+from pcapleak.decode.web.quic import CryptoFragment, QuicHellos, QuicInitial
 from pcapleak.decode.web.tls import ClientHello, parse_hello_records
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.track.network import NetworkTracker
@@ -313,18 +312,18 @@ def test_a_quic_hello_in_two_datagrams_is_joined_once() -> None:
 def test_messages_in_a_socks_relays_datagrams_name_the_far_end() -> None:
     far = Endpoint(ip_address("203.0.113.9"), 3478)
     header = b"\0\0\0\1" + far.address.packed + struct.pack("!H", far.port)
-    found = relayed_message(at(1), header + ALLOCATE)
+    (found,) = unwrap_relayed(at(1), header + ALLOCATE)
     assert found is not None
     context, message = found
     assert isinstance(message, StunMessage) and context.layers == ("socks",)
     assert (context.source, context.destination) == (CLIENT, far)
     assert context.outer == (CLIENT, SERVER)
-    answer = relayed_message(back(2), header + ALLOCATED)
+    (answer,) = unwrap_relayed(back(2), header + ALLOCATED)
     assert answer is not None and answer[0].source == far
-    dns = relayed_message(at(3), header[:-2] + b"\0\x35" + query(b"example"))
+    (dns,) = unwrap_relayed(at(3), header[:-2] + b"\0\x35" + query(b"example"))
     assert dns is not None and isinstance(dns[1], DnsMessage)
     for other in (header + bytes(40), header[:2] + b"\1" + header[3:] + ALLOCATE, b"\0\0\0\2"):
-        assert relayed_message(at(4), other) is None
+        assert not unwrap_relayed(at(4), other)
 
 
 # Real captures

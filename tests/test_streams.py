@@ -19,9 +19,11 @@ from stun_encoder import attribute, message, xor_address
 
 from pcapleak.capture import open_capture
 from pcapleak.decode.dns.message import DnsMessage
-from pcapleak.decode.streams import StreamEvent, TcpStreams
+from pcapleak.decode.messages import Event
+from pcapleak.decode.streams.connection import Opened
 from pcapleak.decode.streams.sniff import OPENS, recognise_opening
 from pcapleak.decode.streams.stun import COOKIE
+from pcapleak.decode.streams.tcp import TcpStreams
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.turn import ChannelData
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
@@ -392,7 +394,7 @@ def test_ordinary_traffic_is_left_alone() -> None:
 
 
 def test_connections_that_never_say_enough_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcapleak.decode.streams import table
+    from pcapleak.decode.streams import tcp as table
 
     monkeypatch.setattr(table, "MAX_CONNECTIONS", 50)
     talks = [Talk(sport=1000 + i).open().add(0, ALLOCATE[:20]) for i in range(200)]
@@ -428,7 +430,7 @@ def conversations() -> list[Talk]:
     return [socks, web, again, late, holes]
 
 
-def comparable(events: list[StreamEvent]) -> list[tuple[Context, str]]:
+def comparable(events: list[Event]) -> list[tuple[Context, str]]:
     return [(context, repr(found)) for context, found in events]
 
 
@@ -482,8 +484,8 @@ def test_whatever_is_sent_nothing_but_events_comes_out(
 # Real captures
 
 
-def events_of(path: Path) -> list[StreamEvent]:
-    events: list[StreamEvent] = []
+def events_of(path: Path) -> list[Event]:
+    events: list[Event] = []
     with open_capture(path) as source:
         dissector, flows, streams = Dissector(source.interfaces), FlowTable(), TcpStreams()
         for batch in source:
@@ -593,7 +595,7 @@ def test_no_stream_that_is_read_begins_with_a_byte_that_opens_none(
 ) -> None:
     data = bytes([first]) + begin[1:] + rest + bytes(22)
     if COOKIE not in data[4:10]:
-        assert recognise_opening(data, (50000, 9999)) is None
+        assert recognise_opening(data, (50000, 9999)) is Opened.NOBODYS
 
 
 def test_every_text_that_opens_a_stream_begins_with_a_byte_that_may() -> None:

@@ -1,7 +1,7 @@
 """Reading and writing captures: the only layer that touches capture files."""
 
 from pcapleak.capture.find import find_captures
-from pcapleak.capture.merge import merge_captures
+from pcapleak.capture.merge import merge_captures, open_timeline
 from pcapleak.capture.source import CaptureSource, Part, open_capture
 from pcapleak.capture.split import split_capture
 from pcapleak.capture.writer import PcapngWriter
@@ -13,5 +13,6 @@ __all__ = [
     "find_captures",
     "merge_captures",
     "open_capture",
+    "open_timeline",
     "split_capture",
 ]

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pcapleak.capture.batches import concatenate, reorder, rows_of
-from pcapleak.capture.source import CaptureSource
+from pcapleak.capture.source import CaptureSource, open_capture
 from pcapleak.capture.window import SLACK
-from pcapleak.values.packets import Int64, RecordBatch
+from pcapleak.values.packets import Int64, Interface, RecordBatch
+
+Timeline = tuple[list[CaptureSource], Iterator[RecordBatch]]
+
+
+@contextmanager
+def open_timeline(
+    paths: Sequence[str | Path], *, interfaces: list[Interface] | None = None
+) -> Iterator[Timeline]:
+    """The opened sources of `paths`, which share `interfaces`, and their records by time.
+
+    Raises `CaptureError` where one of them cannot be read at all.
+    """
+    with ExitStack() as stack:
+        sources: list[CaptureSource] = []
+        for number, path in enumerate(paths):
+            shared = sources[0].interfaces if sources else interfaces
+            source = open_capture(path, interfaces=shared, capture=number)
+            sources.append(stack.enter_context(source))
+        yield sources, merge_captures(sources) if len(sources) > 1 else iter(sources[0])
 
 
 def merge_captures(sources: Sequence[CaptureSource]) -> Iterator[RecordBatch]:

@@ -54,7 +54,7 @@ def decode(
     """
     from pcapleak.errors import DecodeError, PcapleakError
     from pcapleak.explain.credentials import Credential
-    from pcapleak.explain.messages import PROTOCOLS, decode_capture, decode_hex
+    from pcapleak.explain.messages import WORDS, decode_capture, decode_hex
     from pcapleak.explain.transactions import TransactionTable
     from pcapleak.report.text import safe
 
@@ -63,8 +63,8 @@ def decode(
     if password is None and (username or realm):
         raise PcapleakError("--username and --realm serve to check --password; give that too")
     wanted = frozenset(word for text in only or () for word in text.split(","))
-    for word in {*wanted, *([protocol] if protocol else [])} - set(PROTOCOLS):
-        raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(PROTOCOLS)}")
+    for word in {*wanted, *([protocol] if protocol else [])} - set(WORDS):
+        raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(WORDS)}")
     transactions = TransactionTable()
     credential = None if password is None else Credential(password, username, realm)
     if source is not None:

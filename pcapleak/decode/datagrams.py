@@ -3,64 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
-from pcapleak.decode.dns.message import decode_dns
-from pcapleak.decode.lan.dhcp import decode_dhcp
-from pcapleak.decode.lan.ndp import decode_router_advertisement
-from pcapleak.decode.media.dtls import decode_dtls
+from pcapleak.decode.dns.message import DnsMessage, decode_dns
+from pcapleak.decode.media.demux import demultiplex
+from pcapleak.decode.messages import ICMP_QUOTE, Event, Message
 from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage, decode_stun
-from pcapleak.decode.stun.turn import decode_channel_data
-from pcapleak.decode.tunnels.ike import decode_ike
-from pcapleak.decode.tunnels.openvpn import decode_openvpn
-from pcapleak.decode.tunnels.socks_relay import relayed_message
-from pcapleak.decode.tunnels.wireguard import decode_wireguard
-from pcapleak.decode.web.quic import decode_quic
-from pcapleak.decode.web.sip import decode_sip
+from pcapleak.decode.table import recognised_as
+from pcapleak.decode.tunnels.socks import decode_socks_udp
+from pcapleak.decode.web.quic import QuicHellos, QuicInitial
 from pcapleak.dissect.icmp import decode_icmp_quote
 from pcapleak.errors import DecodeError
-from pcapleak.track.flows.table import FlowTable
-from pcapleak.values.packets import Bool, Context, Decoder, Endpoint, Int64, Packets, UInt8
-
-Event = tuple[Context, object]
-
-UDP = 17
+from pcapleak.values.packets import (
+    Bool,
+    Context,
+    Decoder,
+    Endpoint,
+    FlowNumbers,
+    Int64,
+    Packets,
+    UInt8,
+)
+from pcapleak.values.registries import DNS_PORT, UDP
 
 MAX_ENDS = 32_768
 """Flows whose endpoints are at hand: about 600 bytes each, so 20 MB."""
-
-ICMP_QUOTE = "icmp-quote"
-"""The layer of what an ICMP error quotes."""
-
-_DECODE: dict[Decoder, Callable[[bytes], object]] = {
-    Decoder.STUN: decode_stun,
-    Decoder.CHANNEL_DATA: decode_channel_data,
-    Decoder.DNS: decode_dns,
-    Decoder.MDNS: partial(decode_dns, protocol="mdns"),
-    Decoder.LLMNR: partial(decode_dns, protocol="llmnr"),
-    Decoder.DHCP: decode_dhcp,
-    Decoder.QUIC: decode_quic,
-    Decoder.DTLS: decode_dtls,
-    Decoder.ROUTER_ADVERTISEMENT: decode_router_advertisement,
-    Decoder.SIP: decode_sip,
-}
-_DECODE_CUT: dict[Decoder, Callable[[bytes, int], object]] = {
-    Decoder.WIREGUARD: decode_wireguard,
-    Decoder.OPENVPN: decode_openvpn,
-    Decoder.IKE: decode_ike,
-}
-"""Decoders that judge by the length: they take the datagram's own, which a snap length may cut."""
-
-_CODES = {int(code): code for code in Decoder}
 
 
 class Datagrams:
     """Gives the messages of datagrams their places."""
 
-    def __init__(self, flows: FlowTable) -> None:
+    def __init__(self, flows: FlowNumbers) -> None:
         self._flows = flows
+        self._hellos = QuicHellos()
         self._ends: dict[int, tuple[Endpoint, Endpoint]] = {}
         """Orig and resp by flow id."""
 
@@ -96,16 +72,23 @@ class Datagrams:
                 frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig
             )
             payload = bytes(payloads[start : start + size])
-            code = _CODES[number]
-            event: Event | None
-            if code is Decoder.SOCKS_UDP:
-                event = relayed_message(context, payload)
-            elif code is Decoder.ICMP_ERROR:
-                event = _quoted(context, payload)
+            decode, decode_cut, unwrap = _BY_CODE[number]
+            if unwrap is not None:
+                events += unwrap(context, payload)
+                continue
+            message: Message | DecodeError
+            try:
+                if decode_cut is not None:
+                    message = decode_cut(payload, declared)
+                else:
+                    assert decode is not None
+                    message = decode(payload)
+            except DecodeError as error:
+                message = _kept(error, size, declared)
             else:
-                event = context, _decoded(code, payload, declared)
-            if event is not None:
-                events.append(event)
+                if isinstance(message, QuicInitial):
+                    message = self._hellos.join(context, message)
+            events.append((context, message))
         return events
 
     def _learn(
@@ -121,31 +104,84 @@ class Datagrams:
         return ends
 
 
-def _decoded(code: Decoder, payload: bytes, length: int) -> object:
-    try:
-        if code in _DECODE_CUT:
-            return _DECODE_CUT[code](payload, length)
-        return _DECODE[code](payload)
-    except DecodeError as error:
-        if len(payload) < length:
-            # Not the sender's doing.
-            why = f"{error.reason}; the capture keeps {len(payload)} of {length} bytes"
-            return DecodeError(error.protocol, error.place, error.offset, why)
+def _kept(error: DecodeError, size: int, length: int) -> DecodeError:
+    if size >= length:
         return error.kept()
+    # Not the sender's doing.
+    why = f"{error.reason}; the capture keeps {size} of {length} bytes"
+    return DecodeError(error.protocol, error.place, error.offset, why)
 
 
-def _quoted(context: Context, payload: bytes) -> tuple[Context, StunMessage] | None:
+def _quoted(context: Context, payload: bytes) -> list[Event]:
+    """The STUN message in the packet that an ICMP error quotes."""
     try:
         quote = decode_icmp_quote(payload)
-        if quote.protocol != 17 or len(quote.payload) < HEADER_SIZE:
-            return None
+        if quote.protocol != UDP or len(quote.payload) < HEADER_SIZE:
+            return []
         message = decode_stun(quote.payload)
     except DecodeError:
-        return None  # quotes are cut, and of any protocol
+        return []  # quotes are cut, and of any protocol
     inner = context._replace(
         source=quote.source,
         destination=quote.destination,
         layers=(ICMP_QUOTE,),
         outer=(context.source, context.destination),
     )
-    return inner, message
+    return [(inner, message)]
+
+
+def unwrap_relayed(context: Context, payload: bytes) -> list[Event]:
+    """The STUN or DNS message in a SOCKS 5 relay's datagram (RFC 1928 section 7), with the far
+    end it names.
+
+    Ten bytes shaped like the header prove nothing, so only a message that proves itself counts.
+    """
+    try:
+        datagram = decode_socks_udp(payload)
+        message = None if datagram.fragment else _proving_itself(datagram.port, datagram.payload)
+    except DecodeError:
+        return []
+    if message is None:
+        return []
+    source, destination = context.source, context.destination
+    if not isinstance(datagram.destination, str):
+        far = Endpoint(datagram.destination, datagram.port)
+        # The client speaks first; the relay answers in the same form.
+        source, destination = (source, far) if context.forward else (far, destination)
+    inner = context._replace(
+        source=source,
+        destination=destination,
+        layers=(*context.layers, "socks"),
+        outer=(context.source, context.destination),
+    )
+    return [(inner, message)]
+
+
+def _proving_itself(port: int, data: bytes) -> StunMessage | DnsMessage | None:
+    if port == DNS_PORT and len(data) >= 12:
+        message = decode_dns(data)
+        return message if message.questions and not message.problems else None
+    guess = demultiplex(data)
+    if guess.protocol != "stun" or guess.confidence == "medium":
+        return None
+    return decode_stun(data)
+
+
+_Row = tuple[
+    Callable[[bytes], Message] | None,
+    Callable[[bytes, int], Message] | None,
+    Callable[[Context, bytes], list[Event]] | None,
+]
+"""What decodes a datagram; or what unwraps messages of several protocols."""
+
+
+def _row(code: Decoder) -> _Row:
+    if code is Decoder.SOCKS_UDP:
+        return None, None, unwrap_relayed
+    if code is Decoder.ICMP_ERROR:
+        return None, None, _quoted
+    protocol = recognised_as(code)
+    return (protocol.decode, protocol.decode_cut, None) if protocol else (None, None, None)
+
+
+_BY_CODE = [_row(code) for code in sorted(Decoder)]

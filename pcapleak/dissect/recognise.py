@@ -45,12 +45,13 @@ _BY_PORT = {
     3702: Service.WS_DISCOVERY.value,
 }
 _DECODED_BY_PORT = {
-    53: (Service.DNS.value, Decoder.DNS.value),
-    5353: (Service.MDNS.value, Decoder.MDNS.value),
     5355: (Service.LLMNR.value, Decoder.LLMNR.value),
+    5353: (Service.MDNS.value, Decoder.MDNS.value),
+    53: (Service.DNS.value, Decoder.DNS.value),
     67: (Service.DHCP.value, Decoder.DHCP.value),
     68: (Service.DHCP.value, Decoder.DHCP.value),
 }
+"""Where two of them meet the last one counts: who asks a resolver from port 5353 asks it."""
 _DNS_PORTS = (53, 5353, 5355)
 _KNOWN_PORT = np.zeros(65536, np.bool_)
 _KNOWN_PORT[[*_BY_PORT, *_DECODED_BY_PORT, 123, 500, 1701, 4500]] = True

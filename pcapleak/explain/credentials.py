@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Literal, NamedTuple, TypeVar
 
 from pcapleak.decode.ice.terms import ice_passwords
+from pcapleak.decode.messages import Signalling
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.proof import prove
 from pcapleak.track.signalling import MAX_TEXT, signalled_text
@@ -46,12 +47,11 @@ class Credentials:
         self._checks: OrderedDict[tuple[int, bytes], str] = OrderedDict()
         """The password of a check by flow and transaction: answers have no USERNAME."""
 
-    def learn(self, message: object) -> None:
+    def learn(self, message: Signalling) -> None:
         """Take the passwords out of a message of signalling."""
-        carried = signalled_text(message)
-        if carried is not None:
-            for fragment, password in ice_passwords(carried[1][:MAX_TEXT]).items():
-                _remember(self._agents, fragment, password)
+        _, text = signalled_text(message)
+        for fragment, password in ice_passwords(text[:MAX_TEXT]).items():
+            _remember(self._agents, fragment, password)
 
     def prove(self, context: Context, message: StunMessage) -> Proof | None:
         """Whether the message was made with the password; None where that cannot be told."""

@@ -6,69 +6,54 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
-from pcapleak.decode.dns.message import DnsMessage, decode_dns
-from pcapleak.decode.lan.dhcp import DhcpMessage, decode_dhcp
-from pcapleak.decode.lan.ndp import RouterAdvertisement, decode_router_advertisement
-from pcapleak.decode.media.demux import Protocol, demultiplex
+from pcapleak.capture import open_timeline
+from pcapleak.decode.datagrams import Datagrams
+from pcapleak.decode.dns.message import DnsMessage
+from pcapleak.decode.media.demux import Protocol as MediaProtocol
+from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.media.dtls import DtlsHello, decode_dtls
-from pcapleak.decode.media.rtp import decode_rtp
-from pcapleak.decode.streams import TcpStreams
-from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage, decode_stun
+from pcapleak.decode.media.rtp import RtcpPacket, RtpPacket, decode_rtp
+from pcapleak.decode.messages import ICMP_QUOTE, Event, Message, Signalling
+from pcapleak.decode.streams.tcp import TcpStreams
+from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage
 from pcapleak.decode.stun.proof import prove
-from pcapleak.decode.stun.turn import ChannelData, decode_channel_data
-from pcapleak.decode.tunnels.ike import IkeMessage, decode_ike
-from pcapleak.decode.tunnels.openvpn import OpenVpnMessage, decode_openvpn
-from pcapleak.decode.tunnels.socks import SocksDatagram, SocksReply, SocksRequest
-from pcapleak.decode.tunnels.wireguard import WireGuardMessage, decode_wireguard
-from pcapleak.decode.web.http import HttpRequest, HttpResponse
-from pcapleak.decode.web.quic import QuicInitial, decode_quic
-from pcapleak.decode.web.quic_hellos import QuicHellos
-from pcapleak.decode.web.sip import SipMessage, decode_sip
-from pcapleak.decode.web.tls import ClientHello
-from pcapleak.decode.web.websocket import WebSocketMessage
+from pcapleak.decode.stun.turn import ChannelData
+from pcapleak.decode.table import (
+    DHCP,
+    DNS,
+    DTLS,
+    IKE,
+    OPENVPN,
+    PROTOCOLS,
+    QUIC,
+    SIP,
+    STUN,
+    TURN,
+    WIREGUARD,
+    protocol_of,
+)
 from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
 from pcapleak.explain.credentials import Credential, Credentials
 from pcapleak.explain.text import JsonValue, message_fields, summarise
 from pcapleak.explain.transactions import Transaction, TransactionTable
-from pcapleak.pipeline.inputs import open_timeline
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.relays import RelayTable
 from pcapleak.values.packets import Context, Endpoint, Interface
+from pcapleak.values.registries import MDNS_PORT
 
-_PROTOCOL_OF: dict[type, str] = {
-    StunMessage: "stun",
-    ChannelData: "turn",
-    DnsMessage: "dns",
-    DhcpMessage: "dhcp",
-    RouterAdvertisement: "ndp",
-    WireGuardMessage: "wireguard",
-    OpenVpnMessage: "openvpn",
-    IkeMessage: "ike",
-    DtlsHello: "dtls",
-    QuicInitial: "quic",
-    ClientHello: "tls",
-    SocksRequest: "socks",
-    SocksReply: "socks",
-    SocksDatagram: "socks",
-    HttpRequest: "http",
-    HttpResponse: "http",
-    WebSocketMessage: "websocket",
-    SipMessage: "sip",
-}
-
-PROTOCOLS = tuple(
-    dict.fromkeys((*_PROTOCOL_OF.values(), "mdns", "llmnr", *get_args(Protocol), "malformed"))
+WORDS = tuple(
+    dict.fromkeys(
+        (*(protocol.name for protocol in PROTOCOLS), *get_args(MediaProtocol), "malformed")
+    )
 )
 """The words that choose messages."""
 
-
-MDNS_PORT = 5353
+Found = tuple[Context, Message | DecodeError | bytes]
+"""An `Event`, or the bytes of another protocol inside a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +61,7 @@ class DecodedMessage:
     """One message in words."""
 
     protocol: str
-    """One of `PROTOCOLS`."""
+    """One of `WORDS`."""
     summary: str
     fields: dict[str, JsonValue]
     problems: tuple[str, ...] = ()
@@ -165,7 +150,7 @@ def decode_capture(
 
 def read_messages(
     paths: str | Path | Sequence[str | Path], *, interfaces: list[Interface] | None = None
-) -> Iterator[Event]:
+) -> Iterator[Found]:
     """The decoded values themselves, each with where it came from; several captures as one
     timeline. Contexts number the interfaces, which are put into `interfaces`.
 
@@ -173,7 +158,7 @@ def read_messages(
         CaptureError: as `open_capture`.
     """
     flows, streams, relays = FlowTable(), TcpStreams(), RelayTable()
-    datagrams, hellos = Datagrams(flows), QuicHellos()
+    datagrams = Datagrams(flows)
     files = [paths] if isinstance(paths, str | Path) else paths
     with open_timeline(files, interfaces=interfaces) as (sources, batches):
         dissector = Dissector(sources[0].interfaces)
@@ -188,12 +173,12 @@ def read_messages(
             ]
             events.sort(key=lambda event: event[0].frame)
             for context, message in events:
-                if isinstance(message, QuicInitial):
-                    message = hellos.join(context, message)
                 yield from _opened(relays, context, message)
 
 
-def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[Event]:
+def _opened(
+    relays: RelayTable, context: Context, message: Message | DecodeError
+) -> Iterator[Found]:
     """A message and what TURN carries inside it; no ChannelData where no channel was bound."""
     if isinstance(message, ChannelData) and not relays.carries(context, message):
         return
@@ -203,22 +188,27 @@ def _opened(relays: RelayTable, context: Context, message: object) -> Iterator[E
 
 
 def _describe(
-    context: Context, message: object, transactions: TransactionTable, credentials: Credentials
+    context: Context,
+    message: Message | DecodeError | bytes,
+    transactions: TransactionTable,
+    credentials: Credentials,
 ) -> DecodedMessage:
     if isinstance(message, bytes):
         return _describe_bytes(context, message)
     notes: dict[str, JsonValue] = {}
-    credentials.learn(message)
+    if isinstance(message, Signalling):
+        credentials.learn(message)
     if isinstance(message, StunMessage) and ICMP_QUOTE not in context.layers:
         notes = _notes(context, transactions.add(context, message))
         if proof := credentials.prove(context, message):
             notes["integrity"] = proof
-    if _is_legacy_query(context, message):
+    if isinstance(message, DnsMessage) and _is_legacy_query(context, message):
         notes["legacy_unicast"] = True
+    malformed = isinstance(message, DecodeError)
     return DecodedMessage(
-        _protocol(context, message),
+        "malformed" if isinstance(message, DecodeError) else protocol_of(message).name,
         summarise(message),
-        {} if isinstance(message, DecodeError) else message_fields(message),
+        {} if malformed else message_fields(message),
         getattr(message, "problems", ()),
         context.frame,
         context.ts_ns,
@@ -231,9 +221,9 @@ def _describe(
     )
 
 
-def _is_legacy_query(context: Context, message: object) -> bool:
+def _is_legacy_query(context: Context, message: DnsMessage) -> bool:
     """Whether a multicast query wants its answer sent to itself alone: RFC 6762 section 6.7."""
-    if not isinstance(message, DnsMessage) or message.protocol != "mdns":
+    if message.protocol != "mdns":
         return False
     return not message.is_response and context.source.port != MDNS_PORT
 
@@ -268,15 +258,6 @@ def _describe_bytes(context: Context, data: bytes) -> DecodedMessage:
     )
 
 
-def _protocol(context: Context, message: object) -> str:
-    if isinstance(message, DecodeError):
-        return "malformed"
-    if isinstance(message, DnsMessage):
-        ports = (context.source.port, context.destination.port)
-        return "mdns" if MDNS_PORT in ports else "llmnr" if 5355 in ports else "dns"
-    return _PROTOCOL_OF[type(message)]
-
-
 def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonValue]:
     """What the transaction adds to this message of it."""
     if transaction is None or not transaction.sends:
@@ -294,27 +275,18 @@ def _notes(context: Context, transaction: Transaction | None) -> dict[str, JsonV
     )
 
 
-_NESTED: dict[str, Callable[[bytes], object]] = {
+_Alone = Message | RtpPacket | RtcpPacket
+
+_NESTED: dict[str, Callable[[bytes], DtlsHello | RtpPacket | RtcpPacket]] = {
     "dtls": decode_dtls,
     "rtp": decode_rtp,
     "rtcp": decode_rtp,
 }
-_BY_NAME: dict[str, Callable[[bytes], object]] = {
-    "stun": decode_stun,
-    "turn": decode_channel_data,
-    "wireguard": decode_wireguard,
-    "dtls": decode_dtls,
-    "quic": decode_quic,
-    "dhcp": decode_dhcp,
-    "ike": decode_ike,
-    "openvpn": decode_openvpn,
-    "mdns": partial(decode_dns, protocol="mdns"),
-    "dns": decode_dns,
-    "ndp": decode_router_advertisement,
+_BY_NAME: dict[str, Callable[[bytes], _Alone]] = {
+    **{protocol.name: protocol.decode for protocol in PROTOCOLS if protocol.decode is not None},
     "rtp": decode_rtp,
-    "sip": decode_sip,
 }
-_GUESSED = ("stun", "sip", "wireguard", "dtls", "quic", "dhcp", "ike", "dns", "openvpn", "turn")
+_GUESSED = (STUN, SIP, WIREGUARD, DTLS, QUIC, DHCP, IKE, DNS, OPENVPN, TURN)
 """Surest first: a decoder that refuses most of what is not its own goes before the others."""
 
 
@@ -342,7 +314,8 @@ def decode_hex(
             raise DecodeError("hex", "protocol", 0, f"one of {', '.join(_BY_NAME)} is needed")
         return _alone(protocol, _BY_NAME[protocol](data), credential)
     refusals = []
-    for name in _GUESSED:
+    for guessed in _GUESSED:
+        name = guessed.name
         try:
             message = _BY_NAME[name](data)
         except DecodeError as error:
@@ -356,7 +329,7 @@ def decode_hex(
     raise DecodeError("hex", "message", 0, "no protocol is known by these bytes")
 
 
-def _alone(protocol: str, message: object, credential: Credential | None) -> DecodedMessage:
+def _alone(protocol: str, message: _Alone, credential: Credential | None) -> DecodedMessage:
     notes: dict[str, JsonValue] = {}
     if isinstance(message, StunMessage) and credential is not None:
         password, username, realm = credential

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import assert_never
 
 from pcapleak.decode.dns.message import (
     DnsMessage,
@@ -23,6 +24,7 @@ from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import RouterAdvertisement
 from pcapleak.decode.media.dtls import DtlsHello
 from pcapleak.decode.media.rtp import RtcpPacket, RtpPacket
+from pcapleak.decode.messages import Message
 from pcapleak.decode.stun import attributes as attr
 from pcapleak.decode.stun.attributes import comprehension_required
 from pcapleak.decode.stun.decoder import RawAttribute, StunMessage
@@ -31,7 +33,7 @@ from pcapleak.decode.stun.types import error_name
 from pcapleak.decode.stun.values import ErrorCode, NetworkInfo
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
-from pcapleak.decode.tunnels.socks import SocksDatagram, SocksReply, SocksRequest
+from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
 from pcapleak.decode.web.quic import QuicInitial
@@ -127,7 +129,7 @@ def dns_fields(message: DnsMessage) -> dict[str, JsonValue]:
     return found
 
 
-def summarise(message: object) -> str:
+def summarise(message: Message | RtpPacket | RtcpPacket | DecodeError) -> str:
     """One line that says what matters of a message."""
     match message:
         case StunMessage():
@@ -169,8 +171,6 @@ def summarise(message: object) -> str:
             return f"SOCKS{message.version} {message.command} {target}"
         case SocksReply():
             return f"SOCKS{message.version} reply {message.code}, bound {message.bound}"
-        case SocksDatagram():
-            return f"SOCKS UDP to {message.destination}:{message.port}"
         case HttpRequest():
             return f"HTTP {message.method} {message.target}"
         case HttpResponse():
@@ -181,7 +181,7 @@ def summarise(message: object) -> str:
             return f"WebSocket {message.kind}, {len(message.payload)} bytes"
         case DecodeError():
             return str(message)
-    raise TypeError(f"no words for {type(message).__name__}")
+    assert_never(message)
 
 
 def _join(values: tuple[object, ...]) -> str:

@@ -6,27 +6,28 @@ batch → packets → flows and decoders → messages → trackers → (at any t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
 from pcapleak.capture import CaptureSource
 from pcapleak.capture.batches import Tally, tally
-from pcapleak.decode.datagrams import ICMP_QUOTE, Datagrams, Event
+from pcapleak.decode.datagrams import Datagrams
 from pcapleak.decode.dns.message import DnsMessage
 from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import RouterAdvertisement
 from pcapleak.decode.media.dtls import DtlsHello
-from pcapleak.decode.streams import TcpStreams
+from pcapleak.decode.messages import ICMP_QUOTE, Event
+from pcapleak.decode.streams.tcp import TcpStreams
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.turn import ChannelData
+from pcapleak.decode.table import protocol_of
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
 from pcapleak.decode.web.quic import QuicInitial
-from pcapleak.decode.web.quic_hellos import QuicHellos
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.decode.web.websocket import WebSocketMessage
@@ -62,7 +63,6 @@ class Analyzer:
         self.policy = policy if policy is not None else Policy()
         self.dissector = Dissector(interfaces if interfaces is not None else [])
         self.streams = TcpStreams()
-        self.hellos = QuicHellos()
         self.pages: dict[str, list[PageCandidate]] = {}
         """Page-side evidence by the file that holds it."""
         self.state = State(
@@ -157,89 +157,74 @@ class Analyzer:
         state = self.state
         checked: set[int] = set()
         counts = state.messages
-        kind: str
         for context, message in events:
-            # The first two are nearly all there are.
-            if isinstance(message, DnsMessage):
-                kind = message.protocol
-                if kind == "dns":
-                    state.resolvers.add(context, message)
-                    if not message.is_response:
-                        state.ice.browsers.asked(context, message)
-                elif kind == "mdns":
-                    state.names.add(context, message)
-            elif isinstance(message, StunMessage):
-                if context.layers and ICMP_QUOTE in context.layers:
-                    kind = ICMP_QUOTE
-                else:
-                    kind = "stun"
+            match message:
+                case DnsMessage():
+                    self._dns(context, message)
+                case StunMessage():
+                    if context.layers and ICMP_QUOTE in context.layers:
+                        counts[ICMP_QUOTE] = counts.get(ICMP_QUOTE, 0) + 1
+                        continue
                     state.ice.add(context, message)
                     if message.is_ice:
                         checked.add(context.flow)
-            elif isinstance(message, DecodeError):
-                state.malformed.add(context.frame, message)
-                continue
-            else:
-                kind = _KINDS[type(message)]
-                self._dispatch_rare(context, message)
-            counts[kind] = counts.get(kind, 0) + 1
+                case DecodeError():
+                    state.malformed.add(context.frame, message)
+                    continue
+                case ChannelData() | DtlsHello():
+                    state.ice.add(context, message)
+                case WireGuardMessage() | OpenVpnMessage() | IkeMessage():
+                    state.tunnels.add(context, message)
+                case SocksRequest():
+                    state.tunnels.add(context, message)
+                    state.ice.add(context, message)
+                    self._name(context, str(message.destination))
+                case SocksReply():
+                    state.tunnels.add(context, message)
+                case HttpRequest():
+                    state.tunnels.add(context, message)
+                    state.signalling.add(context, message)
+                    state.claims.add(context, message)
+                    state.ice.add(context, message)
+                    self._name(context, message.server_name)
+                case HttpResponse():
+                    state.tunnels.add(context, message)
+                    state.signalling.add(context, message)
+                case WebSocketMessage():
+                    state.signalling.add(context, message)
+                    state.claims.add(context, message)
+                case SipMessage():
+                    state.signalling.add(context, message)
+                case DhcpMessage() | RouterAdvertisement():
+                    state.network.add(context, message)
+                case ClientHello() | QuicInitial():
+                    state.ice.add(context, message)
+                    state.resolvers.add(context, message)
+                    self._name(context, message.server_name)
+                case _:
+                    assert_never(message)
+            counted = protocol_of(message).counted
+            counts[counted] = counts.get(counted, 0) + 1
         return checked
 
-    def _dispatch_rare(self, context: Context, message: object) -> None:
+    def _dns(self, context: Context, message: DnsMessage) -> None:
         state = self.state
-        if isinstance(message, ChannelData | DtlsHello):
-            state.ice.add(context, message)
-        elif isinstance(message, WireGuardMessage | OpenVpnMessage | IkeMessage):
-            state.tunnels.add(context, message)
-        elif isinstance(message, SocksRequest | SocksReply | HttpRequest | HttpResponse):
-            state.tunnels.add(context, message)
-            state.signalling.add(context, message)
-            state.claims.add(context, message)
-            if isinstance(message, HttpRequest | SocksRequest):
-                state.ice.add(context, message)
-            if isinstance(message, SocksRequest):
-                self._name(context, str(message.destination))
-            elif isinstance(message, HttpRequest) and message.server_name:
-                self._name(context, message.server_name)
-        elif isinstance(message, WebSocketMessage | SipMessage):
-            state.signalling.add(context, message)
-            state.claims.add(context, message)
-        elif isinstance(message, DhcpMessage | RouterAdvertisement):
-            state.network.add(context, message)
-        elif isinstance(message, ClientHello | QuicInitial):
-            if isinstance(message, QuicInitial):
-                message = self.hellos.join(context, message)
-            state.ice.add(context, message)
+        if message.protocol == "dns":
             state.resolvers.add(context, message)
-            if message.server_name:
-                self._name(context, message.server_name)
+            if not message.is_response:
+                state.ice.browsers.asked(context, message)
+        elif message.protocol == "mdns":
+            state.names.add(context, message)
 
-    def _name(self, context: Context, name: str) -> None:
+    def _name(self, context: Context, name: str | None) -> None:
         """The server a flow is for: as a proxy was first asked for it, or TLS or HTTP said it."""
+        if not name:
+            return
         names = self.state.server_names
         if len(names) < MAX_SERVER_NAMES:
             names.setdefault(context.flow, name[:MAX_NAME])
         else:
             self.state.server_names_dropped += context.flow not in names
-
-
-_KINDS = {
-    ChannelData: "channel-data",
-    DtlsHello: "dtls-hello",
-    WireGuardMessage: "wireguard-handshake",
-    OpenVpnMessage: "openvpn-handshake",
-    IkeMessage: "ike",
-    SocksRequest: "socks",
-    SocksReply: "socks",
-    HttpRequest: "http",
-    HttpResponse: "http",
-    WebSocketMessage: "websocket",
-    SipMessage: "sip",
-    DhcpMessage: "dhcp",
-    RouterAdvertisement: "router-advertisement",
-    ClientHello: "tls-hello",
-    QuicInitial: "quic-initial",
-}
 
 
 def _frame(event: Event) -> int:

@@ -1,41 +1,21 @@
-"""Opening what an analysis reads: captures as one timeline, and page-side evidence."""
+"""Opening what an analysis reads: page-side evidence, and what TLS hid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pcapleak.capture import CaptureSource, merge_captures, open_capture
+from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.decrypted import DecryptedText, read_decrypted, tshark_missing
 from pcapleak.errors import PcapleakError
-from pcapleak.values.packets import Context, Direction, Interface, RecordBatch
+from pcapleak.values.packets import Context, Direction
 
 if TYPE_CHECKING:
     from pcapleak.decode.ice.page import PageCandidate
     from pcapleak.decode.ice.page_facts import PageFacts
-
-Timeline = tuple[list[CaptureSource], Iterator[RecordBatch]]
-
-
-@contextmanager
-def open_timeline(
-    paths: Sequence[str | Path], *, interfaces: list[Interface] | None = None
-) -> Iterator[Timeline]:
-    """The opened sources of `paths`, which share `interfaces`, and their records by time.
-
-    Raises `CaptureError` where one of them cannot be read at all.
-    """
-    with ExitStack() as stack:
-        sources: list[CaptureSource] = []
-        for number, path in enumerate(paths):
-            shared = sources[0].interfaces if sources else interfaces
-            source = open_capture(path, interfaces=shared, capture=number)
-            sources.append(stack.enter_context(source))
-        yield sources, merge_captures(sources) if len(sources) > 1 else iter(sources[0])
 
 
 class Pages(NamedTuple):

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from pcapleak.capture import Part, open_capture, split_capture
-from pcapleak.decode.streams import segment_begins
+from pcapleak.decode.streams.tcp import segment_begins
 from pcapleak.dissect import recognise
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.arena import Arena, Handed

@@ -13,7 +13,7 @@ import numpy as np
 
 from pcapleak.capture import CaptureSource, Part, open_capture
 from pcapleak.capture.batches import Tally, tally
-from pcapleak.decode.streams import segment_begins
+from pcapleak.decode.streams.tcp import segment_begins
 from pcapleak.dissect import Dissector, recognise
 from pcapleak.errors import DecodeError
 from pcapleak.pipeline.arena import Arena, Handed

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from pcapleak.capture import CaptureSource
+from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.digest import Digests
 from pcapleak.pipeline.analyzer import Analyzer, read_captures
 from pcapleak.pipeline.gc_policy import rare_collection
-from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, open_timeline, read_pages
+from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, read_pages
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document
 from pcapleak.values.packets import RecordBatch

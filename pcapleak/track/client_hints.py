@@ -42,11 +42,11 @@ class ClaimTracker:
         self.forgotten = 0
         """Claims beyond `MAX_CLAIMS`."""
 
-    def add(self, context: Context, message: object) -> None:
+    def add(self, context: Context, message: HttpRequest | WebSocketMessage) -> None:
         """Take a message that may tell something of who sent it."""
         if isinstance(message, WebSocketMessage):
             self._zone(context, message.payload)
-        elif isinstance(message, HttpRequest):
+        else:
             for name in _FIELDS:
                 self.field(context, name, message.header(name) or "")
             self._zone(context, message.target.encode("latin-1", "replace"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import assert_never
 
 from pcapleak.decode.ice.candidate import CandidateLine, find_candidates
 from pcapleak.decode.ice.terms import ice_passwords
+from pcapleak.decode.messages import Signalling
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
 from pcapleak.decode.web.sip import SipMessage
 from pcapleak.decode.web.websocket import WebSocketMessage
@@ -57,15 +59,16 @@ class SignalledPassword:
     frame: int
 
 
-def signalled_text(message: object) -> tuple[str, bytes] | None:
+def signalled_text(message: Signalling) -> tuple[str, bytes]:
     """The channel and the text of a message that may carry signalling."""
-    if isinstance(message, HttpRequest | HttpResponse):
-        return "http", message.body
-    if isinstance(message, WebSocketMessage):
-        return "websocket", message.payload
-    if isinstance(message, SipMessage):
-        return "sip", message.body
-    return None
+    match message:
+        case HttpRequest() | HttpResponse():
+            return "http", message.body
+        case WebSocketMessage():
+            return "websocket", message.payload
+        case SipMessage():
+            return "sip", message.body
+    assert_never(message)
 
 
 class SignallingTracker:
@@ -78,11 +81,9 @@ class SignallingTracker:
         self.forgotten = 0
         """Lines beyond `MAX_LINES`."""
 
-    def add(self, context: Context, message: object) -> None:
+    def add(self, context: Context, message: Signalling) -> None:
         """Take a message that may carry candidate lines."""
-        carried = signalled_text(message)
-        if carried is not None:
-            self.text(context, *carried)
+        self.text(context, *signalled_text(message))
 
     def text(self, context: Context, channel: str, data: bytes) -> None:
         """Search the text of a message."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -272,8 +272,25 @@ class Encapsulation(NamedTuple):
     destination: Endpoint
 
 
+class FlowNumbers(Protocol):
+    """What those who read messages need of the flow table."""
+
+    @property
+    def single(self) -> int | None:
+        """Flows from this number on may be several conversations of two hosts."""
+        ...
+
+    def __len__(self) -> int:
+        """Flows so far."""
+        ...
+
+    def mark(self, flow: Int64, services: UInt32) -> None:
+        """Add `services` to the flows they were recognised on."""
+        ...
+
+
 class Service(IntFlag):
-    """Protocols recognised on a flow by structure (see `packets/recognise.py`)."""
+    """Protocols recognised on a flow by structure (see `dissect/recognise.py`)."""
 
     STUN = 1 << 0
     TURN = 1 << 1
@@ -334,7 +351,7 @@ class Context(NamedTuple):
 
 
 class Decoder(IntEnum):
-    """Which decoder wants a packet's payload; `packets/recognise.py` assigns it by structure."""
+    """Which decoder wants a packet's payload; `dissect/recognise.py` assigns it by structure."""
 
     NONE = 0
     STUN = 1

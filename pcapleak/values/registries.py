@@ -33,6 +33,17 @@ LINK_TYPE_NAMES = {
 }
 """Link types of the tcpdump.org registry."""
 
+ICMP = 1
+TCP = 6
+UDP = 17
+GRE = 47
+ESP = 50
+AH = 51
+ICMPV6 = 58
+L2TP = 115
+SCTP = 132
+"""IP protocols of the IANA registry."""
+
 PROTOCOL_NAMES = {
     1: "icmp",
     2: "igmp",
@@ -48,7 +59,16 @@ PROTOCOL_NAMES = {
     112: "vrrp",
     132: "sctp",
 }
-"""IP protocols of the IANA registry."""
+"""Their names."""
+
+DNS_PORT = 53
+MDNS_PORT = 5353
+LLMNR_PORT = 5355
+
+MAGIC_COOKIE = 0x2112A442
+"""The word by which STUN is known (RFC 8489 section 5)."""
+COOKIE = MAGIC_COOKIE.to_bytes(4, "big")
+"""The same as it is sent."""
 
 SIP_STARTS: tuple[bytes, ...] = (
     *(

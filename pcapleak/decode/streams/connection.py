@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Protocol
 
-from pcapleak.decode.dns.message import DnsMessage
-from pcapleak.decode.media.dtls import DtlsHello
+from pcapleak.decode.messages import Event, Message
 from pcapleak.decode.streams.reassembly import Half
-from pcapleak.decode.stun.decoder import StunMessage
-from pcapleak.decode.stun.turn import ChannelData
-from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
-from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
-from pcapleak.decode.web.http import HttpRequest, HttpResponse
-from pcapleak.decode.web.sip import SipMessage
-from pcapleak.decode.web.tls import ClientHello
-from pcapleak.decode.web.websocket import WebSocketMessage
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Context, Direction, Endpoint, Packets, Service
-
-StreamMessage = (
-    StunMessage
-    | ChannelData
-    | DtlsHello
-    | DnsMessage
-    | SocksRequest
-    | SocksReply
-    | HttpRequest
-    | HttpResponse
-    | WebSocketMessage
-    | SipMessage
-    | ClientHello
-    | OpenVpnMessage
-)
-StreamEvent = tuple[Context, StreamMessage | DecodeError]
 
 MAX_BUFFER = 128 << 10
 """Bytes a reader may wait for: the longest message kept, a body of 64 kB behind a head of
@@ -67,6 +43,20 @@ class Reader(Protocol):
         ...
 
 
+class Opened(Enum):
+    """Why a stream has no reader."""
+
+    MORE = "more"
+    """Its first bytes do not tell yet."""
+    NOBODYS = "nobody's"
+    """No reader wants it."""
+
+
+Opens = Callable[[bytes, tuple[int, int]], Reader | Opened | None]
+"""A protocol's own answer to a stream's first bytes, which are at least one, and its ports,
+source first; None: ask the next protocol."""
+
+
 class Connection:
     """Both directions of one flow. `way` is 0 for what orig sent, 1 for resp."""
 
@@ -93,7 +83,7 @@ class Connection:
         """Directions that nobody reads any more."""
         self.layers: tuple[str, ...] = ()
         self.reader: Reader = opening()
-        self.events: list[StreamEvent] = []
+        self.events: list[Event] = []
         self.services = 0
         """`Service` bits found since they were last collected."""
         self._opening = opening
@@ -131,7 +121,7 @@ class Connection:
                 self._bytes(way, piece)
         self._packets = None
 
-    def emit(self, way: int, message: StreamMessage | DecodeError, service: Service) -> None:
+    def emit(self, way: int, message: Message | DecodeError, service: Service) -> None:
         """Give a message that was sent in direction `way`."""
         self.services |= service.value
         self.events.append((self._context(way), message))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapleak.decode.streams.connection import Connection
+from pcapleak.decode.streams.connection import Connection, Opened, Reader
 from pcapleak.decode.tunnels.socks import (
     SocksRequest,
     parse_login,
@@ -10,6 +10,7 @@ from pcapleak.decode.tunnels.socks import (
     parse_reply,
     parse_request,
 )
+from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Service
 
 LOGIN = 2
@@ -100,3 +101,27 @@ class SocksReader:
         elif self._request.command != "bind" or not reply[0].succeeded:
             connection.finish()
         return reply[1]
+
+
+def opens_socks(data: bytes, ports: tuple[int, int]) -> Reader | Opened | None:
+    """See `Opens`."""
+    if data[0] not in (4, 5):
+        return None
+    try:
+        if data[0] == 5:
+            greeting = parse_methods(data)
+            if greeting is None:
+                return Opened.MORE
+            methods, end = greeting
+            # No login, GSSAPI, a password, or a private method: RFC 1928 section 3.
+            plausible = any(method <= 2 or method >= 0x80 for method in methods)
+            if plausible and (end == len(data) or data[end] in (1, 5)):
+                return SocksReader()
+        # Version 4, or version 5 from the request on where the recording began after the greeting.
+        request = parse_request(data)
+    except DecodeError:
+        return Opened.NOBODYS
+    if request is None:
+        return Opened.MORE
+    whole = request[1] == len(data) and request[0].port
+    return SocksReader() if whole else Opened.NOBODYS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pcapleak.decode.media.dtls import decode_dtls
-from pcapleak.decode.streams.connection import Connection
+from pcapleak.decode.streams.connection import Connection, Reader
 from pcapleak.decode.stun.decoder import MULTIPLEXED, StunMessage, decode_stun
 from pcapleak.decode.stun.turn import decode_channel_data
 from pcapleak.errors import DecodeError
@@ -137,3 +137,10 @@ class StunReader:
             return at - 4
         connection.lose(way)
         return 0
+
+
+def opens_stun(data: bytes, ports: tuple[int, int]) -> Reader | None:
+    """See `Opens`."""
+    if begins_stun(data):
+        return StunReader(framed=False)
+    return StunReader(framed=True) if begins_framed(data) else None

@@ -6,7 +6,7 @@ import re
 import zlib
 from collections import deque
 
-from pcapleak.decode.streams.connection import BULK, Connection
+from pcapleak.decode.streams.connection import BULK, Connection, Reader
 from pcapleak.decode.web.http import (
     MAX_HEAD,
     HttpRequest,
@@ -292,3 +292,8 @@ class WebSocketReader:
             raise DecodeError("websocket", "deflate", 0, str(error)) from None
         frames.context_lost |= bool(inflater.unconsumed_tail) and frames.keeps_context
         return message
+
+
+def opens_http(data: bytes, ports: tuple[int, int]) -> Reader | None:
+    """See `Opens`."""
+    return HttpReader() if looks_like_http(data) else None

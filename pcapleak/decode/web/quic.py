@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pcapleak.decode.web.tls import ClientHello, decode_client_hello
 from pcapleak.errors import DecodeError
+from pcapleak.values.packets import Context
 
 VERSION_1 = 1
 VERSION_2 = 0x6B3343CF
@@ -28,6 +29,14 @@ SALTS = {
 
 MAX_CRYPTO = 16384
 """Bytes of a handshake put together; a ClientHello has 250 to 2500."""
+
+
+MAX_OPEN_HELLOS = 1024
+"""Connections whose hello is not whole yet."""
+MAX_HELLO_BYTES = 8192
+"""Bytes of pieces kept of one hello, so 8 MB for all."""
+MAX_HELLO_PIECES = 64
+"""Of one hello; Chromium cuts its into some 20. About 130 bytes each beside their own: 9 MB."""
 
 
 class CryptoFragment(NamedTuple):
@@ -192,3 +201,36 @@ def _crypto_frames(plain: bytes) -> list[CryptoFragment]:
         else:
             break
     return fragments
+
+
+class QuicHellos:
+    """ClientHellos that took more than one datagram, by (flow, connection id the client chose).
+
+    Since key shares became large a browser's hello has two Initial packets, and Chromium sends
+    its pieces out of order on purpose.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, bytes], tuple[CryptoFragment, ...]] = {}
+
+    def join(self, context: Context, message: QuicInitial) -> QuicInitial:
+        """`message`, with the hello that it completes if it does."""
+        if message.hello is not None or not message.fragments:
+            return message
+        key = (context.flow, message.dcid)
+        pieces = self._open.pop(key, ()) + message.fragments
+        if (
+            len(pieces) > MAX_HELLO_PIECES
+            or sum(len(piece.data) for piece in pieces) > MAX_HELLO_BYTES
+        ):
+            return message
+        try:
+            hello = join_fragments(pieces)
+        except DecodeError:
+            return message
+        if hello is not None:
+            return message._replace(hello=hello)
+        if len(self._open) >= MAX_OPEN_HELLOS:
+            del self._open[next(iter(self._open))]
+        self._open[key] = pieces
+        return message

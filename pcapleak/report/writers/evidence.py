@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pcapleak.capture import PcapngWriter
-from pcapleak.pipeline.inputs import open_timeline
+from pcapleak.capture import PcapngWriter, open_timeline
 from pcapleak.report.document import Finding
 from pcapleak.report.text import safe
 from pcapleak.values.packets import Direction

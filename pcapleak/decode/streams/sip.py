@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapleak.decode.streams.connection import Connection
+from pcapleak.decode.streams.connection import Connection, Reader
 from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Service
@@ -41,3 +41,8 @@ class SipReader:
         head = parse_sip_head(data)
         if head is not None:
             connection.emit(way, head[0]._replace(body=data[head[1] :]), Service.SIP)
+
+
+def opens_sip(data: bytes, ports: tuple[int, int]) -> Reader | None:
+    """See `Opens`."""
+    return SipReader() if looks_like_sip(data) else None

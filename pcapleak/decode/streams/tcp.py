@@ -6,10 +6,11 @@ from array import array
 
 import numpy as np
 
-from pcapleak.decode.streams.connection import Connection, StreamEvent
-from pcapleak.decode.streams.sniff import DNS_PORT, OPENS, Opening, recognise_opening
-from pcapleak.track.flows.table import FlowTable
-from pcapleak.values.packets import Bool, Int64, PacketFlag, Packets, UInt8, UInt32
+from pcapleak.decode.messages import Event
+from pcapleak.decode.streams.connection import Connection, Opened
+from pcapleak.decode.streams.sniff import OPENS, Opening, recognise_opening
+from pcapleak.values.packets import Bool, FlowNumbers, Int64, PacketFlag, Packets, UInt8, UInt32
+from pcapleak.values.registries import DNS_PORT, MAGIC_COOKIE, TCP
 
 MAX_CONNECTIONS = 8192
 """Connections read at a time; about 2 kB each beside their bytes, so 16 MB."""
@@ -25,7 +26,6 @@ _STUN_AND_LENGTH = 22
 BEGINS_STUN, BEGINS_NOTHING = 1, 2
 """The segment begins with a STUN header; no stream that is read begins with it."""
 
-_TCP = 6
 _SYN = 0x02
 
 _UNDECIDED, _WANTED, _IGNORED = 0, 1, 2
@@ -54,9 +54,9 @@ class TcpStreams:
         packets: Packets,
         flow: Int64,
         forward: Bool,
-        flows: FlowTable,
+        flows: FlowNumbers,
         begins: UInt8 | None = None,
-    ) -> list[StreamEvent]:
+    ) -> list[Event]:
         """The messages that `packets` complete, in capture order; marks services on `flows`.
 
         `begins` is what `segment_begins` gave, if that was asked already.
@@ -67,7 +67,7 @@ class TcpStreams:
             self._starts.extend(array("q", (-1,)) * missing)
         syn = packets.tcp_flags & _SYN != 0
         rows = np.flatnonzero(
-            (packets.protocol == _TCP)
+            (packets.protocol == TCP)
             & ((packets.payload_length > 0) | syn)
             & (packets.flags & (PacketFlag.FRAGMENT.value | PacketFlag.MALFORMED.value) == 0)
         )
@@ -79,7 +79,7 @@ class TcpStreams:
             begins = segment_begins(packets)
         rows = self._choose(rows, flow, forward, syn, begins)
         view = packets.data.data
-        events: list[StreamEvent] = []
+        events: list[Event] = []
         marks: dict[int, int] = {}
         declared = packets.payload_declared[rows]
         captured = packets.payload_length[rows]
@@ -146,7 +146,7 @@ class TcpStreams:
     def _passed_over(self, packets: Packets, row: int) -> bool:
         """Whether a stream that begins with this row is one nobody wants."""
         ports = (int(packets.source_port[row]), int(packets.destination_port[row]))
-        return recognise_opening(packets.payload(row), ports) is None
+        return recognise_opening(packets.payload(row), ports) is Opened.NOBODYS
 
     def _open(self, index: int, start: int) -> None:
         """A SYN: the first of the flow, the same again, or that of a new connection."""
@@ -206,7 +206,7 @@ def _just_after(position: int, start: int) -> bool:
 def segment_begins(packets: Packets) -> UInt8:
     """What the first bytes of each TCP segment tell: `BEGINS_STUN`, `BEGINS_NOTHING`, or 0."""
     told = np.zeros(len(packets), np.uint8)
-    rows = np.flatnonzero((packets.protocol == _TCP) & (packets.payload_length > 0))
+    rows = np.flatnonzero((packets.protocol == TCP) & (packets.payload_length > 0))
     stun = _begins_stun(packets, rows)
     told[rows[stun]] = BEGINS_STUN
     told[rows[~stun & _opens_nothing(packets, rows)]] = BEGINS_NOTHING
@@ -233,5 +233,5 @@ def _begins_stun(packets: Packets, rows: Int64) -> Bool:
             words: UInt32 = np.zeros(len(near), np.uint32)
             for i in range(4):
                 words = words << np.uint32(8) | packets.data[at[near] + shift + i]
-            found[near] |= words == 0x2112A442
+            found[near] |= words == MAGIC_COOKIE
     return found
