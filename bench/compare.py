@@ -73,7 +73,6 @@ def rows(capture: Path, cuts: dict[float, Path]) -> list[Row]:
     analyze = [python, "-m", "pcapleak", "analyze", *policy, "--json", "-"]
     found = [
         Row(OURS, [*analyze, str(capture)]),
-        Row("pcapleak analyze --jobs 2", [*analyze, "--jobs", "2", str(capture)]),
     ]
     if TINY in cuts:
         found.append(Row("pcapleak, 100 packets", [*analyze, str(cuts[TINY])]))

@@ -24,8 +24,8 @@ from textual.widgets import DataTable, Input, Static, TabbedContent
 
 from pcapleak import Policy, analyze
 from pcapleak.report.document import Document
+from pcapleak.report.screen.head import Status
 from pcapleak.report.screen.interactive import LOOK_EVERY_S, Look, WatchApp
-from pcapleak.report.screen.page import Status
 from pcapleak.report.screen.tables import TABLES
 from pcapleak.report.screen.tables import select as selected
 
@@ -248,18 +248,6 @@ def test_a_real_watch_in_a_terminal(end: str | int, root_network: None) -> None:
     assert watching.returncode == 1, re.sub(rb"\x1b[^a-zA-Z]*[a-zA-Z]", b"", shown)[-3000:]
     assert json.loads(output)["verdict"]["result"] == "leak"
     assert b"\x1b[?1049l" in shown, "the terminal's own page is not back"
-
-
-def test_without_textual_one_line_says_how_to_get_it() -> None:
-    program = (
-        "import sys; sys.modules['textual'] = None; sys.argv = ['pcapleak', 'live', '--tui'];"
-        "from pcapleak.cli import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr == "pcapleak: --tui: needs textual: pip install 'pcapleak[tui]'\n"
 
 
 @pytest.mark.parametrize("options", [("--via", "dumpcap"), ()])

@@ -2,17 +2,14 @@
 
 from pcapleak.capture.find import find_captures
 from pcapleak.capture.merge import merge_captures, open_timeline
-from pcapleak.capture.source import CaptureSource, Part, open_capture
-from pcapleak.capture.split import split_capture
+from pcapleak.capture.source import CaptureSource, open_capture
 from pcapleak.capture.writer import PcapngWriter
 
 __all__ = [
     "CaptureSource",
-    "Part",
     "PcapngWriter",
     "find_captures",
     "merge_captures",
     "open_capture",
     "open_timeline",
-    "split_capture",
 ]

@@ -52,9 +52,6 @@ class Facts:
     """The capture ends inside a record."""
     frames: int = 0
     """Records seen, those included that hold no packet but that Wireshark numbers."""
-    placeless: bool = True
-    """Reading could have started at any packet: all after the first one refer only to what the
-    file's head defines."""
     notes: Problems = field(default_factory=Problems)
     secrets: list[bytes] = field(default_factory=list)
     """TLS key logs from decryption secrets blocks."""

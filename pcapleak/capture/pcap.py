@@ -56,8 +56,8 @@ MAGICS: Final = {
 }
 
 
-def read_pcap(window: Window, facts: Facts, start: int = HEADER) -> Iterator[RecordBatch]:
-    """The records from `start` on. Raises `CaptureError` for an unusable file header."""
+def read_pcap(window: Window, facts: Facts) -> Iterator[RecordBatch]:
+    """The records. Raises `CaptureError` for an unusable file header."""
     window.advance(window.start, HEADER)
     head = window.data[window.start : min(window.end, window.start + HEADER)].tobytes()
     if len(head) < HEADER:
@@ -70,7 +70,7 @@ def read_pcap(window: Window, facts: Facts, start: int = HEADER) -> Iterator[Rec
     facts.format = magic.name
     link_type = network & 0x03FF_FFFF
     interface = facts.add_interface(Interface(0, facts.capture, link_type, snap_length=snap_length))
-    window.advance(start)
+    window.advance(HEADER)
     return _records(window, facts, magic, interface, minor)
 
 

@@ -23,7 +23,7 @@ from pcapleak.capture.blocks import (
 from pcapleak.capture.clock import to_ns
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.packet_options import read_packet_options
-from pcapleak.capture.walk import Framing, walk, walk_scalar
+from pcapleak.capture.walk import Framing, walk
 from pcapleak.capture.window import WINDOW, Window
 from pcapleak.errors import CaptureError
 from pcapleak.values.packets import Bool, Int32, Int64, RecordBatch, UInt32, UInt64
@@ -31,19 +31,13 @@ from pcapleak.values.packets import Bool, Int32, Int64, RecordBatch, UInt32, UIn
 SECTION_MAGIC: Final = bytes.fromhex("0a0d0d0a")
 _BYTE_ORDERS: Final = {bytes.fromhex("4d3c2b1a"): True, bytes.fromhex("1a2b3c4d"): False}
 _SECTION_HEAD: Final = 12
-HEAD_BYTES: Final = 1 << 20
-"""Where the first packet must be for a capture to be read from the middle."""
-_PACKETS: Final = (PACKET, OBSOLETE_PACKET, SIMPLE_PACKET)
 _SPAN: Final = 64 << 10
 """How far the first walk in a section goes: a capture of a million tiny sections must not be
 walked a whole window ahead for each. It grows where a section goes on."""
 
 
-def read_pcapng(window: Window, facts: Facts, start: int = 0) -> Iterator[RecordBatch]:
-    """The records of all blocks from `start` on; the file's head is read in any case.
-
-    Raises `CaptureError` for an unusable section header.
-    """
+def read_pcapng(window: Window, facts: Facts) -> Iterator[RecordBatch]:
+    """The records of all blocks. Raises `CaptureError` for an unusable section header."""
     facts.format = "pcapng"
     window.advance(window.start, _SECTION_HEAD)
     head = window.data[window.start : min(window.end, window.start + 12)].tobytes()
@@ -51,10 +45,7 @@ def read_pcapng(window: Window, facts: Facts, start: int = 0) -> Iterator[Record
         raise CaptureError(
             facts.path, "has a damaged pcapng section header", "copy or record it again"
         )
-    reader = _Reader(window, facts)
-    if start:
-        reader.skip(start)
-    return reader.batches()
+    return _Reader(window, facts).batches()
 
 
 class _Reader:
@@ -66,27 +57,6 @@ class _Reader:
         self._pieces: list[RecordBatch] = []
         """Records of the window in view: its sections become one batch."""
         self._last_ns = 0
-
-    def skip(self, start: int) -> None:
-        """Take in the section and the interfaces defined before the first packet, and go on
-        at `start`."""
-        window = self._window
-        at = window.start
-        _, length, little = self._head(at)
-        self._enter(at, length, bool(little))
-        heads, _ = walk_scalar(
-            window.data, at + length, min(window.end, at + HEAD_BYTES), self._framing
-        )
-        kinds = np.ndarray(
-            (len(window.data) - 3,), f"{self._section.order}u4", window.data, 0, (1,)
-        )
-        packets = np.flatnonzero(np.isin(kinds[heads], _PACKETS))
-        self._facts.placeless = len(packets) > 0
-        before = heads[: int(packets[0])] if len(packets) else heads
-        if len(before):
-            self._take(before)
-        self._facts.frames = 0
-        window.advance(start)
 
     def batches(self) -> Iterator[RecordBatch]:
         window, facts = self._window, self._facts
@@ -109,7 +79,6 @@ class _Reader:
                     return
                 if need <= window.end - after:
                     if kind == SECTION:
-                        facts.placeless &= not facts.frames
                         self._enter(after, length, little)
                         at, span = after + need, _SPAN
                     else:
@@ -159,8 +128,6 @@ class _Reader:
             record = usual | (kinds == OBSOLETE_PACKET) | (kinds == SIMPLE_PACKET)
             frame = facts.frames + np.cumsum(record | np.isin(kinds, tuple(NUMBERED)))
             if defined:
-                before = facts.frames or record[: defined[-1]].any()
-                facts.placeless &= not before
                 known += np.searchsorted(np.array(defined), np.flatnonzero(record))
             heads, fields, frame_of_row = heads[record], fields[record], frame[record]
         else:
@@ -291,7 +258,6 @@ class _Reader:
                 ts_ns[mine] = to_ns(ticks[mine], clock)
         if simple is not None and simple.any():
             # A simple packet has no time: it is shown at that of the record before it.
-            self._facts.placeless = False
             timed = np.where(simple, -1, np.arange(len(ticks)))
             latest = np.maximum.accumulate(timed)
             ts_ns = np.where(latest < 0, self._last_ns, ts_ns[latest])

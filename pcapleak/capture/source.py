@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from pcapleak.capture.batches import rows_of
 from pcapleak.capture.facts import Facts
@@ -25,14 +25,6 @@ MAX_ROWS = 1 << 16
 
 SMALL = 1 << 20
 """Files up to this size are read at once: mapping them gains nothing."""
-
-
-class Part(NamedTuple):
-    """A byte range of a capture that starts at a record; see `split_capture`."""
-
-    start: int
-    """0 for the file's head."""
-    stop: int
 
 
 class CaptureSource:
@@ -92,17 +84,6 @@ class CaptureSource:
         return self._facts.frames
 
     @property
-    def placeless(self) -> bool:
-        """Once read: all its packets refer only to what is defined before the first one, so
-        that reading could have started at any (see `split_capture`)."""
-        return self._facts.placeless
-
-    @property
-    def base(self) -> int:
-        """Where in the file the data of the latest batch begins."""
-        return self._window.base
-
-    @property
     def secrets(self) -> list[bytes]:
         """TLS key logs the capture carries."""
         return self._facts.secrets
@@ -153,21 +134,19 @@ def open_capture(
     *,
     interfaces: list[Interface] | None = None,
     capture: int = 0,
-    part: Part | None = None,
 ) -> CaptureSource:
     """Open a capture for reading: a file, a named pipe, or `-` for standard input.
 
     Its container and compression are told by its first bytes. `interfaces` is the list to
-    append its interfaces to, `capture` its index among the captures of a run. `part` reads
-    only what `split_capture` gave; frames then count from 1 in it. Raises `CaptureError` where
-    nothing can be read at all.
+    append its interfaces to, `capture` its index among the captures of a run. Raises
+    `CaptureError` where nothing can be read at all.
     """
     name = str(path)
     fd, size = _open(name)
     facts = Facts(name, capture, interfaces if interfaces is not None else [])
     stream = FileStream(fd, facts, live=size is None)
     try:
-        return _source(facts, stream, size, part)
+        return _source(facts, stream, size)
     except BaseException as error:
         stream.close()
         if isinstance(error, OSError):
@@ -199,7 +178,7 @@ def _unreadable(name: str, error: OSError | ValueError) -> CaptureError:
     return CaptureError(name, f"cannot be read ({reason})", "check the path and the disk")
 
 
-def _source(facts: Facts, stream: FileStream, size: int | None, part: Part | None) -> CaptureSource:
+def _source(facts: Facts, stream: FileStream, size: int | None) -> CaptureSource:
     name = facts.path
     start = stream.peek(6)
     if not start:
@@ -209,7 +188,7 @@ def _source(facts: Facts, stream: FileStream, size: int | None, part: Part | Non
     if unpacker is not None:
         window = StreamWindow(unpacker)
     elif size is not None and size > SMALL and name != "-":
-        window = MappedWindow(stream, part.stop if part else size)
+        window = MappedWindow(stream, size)
     else:
         window = StreamWindow(stream)
     window.advance(0, MAGIC)
@@ -219,7 +198,7 @@ def _source(facts: Facts, stream: FileStream, size: int | None, part: Part | Non
     read = _reader(magic)
     if read is None:
         raise not_a_capture(name, magic)
-    batches = read(window, facts, part.start) if part and part.start else read(window, facts)
+    batches = read(window, facts)
     if unpacker is not None:
         facts.format += f" ({unpacker.kind})"
     return CaptureSource(facts, window, stream, size, batches, packed=unpacker is not None)

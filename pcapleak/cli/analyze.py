@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,6 @@ from pcapleak.cli.status import VERDICT, FailOn, Threshold, exit_status
 from pcapleak.errors import CaptureError
 
 if TYPE_CHECKING:
-    from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document
 
 
@@ -65,7 +65,7 @@ def analyze(
             "-j",
             metavar="N",
             min=1,
-            help="Processes: they share one large capture, or take several side by side.",
+            help="Processes, for several captures side by side.",
         ),
     ] = 1,
     json: Annotated[
@@ -170,16 +170,22 @@ def analyze(
         hindrance = confine([Path(name) for name in given if name != "-"], written)
         if hindrance is not None and verbose:
             typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
+    from pcapleak.pipeline.analyze import Asked, reports_on
+
     documents: list[Document] = []
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
     named: Counter[str] = Counter()
-    told = pages or ()
     with ExitStack() as stack:
         if redact:
             renamed = redacting.redacted(paths, judged_by, redact_key)
             paths, judged_by = stack.enter_context(renamed)
-        for document in _read(paths, judged_by, told, keylog, merge, listed, quiet, failures, jobs):
+        asked = Asked(judged_by, pages or (), keylog, all_flows=listed)
+        groups = [paths] if merge else [[path] for path in paths]
+        watching = partial(progress_bar, quiet=quiet)
+        for document in reports_on(
+            groups, asked, jobs=jobs, failed=failures.add, watching=watching
+        ):
             if redact:
                 document = redacting.without_places(document)
             if json != "-":
@@ -244,51 +250,6 @@ def _expand(files: list[str], recursive: bool, failures: Failures) -> Iterator[s
             yield from found
         except CaptureError as error:
             failures.add(error)
-
-
-def _read(
-    paths: Sequence[str],
-    policy: Policy,
-    pages: Sequence[str],
-    keylog: Path | None,
-    merge: bool,
-    all_flows: bool,
-    quiet: bool,
-    failures: Failures,
-    jobs: int,
-) -> Iterator[Document]:
-    """The report of each capture, or of all merged, as soon as it is there."""
-    from pcapleak.pipeline.analyze import analyze as analyze_files
-
-    if jobs > 1 and not merge and len(paths) > 1:
-        from pcapleak.pipeline.pool import analyze_each
-
-        yield from analyze_each(
-            paths, policy, jobs, pages, keylog, all_flows=all_flows, failed=failures.add
-        )
-        return
-    groups = [list(paths)] if merge else [[path] for path in paths]
-    for group in groups:
-        while group:
-            try:
-                with progress_bar(group, quiet) as progress:
-                    report = analyze_files(
-                        group,
-                        policy,
-                        merge=True,
-                        pages=pages,
-                        key_log=keylog,
-                        all_flows=all_flows,
-                        progress=progress,
-                        jobs=jobs,
-                    )
-            except CaptureError as error:
-                failures.add(error)
-                rest = [path for path in group if path != error.path]
-                group = rest if len(rest) < len(group) else []
-                continue
-            yield report.document
-            break
 
 
 def _print(document: Document, quiet: bool, verbose: bool, *, first: bool) -> None:

@@ -29,8 +29,8 @@ def live(
         bool,
         typer.Option(
             "--tui",
-            help="A page that answers to keys: sort, filter, pause, look into findings"
-            " (needs pcapleak[tui]).",
+            help="A screen that answers to keys: sort, filter, pause, look into findings"
+            " (as on a terminal).",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

@@ -84,8 +84,7 @@ Plain = Annotated[
     bool,
     typer.Option(
         "--plain",
-        help="One line for each new thing instead of a page that is redrawn"
-        " (as where standard error is no terminal).",
+        help="One line for each new thing instead of the screen (as where there is no terminal).",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,8 +86,7 @@ def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
 
         outputs = Outputs(Tui(source, lines, jsonl))
     else:
-        plain = plan.plain or not sys.stderr.isatty()
-        outputs = Outputs(Screen(source, lines, plain=plain, jsonl=jsonl))
+        outputs = Outputs(Screen(source, lines, jsonl))
     if plan.json is not None and str(plan.json) != "-":
         outputs.report = ReportFile(plan.json)
     if plan.record is not None:

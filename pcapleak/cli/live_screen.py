@@ -1,4 +1,4 @@
-"""What a watch shows while it runs: a page on a terminal, lines elsewhere, JSON lines."""
+"""What a watch tells while it runs: a line for each new thing, and JSON lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from pcapleak.errors import PcapleakError
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.report.document import Time
-from pcapleak.report.screen.page import Status, live_page
+from pcapleak.report.screen.head import Status
 from pcapleak.report.text import clock_time, flow_ends, safe
 from pcapleak.report.writers.events import (
     EndEvent,
@@ -25,14 +25,9 @@ from pcapleak.report.writers.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from pcapleak.pipeline.watch import Source, Update, Watch
     from pcapleak.report.document import Document
 
-DRAW_EVERY_S = 0.5
-"""Counters move this often; anything new is drawn at once."""
-MAX_FINDINGS = 1000
 MAX_LINES = 100
 """Of flows that bypass, after one judgement; --jsonl has all of them."""
 
@@ -40,12 +35,9 @@ MAX_LINES = 100
 class Screen:
     """Tells of a watch: on standard error, and to `jsonl`."""
 
-    def __init__(
-        self, source: Source, policy_lines: list[str], *, plain: bool, jsonl: BinaryIO | None
-    ) -> None:
+    def __init__(self, source: Source, policy_lines: list[str], jsonl: BinaryIO | None) -> None:
         self._source = source
         self._policy_lines = policy_lines
-        self._plain = plain
         self._jsonl = jsonl
         self._scribe = Scribe()
         self.unrecorded = 0
@@ -53,10 +45,6 @@ class Screen:
         self._status = Status(source.path.removeprefix("live:"))
         self._document: Document | None = None
         self._untold = 0
-        self._live: Live | None = None
-        self._started_s = time.monotonic()
-        self._drawn_s = 0.0
-        self._drawn_packets = 0
 
     def start(self) -> None:
         """The watch has begun."""
@@ -71,8 +59,6 @@ class Screen:
         for line in self._policy_lines:
             typer.echo(safe(f"pcapleak: {line}", 2000), err=True)
         typer.echo(f"pcapleak: watching {safe(self._status.source)}", err=True)
-        if not self._plain:
-            self._open_page()
 
     def host(self, work: Callable[[], Update], stop: Callable[[str], None]) -> Update:
         """Do the work of the watch; `stop` is for one who looks at it and has seen enough."""
@@ -88,12 +74,7 @@ class Screen:
         self._untold = update.flows_untold
         for event in update_events(update, time.time_ns()):
             self._event(event)
-        self._status.findings += update.findings
-        del self._status.findings[:-MAX_FINDINGS]
-        if self._plain:
-            self._lines(update)
-        elif update.findings or update.verdict_changed or update.events:
-            self._draw(watch)
+        self._tell(watch, update)
 
     def status(self, watch: Watch) -> None:
         """It is time for the counters."""
@@ -110,10 +91,8 @@ class Screen:
         )
 
     def tick(self, watch: Watch) -> None:
-        """Draw the page anew, now and then."""
+        """A step of the watch is done."""
         self._check()
-        if not self._plain and time.monotonic() - self._drawn_s > DRAW_EVERY_S:
-            self._draw(watch)
 
     def end(self, watch: Watch, update: Update, reason: str) -> None:
         """The watch is over."""
@@ -131,35 +110,11 @@ class Screen:
         )
 
     def close(self) -> None:
-        """Give the terminal back."""
-        if self._live is not None:
-            self._live.stop()
+        """Nothing more will be told."""
         self._scribe.close()
         self._check()
         if self._jsonl is not None and self._jsonl is not sys.stdout.buffer:
             self._jsonl.close()
-
-    def _draw(self, watch: Watch) -> None:
-        now_s = time.monotonic()
-        status = self._status
-        status.rate = (watch.packets - self._drawn_packets) / max(now_s - self._drawn_s, 0.001)
-        self._drawn_s, self._drawn_packets = now_s, watch.packets
-        status.elapsed_s = now_s - self._started_s
-        status.packets, status.dropped = watch.packets, watch.source.dropped
-        status.flows, status.unrecorded = watch.flows, self.unrecorded
-        self._show(self._document, status)
-
-    def _open_page(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
-
-    def _show(self, document: Document | None, status: Status) -> None:
-        if self._live is not None:
-            self._live.update(live_page(document, status), refresh=True)
 
     def _event(self, event: object) -> None:
         if self._jsonl is not None:
@@ -174,7 +129,8 @@ class Screen:
         if error is not None:
             raise PcapleakError(f"--jsonl: cannot be written ({error.strerror})")
 
-    def _lines(self, update: Update) -> None:
+    def _tell(self, watch: Watch, update: Update) -> None:
+        """Show what a judgement brought."""
         lines = [f"{clock_time(event.time)} {event.text}" for event in update.events]
         lines += [
             f"{clock_time(flow.first_time)} past the tunnel or proxy: {flow.protocol} "

@@ -1,9 +1,10 @@
-"""`pcapleak live --tui`: the watch in a thread, the terminal in front of it."""
+"""The screen of `pcapleak live`: the watch in a thread, the terminal in front of it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -11,34 +12,37 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_screen import Screen
-from pcapleak.errors import PcapleakError
-from pcapleak.report.screen.page import Status
+from pcapleak.report.screen.head import Status
 
 if TYPE_CHECKING:
-    from pcapleak.pipeline.watch import Source, Update
+    from pcapleak.pipeline.watch import Source, Update, Watch
     from pcapleak.report.document import Document
     from pcapleak.report.screen.interactive import Look, WatchApp
 
 
-def need_tui(via: Via) -> None:
-    """Raise `PcapleakError` where there can be no such page."""
+DRAW_EVERY_S = 0.5
+"""Counters move this often; anything new is drawn at once."""
+
+
+def why_no_screen(via: Via) -> str:
+    """Why there can be no such screen; nothing where there can."""
     if via not in (Via.RING, Via.SCAPY):
-        raise PcapleakError(f"--tui: --via {via.value} takes the place of the keyboard")
-    try:
-        import textual  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise PcapleakError("--tui: needs textual: pip install 'pcapleak[tui]'") from error
+        return f"--via {via.value} takes the place of the keyboard"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise PcapleakError("--tui: needs a terminal for its keys and its page")
+        return "needs a terminal for its keys and its page"
+    return ""
 
 
 class Tui(Screen):
-    """The screen that answers to keys; `need_tui` first."""
+    """The screen that answers to keys; ask `why_no_screen` first."""
 
     def __init__(self, source: Source, policy_lines: list[str], jsonl: BinaryIO | None) -> None:
         from pcapleak.report.screen.interactive import WatchApp
 
-        super().__init__(source, policy_lines, plain=False, jsonl=jsonl)
+        super().__init__(source, policy_lines, jsonl)
+        self._started_s = time.monotonic()
+        self._drawn_s = 0.0
+        self._drawn_packets = 0
         self._shown: tuple[Document | None, Status] = (None, replace(self._status))
         self._work: Future[Update] | None = None
         asyncio.run(_once(WatchApp(self._look)))
@@ -61,12 +65,26 @@ class Tui(Screen):
         """On the page, and in the terminal once the page is gone."""
         self._status.notes.append(text)
 
-    def _open_page(self) -> None:
-        """The page is opened by `host`."""
+    def tick(self, watch: Watch) -> None:
+        """Draw anew, now and then."""
+        super().tick(watch)
+        if time.monotonic() - self._drawn_s > DRAW_EVERY_S:
+            self._draw(watch)
 
-    def _show(self, document: Document | None, status: Status) -> None:
-        # The page looks for it by itself: the watch never waits for the terminal.
-        self._shown = (document, replace(status))
+    def _tell(self, watch: Watch, update: Update) -> None:
+        if update.findings or update.verdict_changed or update.events:
+            self._draw(watch)
+
+    def _draw(self, watch: Watch) -> None:
+        now_s = time.monotonic()
+        status = self._status
+        status.rate = (watch.packets - self._drawn_packets) / max(now_s - self._drawn_s, 0.001)
+        self._drawn_s, self._drawn_packets = now_s, watch.packets
+        status.elapsed_s = now_s - self._started_s
+        status.packets, status.dropped = watch.packets, watch.source.dropped
+        status.flows, status.unrecorded = watch.flows, self.unrecorded
+        # The screen looks for it by itself: the watch never waits for the terminal.
+        self._shown = (self._document, replace(status))
 
     def _look(self) -> Look:
         from pcapleak.report.screen.interactive import Look

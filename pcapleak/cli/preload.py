@@ -31,10 +31,10 @@ NOT_ANALYSIS = (
     "pcapleak.fleet",
     "pcapleak.cli",
     "pcapleak.redact",
-    "pcapleak.report.writers.figures",
     "pcapleak.report.writers.tables",
     "pcapleak.report.writers.html",
     "pcapleak.report.writers.stun_tables",
+    "pcapleak.report.writers.svg",
     "pcapleak.report.screen.interactive",
 )
 """What no watch needs. Tables would even start a thread, which would keep its rights: a process
@@ -49,15 +49,12 @@ def preload(policy: Policy, user: User | None) -> None:
     """
     from pcapleak.cli.console import page_console
     from pcapleak.pipeline.analyzer import Analyzer
-    from pcapleak.report.screen.page import Status, live_page
     from pcapleak.report.writers.json import to_json
     from pcapleak.report.writers.terminal import print_report
 
     document = Analyzer(policy).document()
     to_json(document)
-    console = page_console(StringIO())
-    print_report(document, console, verbose=True)
-    console.print(live_page(document, Status("")))
+    print_report(document, page_console(StringIO()), verbose=True)
     if user is not None and not _can_read_installation(user):
         _load_all()
 

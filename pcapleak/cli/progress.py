@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pcapleak.pipeline.report_of import Progress
+    from pcapleak.pipeline.analyze import Progress
 
 MIN_BYTES = 20_000_000
 """Files smaller than this are done before a bar could be read."""

@@ -87,10 +87,7 @@ def run(plan: Plan) -> int:
     from pcapleak.live.processes import Processes
     from pcapleak.pipeline.watch import Watch
 
-    if plan.tui:
-        from pcapleak.cli.live_tui import need_tui
-
-        need_tui(plan.via)
+    choose_screen(plan)
     policy, lines = _policy(plan)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     try:
@@ -116,6 +113,21 @@ def run(plan: Plan) -> int:
     status = exit_status([document], plan.fail_on)
     _finish(plan, document, reason)
     return status
+
+
+def choose_screen(plan: Plan) -> None:
+    """The screen that answers to keys where a terminal is in front of it, unless told otherwise.
+
+    Raises `PcapleakError` where it was asked for and cannot be.
+    """
+    if plan.plain:
+        return
+    from pcapleak.cli.live_tui import why_no_screen
+
+    hindrance = why_no_screen(plan.via)
+    if plan.tui and hindrance:
+        raise PcapleakError(f"--tui: {hindrance}")
+    plan.tui = not hindrance
 
 
 def _policy(plan: Plan) -> tuple[Policy, list[str]]:

@@ -46,7 +46,7 @@ from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.state import CaptureFacts, MalformedLog, State
 from pcapleak.track.tunnels import TunnelTracker
-from pcapleak.values.packets import Context, Interface, Packets, RecordBatch, Service, UInt8, UInt32
+from pcapleak.values.packets import Context, Interface, RecordBatch, Service
 
 if TYPE_CHECKING:
     from pcapleak.decode.ice.page import PageCandidate
@@ -82,28 +82,15 @@ class Analyzer:
 
     def add(self, batch: RecordBatch) -> None:
         """Take the next records of the timeline."""
+        self._count(tally(batch))
         packets = self.dissector.dissect(batch)
-        self.take(tally(batch), packets, *recognise(packets))
-
-    def take(
-        self,
-        tallies: Iterable[Tally],
-        packets: Packets,
-        services: UInt32,
-        decoder: UInt8,
-        begins: UInt8 | None = None,
-    ) -> None:
-        """Take the next records of the timeline, counted, dissected and recognised.
-
-        `begins` is what `segment_begins` told, if it was asked.
-        """
-        self._count(tallies)
+        services, decoder = recognise(packets)
         flow, forward = self.state.flows.update(packets)
         self.state.flows.mark(flow, services)
         self.state.windows.update(packets, flow, forward, self.state.flows)
         events: list[Event] = [
             *self.datagrams.update(packets, flow, forward, decoder),
-            *self.streams.update(packets, flow, forward, self.state.flows, begins),
+            *self.streams.update(packets, flow, forward, self.state.flows),
         ]
         events.sort(key=_frame)
         checked = self._dispatch(events)

@@ -1,8 +1,7 @@
-"""Pictures of a report as shapes on a canvas, for whoever paints them.
+"""Pictures of a report as shapes, which the HTML page and notebooks show as SVG.
 
-The geometry is made once; the HTML page paints it as SVG and `figures` with matplotlib, so
-both show the same. Canvases are `WIDTH` units wide, which a phone shows at about one unit a
-pixel. Text is 10 units high and monospaced: a character is about `CHARACTER` wide.
+They are `WIDTH` units wide, which a phone shows at about one unit a pixel. Text is 10 units high
+and monospaced: a character is about `CHARACTER` wide.
 """
 
 from __future__ import annotations
@@ -71,13 +70,13 @@ class Label(NamedTuple):
 
 @dataclass(slots=True)
 class Drawing:
-    """Shapes in painting order, and what the picture shows in words."""
+    """Shapes in painting order, and what the picture shows in words. Notebooks show it."""
 
     title: str
     height: float = 0
-    boxes: list[Box] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list, repr=False)
+    lines: list[Line] = field(default_factory=list, repr=False)
+    labels: list[Label] = field(default_factory=list, repr=False)
     width: float = WIDTH
 
     def stack(
@@ -91,6 +90,14 @@ class Drawing:
         height = LINE * len(texts) + 12
         self.boxes.append(Box(x, y, width, height, kind, texts, ", ".join(map(safe, lines))))
         return y + height
+
+    def to_svg(self) -> str:
+        """The picture as an SVG of its own."""
+        from pcapleak.report.writers.svg import to_svg
+
+        return to_svg(self)
+
+    _repr_svg_ = to_svg
 
 
 def wrap(text: str, width: float) -> list[str]:

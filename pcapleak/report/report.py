@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pcapleak.report.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
 from pcapleak.report.text import count, safe
 from pcapleak.report.writers import json
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from pandas import DataFrame
+
+    from pcapleak.report.drawing import Drawing
 
 
 class Report:
@@ -88,17 +89,23 @@ class Report:
 
         return stun_table([capture.path for capture in self.captures])
 
-    def timeline(self) -> Figure:
+    def timeline(self) -> Drawing:
         """A picture of when tunnels were up, and when which leak was seen."""
-        return self._picture("timeline")
+        from pcapleak.report import pictures
 
-    def topology(self) -> Figure:
+        return pictures.timeline(self.document)
+
+    def topology(self) -> Drawing:
         """A picture of the paths the traffic took."""
-        return self._picture("topology")
+        from pcapleak.report import pictures
 
-    def candidates_ladder(self) -> Figure:
+        return pictures.topology(self.document)
+
+    def candidates_ladder(self) -> Drawing:
         """A picture of how the candidates came about: who told the client what."""
-        return self._picture("ladder")
+        from pcapleak.report import pictures
+
+        return pictures.ladder(self.document)
 
     def to_html(self) -> str:
         """One self-contained HTML page."""
@@ -127,12 +134,6 @@ class Report:
         from pcapleak.report.writers.html import to_html_fragment
 
         return to_html_fragment(self.document)
-
-    def _picture(self, name: Literal["topology", "timeline", "ladder"]) -> Figure:
-        from pcapleak.report import pictures
-        from pcapleak.report.writers import figures
-
-        return figures.figure(getattr(pictures, name)(self.document))
 
     def _table(self, name: str) -> DataFrame:
         from pcapleak.report.writers import tables as frames

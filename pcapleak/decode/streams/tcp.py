@@ -55,12 +55,8 @@ class TcpStreams:
         flow: Int64,
         forward: Bool,
         flows: FlowNumbers,
-        begins: UInt8 | None = None,
     ) -> list[Event]:
-        """The messages that `packets` complete, in capture order; marks services on `flows`.
-
-        `begins` is what `segment_begins` gave, if that was asked already.
-        """
+        """The messages that `packets` complete, in capture order; marks services on `flows`."""
         missing = 2 * len(flows) - len(self._states)
         if missing > 0:
             self._states.extend(bytes(missing))
@@ -75,8 +71,7 @@ class TcpStreams:
             rows = rows[flow[rows] < flows.single]  # Beyond, a flow may be several connections.
         if not len(rows):
             return []
-        if begins is None:
-            begins = segment_begins(packets)
+        begins = _segment_begins(packets)
         rows = self._choose(rows, flow, forward, syn, begins)
         view = packets.data.data
         events: list[Event] = []
@@ -203,7 +198,7 @@ def _just_after(position: int, start: int) -> bool:
     return (position - start) & 0xFFFF_FFFF < LATE_SYN
 
 
-def segment_begins(packets: Packets) -> UInt8:
+def _segment_begins(packets: Packets) -> UInt8:
     """What the first bytes of each TCP segment tell: `BEGINS_STUN`, `BEGINS_NOTHING`, or 0."""
     told = np.zeros(len(packets), np.uint8)
     rows = np.flatnonzero((packets.protocol == TCP) & (packets.payload_length > 0))

@@ -13,7 +13,7 @@ from textual.css.query import NoMatches
 from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, TabPane
 
 from pcapleak.report.document import Document
-from pcapleak.report.screen.page import Status, page_head
+from pcapleak.report.screen.head import Status, page_head
 from pcapleak.report.screen.tables import TABLES, Row, TableKind, select
 
 LOOK_EVERY_S = 0.25

@@ -62,7 +62,7 @@ def render(name: str, **values: object) -> str:
     """A template of `TEMPLATES` as a page, with the style sheet inside and its hash."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return (
-        _environment()
+        environment()
         .get_template(name)
         .render(
             style=Markup(style),  # noqa: S704  our own file
@@ -74,11 +74,12 @@ def render(name: str, **values: object) -> str:
 
 def to_html_fragment(document: Document) -> str:
     """A few lines for a notebook: the verdict and the findings."""
-    return _environment().get_template("notebook.html.j2").render(document=document)
+    return environment().get_template("notebook.html.j2").render(document=document)
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that escape every value and harmlessly show what is hostile."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,0 +1,59 @@
+"""The head of a watch's screen: the verdict, and the counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+from pcapleak.report.document import Document
+from pcapleak.report.text import duration, safe
+from pcapleak.report.writers.terminal import VERDICTS
+
+
+@dataclass(slots=True)
+class Status:
+    """What a screen shows besides the report."""
+
+    source: str
+    elapsed_s: float = 0.0
+    packets: int = 0
+    rate: float = 0.0
+    """Packets a second of late."""
+    dropped: int = 0
+    flows: int = 0
+    unrecorded: int = 0
+    """Packets that --record left out."""
+    notes: list[str] = field(default_factory=list)
+    """What went wrong that the watch outlives."""
+
+
+def page_head(document: Document | None, status: Status) -> Text:
+    """The verdict, and the counters."""
+    text = Text("\n").join((_verdict(document, status), _counters(status)))
+    for note in status.notes:
+        text.append(f"{safe(note)}\n", style="bold red")
+    return text
+
+
+def _verdict(document: Document | None, status: Status) -> Text:
+    if document is None:
+        return Text.assemble((" LISTENING ", "bold white on blue"), f"  {safe(status.source)}")
+    word, style = VERDICTS[document.verdict.result]
+    exposed = ", ".join(safe(address) for address in document.verdict.exposed_addresses[:4])
+    text = Text.assemble((f" {word} ", style), f"  {safe(status.source)}")
+    if exposed:
+        text.append("\nExposed  ", style="dim").append(exposed, style="bold")
+    text.append("\nWhy      ", style="dim").append(safe(document.verdict.reason, 400))
+    return text
+
+
+def _counters(status: Status) -> Text:
+    text = Text(
+        f"{duration(int(status.elapsed_s * 1e9))}, {status.packets:,} packets "
+        f"({status.rate:,.0f}/s), {status.flows:,} flows, "
+    )
+    text.append(f"{status.dropped:,} lost", style="bold red" if status.dropped else "dim")
+    if status.unrecorded:
+        text.append(f", {status.unrecorded:,} not recorded", style="bold red")
+    return text.append("\n")
