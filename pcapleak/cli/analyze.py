@@ -19,8 +19,9 @@ from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, Outputs, absolute, write_text
 from pcapleak.cli.progress import progress_bar
-from pcapleak.cli.status import VERDICT, FailOn, Threshold, exit_status
+from pcapleak.cli.status import VERDICT, FailOn, exit_status
 from pcapleak.errors import CaptureError
+from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.report.document import Document
@@ -199,9 +200,9 @@ def analyze(
 
         write_text(json, to_json(documents if separate else documents[0]))
     if junit is not None and documents:
-        from pcapleak.report.writers.junit import SEVERITIES, to_junit
+        from pcapleak.report.writers.junit import to_junit
 
-        severity = SEVERITIES[list(Threshold).index(fail_on or Threshold.HIGH)]
+        severity = fail_on or Severity.HIGH
         write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcapleak.cli.live_options import Via
-from pcapleak.cli.status import Threshold
+from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.policy.policy import Policy
@@ -35,7 +35,7 @@ class Plan:
     duration: float | None = None
     count: int | None = None
     until_leak: bool = False
-    fail_on: Threshold | None = None
+    fail_on: Severity | None = None
     exec: Sequence[str] = ()
     command: Sequence[str] = ()
     """What `guard` runs."""

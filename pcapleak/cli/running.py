@@ -17,8 +17,9 @@ import typer
 
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.plan import Plan
-from pcapleak.cli.status import Threshold, exit_status
+from pcapleak.cli.status import exit_status
 from pcapleak.errors import PcapleakError
+from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
@@ -41,14 +42,15 @@ class Hooks:
     """Runs a command for findings: arguments are passed, no shell reads them."""
 
     command: Sequence[str]
-    severities: Sequence[str]
+    fail_on: Severity
+    """From which severity on."""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     waiting: list[Finding] = field(default_factory=list)
 
     def add(self, findings: Sequence[Finding]) -> None:
         """Findings that are new."""
         if self.command:
-            wanted = [finding for finding in findings if finding.severity in self.severities]
+            wanted = [finding for finding in findings if finding.severity >= self.fail_on]
             self.waiting += wanted[: MAX_WAITING - len(self.waiting)]
 
     def turn(self) -> None:
@@ -157,7 +159,7 @@ class _Run:
         self.watch = watch
         self.outputs = outputs
         self.reason: str | None = None
-        self.hooks = Hooks(plan.exec, _severities(plan.fail_on or Threshold.HIGH))
+        self.hooks = Hooks(plan.exec, plan.fail_on or Severity.HIGH)
         self._reported_s = time.monotonic()
         self._told_s = time.monotonic()
 
@@ -236,11 +238,6 @@ class _Run:
             from pcapleak.report.writers.json import to_json
 
             self.outputs.report.replace(to_json(document))
-
-
-def _severities(threshold: Threshold) -> list[str]:
-    order = [severity.value for severity in Threshold]
-    return order[: order.index(threshold.value) + 1]
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:

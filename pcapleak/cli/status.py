@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.report.document import Document, Finding
@@ -15,18 +16,8 @@ VERDICT = "Exit status"
 """The panel of the options that change it."""
 
 
-class Threshold(StrEnum):
-    """Severities, as `--fail-on` takes them."""
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-    INFO = "info"
-
-
 FailOn = Annotated[
-    Threshold | None,
+    Severity | None,
     typer.Option(
         "--fail-on",
         metavar="SEVERITY",
@@ -38,14 +29,14 @@ FailOn = Annotated[
 
 def exit_status(
     documents: Sequence[Document],
-    fail_on: Threshold | None,
+    fail_on: Severity | None,
     baseline: Sequence[Document] | None = None,
 ) -> int:
     """1 if any report leaks (beyond its baseline), else 3 if any is inconclusive, else 0."""
     if baseline is not None:
         from pcapleak.report.diff import new_findings
 
-        fails = _severe(new_findings(baseline, documents), fail_on or Threshold.HIGH)
+        fails = _severe(new_findings(baseline, documents), fail_on or Severity.HIGH)
     elif fail_on is not None:
         fails = any(_severe(document.findings, fail_on) for document in documents)
     else:
@@ -55,7 +46,5 @@ def exit_status(
     return 3 if any(each.verdict.result == "inconclusive" for each in documents) else 0
 
 
-def _severe(findings: Sequence[Finding], fail_on: Threshold) -> bool:
-    order = [severity.value for severity in Threshold]
-    failing = order[: order.index(fail_on.value) + 1]
-    return any(finding.severity in failing for finding in findings)
+def _severe(findings: Sequence[Finding], fail_on: Severity) -> bool:
+    return any(finding.severity >= fail_on for finding in findings)

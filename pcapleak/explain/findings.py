@@ -1,30 +1,31 @@
-"""The catalogue of findings in words: `pcapleak explain` and `docs/findings.md`."""
+"""The kinds of findings in words: `pcapleak explain` and `docs/findings.md`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from textwrap import fill
 
-from pcapleak.judge.findings.catalogue import ENTRIES, Entry
+from pcapleak.judge.findings import KINDS
+from pcapleak.values.findings import FindingKind
 
 WIDTH = 80
 
 
-def find(name: str) -> Entry | None:
-    """The entry with this identifier or name, in any case."""
+def find(name: str) -> FindingKind | None:
+    """The kind with this identifier or name, in any case."""
     wanted = name.strip().lower()
-    return next((entry for entry in ENTRIES if wanted in (entry.id.lower(), entry.name)), None)
+    return next((kind for kind in KINDS if wanted in (kind.id.lower(), kind.name)), None)
 
 
 def index() -> str:
     """One line a finding."""
-    return "\n".join(f"{entry.id}  {entry.severity:8}  {entry.name}" for entry in ENTRIES)
+    return "\n".join(f"{kind.id}  {kind.severity:8}  {kind.name}" for kind in KINDS)
 
 
-def explanation(entry: Entry) -> str:
+def explanation(kind: FindingKind) -> str:
     """All that is known of one kind of finding, as a page of text."""
-    parts = [f"{entry.id} {entry.name} ({entry.severity})", fill(entry.when, WIDTH)]
-    for title, text in _sections(entry):
+    parts = [f"{kind.id} {kind.name} ({kind.severity})", fill(kind.when, WIDTH)]
+    for title, text in _sections(kind):
         body = fill(
             text,
             WIDTH,
@@ -34,45 +35,44 @@ def explanation(entry: Entry) -> str:
             break_on_hyphens=False,
         )
         parts.append(f"{title}\n{body}")
-    parts.append("Source\n" + "\n".join(f"  {source}" for source in entry.sources))
+    parts.append("Source\n" + "\n".join(f"  {source}" for source in kind.sources))
     return "\n\n".join(parts)
 
 
-def _sections(entry: Entry) -> Iterator[tuple[str, str]]:
-    yield "What it means", entry.meaning
-    yield "How to confirm it in Wireshark", entry.confirm
-    yield "How to fix it", entry.remedy
-    yield "What it cannot tell", entry.weaknesses
+def _sections(kind: FindingKind) -> Iterator[tuple[str, str]]:
+    yield "What it means", kind.meaning
+    yield "How to confirm it in Wireshark", kind.confirm
+    yield "How to fix it", kind.remedy
+    yield "What it cannot tell", kind.weaknesses
 
 
-def findings_page(entries: Iterable[Entry] = ENTRIES) -> str:
+def findings_page(kinds: Iterable[FindingKind] = KINDS) -> str:
     """`docs/findings.md`."""
-    entries = list(entries)
+    kinds = list(kinds)
     lines = [
         "# Findings",
         "",
         "Every finding pcapleak can make. Identifiers are stable and never used again.",
-        "`pcapleak explain ID` prints the same text. This page is made from the catalogue by",
+        "`pcapleak explain ID` prints the same text. This page is made from the findings by",
         "`make docs`.",
         "",
         "| id | name | severity | when |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| [{entry.id}](#{entry.id.lower()}) | {entry.name} | {entry.severity} |"
-        f" {_md(entry.when)} |"
-        for entry in entries
+        f"| [{kind.id}](#{kind.id.lower()}) | {kind.name} | {kind.severity} | {_md(kind.when)} |"
+        for kind in kinds
     ]
-    for entry in entries:
+    for kind in kinds:
         lines += [
             "",
-            f"## {entry.id}",
+            f"## {kind.id}",
             "",
-            f"**{entry.name}**, {entry.severity}. {_md(entry.when)}",
+            f"**{kind.name}**, {kind.severity}. {_md(kind.when)}",
         ]
-        for title, text in _sections(entry):
+        for title, text in _sections(kind):
             lines += ["", f"*{title}.* {_md(text)}"]
-        lines += ["", f"*Source.* {'; '.join(entry.sources)}."]
+        lines += ["", f"*Source.* {'; '.join(kind.sources)}."]
     return "\n".join(lines) + "\n"
 
 

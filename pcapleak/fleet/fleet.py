@@ -11,8 +11,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from pcapleak.report.document import Document
+from pcapleak.values.findings import Severity
 
-SEVERITIES = ("critical", "high", "medium", "low", "info")
 MAX_NAMES = 1000
 """Names, addresses and calls kept of one capture: about 100 bytes each, so 300 kB at the most."""
 
@@ -51,7 +51,7 @@ class Row:
     packets: int = 0
     bytes: int = 0
     sessions: int = 0
-    severities: tuple[int, ...] = (0,) * len(SEVERITIES)
+    severities: tuple[int, ...] = (0,) * len(Severity)
     """Findings by severity, worst first."""
     findings: tuple[str, ...] = ()
     """Ids of the kinds of finding, PL101 and so on."""
@@ -163,7 +163,7 @@ def summarise(document: Document, path: str, key: str = "") -> Row:
         sessions=len(document.ice_sessions),
         severities=tuple(
             sum(finding.severity == severity for finding in document.findings)
-            for severity in SEVERITIES
+            for severity in Severity
         ),
         findings=tuple(sorted({finding.id for finding in document.findings})),
         clients=tuple(clients)[:MAX_NAMES],

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pcapleak.errors import PcapleakError
-from pcapleak.fleet.fleet import SEVERITIES, Fleet
+from pcapleak.fleet.fleet import Fleet
 from pcapleak.report.text import count, safe
+from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ def tables(fleet: Fleet) -> list[Table]:
     found: list[Table] = [
         (
             "Captures",
-            ("capture", "verdict", *SEVERITIES[:4], "exposed", "why"),
+            ("capture", "verdict", *list(Severity)[:4], "exposed", "why"),
             [
                 (
                     row.path,
@@ -148,13 +149,13 @@ def write_parquet(fleet: Fleet, folder: Path) -> None:
     rows = [
         {
             **{k: v for k, v in asdict(row).items() if k not in ("sides", "severities")},
-            **dict(zip(SEVERITIES, row.severities, strict=True)),
+            **dict(zip(Severity, row.severities, strict=True)),
         }
         for row in fleet.rows
     ]
     columns = {
         **dict.fromkeys(("path", "key", "result", "reason", "kind"), pa.string()),
-        **dict.fromkeys(("packets", "bytes", "sessions", *SEVERITIES), pa.int64()),
+        **dict.fromkeys(("packets", "bytes", "sessions", *Severity), pa.int64()),
         **dict.fromkeys(("findings", "clients", "exposed", "names"), texts),
     }
     recurring = {"value": pa.string(), "captures": texts}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pcapleak.judge.causes import explain_causes
-from pcapleak.judge.coverage import coverage, incompleteness, recorded
-from pcapleak.judge.findings.names import name_findings
-from pcapleak.judge.findings.traffic import traffic_findings
-from pcapleak.judge.findings.tunnel import tunnel_findings
-from pcapleak.judge.findings.webrtc import webrtc_findings
+from pcapleak.judge.beside import beside
+from pcapleak.judge.causes import explained
+from pcapleak.judge.coverage import coverage, recorded
+from pcapleak.judge.findings import found
 from pcapleak.judge.infer import infer
 from pcapleak.judge.judgement import PATHS, InterfaceRole, Judgement
 from pcapleak.judge.observers import observers
 from pcapleak.judge.paths import assign_paths
 from pcapleak.judge.rows import exit_evidence, resolver_entries, tunnel_entries
 from pcapleak.judge.timeline import timeline, tunnel_lives
-from pcapleak.judge.verdict import rank, verdict
+from pcapleak.judge.verdict import verdict
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
 
@@ -28,31 +26,23 @@ def judge(state: State, policy: Policy) -> Judgement:
     """
     scene = infer(state, policy)
     scene.path = assign_paths(scene)
-    lives = tunnel_lives(scene)
-    seen = recorded(scene)
-    findings = sorted(
-        (
-            *webrtc_findings(scene),
-            *traffic_findings(scene),
-            *tunnel_findings(scene, lives),
-            *name_findings(scene),
-            *incompleteness(scene, seen),
-        ),
-        key=rank,
-    )
-    explain_causes(scene, lives, findings)
+    scene.beside = beside(scene)
+    scene.lives = tunnel_lives(scene)
+    scene.recorded = recorded(scene)
+    findings = sorted(found(scene), key=lambda finding: finding.rank)
+    findings = [explained(scene, finding) for finding in findings]
     ledger = coverage(scene)
     return Judgement(
         policy_entry=scene.entry,
         roles=scene.roles,
         path=scene.path,
         findings=findings,
-        verdict=verdict(scene, findings, seen, ledger),
-        timeline=timeline(scene, lives, findings),
+        verdict=verdict(scene, findings, ledger),
+        timeline=timeline(scene, findings),
         coverage=ledger,
         observers=observers(scene, findings),
         resolvers=resolver_entries(scene),
-        tunnels=tunnel_entries(scene, lives),
+        tunnels=tunnel_entries(scene),
         exits=exit_evidence(scene),
         clients=[*scene.clients, *scene.inner],
     )

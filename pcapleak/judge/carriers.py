@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pcapleak.judge.addresses import is_public
-from pcapleak.judge.clients import CONFIDENCES
 from pcapleak.judge.columns import UDP, Columns
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.sides import CARRIERS
 from pcapleak.policy.policy import Rule, TransportName
-from pcapleak.report.document import Confidence
+from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Endpoint, Service
 
 MAIN_SHARE = 0.5

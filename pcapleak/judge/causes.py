@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,21 +11,19 @@ from pcapleak.judge.addresses import inside, is_public
 from pcapleak.judge.context import Scene, single
 from pcapleak.judge.finding_builder import MAX_REASONS
 from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
-from pcapleak.judge.timeline import TunnelLife, state_at
-from pcapleak.report.document import Finding
-
-_EXPLAINED = ("PL102", "PL201", "PL202", "PL203", "PL204")
+from pcapleak.judge.tunnel_life import state_at
+from pcapleak.values.findings import Finding
 
 
-def explain_causes(scene: Scene, lives: list[TunnelLife], findings: list[Finding]) -> None:
-    """Add to findings of a bypass why it happened, as far as it shows."""
-    if not scene.tunnels:
-        return
-    for finding in findings:
-        row = finding.flow
-        if finding.id in _EXPLAINED and row is not None and scene.path[row] == BYPASS:
-            causes = list(_specific(scene, row)) or list(_general(scene, lives, row))
-            finding.reasons = [*finding.reasons, *causes][:MAX_REASONS]
+def explained(scene: Scene, finding: Finding) -> Finding:
+    """The finding with why it happened among its reasons, as far as that shows."""
+    row = finding.evidence.flow
+    if not scene.tunnels or not finding.kind.has_causes or row is None:
+        return finding
+    if scene.path[row] != BYPASS:
+        return finding
+    causes = list(_specific(scene, row)) or list(_general(scene, row))
+    return replace(finding, reasons=(*finding.reasons, *causes)[:MAX_REASONS])
 
 
 def _specific(scene: Scene, row: int) -> Iterator[str]:
@@ -43,9 +42,9 @@ def _specific(scene: Scene, row: int) -> Iterator[str]:
         yield f"{far} belongs inside the tunnel: its route was missing"
 
 
-def _general(scene: Scene, lives: list[TunnelLife], row: int) -> Iterator[str]:
+def _general(scene: Scene, row: int) -> Iterator[str]:
     """What the tunnel's state leaves as a cause."""
-    states = {state_at(life, int(scene.columns.first_ns[row])) for life in lives}
+    states = {state_at(life, int(scene.columns.first_ns[row])) for life in scene.lives}
     absent = [_ABSENT[state] for state in sorted(states) if state in _ABSENT]
     if len(absent) == len(states):
         yield f"{' or '.join(absent)}, and no kill switch held"

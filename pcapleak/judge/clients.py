@@ -10,7 +10,7 @@ import numpy as np
 from pcapleak.judge.addresses import classify, inside, is_public
 from pcapleak.judge.columns import Columns, tally
 from pcapleak.policy.policy import Network
-from pcapleak.report.document import Confidence
+from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
 
 MAX_MORE = 8
@@ -47,9 +47,6 @@ class Known:
         self.reasons[_plain(network)] = reason
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(self.confidence):
             self.confidence = confidence
-
-
-CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
 
 
 def _plain(network: Network) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import NamedTuple
 
 import numpy as np
 
 from pcapleak.judge.addresses import inside
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.judgement import InterfaceRole
+from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.policy.policy import Network, Policy, Rule
-from pcapleak.report.document import Confidence, PolicyEntry
+from pcapleak.report.document import PolicyEntry
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.state import State
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
-from pcapleak.values.packets import Endpoint, IPAddress, UInt8
+from pcapleak.values.evidence import Confidence
+from pcapleak.values.packets import Bool, Endpoint, IPAddress, UInt8
 
 Source = tuple[str, str, Confidence]
 """A value found, why, and how surely."""
@@ -60,6 +63,38 @@ class SceneProxy:
     confidence: Confidence = "certain"
 
 
+class Recorded(NamedTuple):
+    """What a run could see."""
+
+    outside: bool
+    """A physical interface was recorded and has packets."""
+    ours: bool
+    """Something of the client's was recorded there."""
+    carried: bool
+    """The tunnel or proxy was seen carrying traffic both ways."""
+    gaps: list[str]
+    """Packets that are missing in the middle, one sentence each."""
+    others: list[IPAddress]
+    """Hosts of the recorded networks that spoke to the world and are not judged."""
+    limits: list[str]
+    """What else limits the verdict."""
+
+
+class Beside(NamedTuple):
+    """Flows that the client sent outside, by row, each in one part.
+
+    Those of WebRTC over IPv6 beside a tunnel of IPv4 alone stand in two.
+    """
+
+    webrtc: Bool
+    ipv6: Bool
+    """Native IPv6, where the tunnel carries none."""
+    dns: Bool
+    udp: Bool
+    """Everything else that is not TCP."""
+    tcp: Bool
+
+
 @dataclass(slots=True)
 class Scene:
     """A run's state, seen with the eyes of its policy."""
@@ -85,6 +120,14 @@ class Scene:
     entry: PolicyEntry = field(default_factory=lambda: PolicyEntry("none"))
     path: UInt8 = field(default_factory=lambda: np.zeros(0, np.uint8))
     """By row: a code of `PATHS`."""
+    beside: Beside = field(default_factory=lambda: Beside(*[np.zeros(0, np.bool_)] * 5))
+    lives: list[TunnelLife] = field(default_factory=list)
+    """Of each of `tunnels`."""
+    recorded: Recorded = field(
+        default_factory=lambda: Recorded(
+            outside=False, ours=False, carried=False, gaps=[], others=[], limits=[]
+        )
+    )
 
     @property
     def has_policy(self) -> bool:

@@ -1,15 +1,13 @@
-"""What a capture shows and what it cannot: the coverage ledger and PL901."""
+"""What a capture shows and what it cannot: the coverage ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from pcapleak.judge.columns import tally
-from pcapleak.judge.context import Scene, SceneTunnel, single
-from pcapleak.judge.finding_builder import Evidence, make
+from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
 from pcapleak.judge.judgement import (
     INSIDE_TUNNEL,
     PATHS,
@@ -19,29 +17,12 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
 )
 from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
-from pcapleak.report.document import CoverageEntry, Finding
+from pcapleak.report.document import CoverageEntry
 from pcapleak.values.packets import Bool, IPAddress, Service
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
 # WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
 _OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
-
-
-class Recorded(NamedTuple):
-    """What a run could see."""
-
-    outside: bool
-    """A physical interface was recorded and has packets."""
-    ours: bool
-    """Something of the client's was recorded there."""
-    carried: bool
-    """The tunnel or proxy was seen carrying traffic both ways."""
-    gaps: list[str]
-    """Packets that are missing in the middle, one sentence each."""
-    others: list[IPAddress]
-    """Hosts of the recorded networks that spoke to the world and are not judged."""
-    limits: list[str]
-    """What else limits the verdict."""
 
 
 def recorded(scene: Scene) -> Recorded:
@@ -183,19 +164,6 @@ def _other_names(scene: Scene) -> str:
         if number not in used and scene.columns.on([number]).any()
     ]
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
-
-
-def incompleteness(scene: Scene, seen: Recorded) -> Iterator[Finding]:
-    """PL901: one finding for each limit."""
-    for sentence in (*seen.gaps, *seen.limits):
-        yield make(
-            "PL901",
-            subject=sentence.split(":")[0],
-            message=f"{sentence[0].upper()}{sentence[1:]}.",
-            evidence=Evidence([], 0, None, None),
-            interface=None,
-            display_filter="",
-        )
 
 
 def coverage(scene: Scene) -> list[CoverageEntry]:

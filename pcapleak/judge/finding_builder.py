@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.judge.addresses import is_public
 from pcapleak.judge.columns import Side
 from pcapleak.judge.context import Scene
-from pcapleak.judge.findings.catalogue import CATALOGUE
 from pcapleak.policy.policy import Network
-from pcapleak.report.document import MAX_FRAMES, Confidence, Finding, Severity, Time
+from pcapleak.track.sightings import Sighting, merge_frames
+from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence
+from pcapleak.values.findings import Finding, FindingKind, Severity
 from pcapleak.values.packets import Bool, Int64, IPAddress, UInt64, address_of
 
 MAX_SUBJECTS = 32
@@ -20,19 +21,6 @@ MAX_SUBJECTS = 32
 MAX_REASONS = 8
 
 Column = Int64 | UInt64
-
-
-class Evidence(NamedTuple):
-    """What shows a fact."""
-
-    frames: list[int]
-    """The first ones, in order."""
-    frame_count: int
-    first_ns: int | None
-    last_ns: int | None
-    flow: int | None = None
-    flow_count: int = 0
-    bytes: int = 0
 
 
 def flow_evidence(scene: Scene, rows: Int64) -> Evidence:
@@ -52,8 +40,21 @@ def flow_evidence(scene: Scene, rows: Int64) -> Evidence:
     )
 
 
+def sightings_evidence(seen: Sequence[Sighting], flows: Sequence[int] = ()) -> Evidence:
+    """What these sightings show, in the messages of `flows`."""
+    frames, count = merge_frames(seen)
+    return Evidence(
+        frames=frames,
+        frame_count=count,
+        first_ns=min(sighting.first_ns for sighting in seen),
+        last_ns=max(sighting.last_ns for sighting in seen),
+        flow=flows[0] if flows else None,
+        flow_count=len(set(flows)),
+    )
+
+
 def make(
-    id: str,
+    kind: FindingKind,
     *,
     subject: str,
     message: str,
@@ -63,30 +64,24 @@ def make(
     severity: Severity | None = None,
     confidence: Confidence = "certain",
     addresses: Iterable[IPAddress] = (),
+    facts: Iterable[str] = (),
     reasons: Sequence[str] = (),
     remedy: str | None = None,
 ) -> Finding:
-    """A finding of the catalogue."""
-    entry = CATALOGUE[id]
+    """A finding of a kind, with its kind's severity and remedy unless others are given."""
     return Finding(
-        id=entry.id,
-        name=entry.name,
-        severity=entry.severity if severity is None else severity,
+        kind=kind,
+        severity=kind.severity if severity is None else severity,
         confidence=confidence,
         interface=interface,
         subject=subject,
         message=message,
-        remedy=entry.remedy if remedy is None else remedy,
-        first_time=None if evidence.first_ns is None else Time(evidence.first_ns),
-        last_time=None if evidence.last_ns is None else Time(evidence.last_ns),
-        frames=evidence.frames[:MAX_FRAMES],
-        frame_count=evidence.frame_count,
+        remedy=kind.remedy if remedy is None else remedy,
+        evidence=evidence._replace(frames=evidence.frames[:MAX_FRAMES]),
         display_filter=display_filter,
-        flow=evidence.flow,
-        flow_count=evidence.flow_count,
-        bytes=evidence.bytes,
-        addresses=[str(address) for address in dict.fromkeys(addresses)],
-        reasons=list(reasons)[:MAX_REASONS],
+        addresses=tuple(dict.fromkeys(addresses)),
+        facts=tuple(facts),
+        reasons=tuple(reasons)[:MAX_REASONS],
     )
 
 
@@ -153,6 +148,11 @@ def near_addresses(scene: Scene, rows: Int64) -> list[IPAddress]:
     return [
         columns.near_endpoint(int(rows[i])).address for i in np.sort(first)[:MAX_FRAMES].tolist()
     ]
+
+
+def public_near(scene: Scene, rows: Int64) -> list[IPAddress]:
+    """The client's public addresses in these flows, as `near_addresses` has them."""
+    return [address for address in near_addresses(scene, rows) if is_public(address)]
 
 
 def rows_of(mask: Bool) -> Int64:

@@ -9,7 +9,6 @@ import numpy as np
 
 from pcapleak.judge.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.judge.clients import (
-    CONFIDENCES,
     Known,
     add_other_uplinks,
     complete_clients,
@@ -25,6 +24,7 @@ from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import PolicyEntry, PolicyField
 from pcapleak.track.state import State
+from pcapleak.values.evidence import weakest
 from pcapleak.values.packets import IPAddress
 
 MAX_CARRIERS = 1000
@@ -101,11 +101,11 @@ def _found(sources: list[Source]) -> PolicyField:
     """A field that the capture gave."""
     if not sources:
         return PolicyField([], "default")
-    weakest = max((confidence for _, _, confidence in sources), key=CONFIDENCES.index)
+    surely = weakest(*(confidence for _, _, confidence in sources))
     return PolicyField(
         list(dict.fromkeys(value for value, _, _ in sources)),
         "inferred",
-        weakest,
+        surely,
         list(dict.fromkeys(f"{value}: {reason}" for value, reason, _ in sources)),
     )
 

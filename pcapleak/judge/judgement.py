@@ -7,9 +7,7 @@ from typing import NamedTuple, get_args
 
 from pcapleak.policy.policy import Network
 from pcapleak.report.document import (
-    Confidence,
     CoverageEntry,
-    Finding,
     Observer,
     Path,
     PolicyEntry,
@@ -17,8 +15,9 @@ from pcapleak.report.document import (
     Role,
     TimelineEvent,
     TunnelEntry,
-    Verdict,
 )
+from pcapleak.values.evidence import Confidence
+from pcapleak.values.findings import Finding, Verdict
 from pcapleak.values.packets import UInt8
 
 PATHS: tuple[Path, ...] = get_args(Path)

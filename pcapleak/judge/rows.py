@@ -6,16 +6,16 @@ from typing import Literal
 
 import numpy as np
 
-from pcapleak.judge.clients import CONFIDENCES
+from pcapleak.judge.beside import both_sides
 from pcapleak.judge.context import Scene, SceneTunnel, Source
 from pcapleak.judge.coverage import completeness
-from pcapleak.judge.findings.sockets import both_sides
 from pcapleak.judge.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
 from pcapleak.judge.paths import matches
-from pcapleak.judge.timeline import TunnelLife
-from pcapleak.report.document import Confidence, ResolverEntry, Time, TunnelEntry
+from pcapleak.judge.tunnel_life import TunnelLife
+from pcapleak.report.document import ResolverEntry, Time, TunnelEntry
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Service
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2", "esp", "gre", "l2tp", "unknown"]
@@ -62,10 +62,11 @@ def exit_evidence(scene: Scene) -> list[tuple[str, str, Confidence]]:
     return list(found.values())
 
 
-def tunnel_entries(scene: Scene, lives: list[TunnelLife]) -> list[TunnelEntry]:
+def tunnel_entries(scene: Scene) -> list[TunnelEntry]:
     """The policy's tunnels and proxies, then whatever else was seen confirmed."""
     entries = [
-        _tunnel(scene, tunnel, life) for tunnel, life in zip(scene.tunnels, lives, strict=True)
+        _tunnel(scene, tunnel, life)
+        for tunnel, life in zip(scene.tunnels, scene.lives, strict=True)
     ]
     used = [id(seen) for tunnel in scene.tunnels for seen in tunnel.seen]
     others: dict[tuple[str, ...], list[SeenTunnel]] = {}

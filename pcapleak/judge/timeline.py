@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +10,9 @@ from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.finding_builder import amount
 from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT
 from pcapleak.judge.paths import matches
-from pcapleak.report.document import Finding, Time, TimelineEvent
+from pcapleak.judge.tunnel_life import Down, TunnelLife, state_at
+from pcapleak.report.document import Time, TimelineEvent
+from pcapleak.values.findings import Finding, Severity
 from pcapleak.values.packets import Bool, DeviceChange
 
 SECOND = 1_000_000_000
@@ -25,31 +25,6 @@ SILENT_NS = 3 * SECOND
 longer is a loss."""
 
 MAX_EVENTS = 400
-
-
-class Down(NamedTuple):
-    """A time in which a tunnel was down, between two signs of life."""
-
-    start: int
-    end: int
-    reason: str
-
-
-@dataclass(slots=True)
-class TunnelLife:
-    """Signs of life of one tunnel."""
-
-    label: str
-    first_ns: int | None = None
-    last_ns: int | None = None
-    began_by_handshake: bool = False
-    up: list[int] = field(default_factory=list)
-    rekeys: list[int] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
-    """When it was last seen alive before each loss."""
-    down: list[Down] = field(default_factory=list)
-    ended_early: bool = False
-    """The client went on outside after the tunnel's last sign of life."""
 
 
 def tunnel_lives(scene: Scene) -> list[TunnelLife]:
@@ -208,39 +183,28 @@ def _vanished(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> None:
         life.lost.append(life.last_ns)
 
 
-def state_at(life: TunnelLife, ts_ns: int) -> str:
-    """Where in a tunnel's life a moment falls."""
-    if life.first_ns is None or life.last_ns is None:
-        return "never up"
-    if ts_ns < life.first_ns:
-        return "before it came up" if life.began_by_handshake else "before its first packet"
-    if any(window.start < ts_ns < window.end for window in life.down):
-        return "down"
-    if ts_ns > life.last_ns:
-        return "after it was lost" if life.ended_early else "after its last packet"
-    return "up"
-
-
-def timeline(scene: Scene, lives: list[TunnelLife], findings: list[Finding]) -> list[TimelineEvent]:
+def timeline(scene: Scene, findings: list[Finding]) -> list[TimelineEvent]:
     """Tunnel states and leaks in the order of time."""
     events: list[TimelineEvent] = []
-    for life in lives:
+    for life in scene.lives:
         events += _states(life)
     events += _devices(scene.state.device_changes)
     for finding in findings:
-        if finding.severity not in ("critical", "high") or finding.first_time is None:
+        first_ns, last_ns = finding.evidence.first_ns, finding.evidence.last_ns
+        if finding.severity < Severity.HIGH or first_ns is None:
             continue
-        states = [f"{life.label} {state_at(life, finding.first_time)}" for life in lives]
-        length = (finding.last_time or finding.first_time) - finding.first_time
+        states = [f"{life.label} {state_at(life, first_ns)}" for life in scene.lives]
+        length = (last_ns or first_ns) - first_ns
+        size = finding.evidence.bytes
         events.append(
             TimelineEvent(
-                time=finding.first_time,
+                time=Time(first_ns),
                 kind="leak",
-                subject=f"{finding.id} {finding.subject}",
+                subject=f"{finding.kind.id} {finding.subject}",
                 text=f"{finding.message} ({'; '.join([*states, f'{length / 1e6:.0f} ms'])}"
-                + (f", {amount(finding.bytes)})" if finding.bytes else ")"),
-                until=finding.last_time,
-                bytes=finding.bytes,
+                + (f", {amount(size)})" if size else ")"),
+                until=None if last_ns is None else Time(last_ns),
+                bytes=size,
             )
         )
     events.sort(key=lambda event: (event.time, event.kind, event.subject))

@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from pcapleak.judge.addresses import is_public
 from pcapleak.judge.carriers import likely_carrier
-from pcapleak.judge.context import Scene
-from pcapleak.judge.coverage import Recorded, name_others, no_outside
-from pcapleak.report.document import CoverageEntry, Finding, Verdict
-
-SEVERITIES = ("critical", "high", "medium", "low", "info")
-_OUTSIDE = ("PL1", "PL2")
+from pcapleak.judge.context import Recorded, Scene
+from pcapleak.judge.coverage import name_others, no_outside
+from pcapleak.report.document import CoverageEntry
+from pcapleak.values.findings import Finding, Severity, Verdict
+from pcapleak.values.packets import IPAddress
 
 MAX_WAYS = 3
 """Tunnels and proxies named in the reason; the policy has all."""
 
 
-def rank(finding: Finding) -> tuple[int, str, str]:
-    """Worst first, then by id and subject."""
-    return SEVERITIES.index(finding.severity), finding.id, finding.subject
-
-
-def exposed_addresses(scene: Scene, findings: list[Finding]) -> list[str]:
+def exposed_addresses(scene: Scene, findings: list[Finding]) -> tuple[IPAddress, ...]:
     """The client's public addresses that findings show reaching someone outside.
 
-    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects, and
-    what entered the tunnel (PL207) stayed inside.
+    What a policy calls information (TCP beside a proxy, say) exposes nothing it protects.
     """
     found = {
-        text
+        address
         for finding in findings
-        if finding.id.startswith(_OUTSIDE)
-        and finding.id != "PL207"
-        and (finding.severity != "info" or not scene.has_policy)
-        for text in finding.addresses
-        if is_public(ip_address(text)) and not scene.is_exit(ip_address(text))
+        if finding.severity > Severity.INFO or not scene.has_policy
+        for address in finding.exposes
+        if is_public(address) and not scene.is_exit(address)
     }
-    return sorted(found, key=lambda text: (ip_address(text).version, int(ip_address(text))))
+    return tuple(sorted(found, key=lambda address: (address.version, int(address))))
 
 
-def verdict(
-    scene: Scene, findings: list[Finding], seen: Recorded, ledger: list[CoverageEntry]
-) -> Verdict:
+def verdict(scene: Scene, findings: list[Finding], ledger: list[CoverageEntry]) -> Verdict:
     """What `findings` and what was recorded come to."""
-    exposed = exposed_addresses(scene, findings)
+    seen, exposed = scene.recorded, exposed_addresses(scene, findings)
     if not scene.has_policy:
         return Verdict(
             "no-policy",
@@ -54,21 +41,18 @@ def verdict(
             else "the capture holds no IP packet",
             exposed,
         )
-    leaks = [
-        finding
-        for finding in findings
-        if finding.severity in ("critical", "high") and finding.id.startswith(_OUTSIDE)
-    ]
+    leaks = [finding for finding in findings if finding.is_leak]
     if leaks:
         more = len(leaks) - 1
         others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
-        return Verdict("leak", f"{min(leaks, key=rank).message}{others}", exposed)
+        worst = min(leaks, key=lambda finding: finding.rank)
+        return Verdict("leak", f"{worst.message}{others}", exposed)
     obstacle = _obstacle(scene, seen, ledger)
     if obstacle is not None:
         return Verdict("inconclusive", obstacle, exposed)
     kinds = [entry.kind for entry in ledger if entry.seen]
     missing = [entry.kind for entry in ledger if not entry.seen]
-    beside = any(finding.id.startswith("PL2") for finding in findings)
+    beside = any(finding.kind.is_leak for finding in findings)
     reason = (
         f"nothing that matters left beside {_ways(scene)} (see the findings)"
         if beside

@@ -24,6 +24,7 @@ from pcapleak.report.document import (
 )
 from pcapleak.report.text import safe
 from pcapleak.track.state import CaptureFacts
+from pcapleak.values.findings import Severity
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 JUDGE_AFTER_S = 0.1
@@ -47,8 +48,6 @@ TOLD_AT_ONCE = 1000
 MAX_TOLD = 100_000
 """Flows told in all: a line of JSON each, 60 MB together. Others are counted."""
 BYPASS = PATHS.index("bypass")
-EVIDENT = ("critical", "high", "medium", "low")
-"""Severities of findings whose packets are evidence."""
 
 
 class Source(Protocol):
@@ -266,7 +265,7 @@ class Watch:
         """What each frame of evidence is evidence for, and whose it is."""
         comments: dict[int, list[str]] = {}
         for finding in document.findings:
-            if finding.severity not in EVIDENT:
+            if finding.severity == Severity.INFO:
                 continue
             texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
             process = self._analyzer.state.processes.get(

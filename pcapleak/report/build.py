@@ -10,22 +10,24 @@ from pcapleak import __version__
 from pcapleak.dissect import Dissector
 from pcapleak.judge import PATHS, Judgement
 from pcapleak.judge.coherence.assess import assess
-from pcapleak.judge.verdict import rank
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import (
     SCHEMA_VERSION,
     CaptureEntry,
     Document,
     EndpointEntry,
+    Finding,
     FlowEntry,
     Generator,
     InterfaceEntry,
     Malformed,
     Statistics,
     Time,
+    Verdict,
 )
 from pcapleak.report.webrtc import browser_entry, name_entry, page_entry, session_entry
 from pcapleak.track.state import MAX_MALFORMED, CaptureFacts, State
+from pcapleak.values import findings as judged
 from pcapleak.values.packets import Int64, Interface, Service
 from pcapleak.values.registries import LINK_TYPE_NAMES, PROTOCOL_NAMES
 
@@ -64,8 +66,11 @@ def assemble(
             for number, facts in enumerate(state.captures)
         ],
         policy=replace(judgement.policy_entry, sha256=policy.digest()),
-        verdict=judgement.verdict,
-        findings=sorted((*judgement.findings, *more), key=rank),
+        verdict=_verdict(judgement.verdict),
+        findings=[
+            _finding(one)
+            for one in sorted((*judgement.findings, *more), key=lambda finding: finding.rank)
+        ],
         ice_sessions=[session_entry(one, state.interfaces) for one in state.sessions],
         page_rows=[page_entry(row) for row in state.page_rows],
         browsers=[browser_entry(one) for one in state.ice.browsers.listed(state.sessions)],
@@ -82,6 +87,38 @@ def assemble(
     )
 
 
+def _verdict(verdict: judged.Verdict) -> Verdict:
+    return Verdict(verdict.result, verdict.reason, [str(one) for one in verdict.exposed])
+
+
+def _finding(finding: judged.Finding) -> Finding:
+    evidence = finding.evidence
+    return Finding(
+        id=finding.kind.id,
+        name=finding.kind.name,
+        severity=finding.severity,
+        confidence=finding.confidence,
+        interface=finding.interface,
+        subject=finding.subject,
+        message=finding.message,
+        remedy=finding.remedy,
+        first_time=_time(evidence.first_ns),
+        last_time=_time(evidence.last_ns),
+        frames=evidence.frames,
+        frame_count=evidence.frame_count,
+        display_filter=finding.display_filter,
+        flow=evidence.flow,
+        flow_count=evidence.flow_count,
+        bytes=evidence.bytes,
+        addresses=[str(address) for address in finding.addresses],
+        reasons=list(finding.reasons),
+    )
+
+
+def _time(ns: int | None) -> Time | None:
+    return None if ns is None else Time(ns)
+
+
 def _capture(
     number: int, facts: CaptureFacts, interfaces: list[Interface], judgement: Judgement
 ) -> CaptureEntry:
@@ -90,8 +127,8 @@ def _capture(
         format=facts.format,
         packets=facts.packets,
         bytes=facts.bytes,
-        first_time=None if facts.first_ns is None else Time(facts.first_ns),
-        last_time=None if facts.last_ns is None else Time(facts.last_ns),
+        first_time=_time(facts.first_ns),
+        last_time=_time(facts.last_ns),
         truncated=facts.truncated,
         interfaces=[
             InterfaceEntry(

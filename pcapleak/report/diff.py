@@ -73,7 +73,7 @@ def new_findings(baseline: Sequence[Document], documents: Sequence[Document]) ->
     worse = [
         change.after
         for change in difference.changed
-        if _RANK[change.after.severity] < _RANK[change.before.severity]
+        if change.after.severity > change.before.severity
     ]
     return [*difference.new, *worse]
 
@@ -98,7 +98,6 @@ def _line(finding: Finding) -> str:
     return f"{finding.id} {finding.severity}: {safe(finding.message)}"
 
 
-_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
 _RESULTS = ("leak", "inconclusive", "no-policy", "no-leak")
 
 
@@ -109,7 +108,7 @@ def _by_key(documents: Iterable[Document]) -> dict[tuple[str, str], Finding]:
         for finding in document.findings:
             key = finding.id, finding.subject
             known = found.get(key)
-            if known is None or _RANK[finding.severity] < _RANK[known.severity]:
+            if known is None or finding.severity > known.severity:
                 found[key] = finding
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from dataclasses import is_dataclass
+from enum import Enum
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -64,6 +65,8 @@ def _property(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
         return _wrap(kind, {"$ref": f"#/$defs/{item.__name__}"})
     if get_origin(item) is Literal:
         return _wrap(kind, {"enum": list(get_args(item))})
+    if isinstance(item, type) and issubclass(item, Enum):
+        return _wrap(kind, {"enum": [word.value for word in item]})
     assert isinstance(item, type), f"no schema for {item}"
     return _wrap(kind, {"type": _PLAIN[item]})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache, partial
 from operator import attrgetter
 from types import UnionType
@@ -24,7 +25,7 @@ class Kind(NamedTuple):
 
     container: Literal["one", "list", "dict"]
     item: object
-    """A dataclass, `Time`, a `Literal`, or a plain type."""
+    """A dataclass, `Time`, a `Literal`, an `Enum` of words, or a plain type."""
     optional: bool
 
     @property
@@ -113,6 +114,8 @@ def from_data(cls: type[T], data: dict[str, Any]) -> T:
         content = data[written]
         if content is not None and isinstance(kind.item, type) and is_dataclass(kind.item):
             content = _each(partial(from_data, kind.item), kind)(content)
+        elif isinstance(kind.item, type) and issubclass(kind.item, Enum):
+            content = kind.item(content)
         values[name] = content
     return cls(**values)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Confidence = Literal["certain", "high", "medium", "low"]
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
+"""The surest first."""
 
 MAX_FRAMES = 16
 """Frames named for one fact; the rest are counted."""
@@ -17,3 +19,26 @@ class Inference:
 
     confidence: Confidence | None = None
     reasons: list[str] = field(default_factory=list)
+
+
+def weakest(*confidences: Confidence) -> Confidence:
+    """A conclusion is as sure as the least sure of what it rests on."""
+    return max(confidences, key=CONFIDENCES.index)
+
+
+class Evidence(NamedTuple):
+    """What shows a fact."""
+
+    frames: list[int]
+    """The first ones, in order."""
+    frame_count: int
+    first_ns: int | None
+    last_ns: int | None
+    flow: int | None = None
+    """Row of the first flow concerned."""
+    flow_count: int = 0
+    bytes: int = 0
+
+
+NO_EVIDENCE = Evidence([], 0, None, None)
+"""Of what shows by its absence."""

@@ -26,12 +26,12 @@ from pcapleak.policy.policy import Network, Policy
 from pcapleak.report.document import (
     Coherence,
     Contradiction,
-    Finding,
     GeoSource,
     PlaceEntry,
     Vector,
 )
 from pcapleak.track.state import State
+from pcapleak.values.findings import Finding
 
 Places = dict[VectorName, list[Place]]
 Pairs = dict[tuple[VectorName, VectorName], Comparison]

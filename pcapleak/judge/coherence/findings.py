@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pcapleak.judge.clients import CONFIDENCES
 from pcapleak.judge.coherence.compare import Comparison
 from pcapleak.judge.coherence.places import Place
 from pcapleak.judge.coherence.text import network, where
 from pcapleak.judge.coherence.vectors import Sign, VectorName
-from pcapleak.judge.findings.catalogue import CATALOGUE
-from pcapleak.report.document import MAX_FRAMES, Confidence, Finding, Time
+from pcapleak.judge.finding_builder import make
+from pcapleak.judge.findings import (
+    candidate_set_shape,
+    coherence_country,
+    coherence_language,
+    coherence_network,
+    coherence_resolver,
+    coherence_time_zone,
+)
 from pcapleak.track.ice.session import Session
+from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence, weakest
+from pcapleak.values.findings import Finding, FindingKind
 
 Signs = Mapping[VectorName, Sign]
 Pairs = Mapping[tuple[VectorName, VectorName], Comparison]
 
-_IDS: dict[VectorName, str] = {"time zone": "PL403", "language": "PL404", "resolver": "PL405"}
+_KINDS: dict[VectorName, FindingKind] = {
+    "time zone": coherence_time_zone.KIND,
+    "language": coherence_language.KIND,
+    "resolver": coherence_resolver.KIND,
+}
 
 _UNUSUAL = ("relay-only", "srflx-only", "srflx-equals-interface", "raw-host")
 """Shapes that a browser at home, with nothing set and no camera granted, does not gather."""
@@ -33,7 +45,7 @@ def coherence_findings(signs: Signs, pairs: Pairs) -> list[Finding]:
             found += _addresses(signs, comparison, place)
         else:
             message = _message(other, signs[other], place, comparison)
-            found.append(_finding(_IDS[other], signs, other, comparison, message))
+            found.append(_finding(_KINDS[other], signs, other, comparison, message))
     return found
 
 
@@ -46,12 +58,12 @@ def _addresses(signs: Signs, comparison: Comparison, place: Place) -> list[Findi
             f"The page would see an exit {where(place)} ({place.address}) and a WebRTC address "
             f"{where(shown)} ({shown.address})"
         )
-        found.append(_finding("PL401", signs, "webrtc", comparison, message))
+        found.append(_finding(coherence_country.KIND, signs, "webrtc", comparison, message))
     if comparison.aspects["network"] == "disagree":
         message = (
             f"The page would see an exit {network(place)} and a WebRTC address {network(shown)}"
         )
-        found.append(_finding("PL402", signs, "webrtc", comparison, message))
+        found.append(_finding(coherence_network.KIND, signs, "webrtc", comparison, message))
     return found
 
 
@@ -69,28 +81,23 @@ def _message(name: VectorName, sign: Sign, place: Place, comparison: Comparison)
 
 
 def _finding(
-    number: str, signs: Signs, name: VectorName, comparison: Comparison, message: str
+    kind: FindingKind, signs: Signs, name: VectorName, comparison: Comparison, message: str
 ) -> Finding:
-    entry = CATALOGUE[number]
     exit_, other = signs["exit"], signs[name]
     place = comparison.other
     value = other.text if place is None else str(place.address)
     exit_address = "" if comparison.one is None else str(comparison.one.address)
     frames = other.frames[:MAX_FRAMES]
     listed = ", ".join(map(str, frames))
-    return Finding(
-        id=number,
-        name=entry.name,
-        severity=entry.severity,
-        confidence=_weakest(comparison, exit_, other),
-        interface=None,
+    return make(
+        kind,
         subject=f"exit {exit_address}, {name} {value}",
         message=f"{message}.",
-        remedy=entry.remedy,
-        frames=frames,
-        frame_count=len(frames),
+        evidence=Evidence(frames, len(frames), None, None),
+        interface=None,
         display_filter=f"frame.number in {{{listed}}}" if frames else "",
-        addresses=[] if name != "webrtc" or place is None else [str(place.address)],
+        confidence=_weakest(comparison, exit_, other),
+        addresses=[] if name != "webrtc" or place is None else [place.address],
         reasons=[
             comparison.reason,
             f"exit: {exit_.provenance}",
@@ -105,12 +112,11 @@ def _weakest(comparison: Comparison, *signs: Sign) -> Confidence:
     for place in (comparison.one, comparison.other):
         if place is not None and place.confidence is not None:
             known.append(place.confidence)
-    return max(("high", *known), key=CONFIDENCES.index)
+    return weakest("high", *known)
 
 
 def shape_findings(sessions: Sequence[Session]) -> list[Finding]:
     """PL406, once for each shape that no plain browser's candidates have."""
-    entry = CATALOGUE["PL406"]
     shapes: dict[str, list[Session]] = {}
     for session in sessions:
         shape = session.shape
@@ -125,20 +131,19 @@ def shape_findings(sessions: Sequence[Session]) -> list[Finding]:
         )
         clients = dict.fromkeys(str(one) for session in alike for one in session.client_addresses)
         found.append(
-            Finding(
-                id=entry.id,
-                name=entry.name,
-                severity=entry.severity,
-                confidence="medium",
-                interface=None,
+            make(
+                candidate_set_shape.KIND,
                 subject=f"{name} of {', '.join(list(clients)[:4])}",
                 message=f"The candidates are {name}: {_SHAPES[name]}.",
-                remedy=entry.remedy,
-                first_time=Time(min(one.first_ns for one in alike)),
-                last_time=Time(max(one.last_ns for one in alike)),
-                frames=frames[:MAX_FRAMES],
-                frame_count=len(frames),
+                evidence=Evidence(
+                    frames,
+                    len(frames),
+                    min(one.first_ns for one in alike),
+                    max(one.last_ns for one in alike),
+                ),
+                interface=None,
                 display_filter="stun",
+                confidence="medium",
                 reasons=alike[0].shape.reasons,
             )
         )

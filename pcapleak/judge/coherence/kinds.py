@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from pcapleak.report.document import Confidence
+from pcapleak.values.evidence import Confidence
 
 NetworkKind = Literal["hosting", "vpn", "relay", "mobile", "residential", "unknown"]
 

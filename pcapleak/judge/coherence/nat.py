@@ -7,9 +7,10 @@ from ipaddress import ip_network
 from typing import Literal
 
 from pcapleak.judge.addresses import classify, is_public
-from pcapleak.report.document import MAX_FRAMES, NatProfile
+from pcapleak.report.document import NatProfile
 from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
+from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.packets import Endpoint, IPAddress
 
 Mapping = Literal[

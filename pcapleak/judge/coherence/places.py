@@ -11,7 +11,7 @@ from pcapleak.judge.coherence.databases import Database, DataFile, GeoMap, Locat
 from pcapleak.judge.coherence.kinds import UNKNOWN, Kind, network_kind
 from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
 from pcapleak.judge.coherence.tables import load_table
-from pcapleak.report.document import Confidence
+from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import IPAddress
 
 COUNTRY_TABLES = ("country-user", "country-dbip")

@@ -12,10 +12,10 @@ from pcapleak.judge.addresses import inside, is_public, unmapped
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
 from pcapleak.judge.coherence.zones import is_zone, zone_countries
 from pcapleak.policy.policy import Network, Policy
-from pcapleak.report.document import MAX_FRAMES, Confidence
 from pcapleak.track.client_hints import Claim, ClaimKind
 from pcapleak.track.ice.session import Candidate
 from pcapleak.track.state import State
+from pcapleak.values.evidence import MAX_FRAMES, Confidence
 from pcapleak.values.packets import IPAddress
 
 VectorName = Literal["exit", "webrtc", "time zone", "language", "resolver"]

@@ -28,13 +28,10 @@ from pcapleak.report.document.coherence import (
     Vector,
 )
 from pcapleak.report.document.values import (
-    MAX_FRAMES,
-    Confidence,
     Engine,
     Inference,
     Path,
     Role,
-    Severity,
     Time,
 )
 from pcapleak.report.document.webrtc import (
@@ -47,6 +44,8 @@ from pcapleak.report.document.webrtc import (
     Mode,
     PageRow,
 )
+from pcapleak.values.evidence import MAX_FRAMES, Confidence
+from pcapleak.values.findings import Result, Severity
 
 __all__ = [
     "MAX_FRAMES",
@@ -97,7 +96,7 @@ SCHEMA_VERSION = "1.0"
 
 @dataclass(slots=True)
 class Verdict:
-    result: Literal["leak", "no-leak", "no-policy", "inconclusive"]
+    result: Result
     """What it all comes to."""
     reason: str
     """Why, in a sentence."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pcapleak.report.document.values import Confidence, Role, Time
+from pcapleak.report.document.values import Role, Time
+from pcapleak.values.evidence import Confidence
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pcapleak.report.document.values import Confidence
+from pcapleak.values.evidence import Confidence
 
 
 @dataclass(slots=True)

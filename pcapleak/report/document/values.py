@@ -15,14 +15,12 @@ __all__ = [
     "Inference",
     "Path",
     "Role",
-    "Severity",
     "Time",
 ]
 
 Time = NewType("Time", int)
 """Nanoseconds since the epoch, UTC."""
 
-Severity = Literal["critical", "high", "medium", "low", "info"]
 Role = Literal["physical", "tunnel", "loopback", "any", "unknown"]
 Path = Literal[
     "tunnel", "proxy", "tunnel-transport", "local", "bypass", "inside-tunnel", "unassessed"

@@ -14,7 +14,6 @@ from pcapleak.report.writers.terminal import SEVERITIES
 
 MAX_ROWS = 1000
 """Rows of a table: what is drawn anew twice a second."""
-_RANKS = list(SEVERITIES)
 Order = tuple[int | str, ...]
 """What a cell is sorted by."""
 
@@ -58,7 +57,7 @@ def _findings(document: Document) -> list[Row]:
             ),
             (
                 (finding.first_time or 0,),
-                (_RANKS.index(finding.severity),),
+                (finding.severity.rank,),
                 (finding.id,),
                 (-finding.frame_count,),
                 (finding.message,),

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from pcapleak.judge.findings.catalogue import ENTRIES
+from pcapleak.judge.findings import KINDS
 from pcapleak.report.diff import new_findings
-from pcapleak.report.document import Document, Finding, Severity
+from pcapleak.report.document import Document, Finding
 from pcapleak.report.text import safe
-
-SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
+from pcapleak.values.findings import Severity
 
 
 def to_junit(
     documents: Sequence[Document],
     *,
-    fail_on: Severity = "high",
+    fail_on: Severity = Severity.HIGH,
     baseline: Sequence[Document] = (),
 ) -> str:
     """A suite for each report, in it a case for the verdict and one for each kind of finding.
@@ -26,8 +25,7 @@ def to_junit(
     nothing.
     """
     fresh = new_findings(baseline, documents)
-    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-    failures = {(finding.id, finding.subject) for finding in fresh if finding.severity in failing}
+    failures = {(finding.id, finding.subject) for finding in fresh if finding.severity >= fail_on}
     root = ElementTree.Element("testsuites", name="pcapleak")
     for document in documents:
         root.append(_suite(document, failures))
@@ -46,11 +44,11 @@ def _suite(document: Document, failures: set[tuple[str, str]]) -> ElementTree.El
         ElementTree.SubElement(
             verdict, "error", message=safe(document.verdict.reason), type="inconclusive"
         )
-    for entry in ENTRIES:
+    for kind in KINDS:
         case = ElementTree.SubElement(
-            suite, "testcase", classname="pcapleak", name=f"{entry.id} {entry.name}"
+            suite, "testcase", classname="pcapleak", name=f"{kind.id} {kind.name}"
         )
-        found = [finding for finding in document.findings if finding.id == entry.id]
+        found = [finding for finding in document.findings if finding.id == kind.id]
         worst = [finding for finding in found if (finding.id, finding.subject) in failures]
         if worst:
             failure = ElementTree.SubElement(

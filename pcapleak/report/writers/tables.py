@@ -44,7 +44,7 @@ def _columns(dtype: str, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, dtype) for name in names)
 
 
-_SEVERITY = Column("severity", WORD, words=get_args(Severity))
+_SEVERITY = Column("severity", WORD, words=tuple(word.value for word in Severity))
 _CONFIDENCE = Column("confidence", WORD, words=get_args(Confidence))
 _PATH = Column("path", WORD, words=get_args(FlowPath))
 

@@ -58,7 +58,6 @@ SEVERITIES = {
     "low": "cyan",
     "info": "dim",
 }
-WORST_LAST = ("info", "low", "medium", "high", "critical")
 
 # A page is read, not scrolled for ever: the JSON holds what is cut here, and the page says so.
 MAX_FLOWS = 12
@@ -336,7 +335,7 @@ class _Page:
 
     def findings(self, findings: list[Finding]) -> None:
         self.title("Findings" if findings else "No findings")
-        ordered = sorted(findings, key=lambda item: (WORST_LAST.index(item.severity), item.id))
+        ordered = sorted(findings, key=lambda item: (-item.severity.rank, item.id))
         told: dict[str, str] = {}
         for _, group in groupby(ordered, key=lambda item: (item.id, item.severity)):
             same = list(group)

@@ -1,0 +1,39 @@
+"""PL901: what the recording itself lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make
+from pcapleak.values.evidence import NO_EVIDENCE
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+
+KIND = FindingKind(
+    id="PL901",
+    name="capture-incomplete",
+    severity=Severity.INFO,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("", ()),
+    has_causes=False,
+    when="Snap length, drops, a missing interface or a cut file limit what can be said.",
+    meaning="What was not recorded cannot be judged: the verdict holds only for what is there.",
+    confirm="Statistics > Capture File Properties shows drops, snap lengths and interfaces.",
+    remedy="Record all of it from before the tunnel comes up: tcpdump -i any -s 0 -w capture.pcap.",
+    sources=("pcapng section 4.6", "tcpdump(1), -s"),
+    weaknesses="Drops are known only where the recorder wrote them down.",
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each limit."""
+    for sentence in (*scene.recorded.gaps, *scene.recorded.limits):
+        yield make(
+            KIND,
+            subject=sentence.split(":")[0],
+            message=f"{sentence[0].upper()}{sentence[1:]}.",
+            evidence=NO_EVIDENCE,
+            interface=None,
+            display_filter="",
+        )

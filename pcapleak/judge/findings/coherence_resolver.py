@@ -1,0 +1,33 @@
+"""PL405: the resolver is of another country or provider than the exit."""
+
+from __future__ import annotations
+
+from pcapleak.values.findings import FindingKind, Observers, Severity
+
+KIND = FindingKind(
+    id="PL405",
+    name="coherence-resolver",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("the resolver beside the exit", ("the page's name servers",)),
+    has_causes=False,
+    when=(
+        "The DNS resolver, or the client subnet its questions carry, is of another country or of "
+        "the client's own provider, and not of the exit's."
+    ),
+    meaning=(
+        "The name servers of a page see which resolver asks for it. A resolver of the user's own "
+        "provider names that provider in spite of the exit."
+    ),
+    confirm=(
+        "Filter dns.flags.response == 0 and look at where questions go; dns.opt.client.addr4 "
+        "shows client subnets."
+    ),
+    remedy="Use the tunnel's resolver, or resolve through the proxy (see PL203).",
+    sources=("docs/coherence.md", "RFC 7871 section 11"),
+    weaknesses=(
+        "The address a resolver asks from may be another than the one it is asked at. Public "
+        "resolvers answer from everywhere, and a router hides the one behind it."
+    ),
+)

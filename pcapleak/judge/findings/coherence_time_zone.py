@@ -1,0 +1,30 @@
+"""PL403: the clock is none of the exit's country."""
+
+from __future__ import annotations
+
+from pcapleak.values.findings import FindingKind, Observers, Severity
+
+KIND = FindingKind(
+    id="PL403",
+    name="coherence-time-zone",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("the clock beside the exit", ("the page",)),
+    has_causes=False,
+    when="The clock's time zone is none of the exit's country, and shows another time.",
+    meaning=(
+        "Every page can read the time zone, and holds it against the country it is visited from; "
+        "it tells the region in spite of the exit."
+    ),
+    confirm=(
+        "Compare Intl.DateTimeFormat().resolvedOptions().timeZone in the browser's console with "
+        "what `pcapleak geo` says of the exit."
+    ),
+    remedy="Set the browser's time zone to the exit's, or use a browser that reports UTC to all.",
+    sources=("docs/coherence.md", "RFC 6557"),
+    weaknesses=(
+        "Travellers keep their home's zone. Packets seldom tell it, so it is mostly as stated. A "
+        "zone of another country with the same clock is uncertain, though its name differs."
+    ),
+)

@@ -1,0 +1,138 @@
+"""PL203: DNS to a resolver outside, or to another than the tunnel's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.columns import TCP, Columns
+from pcapleak.judge.context import Scene, single
+from pcapleak.judge.exemptions import benign_name, own_names
+from pcapleak.judge.finding_builder import (
+    address_filter,
+    by_address,
+    flow_evidence,
+    make,
+    on_interface,
+    plural,
+    public_near,
+    rows_of,
+)
+from pcapleak.judge.finding_words import LAN, PROVIDER
+from pcapleak.track.resolvers import DOT_PORT, Resolver, ResolverTransport
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import Int64
+
+KIND = FindingKind(
+    id="PL203",
+    name="dns-bypass",
+    severity=Severity.HIGH,
+    is_leak=True,
+    exposes=True,
+    observers=Observers("DNS outside", (LAN, PROVIDER, "the resolver's operator")),
+    has_causes=True,
+    when=(
+        "DNS (UDP, TCP, DNS over TLS) to a resolver outside the tunnel or proxy, or to another "
+        "than the tunnel's."
+    ),
+    meaning=(
+        "Names this host looks up are asked outside: the resolver's operator, and with plain DNS "
+        "everyone on the way, reads which sites are visited. A resolver on the local network only"
+        " hands the questions on."
+    ),
+    confirm="Filter dns or tcp.port == 853 on the physical interface.",
+    remedy=(
+        "Let the VPN set the resolver and drop port 53 and 853 on the physical interface. In "
+        "Firefox behind a SOCKS proxy set network.proxy.socks_remote_dns to true; give Chromium a"
+        " socks5:// proxy, which resolves there."
+    ),
+    sources=("RFC 7858", "RFC 9076 section 5"),
+    weaknesses="DNS over HTTPS is told from other HTTPS only where its server's name is known.",
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each resolver on each interface."""
+    if scene.has_policy:
+        yield from _outside(scene)
+        yield from _other_resolvers(scene)
+
+
+def _outside(scene: Scene) -> Iterator[Finding]:
+    columns = scene.columns
+    rows = rows_of(scene.beside.dns)
+    if not len(rows):
+        return
+    own = own_names(scene)
+    uses: dict[tuple[int, object], list[Resolver]] = {}
+    for used in scene.state.resolvers.resolvers():
+        uses.setdefault((used.interface, used.endpoint.address), []).append(used)
+    for interface, resolver, part in by_address(scene, rows, columns.far):
+        mine = uses.get((interface, resolver), [])
+        queries = sum(used.queries for used in mine) or int(columns.sent_packets[part].sum())
+        names = list(dict.fromkeys(name for used in mine for name in used.names))
+        transports = sorted({used.transport for used in mine} or _by_ports(columns, part))
+        plain = {"udp", "tcp"} & set(transports)
+        # Of what is encrypted no query can be counted.
+        what = plural(queries, "query", "queries") if plain else "Encrypted DNS"
+        whom = "the network and the resolver's operator" if plain else "the resolver's operator"
+        shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
+        where = "the proxy" if scene.is_proxy_only else "the tunnel"
+        severity: Severity | None = None
+        reasons = [f"over {', '.join(transports)}"]
+        if names and all(benign_name(name) for name in names):
+            severity = Severity.INFO
+            reasons.append("only names of connectivity checks and of the link itself were asked")
+        elif names and all(benign_name(name) or name in own for name in names):
+            severity = Severity.INFO
+            reasons.append("only the name of the VPN's server or the proxy was asked")
+        subject = f"DNS to {resolver} on {scene.label(interface)}"
+        yield make(
+            KIND,
+            subject=subject,
+            message=f"{what}{shown} went to {resolver} on "
+            f"{scene.label(interface)}, outside {where}: {whom} can read "
+            f"{'them' if plain else 'it'}.",
+            evidence=flow_evidence(scene, part),
+            interface=scene.label(interface),
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"{address_filter(resolver)} and (dns or tcp.port == 853 or udp.port == 853)",
+            ),
+            severity=severity,
+            addresses=public_near(scene, part),
+            facts=[f"the names looked up: {subject}"],
+            reasons=reasons,
+        )
+
+
+def _by_ports(columns: Columns, rows: Int64) -> set[ResolverTransport]:
+    """How resolvers were asked of which no message was read."""
+    tcp, own = columns.protocol[rows] == TCP, columns.far_port[rows] == DOT_PORT
+    table: list[list[ResolverTransport]] = [["udp", "doq"], ["tcp", "dot"]]
+    pairs = zip(tcp.tolist(), own.tolist(), strict=True)
+    return {table[over_tcp][encrypted] for over_tcp, encrypted in pairs}
+
+
+def _other_resolvers(scene: Scene) -> Iterator[Finding]:
+    """Inside a tunnel, resolvers other than those the policy gives it."""
+    columns = scene.columns
+    for tunnel in scene.tunnels:
+        if not tunnel.resolvers or not tunnel.interfaces:
+            continue
+        mask = columns.on(tunnel.interfaces) & columns.asking() & ~columns.multicast(columns.far)
+        mask &= ~columns.inside(columns.far, [single(address) for address in tunnel.resolvers])
+        for interface, resolver, part in by_address(scene, rows_of(mask), columns.far):
+            subject = f"DNS to {resolver} in {tunnel.label}"
+            yield make(
+                KIND,
+                subject=subject,
+                message=f"Inside {tunnel.label} {resolver} was asked, which is not the tunnel's "
+                f"resolver ({', '.join(map(str, tunnel.resolvers))}).",
+                evidence=flow_evidence(scene, part),
+                interface=scene.label(interface),
+                display_filter=on_interface(
+                    scene, interface, f"{address_filter(resolver)} and dns"
+                ),
+                facts=[f"the names looked up: {subject}"],
+            )

@@ -1,0 +1,53 @@
+"""PL303: a name announced into the tunnel carries a local address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.addresses import classify, inside
+from pcapleak.judge.announcements import misplaced
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_words import OPERATOR
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import IPAddress
+
+KIND = FindingKind(
+    id="PL303",
+    name="mdns-lan-address-in-tunnel",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("multicast DNS", (OPERATOR,)),
+    has_causes=False,
+    when="A name announced into the tunnel carries a LAN address.",
+    meaning=(
+        "The tunnel's operator, or other hosts in it, learn this host's address on its local "
+        "network and that a page gathered candidates."
+    ),
+    confirm="Filter mdns on the tunnel's interface and read A and AAAA records.",
+    remedy="Drop multicast DNS (UDP 5353) on the tunnel's interface.",
+    sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
+    weaknesses="Whether the tunnel forwards multicast is not seen; many drop it at the other end.",
+)
+
+
+_LOCAL = ("private IPv4", "unique local IPv6", "shared (CGNAT)", "link-local")
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each interface and address."""
+
+    def is_local(address: IPAddress, announcer: IPAddress) -> bool:
+        if inside(address, scene.inner):
+            return False
+        local = classify(address) in _LOCAL and address != announcer
+        return local or inside(address, scene.clients)
+
+    return misplaced(
+        scene,
+        KIND,
+        scene.inside_ids,
+        is_local,
+        "the local address {address}: whoever runs the tunnel learns it",
+        doubtful=lambda address: False,
+    )

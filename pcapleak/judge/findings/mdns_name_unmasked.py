@@ -1,0 +1,63 @@
+"""PL301: a `.local` name joined with the address it hides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.announcements import webrtc_names
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make, sightings_evidence
+from pcapleak.judge.finding_words import LAN
+from pcapleak.track.names import NameRecord
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import IPAddress
+
+KIND = FindingKind(
+    id="PL301",
+    name="mdns-name-unmasked",
+    severity=Severity.LOW,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("multicast DNS", (LAN,)),
+    has_causes=False,
+    when="A WebRTC .local name joined with the address it hides.",
+    meaning=(
+        "The browser announced the name that stands for its address in candidates. Whoever is on "
+        "the local network, and whoever got the name from a page there, joins both."
+    ),
+    confirm='Filter mdns and dns.resp.name contains ".local" and read the A or AAAA record.',
+    remedy=(
+        "It is how multicast DNS candidates work within a network. Mode 3 or 4 of RFC 8828 "
+        "(WebRtcIPHandling) gathers no such candidates."
+    ),
+    sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 8.3"),
+    weaknesses=(
+        "Firefox answers only when asked: no announcement does not prove that no name was used."
+    ),
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each address; a page makes new names for it on every visit."""
+    found: dict[IPAddress, list[NameRecord]] = {}
+    for record in webrtc_names(scene):
+        for address in record.addresses:
+            if not address.is_unspecified:
+                found.setdefault(address, []).append(record)
+    for address, named in found.items():
+        names = [record.name for record in named]
+        interfaces = sorted({interface for record in named for interface, _, _ in record.placed})
+        announcers = sorted({str(one) for record in named for one in record.announcers})
+        yield make(
+            KIND,
+            subject=str(address),
+            message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
+            f"{'stands' if len(names) == 1 else 'stand'} for {address}: announced by "
+            f"{', '.join(announcers[:4])} on "
+            f"{', '.join(scene.label(number) for number in interfaces)}.",
+            evidence=sightings_evidence([record.addresses[address] for record in named]),
+            interface=scene.label(interfaces[0]),
+            display_filter=f"mdns and dns.{'a' if address.version == 4 else 'aaaa'} == {address}",
+            addresses=[address],
+            reasons=names[3:],
+        )

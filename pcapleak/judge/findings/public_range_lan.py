@@ -1,0 +1,92 @@
+"""PL209: a public range declared local."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.addresses import holds_public, inside
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make, on_interface
+from pcapleak.judge.finding_words import LAN
+from pcapleak.policy.policy import Network
+from pcapleak.values.evidence import Evidence
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+
+KIND = FindingKind(
+    id="PL209",
+    name="public-range-lan",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers(
+        "a public range declared local", (LAN, "whoever answers there for the range")
+    ),
+    has_causes=False,
+    when="DHCP or a router advertisement declares a public range as on-link.",
+    meaning=(
+        "Addresses on the local link go beside the tunnel by design. A network that calls a "
+        "public range its own thus draws that range's traffic out of the tunnel."
+    ),
+    confirm=(
+        "Filter dhcp.option.subnet_mask or icmpv6.type == 134 and compare the range with the "
+        "addresses it holds."
+    ),
+    remedy="Let the VPN client block access to the local network where its addresses are public.",
+    sources=("USENIX Security 2023, TunnelCrack (LocalNet), CVE-2023-36672",),
+    weaknesses=(
+        "Hosts with public addresses of their own exist: universities and servers. An IPv6 /64 is"
+        " on-link everywhere and is not reported; shorter ones are."
+    ),
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each range on each interface."""
+    declared: list[tuple[Network, str, int, Evidence]] = []
+    for lease in scene.state.network.leases():
+        if lease.network is not None and holds_public(lease.network):
+            declared.append(
+                (
+                    lease.network,
+                    f"DHCP server {lease.server}",
+                    lease.interface,
+                    Evidence(lease.frames, len(lease.frames), lease.first_ns, lease.last_ns),
+                )
+            )
+    for router in scene.state.network.routers():
+        for prefix in router.prefixes.values():
+            if prefix.on_link and prefix.network.prefixlen < 64 and holds_public(prefix.network):
+                declared.append(
+                    (
+                        prefix.network,
+                        f"router {router.address}",
+                        router.interface,
+                        Evidence(
+                            router.frames, len(router.frames), router.first_ns, router.last_ns
+                        ),
+                    )
+                )
+    for network, who, interface, evidence in declared:
+        if interface in scene.inside_ids:
+            continue
+        label = scene.label(interface)
+        yield make(
+            KIND,
+            subject=f"{network} on {label}",
+            message=f"{who} declares the public range {network} local to {label}: its traffic "
+            "goes beside a tunnel.",
+            evidence=evidence,
+            interface=label,
+            display_filter=on_interface(
+                scene, interface, "dhcp" if network.version == 4 else "icmpv6.type == 134"
+            ),
+            severity=None if scene.tunnels else Severity.INFO,
+            confidence="high",
+            facts=[f"traffic to {network}"],
+            reasons=[
+                f"the tunnel's endpoint {rule.text} is in it"
+                for tunnel in scene.tunnels
+                for rule in tunnel.endpoints
+                if rule.network is not None and inside(rule.network.network_address, [network])
+            ],
+        )

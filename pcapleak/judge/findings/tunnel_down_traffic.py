@@ -1,0 +1,84 @@
+"""PL205: traffic outside while the tunnel was down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import amount, flow_evidence, make, plural, public_near, rows_of
+from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
+from pcapleak.judge.judgement import BYPASS
+from pcapleak.judge.tunnel_life import TunnelLife
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+
+KIND = FindingKind(
+    id="PL205",
+    name="tunnel-down-traffic",
+    severity=Severity.HIGH,
+    is_leak=True,
+    exposes=True,
+    observers=Observers(
+        "traffic while the tunnel was down", (LAN, PROVIDER, "the servers addressed")
+    ),
+    has_causes=False,
+    when="Traffic outside while the tunnel is down between its first and last sign of life.",
+    meaning=(
+        "The tunnel was lost and came back, and in between traffic went out in clear: the kill "
+        "switch is off or does not hold."
+    ),
+    confirm=(
+        "Filter the VPN server's address for the gap, then look at the physical interface within "
+        "it."
+    ),
+    remedy=FIREWALL_REMEDY,
+    sources=("USENIX Security 2023, TunnelCrack", "IMC 2018, Khan et al., tunnel failure"),
+    weaknesses=(
+        "Signs of life are what the capture shows: an idle tunnel without keepalives is silent "
+        "too, so only a loss that a new handshake or a vanished interface ended counts."
+    ),
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each tunnel."""
+    for life in scene.lives:
+        yield from _while_down(scene, life)
+
+
+def _while_down(scene: Scene, life: TunnelLife) -> Iterator[Finding]:
+    columns = scene.columns
+    sent = (scene.path == BYPASS) & (columns.sent_packets > 0)
+    hit = np.zeros(len(columns), np.bool_)
+    windows = []
+    for window in life.down:
+        # A flow that spans a window from before it to after it was beside the tunnel anyway.
+        during = sent & (columns.first_ns >= window.start) & (columns.first_ns < window.end)
+        if during.any():
+            hit |= during
+            windows.append(window)
+    rows = rows_of(hit)
+    if not len(rows):
+        return
+    evidence = flow_evidence(scene, rows)
+    longest = max(window.end - window.start for window in windows)
+    interfaces = sorted({scene.label(int(i)) for i in np.unique(columns.interface[rows])})
+    yield make(
+        KIND,
+        subject=life.label,
+        message=f"While {life.label} was down ({plural(len(windows), 'time')}, at most "
+        f"{longest / 1e6:.0f} ms) {plural(evidence.frame_count, 'packet')} of "
+        f"{plural(len(rows), 'flow')} left {', '.join(interfaces)} outside it, "
+        f"{amount(evidence.bytes)} in all.",
+        evidence=evidence,
+        interface=interfaces[0],
+        display_filter=_time_filter(windows[0].start, windows[0].end),
+        confidence="high",
+        addresses=public_near(scene, rows),
+        reasons=[window.reason for window in windows],
+    )
+
+
+def _time_filter(start: int, end: int) -> str:
+    return f"frame.time_epoch >= {start / 1e9:.6f} and frame.time_epoch < {end / 1e9:.6f}"

@@ -1,0 +1,111 @@
+"""PL103: one session gathers on the tunnel and beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapleak.judge.addresses import is_public
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import (
+    address_filter,
+    flow_evidence,
+    make,
+    near_addresses,
+    plural,
+)
+from pcapleak.judge.finding_words import PROVIDER
+from pcapleak.judge.judgement import BYPASS
+from pcapleak.judge.webrtc_flows import GATHER_NS
+from pcapleak.track.ice.session import Session
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+
+MAX_SOCKETS = 64
+"""Flows of one session compared with each other: a session has a handful on each side."""
+
+KIND = FindingKind(
+    id="PL103",
+    name="webrtc-interface-enumeration",
+    severity=Severity.HIGH,
+    is_leak=True,
+    exposes=True,
+    observers=Observers(
+        "gathering on several interfaces", (PROVIDER, "the STUN server", "the page")
+    ),
+    has_causes=False,
+    when="One session gathers from more than one interface while a tunnel is up (RFC 8828 Mode 1).",
+    meaning=(
+        "The browser asked STUN servers from every network interface it found, the tunnel's and "
+        "the physical one's. This mode crosses a VPN by design; browsers allow it after a page "
+        "got the camera or microphone."
+    ),
+    confirm=(
+        "Filter stun.type == 0x0001: requests with different source addresses and interfaces "
+        "within the same second, joined by one tie-breaker or one server."
+    ),
+    remedy=(
+        "Set WebRtcIPHandling to default_public_interface_only or disable_non_proxied_udp, take "
+        "camera and microphone permissions back, and let the kill switch drop UDP that is bound "
+        "to the physical interface."
+    ),
+    sources=("RFC 8828 section 5.2", "RFC 8828 section 6"),
+    weaknesses="Without a tie-breaker two programs that gather at one moment look alike.",
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One session's own sockets on the tunnel and beside it, at one time.
+
+    Of one family: with a tunnel for IPv4 only, Mode 2 too has IPv6 go another way.
+    """
+    if not scene.has_policy:
+        return
+    columns = scene.columns
+    found: dict[tuple[str, str], tuple[set[int], list[Session]]] = {}
+    for session in scene.state.sessions:
+        for inner, outer in _side_by_side(scene, session):
+            labels = (
+                scene.label(int(columns.interface[inner])),
+                scene.label(int(columns.interface[outer])),
+            )
+            rows, sessions = found.setdefault(labels, (set(), []))
+            rows.update((inner, outer))
+            if session not in sessions:
+                sessions.append(session)
+    for (within, outside), (rows, sessions) in found.items():
+        shown = np.array(sorted(rows), np.int64)
+        near = near_addresses(scene, shown)
+        yield make(
+            KIND,
+            subject=f"{within} and {outside}",
+            message=f"{plural(len(sessions), 'session')} gathered on {within} and on {outside} "
+            f"at once, from {', '.join(map(str, near[:4]))}: the browser lists all interfaces "
+            "(RFC 8828 Mode 1).",
+            evidence=flow_evidence(scene, shown),
+            interface=outside,
+            display_filter="stun and ("
+            + " or ".join(address_filter(address, "src") for address in near)
+            + ")",
+            confidence="high" if any(one.tie_breakers for one in sessions) else "medium",
+            addresses=[address for address in near if is_public(address)],
+            reasons=[f"session {session.id}" for session in sessions],
+        )
+
+
+def _side_by_side(scene: Scene, session: Session) -> Iterator[tuple[int, int]]:
+    """Flows of a session inside and outside that two sockets began at one time."""
+    columns = scene.columns
+    within = set(scene.inside_ids)
+    inner = [row for row in session.flows if int(columns.interface[row]) in within]
+    outer = [
+        row for row in session.flows if scene.path[row] == BYPASS and columns.sent_packets[row]
+    ]
+    for a in inner[:MAX_SOCKETS]:
+        for b in outer[:MAX_SOCKETS]:
+            if (
+                columns.near_port[a] != columns.near_port[b]
+                and columns.version[a] == columns.version[b]
+                and abs(int(columns.first_ns[a]) - int(columns.first_ns[b])) < GATHER_NS
+            ):
+                yield a, b

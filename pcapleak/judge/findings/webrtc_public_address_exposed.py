@@ -1,0 +1,107 @@
+"""PL101: a STUN or TURN answer outside shows the client's public address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.judge.addresses import inside, is_public, unmapped
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
+from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
+from pcapleak.judge.judgement import BYPASS
+from pcapleak.judge.paths import local_traffic
+from pcapleak.judge.webrtc_flows import vpn_own_flows
+from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.sightings import Sighting
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import Endpoint, IPAddress
+
+KIND = FindingKind(
+    id="PL101",
+    name="webrtc-public-address-exposed",
+    severity=Severity.CRITICAL,
+    is_leak=True,
+    exposes=True,
+    observers=Observers(
+        "STUN or TURN answer", (LAN, PROVIDER, "the STUN or TURN server", "the page")
+    ),
+    has_causes=False,
+    when="A STUN or TURN answer outside the proxy or tunnel shows the client's public address.",
+    meaning=(
+        "A server told this host, in clear and beside the proxy or tunnel, which public address "
+        "it has. The browser hands that address to the page as a server-reflexive candidate, so "
+        "any page that runs a few lines of script learns who is behind the proxy or VPN."
+    ),
+    confirm=(
+        "Filter stun.type.class == 2 on the physical interface and read XOR-MAPPED-ADDRESS: it is"
+        " the client's own address and not the exit's."
+    ),
+    remedy=BROWSER_REMEDY,
+    sources=("RFC 8489 section 14.2", "RFC 8828 section 5.2", "RFC 8445 section 5.1.1.2"),
+    weaknesses=(
+        "An answer does not prove that a page asked. Give --exit-ip where the exit is unknown."
+    ),
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """Only what was told to the client counts: XOR-MAPPED, never XOR-PEER or RELAYED."""
+    own = vpn_own_flows(scene)
+    found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link, Sighting]]] = {}
+    local = local_traffic(scene)
+    for key, link in scene.state.ice.links.items():
+        if key.layers or link.flow in own or local[link.flow]:
+            continue
+        if scene.has_policy and (
+            scene.path[link.flow] != BYPASS or not scene.is_client(key.destination.address)
+        ):
+            continue
+        if not scene.has_policy and not _asked_here(scene, key.destination.address):
+            continue
+        for mapped, sighting in _answers(link):
+            address = unmapped(mapped.address)
+            if is_public(address) and not scene.is_exit(address):
+                found.setdefault((key.interface, address), []).append((key, link, sighting))
+    for (interface, address), shown in found.items():
+        servers = list(dict.fromkeys(str(key.source) for key, _, _ in shown))
+        label = scene.label(interface)
+        if scene.has_policy:
+            where = "outside the proxy" if scene.is_proxy_only else "outside the tunnel"
+        else:
+            where = "with no proxy or tunnel known"
+        yield make(
+            KIND,
+            subject=f"{address} on {label}",
+            message=f"{' and '.join(servers[:2])}{' and others' if len(servers) > 2 else ''} "
+            f"answered on {label}, {where}, that this host is {address}: a page that asked "
+            f"knows its real address.",
+            evidence=sightings_evidence(
+                [sighting for _, _, sighting in shown], [link.flow for _, link, _ in shown]
+            ),
+            interface=label,
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"stun.att.{'ipv4' if address.version == 4 else 'ipv6'} == {address}",
+            ),
+            severity=None if scene.has_policy else Severity.INFO,
+            addresses=[address],
+            reasons=list(
+                dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown)
+            ),
+        )
+
+
+def _answers(link: Link) -> Iterator[tuple[Endpoint, Sighting]]:
+    """What the sender of this link told its receiver about the receiver's address."""
+    yield from link.answers.items()
+    yield from link.check_answers.items()
+    for allocation, sighting in link.allocations.items():
+        if allocation.mapped is not None:
+            yield allocation.mapped, sighting
+
+
+def _asked_here(scene: Scene, address: IPAddress) -> bool:
+    """Whether who was answered is the client or, where a network was recorded, one of its hosts:
+    a server's recording shows answers to public addresses."""
+    return inside(address, scene.clients) or not is_public(address)
