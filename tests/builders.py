@@ -131,11 +131,22 @@ def dhcp_ack(address: str, options: bytes, server: str = ROUTER) -> bytes:
     return head + b"\x35\1\5\x36\4" + ip_address(server).packed + options + b"\xff"
 
 
-def router_advertisement(prefix: str, length: int, *, on_link: bool = True) -> bytes:
+def router_advertisement(
+    prefix: str,
+    length: int,
+    *,
+    on_link: bool = True,
+    source: str = "fe80::1",
+    to: str = "ff02::1",
+) -> bytes:
+    """The ICMPv6 message, as the router `source` sends it."""
     flags = 0xC0 if on_link else 0x40
     option = struct.pack("!BBBBIII", 3, 4, length, flags, 86400, 14400, 0)
     option += ip_address(prefix).packed
-    return struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + option
+    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + option
+    ends = ip_address(source).packed + ip_address(to).packed
+    summed = checksum(ends + struct.pack("!II", len(body), 58) + body)
+    return body[:2] + struct.pack("!H", summed) + body[4:]
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import pytest
 from builders import (
     ACK,
     CLIENT,
@@ -329,10 +330,35 @@ def test_many_servers_are_bounded(tmp_path: Path) -> None:
     assert any("many endpoints" in finding.subject for finding in found)
 
 
-def test_the_answer_counts_though_the_request_was_not_recorded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ms", "result"), [(50, "inconclusive"), (5000, "no-leak")])
+def test_an_answer_alone_is_no_leak_and_at_the_beginning_no_proof_of_none(
+    tmp_path: Path, ms: int, result: str
+) -> None:
+    """Its request may be older than the recording; later, a stranger sent it."""
+    recording = behind_tunnel()
+    recording.udp(ms, ETH0, STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert (document.verdict.result, document.verdict.exposed_addresses) == (result, [])
+    assert any("nobody had asked for" in one.message for one in of(document, "PL901"))
+
+
+def test_an_answer_counts_where_its_socket_goes_on_asking(tmp_path: Path) -> None:
+    """The recording began in the middle of a gathering."""
     recording = behind_tunnel()
     recording.udp(50, ETH0, STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
-    assert PUBLIC in judged(recording, TUNNEL_POLICY, tmp_path).verdict.exposed_addresses
+    recording.udp(900, ETH0, CLIENT, 50000, STUN, 3478, binding_request(b"u" * 12))
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL101")
+    assert (finding.confidence, finding.addresses) == ("medium", [PUBLIC])
+    assert any("began in between" in reason for reason in finding.reasons)
+
+
+def test_an_answer_that_a_recorder_swapped_with_its_request_counts(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    answer = binding_success(PUBLIC, 50000, b"u" * 12)
+    recording.udp(9000, ETH0, STUN, 3478, CLIENT, 50000, answer)
+    recording.udp(9000.1, ETH0, CLIENT, 50000, STUN, 3478, binding_request(b"u" * 12))
+    (finding,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL101")
+    assert finding.confidence == "certain"
 
 
 def test_dtls_of_another_protocol_over_tcp_is_not_webrtc(tmp_path: Path) -> None:

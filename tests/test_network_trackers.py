@@ -231,10 +231,17 @@ def test_answers_name_addresses_through_aliases() -> None:
     wire += alias + struct.pack("!HHIH", 1, 1, 60, 4) + ip_address("203.0.113.80").packed
     wire += b"\x05other\0" + struct.pack("!HHIH", 1, 1, 60, 4) + ip_address("203.0.113.81").packed
     tracker.add(at(5, RESOLVER, CLIENT), decode_dns(wire))
+    assert tracker.name_of(ip_address("203.0.113.80")) is None, "nobody asked"
+    tracker.add(at(6, CLIENT, RESOLVER), decode_dns(query(b"other")))
+    tracker.add(at(7, RESOLVER, CLIENT), decode_dns(wire))
+    assert tracker.name_of(ip_address("203.0.113.80")) is None, "another name was asked for"
+    tracker.add(at(8, CLIENT, RESOLVER), decode_dns(query(b"Example")))
+    tracker.add(at(9, RESOLVER, CLIENT), decode_dns(wire))
     assert tracker.name_of(ip_address("203.0.113.80")) == "example.org"
     assert tracker.name_of(ip_address("203.0.113.81")) is None
     (entry,) = tracker.resolvers()
-    assert (entry.endpoint, entry.queries, entry.responses) == (RESOLVER, 0, 1)
+    assert (entry.endpoint, entry.queries, entry.responses) == (RESOLVER, 2, 3)
+    assert tracker.unasked == 1
 
 
 @pytest.mark.parametrize(
@@ -289,6 +296,9 @@ def test_leases_and_routers_by_server_and_interface() -> None:
         struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0) + prefix
     )
     router = Endpoint(ip_address("fe80::1"), 134)
+    tracker.add(at(2, router, CLIENT), advertisement)
+    assert (tracker.routers(), tracker.invalid) == ([], 1)
+    advertisement = advertisement._replace(valid=True)
     tracker.add(at(3, router, CLIENT), advertisement)
     tracker.add(at(4, router, CLIENT), advertisement)
     (seen,) = tracker.routers()

@@ -122,8 +122,9 @@ def test_one_direction_alone_is_judged(tmp_path: Path, side: str) -> None:
     kept = recording.packets.pop(-1 if side == "client" else -2)
     assert kept[1] == ETH0
     document = judged(recording, TUNNEL_POLICY, tmp_path)
-    assert document.verdict.result == "leak"
-    assert document.verdict.exposed_addresses == ([PUBLIC] if side == "server" else [])
+    # An answer that nobody is seen to ask for may be a stranger's.
+    assert document.verdict.result == ("leak" if side == "client" else "inconclusive")
+    assert document.verdict.exposed_addresses == []
 
 
 @pytest.mark.parametrize("type_", [0x0200, 0x0800, 0x0802])

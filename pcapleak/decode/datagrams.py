@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pcapleak.decode.dns.message import DnsMessage, decode_dns
+from pcapleak.decode.lan.ndp import RouterAdvertisement, sent_on_link
 from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.messages import ICMP_QUOTE, Event, Message
 from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage, decode_stun
@@ -22,6 +23,7 @@ from pcapleak.values.packets import (
     Endpoint,
     FlowNumbers,
     Int64,
+    PacketFlag,
     Packets,
     UInt8,
 )
@@ -88,6 +90,8 @@ class Datagrams:
             else:
                 if isinstance(message, QuicInitial):
                     message = self._hellos.join(context, message)
+                elif isinstance(message, RouterAdvertisement):
+                    message = message._replace(valid=_is_valid(packets, row, payload))
             events.append((context, message))
         return events
 
@@ -102,6 +106,13 @@ class Datagrams:
                 self._ends.clear()
             self._ends[flow] = ends
         return ends
+
+
+def _is_valid(packets: Packets, row: int, payload: bytes) -> bool:
+    """Whether hosts take a router advertisement: none in fragments (RFC 6980 section 5)."""
+    joined = packets.flags[row] & PacketFlag.REASSEMBLED.value
+    ends = packets.source(row).address, packets.destination(row).address
+    return not joined and sent_on_link(*ends, int(packets.hop_limit[row]), payload)
 
 
 def _kept(error: DecodeError, size: int, length: int) -> DecodeError:

@@ -84,6 +84,11 @@ class Dissector:
         """What `Packets.encapsulation` indexes; the first is None."""
         return self._encapsulations.known
 
+    @property
+    def both_ways(self) -> set[int]:
+        """Those of `encapsulations` of which both ends sent packets."""
+        return self._encapsulations.both_ways
+
     def dissect(self, batch: RecordBatch) -> Packets:
         """The IP packets of `batch`, in its order."""
         frames = self._frames.read(batch)

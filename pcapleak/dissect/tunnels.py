@@ -124,6 +124,8 @@ class Encapsulations:
 
     def __init__(self) -> None:
         self.known: list[Encapsulation | None] = [None]
+        self.both_ways: set[int] = set()
+        """Numbers of tunnels of which both ends sent packets."""
         self._numbers: dict[tuple[object, ...], int] = {}
 
     def number(self, outer: Encapsulation) -> int:
@@ -135,4 +137,8 @@ class Encapsulations:
             if number == len(self.known):
                 self.known.append(outer)
                 self._numbers[key] = number
+            return number
+        first = self.known[number]
+        if first is not None and outer.source.address != first.source.address:
+            self.both_ways.add(number)
         return number

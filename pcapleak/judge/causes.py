@@ -30,7 +30,7 @@ def _specific(scene: Scene, row: int) -> Iterator[str]:
     """Causes that packets prove."""
     columns = scene.columns
     near, far = columns.near_endpoint(row).address, columns.far_endpoint(row).address
-    for lease in scene.state.network.leases():
+    for lease in scene.leases():
         for network, router in lease.classless_routes:
             if network.prefixlen and far in network:
                 yield f"DHCP server {lease.server} routes {network} through {router}"

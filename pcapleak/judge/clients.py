@@ -36,15 +36,17 @@ class Known:
 
     networks: list[Network] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    """By the text of each network."""
     confidence: Confidence = "certain"
 
     def add(self, address: IPAddress | Network, reason: str, confidence: Confidence) -> None:
         """Take one address; the field is as sure as its least sure address."""
         network = ip_network(address) if isinstance(address, IPAddress) else address
-        if network in self.networks:
+        text = _plain(network)
+        if text in self.reasons:
             return
         self.networks.append(network)
-        self.reasons[_plain(network)] = reason
+        self.reasons[text] = reason
         if CONFIDENCES.index(confidence) > CONFIDENCES.index(self.confidence):
             self.confidence = confidence
 

@@ -14,11 +14,12 @@ from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.policy.policy import Network, Policy, Rule
 from pcapleak.report.document import PolicyEntry
+from pcapleak.track.network import Lease, Router
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.state import State
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.evidence import Confidence
-from pcapleak.values.packets import Bool, Endpoint, IPAddress, UInt8
+from pcapleak.values.packets import Bool, Encapsulation, Endpoint, IPAddress, UInt8
 
 Source = tuple[str, str, Confidence]
 """A value found, why, and how surely."""
@@ -109,6 +110,8 @@ class Scene:
     """The client's addresses on physical interfaces."""
     inner: list[Network] = field(default_factory=list)
     """The client's addresses inside tunnels."""
+    mirrors: frozenset[int] = frozenset()
+    """Encapsulations that are a mirror's copies, as if there were none."""
     suspected: list[IPAddress] = field(default_factory=list)
     """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
     lans: list[Network] = field(default_factory=list)
@@ -156,6 +159,35 @@ class Scene:
     def inside_ids(self) -> list[int]:
         """Recorded interfaces of the policy's tunnels."""
         return [number for tunnel in self.tunnels for number in tunnel.interfaces]
+
+    def leases(self) -> list[Lease]:
+        """Leases as the network gave them; nobody leases inside of what a stranger sends."""
+        return [one for one in self.state.network.leases() if self._is_plain(one.carrier)]
+
+    def routers(self) -> list[Router]:
+        """Routers as the network has them."""
+        return [one for one in self.state.network.routers() if self._is_plain(one.carrier)]
+
+    def _is_plain(self, carrier: int) -> bool:
+        return not carrier or carrier in self.mirrors
+
+    def own_carriers(self) -> list[int]:
+        """Encapsulations that the client sends: what only arrives in one is anybody's.
+
+        Where none of a carrier's ends is the client, but the policy names it, that is inside.
+        """
+        return [
+            number
+            for number, outer in enumerate(self.state.encapsulations)
+            if outer is not None and self._sends(number, outer)
+        ]
+
+    def _sends(self, number: int, outer: Encapsulation) -> bool:
+        if inside(outer.source.address, self.clients):
+            return True
+        if inside(outer.destination.address, self.clients):
+            return number in self.state.both_ways
+        return bool(self.policy.clients) and not outer.destination.address.is_multicast
 
     @property
     def sub_interfaces(self) -> list[int]:

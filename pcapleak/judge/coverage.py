@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pcapleak.judge.addresses import is_public
 from pcapleak.judge.columns import tally
 from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
+from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.judgement import (
     INSIDE_TUNNEL,
     PATHS,
@@ -45,6 +47,7 @@ def recorded(scene: Scene) -> Recorded:
         for facts in scene.state.captures
         if facts.filter is not None
     ]
+    gaps += _older_requests(scene)
     return Recorded(
         outside=bool(columns.on(scene.outside).any()),
         ours=bool((columns.on(scene.outside) & columns.inside(columns.near, _mine(scene))).any()),
@@ -131,6 +134,7 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
         for interface in state.interfaces
     ):
         yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
+    yield from _unasked(scene)
     for tracker, what in (
         (state.ice.forgotten, "STUN messages"),
         (state.names.forgotten, "multicast names"),
@@ -153,6 +157,47 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
             f"{state.flows.merged} packets belong to conversations beyond the first "
             f"{state.flows.single}, which are told apart by their hosts only"
         )
+
+
+def _older_requests(scene: Scene) -> Iterator[str]:
+    """Answers outside that came just after the beginning, without a request, and that would be a
+    leak with one: it went before, or a stranger sent the answer."""
+    if not scene.has_policy:
+        return
+    outside = set(scene.outside)
+    for key, link in scene.state.ice.links.items():
+        if key.layers or key.interface not in outside:
+            continue
+        for held in link.held:
+            mapped = held.message.mapped_address
+            if mapped is None or not held.lately or not scene.is_client(key.destination.address):
+                continue
+            if is_public(mapped.address) and not scene.is_exit(mapped.address):
+                yield (
+                    f"the request that the STUN answer of {key.source} in frame "
+                    f"{held.context.frame} belongs to, which tells {key.destination} the public "
+                    f"address {mapped.address}, was before the recording or never; record from "
+                    "before the call"
+                )
+                return
+
+
+def _unasked(scene: Scene) -> Iterator[str]:
+    """What strangers may have sent, which no host takes."""
+    state = scene.state
+    stun = state.ice.unasked
+    if stun is not None and stun.count:
+        yield (
+            f"{plural(stun.count, 'STUN answer')} came that nobody had asked for (first in frame "
+            f"{stun.frames[0]}): what they tell counts for nothing"
+        )
+    for count, what in (
+        (state.network.unasked_leases, "DHCP answers came that nobody had asked for"),
+        (state.network.invalid, "router advertisements came that no host takes"),
+        (state.resolvers.unasked, "DNS answers came that nobody had asked for"),
+    ):
+        if count:
+            yield f"{count} {what}: what they tell counts for nothing"
 
 
 def _other_names(scene: Scene) -> str:

@@ -159,7 +159,9 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     # An address that serves more than the check is told apart by the name said to it.
     named = np.zeros(len(columns), np.bool_)
     named[list(state.server_names)] = True
+    # They are HTTP; whoever answers for the name chooses what else is there.
     checks |= ~named & columns.inside(columns.far, [single(address) for address in addresses])
+    checks &= columns.protocol == TCP
     yield "connectivity check", "a connectivity check of the system or browser", checks
     yield (
         "keepalive",

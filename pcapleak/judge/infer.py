@@ -34,9 +34,9 @@ MAX_CARRIERS = 1000
 def infer(state: State, policy: Policy) -> Scene:
     """The scene of a run: the policy as given, and what the capture adds to it."""
     columns = Columns(state.flows)
-    open_mirrors(state, columns, policy)
+    mirrors = open_mirrors(state, columns, policy)
     roles = interface_roles(state.interfaces, columns, policy)
-    scene = Scene(state=state, policy=policy, columns=columns, roles=roles)
+    scene = Scene(state=state, policy=policy, columns=columns, roles=roles, mirrors=mirrors)
     scene.tunnels = [
         SceneTunnel(
             label=tunnel.interface or str(tunnel.endpoints[0].text),
@@ -256,12 +256,17 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
             network = ip_interface(text).network
             if network.num_addresses > 1:
                 known.add(network, "the capture file names it as the interface's", "certain")
-    for lease in scene.state.network.leases():
+    for lease in scene.leases():
         if lease.network is not None and inside(lease.address, scene.clients):
             known.add(lease.network, f"DHCP lease from {lease.server}", "high")
-    for router in scene.state.network.routers():
+    outside = set(scene.outside)
+    # Traffic is local between two addresses of one network: one must be the client's.
+    mine = [network for network in scene.clients if network.version == 6]
+    for router in scene.routers() if mine else ():
+        if router.interface not in outside:
+            continue
         for prefix in router.prefixes.values():
-            if prefix.on_link:
+            if prefix.on_link and any(prefix.network.overlaps(network) for network in mine):
                 known.add(prefix.network, f"announced on-link by {router.address}", "high")
     for guess, reason, confidence in lan_guess(scene.clients):
         if not any(guess.version == network.version for network in known.networks):

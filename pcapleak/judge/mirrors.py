@@ -22,14 +22,16 @@ MAX_MIRRORS = 64
 for each host that is copied; a recording of more is a network's."""
 
 
-def open_mirrors(state: State, columns: Columns, policy: Policy) -> None:
-    """Take packets that came as copies for recorded where they were copied.
+def open_mirrors(state: State, columns: Columns, policy: Policy) -> frozenset[int]:
+    """Take packets that came as copies for recorded where they were copied; gives the
+    encapsulations that were opened.
 
-    Encapsulations of a policy's tunnels are no mirrors.
+    Encapsulations of a policy's tunnels are no mirrors. Neither is what arrives at a host that
+    speaks to the world itself: anybody can send it, and more of it than that host sends.
     """
     named = [rule.network for tunnel in policy.tunnels for rule in tunnel.endpoints if rule.network]
     if any(tunnel.protocol in _KINDS for tunnel in policy.tunnels):
-        return
+        return frozenset()
     copies: list[int] = []
     # What holds no IP, ARP say, stands between the mirror's ends as it came.
     came = np.zeros(len(columns), np.bool_)
@@ -40,15 +42,21 @@ def open_mirrors(state: State, columns: Columns, policy: Policy) -> None:
         if any(address in network for address in addresses for network in named):
             continue
         if len(copies) == MAX_MIRRORS:
-            return
+            return frozenset()
         copies.append(number)
         ends = [ip_network(address) for address in addresses]
         came |= columns.inside(columns.orig, ends) & columns.inside(columns.resp, ends)
     if not copies:
-        return
+        return frozenset()
     opened = np.isin(columns.encapsulation, np.asarray(copies, np.int64))
     came = opened | (came & (columns.encapsulation == 0))
+    world = columns.public(columns.orig) | columns.public(columns.resp)
+    found: set[int] = set()
     for interface in np.unique(columns.interface[opened]).tolist():
         here = columns.interface == interface
+        if (here & ~came & world).any():
+            continue
         if columns.packets[here & came].sum() >= _SHARE * columns.packets[here].sum():
+            found.update(np.unique(columns.encapsulation[here & opened]).tolist())
             columns.encapsulation = np.where(here & opened, 0, columns.encapsulation)
+    return frozenset(found)

@@ -3,18 +3,16 @@
 - `tunnel`: inside a tunnel, towards the world; `inside-tunnel`: inside it and ending there
   (its resolver, other hosts in it, multicast into it)
 - `tunnel-transport`: the carrier of a tunnel; `proxy`: the way to a proxy
-- `local`: what a host does on its link and local network, and never leaves it (`BASELINE`)
+- `local`: what a host does on its link and local network, and never leaves it
 - `bypass`: everything else of the client's: outside, where a policy says it should not be
 - `unassessed`: other hosts' traffic, exceptions the policy allows, everything without a policy
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from pcapleak.judge.addresses import inside
+from pcapleak.judge.addresses import inside, is_public
 from pcapleak.judge.clients import server_port
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Scene, single
@@ -30,37 +28,12 @@ from pcapleak.judge.judgement import (
 from pcapleak.policy.policy import Rule
 from pcapleak.values.packets import Bool, IPAddress, UInt8
 
-ICMP, IGMP, ICMPV6 = 1, 2, 58
+ICMP, ICMPV6 = 1, 58
+DHCP_SERVER, DHCP_CLIENT = 67, 68
 ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""
 ECHO_REQUESTS = (8, 128)
 SYN, PSH = 2, 8
-
-
-class Baseline(NamedTuple):
-    """Traffic that belongs on a physical interface whatever the policy."""
-
-    what: str
-    protocol: int
-    ports: tuple[int, ...]
-    """One end's port, or for ICMPv6 the type; empty: any."""
-    link_only: bool
-    """Only towards multicast, broadcast, link-local or local-network addresses."""
-
-
-# Mullvad's published allow-list (docs/security.md) and what every host says on its link.
-BASELINE: tuple[Baseline, ...] = (
-    Baseline("DHCP", UDP, (67, 68), False),
-    Baseline("DHCPv6", UDP, (546, 547), True),
-    Baseline("neighbour and router discovery", ICMPV6, (133, 134, 135, 136, 137), False),
-    Baseline("multicast listener reports", ICMPV6, (130, 131, 132, 143), False),
-    Baseline("group membership", IGMP, (), False),
-    Baseline("multicast DNS", UDP, (5353,), True),
-    Baseline("LLMNR", UDP, (5355,), True),
-    Baseline("SSDP", UDP, (1900,), True),
-    Baseline("WS-Discovery", UDP, (3702,), True),
-    Baseline("NetBIOS", UDP, (137, 138), True),
-)
 
 
 def assign_paths(scene: Scene) -> UInt8:
@@ -69,7 +42,8 @@ def assign_paths(scene: Scene) -> UInt8:
     path = np.full(len(columns), UNASSESSED, np.uint8)
     if not scene.has_policy:
         return path
-    mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) | _wrapped(scene)
+    mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) & ~_foreign(scene)
+    mine |= _wrapped(scene)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -120,23 +94,61 @@ def matches(columns: Columns, rule: Rule) -> Bool:
 
 
 def local_traffic(scene: Scene) -> Bool:
-    """Flows on outside interfaces that stay on the link or the local network."""
+    """Flows on outside interfaces that stay on the link or the local network.
+
+    No port makes traffic local: a page may send STUN to any. What goes to a multicast,
+    broadcast or link-local address, or to another one of the client's own network, stays there;
+    DHCP beyond the link (a relayed server's) must be DHCP throughout, with the lease's server.
+    """
     columns = scene.columns
-    near_link = columns.special(columns.orig) | columns.special(columns.resp)
-    for networks in (scene.lans, scene.clients):
-        near_link |= columns.inside(columns.orig, networks) & columns.inside(columns.resp, networks)
-    far_private = ~columns.public(columns.far)
-    found = near_link | (far_private & ~columns.inside(columns.far, scene.inner))
-    for entry in BASELINE:
-        rows = columns.protocol == entry.protocol
-        if entry.ports:
-            rows &= np.isin(columns.orig_port, entry.ports) | np.isin(
-                columns.resp_port, entry.ports
-            )
-        if entry.link_only:
-            rows &= near_link | far_private
-        found |= rows
+    public = columns.public(columns.far)
+    found = columns.special(columns.far) | (columns.special(columns.near) & ~public)
+    found |= ~public & ~columns.inside(columns.far, scene.inner)
+    for network in scene.lans:
+        found |= columns.inside(columns.near, [network]) & columns.inside(columns.far, [network])
+    found |= columns.inside(columns.near, scene.clients) & columns.inside(
+        columns.far, scene.clients
+    )
+    found[_leasing(scene)] = True
+    found[_told_public(scene)] = False
     return found & columns.on(scene.outside)
+
+
+def _leasing(scene: Scene) -> list[int]:
+    """Flows of nothing but DHCP with a server that gave the client a lease when it was asked."""
+    columns = scene.columns
+    servers = {
+        lease.server
+        for lease in scene.leases()
+        if lease.asked and lease.acknowledged and inside(lease.address, scene.clients)
+    }
+    if not servers:
+        return []
+    return [
+        row
+        for row, messages in scene.state.network.messages.items()
+        if columns.far_port[row] == DHCP_SERVER
+        and columns.near_port[row] == DHCP_CLIENT
+        and messages == columns.packets[row]
+        and columns.far_endpoint(row).address in servers
+    ]
+
+
+def _told_public(scene: Scene) -> list[int]:
+    """Flows on which the client was told a public address that is neither the one it asked from
+    nor an exit: who answers that knows where the client is, wherever it is itself."""
+    return [
+        link.flow
+        for key, link in scene.state.ice.links.items()
+        if not key.layers
+        and any(
+            is_public(mapped.address)
+            and mapped.address != key.destination.address
+            and not scene.is_exit(mapped.address)
+            for mapped, _ in link.told()
+        )
+        and scene.is_client(key.destination.address)
+    ]
 
 
 def answered(columns: Columns) -> Bool:
@@ -211,11 +223,21 @@ def _tunnels(scene: Scene, path: UInt8) -> None:
         path[within & columns.public(columns.far)] = TUNNEL
 
 
+def _foreign(scene: Scene) -> Bool:
+    """Flows inside packets that the client only received, or has no part in."""
+    columns = scene.columns
+    if not columns.encapsulation.any():
+        return np.zeros(len(columns), np.bool_)
+    own = np.asarray([0, *scene.own_carriers()], np.int64)
+    return ~np.isin(columns.encapsulation, own)
+
+
 def _wrapped(scene: Scene) -> Bool:
     """Flows of the client inside packets it exchanges (6in4, Teredo, GRE). Its address there is
     the one at its side of the carrier's first flow."""
     columns, flows = scene.columns, scene.columns.flows
-    rows = np.flatnonzero(columns.encapsulation)
+    carried = np.isin(columns.encapsulation, np.asarray(scene.own_carriers(), np.int64))
+    rows = np.flatnonzero(carried)
     own: set[IPAddress] = set()
     for number, first in zip(
         *np.unique(columns.encapsulation[rows], return_index=True), strict=True
@@ -232,7 +254,8 @@ def _wrapped(scene: Scene) -> Bool:
 
 
 def _carried(scene: Scene, endpoints: list[Rule]) -> Bool:
-    """Flows the dissector found inside a carrier that is not encrypted (GRE, IP in IP)."""
+    """Flows the dissector found inside a carrier that is not encrypted (GRE, IP in IP), which the
+    endpoint did not only send: anybody can in its name."""
     columns = scene.columns
     numbers = [
         number
@@ -240,7 +263,10 @@ def _carried(scene: Scene, endpoints: list[Rule]) -> Bool:
         if outer is not None
         and any(
             rule.network is not None
-            and (outer.source.address in rule.network or outer.destination.address in rule.network)
+            and (
+                outer.destination.address in rule.network
+                or (outer.source.address in rule.network and number in scene.state.both_ways)
+            )
             for rule in endpoints
         )
     ]

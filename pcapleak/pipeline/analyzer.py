@@ -38,6 +38,7 @@ from pcapleak.pipeline.gc_policy import rare_collection
 from pcapleak.policy.policy import Policy
 from pcapleak.report.build import assemble
 from pcapleak.report.document import Document
+from pcapleak.track.beginnings import Beginnings
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.ice import IceTracker
 from pcapleak.track.names import NameTracker
@@ -65,16 +66,18 @@ class Analyzer:
         self.streams = TcpStreams()
         self.pages: dict[str, list[PageCandidate]] = {}
         """Page-side evidence by the file that holds it."""
+        self.began = Beginnings(self.dissector.interfaces)
         self.state = State(
             interfaces=self.dissector.interfaces,
             captures=[],
             encapsulations=self.dissector.encapsulations,
+            both_ways=self.dissector.both_ways,
             flows=FlowTable(),
-            ice=IceTracker(),
+            ice=IceTracker(self.began),
             names=NameTracker(),
             resolvers=ResolverTracker(),
             tunnels=TunnelTracker(),
-            network=NetworkTracker(),
+            network=NetworkTracker(self.began),
             signalling=SignallingTracker(),
             malformed=MalformedLog(),
         )
@@ -136,6 +139,7 @@ class Analyzer:
             facts.wire_bytes += part.wire_bytes
             facts.cut += part.cut
             first, last = part.first_ns, part.last_ns
+            self.began.take(interface.capture, first)
             facts.first_ns = first if facts.first_ns is None else min(first, facts.first_ns)
             facts.last_ns = last if facts.last_ns is None else max(last, facts.last_ns)
 
@@ -183,7 +187,7 @@ class Analyzer:
                 case SipMessage():
                     state.signalling.add(context, message)
                 case DhcpMessage() | RouterAdvertisement():
-                    state.network.add(context, message)
+                    state.network.add(context, message, state.flows.encapsulation_of(context.flow))
                 case ClientHello() | QuicInitial():
                     state.ice.add(context, message)
                     state.resolvers.add(context, message)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeVar
 
 from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
+from pcapleak.track.beginnings import Beginnings
 from pcapleak.values.packets import Context, IPAddress
 
 MAX_FACTS = 4096
@@ -18,6 +20,8 @@ MAX_ENTRIES = 256
 MAX_ALL_ENTRIES = 50_000
 """Over all leases and routers: at most about 600 bytes each, so 30 MB."""
 
+_BROADCAST = IPv4Address(0xFFFF_FFFF)
+
 _Entry = TypeVar("_Entry")
 
 
@@ -26,9 +30,13 @@ class Lease:
     """What one DHCP server offered or gave one client on one interface."""
 
     interface: int
+    carrier: int
+    """What carried it, an index into the dissector's encapsulations: 0 for nothing."""
     server: IPAddress
     client_hardware: bytes
     address: IPv4Address
+    asked: bool = False
+    """It answers a request that was recorded; else the recording began in between."""
     acknowledged: bool = False
     network: IPv4Network | None = None
     routers: tuple[IPv4Address, ...] = ()
@@ -45,6 +53,8 @@ class Router:
     """What one IPv6 router announced on one interface."""
 
     interface: int
+    carrier: int
+    """As a lease's."""
     address: IPAddress
     lifetime_s: int = 0
     prefixes: dict[IPv6Network, Prefix] = field(default_factory=dict)
@@ -56,21 +66,46 @@ class Router:
 
 
 class NetworkTracker:
-    """Leases and routers as far as they were seen handed out."""
+    """Leases and routers as far as they were seen handed out.
 
-    def __init__(self) -> None:
-        self._leases: dict[tuple[int, IPAddress, bytes, IPv4Address], Lease] = {}
-        self._routers: dict[tuple[int, IPAddress], Router] = {}
+    Hosts take no advertisement that does not pass RFC 4861 section 6.1.2, and no lease that
+    answers no request of theirs (RFC 2131 section 4.4.1): neither do we.
+    """
+
+    def __init__(self, began: Beginnings | None = None) -> None:
+        self._began = Beginnings() if began is None else began
+        self._leases: dict[tuple[int, int, IPAddress, bytes, IPv4Address], Lease] = {}
+        self._routers: dict[tuple[int, int, IPAddress], Router] = {}
+        self._asked: OrderedDict[tuple[int, int, int, bytes], None] = OrderedDict()
         self._entries = 0
+        self.messages: dict[int, int] = {}
+        """DHCP messages of each flow that has some."""
+        self.invalid = 0
+        """Advertisements that hosts do not take."""
+        self.unasked_leases = 0
+        """Offers and acknowledgements that answer no request."""
         self.dropped = 0
         """Leases, routers and what they tell beyond the bounds."""
 
-    def add(self, context: Context, message: DhcpMessage | RouterAdvertisement) -> None:
-        """Take one message."""
+    def add(
+        self, context: Context, message: DhcpMessage | RouterAdvertisement, carrier: int = 0
+    ) -> None:
+        """Take one message, which packets of the encapsulation `carrier` held."""
         if isinstance(message, RouterAdvertisement):
-            self._add_router(context, message)
+            if message.valid:
+                self._add_router(context, message, carrier)
+            else:
+                self.invalid += 1
+            return
+        if context.flow in self.messages or len(self.messages) < MAX_FACTS:
+            self.messages[context.flow] = self.messages.get(context.flow, 0) + 1
+        asked = context.interface, carrier, message.transaction_id, message.client_hardware
+        if message.message_type in ("discover", "request", "inform"):
+            self._asked[asked] = None
+            if len(self._asked) > MAX_FACTS:
+                self._asked.popitem(last=False)
         elif message.message_type in ("offer", "ack"):
-            self._add_lease(context, message)
+            self._add_lease(context, message, carrier, asked in self._asked)
 
     def leases(self) -> list[Lease]:
         """Every offer and acknowledgement, one for each client, server and address."""
@@ -80,19 +115,25 @@ class NetworkTracker:
         """Every IPv6 router."""
         return list(self._routers.values())
 
-    def _add_lease(self, context: Context, message: DhcpMessage) -> None:
+    def _add_lease(self, context: Context, message: DhcpMessage, carrier: int, asked: bool) -> None:
+        # What came from beyond the link unasked may come from anybody.
+        linked = context.destination.address == _BROADCAST or context.source.address.is_private
+        if not asked and not (linked and self._began.lately(context)):
+            self.unasked_leases += 1
+            return
         # The acknowledgement of an INFORM gives no address: the client has one.
         address = message.your_address or message.client_address
         if address is None:
             return
         server = message.server_id or context.source.address
-        key = (context.interface, server, message.client_hardware, address)
+        key = (context.interface, carrier, server, message.client_hardware, address)
         lease = self._leases.get(key)
         if lease is None:
             if len(self._leases) >= MAX_FACTS:
                 self.dropped += 1
                 return
             lease = self._leases[key] = Lease(*key, first_ns=context.ts_ns)
+        lease.asked |= asked
         lease.acknowledged |= message.message_type == "ack"
         if message.subnet_mask is not None:
             try:
@@ -106,8 +147,8 @@ class NetworkTracker:
         if len(lease.frames) < MAX_FRAMES:
             lease.frames.append(context.frame)
 
-    def _add_router(self, context: Context, message: RouterAdvertisement) -> None:
-        key = (context.interface, context.source.address)
+    def _add_router(self, context: Context, message: RouterAdvertisement, carrier: int) -> None:
+        key = (context.interface, carrier, context.source.address)
         router = self._routers.get(key)
         if router is None:
             if len(self._routers) >= MAX_FACTS:

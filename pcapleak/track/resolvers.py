@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sized
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
@@ -22,6 +23,8 @@ MAX_ALL_DETAILS = 100_000
 400 bytes each, so 40 MB."""
 MAX_RECENT = 16_384
 """Flows whose entry is known without looking for it: about 100 bytes each, so 2 MB."""
+MAX_ASKED = 32_768
+"""Questions whose answer may come: about 250 bytes each, so 9 MB."""
 MAX_FLOWS = 64
 MAX_FRAMES = 16
 MAX_ANSWERS = 100_000
@@ -82,7 +85,11 @@ class ResolverTracker:
         self._by_flow: dict[int, tuple[Endpoint, Endpoint, Resolver]] = {}
         """Client, server and entry of each flow's last message, nearly always the next one's."""
         self._names_of: dict[IPAddress, str] = {}
+        self._asked: OrderedDict[tuple[int, int], str] = OrderedDict()
+        """Questions that wait for an answer, by flow and id."""
         self._details = 0
+        self.unasked = 0
+        """Answers to no question."""
         self.dropped = 0
         """Queries to resolvers beyond `MAX_RESOLVERS`."""
 
@@ -95,7 +102,7 @@ class ResolverTracker:
         if transport is not None:
             entry = self._entry(context, transport, context.source, context.destination)
             if entry is not None:
-                self._asked(entry, context, message.server_name or "")
+                self._count(entry, context, message.server_name or "")
 
     def resolvers(self) -> list[Resolver]:
         """Every resolver use, in order of first sight."""
@@ -115,7 +122,11 @@ class ResolverTracker:
             entry = self._entry(context, transport, context.source, context.destination)
             if entry is None:
                 return
-            self._asked(entry, context, message.questions[0].name if message.questions else "")
+            name = message.questions[0].name if message.questions else ""
+            self._count(entry, context, name)
+            self._asked[context.flow, message.id] = name
+            if len(self._asked) > MAX_ASKED:
+                self._asked.popitem(last=False)
             subnet = message.client_subnet if message.additionals else None
             if subnet is not None:
                 text = str(subnet)
@@ -129,7 +140,10 @@ class ResolverTracker:
         entry.last_ns = context.ts_ns
         if not entry.queries and len(entry.frames) < MAX_FRAMES:
             entry.frames.append(context.frame)
-        if message.questions:
+        asked = self._asked.get((context.flow, message.id))
+        if asked is None:
+            self.unasked += 1
+        elif message.questions and message.questions[0].name.lower() == asked.lower():
             self._remember(message)
 
     def _entry(
@@ -168,7 +182,7 @@ class ResolverTracker:
         self._by_flow[flow] = client, server, found
         return found
 
-    def _asked(self, entry: Resolver, context: Context, name: str) -> None:
+    def _count(self, entry: Resolver, context: Context, name: str) -> None:
         entry.queries += 1
         entry.last_ns = context.ts_ns
         if entry.queries == 1:

@@ -67,6 +67,8 @@ class State:
     interfaces: list[Interface]
     captures: list[CaptureFacts]
     encapsulations: list[Encapsulation | None]
+    both_ways: set[int]
+    """Those of `encapsulations` that both of their ends sent."""
     flows: FlowTable
     ice: IceTracker
     names: NameTracker

@@ -7,6 +7,7 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from pcapleak.errors import DecodeError
+from pcapleak.values.packets import IPAddress
 
 
 class Prefix(NamedTuple):
@@ -30,6 +31,25 @@ class RouterAdvertisement(NamedTuple):
     managed: bool = False
     """Addresses come from DHCPv6."""
     problems: tuple[str, ...] = ()
+    valid: bool = False
+    """The packet around it passed `sent_on_link`: hosts take no other."""
+
+
+def sent_on_link(source: IPAddress, destination: IPAddress, hop_limit: int, data: bytes) -> bool:
+    """Whether the advertisement `data` comes from a router of this very link, as hosts check it
+    (RFC 4861 section 6.1.2): a link-local source, a hop limit that no router has lowered, a right
+    checksum."""
+    pseudo = source.packed + destination.packed + len(data).to_bytes(4, "big") + b"\0\0\0\x3a"
+    return source.is_link_local and hop_limit == 255 and _adds_up(pseudo + data)
+
+
+def _adds_up(data: bytes) -> bool:
+    """Whether the internet checksum in `data` is right (RFC 1071)."""
+    padded = data + b"\0" * (len(data) & 1)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return bool(total == 0xFFFF)
 
 
 def decode_router_advertisement(data: bytes) -> RouterAdvertisement:

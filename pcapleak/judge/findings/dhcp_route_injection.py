@@ -43,7 +43,7 @@ KIND = FindingKind(
 def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each lease."""
     columns = scene.columns
-    for lease in scene.state.network.leases():
+    for lease in scene.leases():
         if lease.interface in scene.inside_ids:
             continue
         endpoints = [
@@ -87,9 +87,11 @@ def find(scene: Scene) -> Iterator[Finding]:
 
 
 def _severity(scene: Scene, lease: Lease, taken: Bool) -> Severity | None:
-    """Of routes for a host: what is given to another one than the client does not divert it."""
+    """Of routes for a host: what is given to another one than the client does not divert it, nor
+    what it did not ask for."""
     if not scene.tunnels:
         return Severity.INFO
     known = any(network.version == 4 for network in scene.clients)
-    other = known and not inside(lease.address, scene.clients) and not taken.any()
-    return Severity.MEDIUM if other else None
+    other = known and not inside(lease.address, scene.clients)
+    vain = (other or not lease.asked) and not taken.any()
+    return Severity.MEDIUM if vain else None

@@ -43,7 +43,7 @@ KIND = FindingKind(
 def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each range on each interface."""
     declared: list[tuple[Network, str, int, Evidence]] = []
-    for lease in scene.state.network.leases():
+    for lease in scene.leases():
         if lease.network is not None and holds_public(lease.network):
             declared.append(
                 (
@@ -53,7 +53,7 @@ def find(scene: Scene) -> Iterator[Finding]:
                     Evidence(lease.frames, len(lease.frames), lease.first_ns, lease.last_ns),
                 )
             )
-    for router in scene.state.network.routers():
+    for router in scene.routers():
         for prefix in router.prefixes.values():
             if prefix.on_link and prefix.network.prefixlen < 64 and holds_public(prefix.network):
                 declared.append(

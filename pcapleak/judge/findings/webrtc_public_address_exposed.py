@@ -14,7 +14,7 @@ from pcapleak.judge.webrtc_flows import vpn_own_flows
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.packets import IPAddress
 
 KIND = FindingKind(
     id="PL101",
@@ -44,10 +44,14 @@ KIND = FindingKind(
 )
 
 
+OLDER = "answer without its request because the recording began in between"
+
+
 def find(scene: Scene) -> Iterator[Finding]:
     """Only what was told to the client counts: XOR-MAPPED, never XOR-PEER or RELAYED."""
     own = vpn_own_flows(scene)
     found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link, Sighting]]] = {}
+    asked: set[tuple[int, IPAddress]] = set()
     local = local_traffic(scene)
     for key, link in scene.state.ice.links.items():
         if key.layers or link.flow in own or local[link.flow]:
@@ -58,11 +62,14 @@ def find(scene: Scene) -> Iterator[Finding]:
             continue
         if not scene.has_policy and not _asked_here(scene, key.destination.address):
             continue
-        for mapped, sighting in _answers(link):
+        for mapped, sighting in link.told():
             address = unmapped(mapped.address)
             if is_public(address) and not scene.is_exit(address):
                 found.setdefault((key.interface, address), []).append((key, link, sighting))
+                if mapped not in link.presumed:
+                    asked.add((key.interface, address))
     for (interface, address), shown in found.items():
+        presumed = (interface, address) not in asked
         servers = list(dict.fromkeys(str(key.source) for key, _, _ in shown))
         label = scene.label(interface)
         if scene.has_policy:
@@ -85,20 +92,13 @@ def find(scene: Scene) -> Iterator[Finding]:
                 f"stun.att.{'ipv4' if address.version == 4 else 'ipv6'} == {address}",
             ),
             severity=None if scene.has_policy else Severity.INFO,
+            confidence="medium" if presumed else "certain",
             addresses=[address],
-            reasons=list(
-                dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown)
-            ),
+            reasons=[
+                *dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown),
+                *[OLDER] * presumed,
+            ],
         )
-
-
-def _answers(link: Link) -> Iterator[tuple[Endpoint, Sighting]]:
-    """What the sender of this link told its receiver about the receiver's address."""
-    yield from link.answers.items()
-    yield from link.check_answers.items()
-    for allocation, sighting in link.allocations.items():
-        if allocation.mapped is not None:
-            yield allocation.mapped, sighting
 
 
 def _asked_here(scene: Scene, address: IPAddress) -> bool:

@@ -207,6 +207,10 @@ class FlowColumns:
         """One flow's capture interface, without making the column."""
         return self._key(flow)[META] >> 32
 
+    def encapsulation_of(self, flow: int) -> int:
+        """What carried one flow, without making the column."""
+        return self._key(flow)[META] >> 16 & 0xFFFF
+
     def protocol_of(self, flow: int) -> int:
         """One flow's IP protocol number, without making the column."""
         return self._key(flow)[META] & 0xFF

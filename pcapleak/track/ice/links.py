@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pcapleak.decode.stun.attributes import (
@@ -67,15 +68,31 @@ class Allocation(NamedTuple):
     """Of the relayed side: udp or tcp."""
 
 
+class Asked(NamedTuple):
+    """What a request was, for the answer that comes."""
+
+    kind: str
+    relay_transport: str
+
+
+class Held(NamedTuple):
+    """An answer before its request: the recording began in between, or swapped them."""
+
+    context: Context
+    message: StunMessage
+    lately: bool
+    """The recording had just begun."""
+
+
 class Link:
     """Everything seen of one direction. Facts that were not seen are None or empty."""
 
     __slots__ = (
         "again", "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
-        "errors", "flow", "foreign", "forward", "goog", "hellos", "inbound", "indications", "key",
-        "networks", "nominated", "outbound", "outer", "peers", "permissions", "priorities",
-        "relay_transport", "retries", "roles", "seen", "signed", "software", "tie_breakers",
-        "usernames", "vendor",
+        "errors", "flow", "foreign", "forward", "goog", "held", "hellos", "inbound", "indications",
+        "key", "networks", "nominated", "outbound", "outer", "peers", "permissions", "presumed",
+        "priorities", "relay_transport", "retries", "roles", "seen", "signed", "software",
+        "tie_breakers", "usernames", "vendor", "waiting",
     )  # fmt: skip
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
@@ -123,6 +140,12 @@ class Link:
         """Peers this TURN server named."""
         self.software: str | None = None
         self.hellos: dict[str, Sighting] = {}
+        self.waiting: dict[bytes, Asked] = {}
+        """Its latest requests by transaction: an answer counts with its request only."""
+        self.held: list[Held] = []
+        """Answers whose request was not seen, as far as it may yet be."""
+        self.presumed: set[Endpoint] = set()
+        """What answers told whose request is older than the recording, and no other."""
         self.again: dict[str, tuple[bytes, list[Sighting]]] = {}
         """By kind of message: what the last one said, and where that was counted. Agents check
         a pair every second or so, in the same words."""
@@ -227,16 +250,31 @@ class Link:
             table = self.permissions if message.method == SEND else self.peers
             see(table, peer, context, MAX_PEERS, self.budget)
 
+    def told(self) -> Iterator[tuple[Endpoint, Sighting]]:
+        """What the sender of this link told its receiver of the receiver's address."""
+        yield from self.answers.items()
+        yield from self.check_answers.items()
+        for allocation, sighting in self.allocations.items():
+            if allocation.mapped is not None:
+                yield allocation.mapped, sighting
+
     def success(
-        self, context: Context, message: StunMessage, kind: str, relay_transport: str
+        self, context: Context, message: StunMessage, asked: Asked, *, presumed: bool = False
     ) -> None:
-        """Take a success response; `kind` is what `request` said of its request."""
+        """Take a success response to a request that `request` said the kind of; `presumed` where
+        that is older than the recording."""
+        kind, relay_transport = asked
+        mapped = message.mapped_address
+        if mapped is not None:
+            if not presumed:
+                self.presumed.discard(mapped)
+            elif len(self.presumed) < MAX_VALUES and all(mapped != one for one, _ in self.told()):
+                self.presumed.add(mapped)
         said = _said(message)
         if said is not None and self._again(kind, said, context):
             return
         if self.software is None and message.has(SOFTWARE):
             self.software = _cut(message.software)
-        mapped = message.mapped_address
         if kind == "allocate":
             relayed = message.relayed_address
             if relayed is not None:

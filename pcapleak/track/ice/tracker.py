@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Protocol
 
 from pcapleak.decode.media.dtls import DtlsHello
-from pcapleak.decode.stun.attributes import FINGERPRINT, MESSAGE_INTEGRITY
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.turn import ChannelData
 from pcapleak.decode.tunnels.socks import SocksRequest
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
+from pcapleak.track.beginnings import Beginnings
 from pcapleak.track.ice.browsers import BrowserEvidence
-from pcapleak.track.ice.links import ALLOCATE, BINDING, GOOG_PING, Link, LinkKey
+from pcapleak.track.ice.links import Asked, Held, Link, LinkKey
 from pcapleak.track.ice.session import Session
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.names import NameTracker
 from pcapleak.track.relays import RelayTable
-from pcapleak.track.sightings import Budget
+from pcapleak.track.sightings import Budget, Sighting
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.values.packets import Context, Interface
 
@@ -30,8 +29,16 @@ MAX_SIGHTINGS = 100_000
 """Further usernames, priorities, peers and so on over all links: at most about 850 bytes each
 with their frames, so 85 MB at the most."""
 
+MAX_WAITING = 64
+"""Requests of one link that an answer is known by: agents have one or two under way."""
+FEW_WAITING = 2
 MAX_PENDING = 16_384
-"""Requests that wait for an answer: about 300 bytes each, so 5 MB."""
+"""Requests beyond the first `FEW_WAITING` over all links: about 150 bytes each, so 3 MB."""
+
+MAX_HELD = 2048
+MAX_HELD_BYTES = 2048
+"""Answers before their requests, and the bytes of one: with their decoding about 3 kB each, so
+6 MB."""
 
 Message = (
     StunMessage | ChannelData | DtlsHello | HttpRequest | SocksRequest | ClientHello | QuicInitial
@@ -49,14 +56,18 @@ class Seen(Protocol):
 class IceTracker:
     """State per transport association, never per message, and the browsers behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: Beginnings | None = None) -> None:
+        self._began = Beginnings() if began is None else began
         self.links: dict[LinkKey, Link] = {}
         self.browsers = BrowserEvidence()
         self.forgotten = 0
         """Messages on links beyond `MAX_LINKS`, counted only."""
         self._budget = Budget(MAX_SIGHTINGS)
         self._relays = RelayTable()
-        self._pending: OrderedDict[tuple[int, bool, bytes], tuple[str, str]] = OrderedDict()
+        self._pending = 0
+        self._held = 0
+        self.unasked: Sighting | None = None
+        """Answers to no request: their receiver passes over them (RFC 8489 section 6.3)."""
 
     @property
     def details_forgotten(self) -> int:
@@ -71,8 +82,8 @@ class IceTracker:
     def add(self, context: Context, message: Message) -> None:
         """Take one message, in capture order."""
         if isinstance(message, StunMessage | ChannelData):
-            if isinstance(message, StunMessage):
-                self._stun(context, message)
+            if isinstance(message, StunMessage) and not self._stun(context, message):
+                return
             for inside, inner in self._relays.unpack(context, message):
                 if isinstance(inner, StunMessage):
                     self._stun(inside, inner)
@@ -104,43 +115,71 @@ class IceTracker:
         link.touch(context)
         return link
 
-    def _stun(self, context: Context, message: StunMessage) -> None:
+    def _stun(self, context: Context, message: StunMessage) -> bool:
+        """Take a message; says whether its receiver does."""
         if "icmp-quote" in context.layers:
-            return
+            return True
         link = self._link(context)
         if link is None:
-            return
+            return True
         kind = message.message_class
         if kind == "request":
-            self._wait(context, message, link.request(context, message), link.relay_transport)
+            asked = Asked(link.request(context, message), link.relay_transport)
+            self._wait(link, message, asked)
+            if self._held:
+                self._answer_late(link, message, asked)
         elif kind == "indication":
             link.indication(context, message)
-        elif kind == "success":
-            asked, relay = self._answered(context, message)
-            link.success(context, message, asked, relay)
         else:
-            link.error(context, message)
+            there = self.links.get(link.key.back)
+            known = None if there is None else there.waiting.get(message.transaction_id)
+            if known is None:
+                self._hold(link, context, message)
+                return False
+            if kind == "success":
+                link.success(context, message, known)
+            else:
+                link.error(context, message)
+        return True
 
-    def _wait(self, context: Context, message: StunMessage, kind: str, transport: str) -> None:
-        pending = self._pending
-        pending[context.flow, context.forward, message.transaction_id] = kind, transport
-        if len(pending) > MAX_PENDING:
-            pending.popitem(last=False)
+    def _wait(self, link: Link, message: StunMessage, asked: Asked) -> None:
+        waiting = link.waiting
+        if message.transaction_id not in waiting and len(waiting) >= FEW_WAITING:
+            if len(waiting) >= MAX_WAITING or self._pending >= MAX_PENDING:
+                del waiting[next(iter(waiting))]
+            else:
+                self._pending += 1
+        waiting[message.transaction_id] = asked
 
-    def _answered(self, context: Context, message: StunMessage) -> tuple[str, str]:
-        """What the answered request was. Where it was not seen, what the answer looks like:
-        ICE's carry MESSAGE-INTEGRITY and FINGERPRINT (RFC 8445 section 7.2.4)."""
-        asked = context.flow, not context.forward, message.transaction_id
-        known = self._pending.get(asked)
-        if known is not None:
-            return known
-        if message.method == ALLOCATE:
-            return "allocate", "udp"
-        if message.method not in (BINDING, GOOG_PING):
-            return "turn", "udp"
-        if message.has(MESSAGE_INTEGRITY) and message.has(FINGERPRINT):
-            return "check", "udp"
-        return "bare", "udp"
+    def _hold(self, link: Link, context: Context, message: StunMessage) -> None:
+        """Keep an answer that nobody asked for a while."""
+        if self.unasked is None:
+            self.unasked = Sighting(context)
+        else:
+            self.unasked.add(context)
+        small = len(message.wire) <= MAX_HELD_BYTES and message.message_class == "success"
+        if small and self._held < MAX_HELD and len(link.held) < MAX_WAITING:
+            self._held += 1
+            link.held.append(Held(context, message, self._began.lately(context)))
+
+    def _answer_late(self, link: Link, message: StunMessage, asked: Asked) -> None:
+        """Take the answers held for a link that now asks: that to this very request, which a
+        recorder had swapped with it, and those to requests before the recording began. Only who
+        asks again on the same sockets asked before: a stranger's answer to nobody stays one."""
+        back = self.links.get(link.key.back)
+        if back is None or not back.held:
+            return
+        kept: list[Held] = []
+        for held in back.held:
+            same = held.message.transaction_id == message.transaction_id
+            if not same and not (held.lately and held.message.method == message.method):
+                kept.append(held)
+                continue
+            back.success(held.context, held.message, asked, presumed=not same)
+            self._held -= 1
+            assert self.unasked is not None
+            self.unasked.count -= 1
+        back.held = kept
 
     def _hello(self, context: Context, message: DtlsHello) -> None:
         link = self._link(context, create=False)
