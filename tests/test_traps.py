@@ -50,12 +50,19 @@ def test_turn_over_tcp_is_found_by_structure_not_by_port(tmp_path: Path, port: i
     assert document.verdict.exposed_addresses == [PUBLIC]
 
 
-@pytest.mark.parametrize("name", ["ndpi__zoom.pcap", "ndpi__zoom2.pcap"])
-def test_media_shaped_like_wireguard_is_never_a_carrier(corpus: Path, name: str) -> None:
+def test_media_shaped_like_wireguard_beside_others_is_no_carrier(corpus: Path) -> None:
+    name = "ndpi__zoom.pcap"
     document = judged(corpus / "public" / name, Policy.from_options(tunnel=["wg0"]), corpus)
     assert "tunnel-transport" not in document.statistics.paths
     assert document.policy.fields["vpn_endpoints"].value == []
     assert document.verdict.result == "leak"
+
+
+def test_media_that_is_all_there_is_may_be_a_carrier_and_proves_nothing(corpus: Path) -> None:
+    name = "ndpi__zoom2.pcap"
+    document = judged(corpus / "public" / name, Policy.from_options(tunnel=["wg0"]), corpus)
+    assert document.verdict.result == "inconclusive"
+    assert "--vpn-endpoint 144.195.73.154" in document.verdict.reason
 
 
 def test_data_shaped_like_wireguard_beside_the_carrier_is_a_bypass(tmp_path: Path) -> None:

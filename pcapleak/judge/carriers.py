@@ -1,121 +1,303 @@
-"""Which conversation carries a tunnel, told by its traffic where no handshake tells it."""
+"""What carries a tunnel or a proxy: the servers whose traffic is what went inside.
+
+A handshake or the policy names them; else bytes and times do, whatever the carrier looks like.
+"""
 
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
-from pcapleak.judge.columns import UDP, Columns
-from pcapleak.judge.context import Scene, SceneTunnel
-from pcapleak.judge.sides import CARRIERS
-from pcapleak.policy.policy import Rule, TransportName
+from pcapleak.judge.addresses import classify, is_public, unmapped
+from pcapleak.judge.clients import most_common_end
+from pcapleak.judge.columns import TCP, UDP, Columns
+from pcapleak.judge.conservation import (
+    OF_PROXIES,
+    OF_TUNNELS,
+    Bounds,
+    Conserved,
+    Inside,
+    accompanies,
+    conserving,
+    host_inside,
+)
+from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
+from pcapleak.judge.endpoints import SHAPED, beside, networks_of, readable, translated
+from pcapleak.policy.policy import Network, Rule, TransportName
+from pcapleak.track.windows import HostKey
 from pcapleak.values.evidence import CONFIDENCES, Confidence
-from pcapleak.values.packets import Bool, Endpoint, Service
+from pcapleak.values.packets import Bool, Endpoint, IPAddress, Service
 
 MAIN_SHARE = 0.5
 """Share of a host's traffic to public addresses that a tunnel or proxy must carry before it is
 taken for the way all of it was meant to go. Mesh VPNs and work VPNs carry less."""
 
-LOW: Confidence = "low"
-MEDIUM: Confidence = "medium"
+NEARLY_ALL = 0.9
+"""Share from which on one server of which nothing is known may be a carrier."""
 
+LEAST_PACKETS, MOST_PACKETS, MORE_PACKETS = 0.45, 1.5, 50
+"""Packets of a carrier for each one inside, where its shape is a tunnel's: a recording that began
+late lacks some of either; and keepalives and handshakes."""
 
-class Kept(NamedTuple):
-    """How many packets of a tunnel's inside its carrier must have, and may have."""
-
-    least: float
-    most: float
-    more: int
-    """Keepalives and handshakes."""
-    wanted: int
-    """Packets inside from which on that tells anything."""
-
-
-LOOSE = Kept(0.45, 1.5, 50, 1)
-"""Where the shape is a tunnel's. A recording that began late lacks packets of either."""
-TIGHT = Kept(0.8, 1.2, 10, 20)
+EXIT_PROOF = 10_000
+"""Bytes to compare where the server is also the address that the world sees."""
 
 VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
 """IPsec's, OpenVPN's (its data has no shape to know it by) and WireGuard's."""
 
-_NOT_CARRIER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
+MAX_PORTS = 3
+"""Ports of a carrier that its endpoint names; one that hops over more is known by its address."""
+
+ESP = 50
+_OTHER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
+"""What a flow that is only shaped like a tunnel's rather is."""
+
+_SILENT = frozenset(("multicast", "link-local", "loopback", "reserved"))
+"""Where what a tunnel's device sends need not come out."""
 
 
-def carrier_by_traffic(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
-    """Without endpoint or handshake: the one server that what the tunnel holds goes to.
+def find_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
+    """The servers of a tunnel, where neither policy nor handshake tells them.
 
-    A carrier has a packet for each one inside, and more bytes. Where its shape is no known
-    tunnel's, or the inside was not recorded and it is most of the traffic, it is a guess that
-    the report says to be one.
+    What is conserved decides; else the shape of a tunnel's packets, as many as there were
+    inside; else the one server that nearly all goes to, which is a guess.
     """
-    columns = scene.columns
-    rows = columns.on(outside) & ((columns.protocol == UDP) | (columns.protocol == 50))
-    rows &= ~columns.serving(_NOT_CARRIER) & (columns.encapsulation == 0)
-    beside = columns.on(outside) & (columns.public(columns.resp) | columns.public(columns.orig))
-    shaped = rows & columns.serving(CARRIERS)
-    found = _largest(columns, shaped)
-    if found is not None and tunnel.interfaces:
-        kept = _conserves(scene, tunnel, found[1], LOOSE)
-        reason, confidence = "its flow has a packet for each one inside the tunnel", MEDIUM
-    elif tunnel.interfaces:
-        found = _largest(columns, rows & beside)
-        kept = found is not None and _conserves(scene, tunnel, found[1], TIGHT)
-        reason = "has a packet for each one inside the tunnel both ways, in no known shape"
-        confidence = LOW
-    else:
-        ports = np.isin(columns.resp_port, VPN_PORTS) | np.isin(columns.orig_port, VPN_PORTS)
-        found = found or _largest(columns, rows & beside & ports)
-        kept = found is not None and bool(
-            columns.bytes[found[1]].sum() >= MAIN_SHARE * columns.bytes[beside].sum()
-        )
-        reason = "looks like a tunnel's carrier and is most of the traffic; unconfirmed"
-        confidence = LOW
-    if found is None or not kept:
-        return
-    server, flows = found
-    protocol: TransportName | None = "udp" if columns.protocol[flows][0] == UDP else None
-    rule = Rule(
-        ip_network(server.address),
-        server.port if protocol else None,
-        protocol,
-        f"{server}/udp" if protocol else str(server.address),
+    tunnel.conserved = _conserved(
+        scene, tunnel_insides(scene, tunnel), outside, _servers(scene, outside), OF_TUNNELS
     )
-    tunnel.endpoints.append(rule)
-    tunnel.reasons.append(reason)
-    if CONFIDENCES.index(tunnel.confidence) < CONFIDENCES.index(confidence):
-        tunnel.confidence = confidence
+    if tunnel.conserved is not None:
+        _take_conserved(scene, tunnel, tunnel.conserved, outside)
+    else:
+        _by_shape(scene, tunnel, outside)
+
+
+def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
+    """Compare a tunnel's inside with the servers it is known to have, under all their forms."""
+    tunnel.endpoints += translated(scene, tunnel.endpoints)
+    networks = networks_of(tunnel.endpoints)
+    servers = [
+        server for server in _servers(scene, outside) if any(server in net for net in networks)
+    ]
+    if servers and tunnel.interfaces:
+        tunnel.conserved = _conserved(
+            scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS
+        )
+
+
+def fit_proxy(scene: Scene, proxy: SceneProxy, outside: list[int]) -> None:
+    """The way out of a proxy on this host: what its clients' bytes are conserved in, of whatever
+    shape; else the one server that nearly all goes to, which is a guess."""
+    if not proxy.endpoint.address.is_loopback:
+        return
+    told = [rule.network for rule in scene.policy.allow if rule.network is not None]
+    servers = _servers(scene, outside)
+    if any(server in network for server in servers for network in told):
+        # The policy names what its way out is.
+        return
+    proxy.conserved = _conserved(scene, _proxy_insides(scene, proxy), outside, servers, OF_PROXIES)
+    proxy.confidence = "low"
+    if proxy.conserved is not None:
+        proxy.servers = list(proxy.conserved.servers)
+        proxy.confidence = "high" if proxy.conserved.is_proof else "low"
+        proxy.reasons.append(
+            f"{', '.join(map(str, proxy.servers))} carries it: {proxy.conserved.reason}"
+        )
+        return
+    columns = scene.columns
+    rows = columns.on(outside) & (columns.encapsulation == 0)
+    rows &= columns.public(columns.resp) | columns.public(columns.orig)
+    found = _largest(columns, rows & ~readable(scene, rows))
+    if found is not None and _is_share(columns, found[1], rows, NEARLY_ALL):
+        proxy.servers = [found[0].address]
+        proxy.reasons.append(f"{found[0].address} may carry it: nearly all goes there")
+
+
+def _take_conserved(scene: Scene, tunnel: SceneTunnel, fit: Conserved, outside: list[int]) -> None:
+    columns = scene.columns
+    plain = columns.on(outside) & (columns.encapsulation == 0)
+    shaped = False
+    for server in fit.servers:
+        network = ip_network(server)
+        there = plain & _at(columns, [network])
+        _turn(columns, [network])
+        trusted = there & ~beside(scene, there, fit)
+        shaped |= bool((there & columns.serving(SHAPED)).any())
+        _take(tunnel, columns, network, trusted)
+    tunnel.reasons.append(fit.reason)
+    tunnel.confidence = _weaker(tunnel.confidence, "high" if fit.is_proof or shaped else "low")
+
+
+def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
+    columns = scene.columns
+    rows = columns.on(outside) & (columns.encapsulation == 0)
+    world = rows & (columns.public(columns.resp) | columns.public(columns.orig))
+    datagrams = np.isin(columns.protocol, (UDP, ESP)) & ~columns.serving(_OTHER)
+    shaped = datagrams & columns.serving(SHAPED)
+    found = _largest(columns, rows & shaped)
+    if found is not None and tunnel.interfaces:
+        if _as_many(scene, tunnel, found[1]):
+            _take(tunnel, columns, ip_network(found[0].address), found[1])
+            tunnel.reasons.append("its flow has a packet for each one inside the tunnel")
+            tunnel.confidence = _weaker(tunnel.confidence, "medium")
+            return
+    elif not tunnel.interfaces:
+        ports = np.isin(columns.resp_port, VPN_PORTS) | np.isin(columns.orig_port, VPN_PORTS)
+        found = found or _largest(columns, world & datagrams & ports)
+        if found is not None and _is_share(columns, found[1], world, MAIN_SHARE):
+            _guess(
+                tunnel, columns, *found, "looks like a tunnel's carrier and is most of the traffic"
+            )
+            return
+    found = _largest(columns, world & ~readable(scene, world))
+    if (
+        found is not None
+        and _is_share(columns, found[1], world, NEARLY_ALL)
+        and (columns.flows.resp_packets[found[1]] > 0).any()
+        and (not tunnel.interfaces or _accompanies(scene, tunnel, outside, found[0].address))
+    ):
+        _guess(tunnel, columns, *found, "nearly all goes there")
+
+
+def _guess(
+    tunnel: SceneTunnel, columns: Columns, server: Endpoint, flows: Bool, reason: str
+) -> None:
+    _take(tunnel, columns, ip_network(server.address), flows)
+    tunnel.reasons.append(f"{reason}; unconfirmed")
+    tunnel.confidence = "low"
 
 
 def likely_carrier(scene: Scene) -> Endpoint | None:
-    """The server of what is shaped like a tunnel and most of the traffic with the world."""
+    """The server that may carry a tunnel: what is shaped like one and most of the traffic with
+    the world, or what nearly all goes to."""
     columns = scene.columns
     rows = columns.on(scene.outside) & (columns.encapsulation == 0)
-    beside = rows & (columns.public(columns.resp) | columns.public(columns.orig))
-    shaped = beside & columns.serving(CARRIERS) & ~columns.serving(_NOT_CARRIER)
+    world = rows & (columns.public(columns.resp) | columns.public(columns.orig))
+    shaped = world & columns.serving(SHAPED) & ~columns.serving(_OTHER)
     found = _largest(columns, shaped & (columns.protocol == UDP))
-    if found is None or columns.bytes[found[1]].sum() < MAIN_SHARE * columns.bytes[beside].sum():
+    if found is not None and _is_share(columns, found[1], world, MAIN_SHARE):
+        return found[0]
+    found = _largest(columns, world & ~readable(scene, world))
+    if found is None or not _is_share(columns, found[1], world, NEARLY_ALL):
         return None
-    return found[0]
+    both = (columns.flows.resp_packets[found[1]] > 0).any()
+    return found[0] if both else None
+
+
+def _is_share(columns: Columns, part: Bool, whole: Bool, share: float) -> bool:
+    return bool(columns.bytes[part].sum() >= share * columns.bytes[whole].sum())
+
+
+def _weaker(one: Confidence, other: Confidence) -> Confidence:
+    return max(one, other, key=CONFIDENCES.index)
+
+
+def tunnel_insides(scene: Scene, tunnel: SceneTunnel) -> list[Inside]:
+    """What went through a tunnel's interfaces: as seen by the end that is probably the client's,
+    then by the other one."""
+    columns = scene.columns
+    rows = columns.on(tunnel.interfaces)
+    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    ends = [most_common_end(columns, rows, version) for version in (4, 6)]
+    keys = [
+        HostKey(number, end[0]) for end in ends if end is not None for number in tunnel.interfaces
+    ]
+    inside = host_inside(scene.state.windows, tunnel.interfaces, keys, _SILENT)
+    return [] if inside is None else [inside, inside.turned]
+
+
+def _proxy_insides(scene: Scene, proxy: SceneProxy) -> list[Inside]:
+    """What clients of a proxy on this host sent it and got, over the loopback interface."""
+    loops = scene.ids("loopback", "any")
+    keys = [HostKey(number, *proxy.endpoint) for number in loops]
+    inside = host_inside(scene.state.windows, loops, keys, frozenset())
+    # The windows are the proxy's: what it received went up.
+    return [] if inside is None else [inside.turned]
+
+
+def _conserved(
+    scene: Scene,
+    insides: list[Inside],
+    outside: list[int],
+    servers: list[IPAddress],
+    bounds: tuple[Bounds, ...],
+) -> Conserved | None:
+    """The servers outside that what went inside came out to."""
+    for inside in insides:
+        found = conserving(scene.state.windows, outside, inside, servers, bounds)
+        if found is not None:
+            exits = _told_inside(scene)
+            same = bool(exits) and exits <= set(found.servers) and found.compared >= EXIT_PROOF
+            return found._replace(is_proof=found.is_proof or same)
+    return None
+
+
+def _told_inside(scene: Scene) -> set[IPAddress]:
+    """The client's public addresses as servers behind a tunnel see them."""
+    tunnels = set(scene.ids("tunnel"))
+    return {
+        address
+        for key, link in scene.state.ice.links.items()
+        if key.interface in tunnels
+        for mapped in link.answers
+        if is_public(address := unmapped(mapped.address))
+    }
+
+
+def _servers(scene: Scene, outside: list[int]) -> list[IPAddress]:
+    """Hosts outside that may be servers: public ones first, the largest first."""
+    columns = scene.columns
+    plain = columns.on(outside) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    ends = [most_common_end(columns, plain, version) for version in (4, 6)]
+    mine = {end[0] for end in ends if end is not None and not is_public(end[0])}
+    mine |= {network.network_address for network in scene.policy.clients}
+    hosts = dict.fromkeys(
+        key.address
+        for key, _ in scene.state.windows.hosts(outside)
+        if key.address not in mine and classify(key.address) not in _SILENT
+    )
+    return sorted(hosts, key=lambda address: not is_public(address))
+
+
+def _at(columns: Columns, networks: list[Network]) -> Bool:
+    """Flows with an end in the networks."""
+    return columns.inside(columns.orig, networks) | columns.inside(columns.resp, networks)
+
+
+def _turn(columns: Columns, servers: list[Network]) -> None:
+    """Take the servers' end of each flow for the far one, until clients are known."""
+    columns.orient(~columns.inside(columns.orig, servers))
+
+
+def _take(tunnel: SceneTunnel, columns: Columns, network: Network, flows: Bool) -> None:
+    """Make a server's flows a tunnel's endpoint: by ports, unless it hops over many."""
+    turned = columns.inside(columns.orig, [network])
+    port = np.where(turned, columns.orig_port, columns.resp_port)
+    rows = np.flatnonzero(flows)
+    pairs = set(zip(columns.protocol[rows].tolist(), port[rows].tolist(), strict=True))
+    server = network.network_address
+    rules = [Rule(network, None, None, str(server))]
+    if len(pairs) <= MAX_PORTS and all(protocol in (TCP, UDP) for protocol, _ in pairs):
+        rules = []
+        for protocol, number in sorted(pairs, reverse=True):
+            name: TransportName = "tcp" if protocol == TCP else "udp"
+            rules.append(Rule(network, number, name, f"{Endpoint(server, number)}/{name}"))
+    tunnel.endpoints += [rule for rule in rules if rule not in tunnel.endpoints]
 
 
 def _largest(columns: Columns, rows: Bool) -> tuple[Endpoint, Bool] | None:
-    """The server to which most bytes of these flows go, and all of them that go there."""
+    """The server to which most bytes of these flows go, and all of them that go there: to the
+    address, whatever the port."""
     if not rows.any():
         return None
     number = int(np.flatnonzero(rows)[np.argmax(columns.bytes[rows])])
     orig, resp = columns.flows.orig(number), columns.flows.resp(number)
     turned = is_public(orig.address) and not is_public(resp.address)
     server = orig if turned else resp
-    there = [ip_network(server.address)]
-    flows = columns.inside(columns.resp, there) & (columns.resp_port == server.port)
-    flows |= columns.inside(columns.orig, there) & (columns.orig_port == server.port)
-    return server, rows & flows
+    return server, rows & _at(columns, [ip_network(server.address)])
 
 
-def _conserves(scene: Scene, tunnel: SceneTunnel, carrier: Bool, kept: Kept) -> bool:
+def _as_many(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> bool:
     """Whether flows can carry the packets of a tunnel's interfaces: as many, and larger.
 
     Multicast may stay in the tunnel's device, and segments be joined there.
@@ -125,10 +307,16 @@ def _conserves(scene: Scene, tunnel: SceneTunnel, carrier: Bool, kept: Kept) -> 
     single = inside & ~columns.special(columns.orig) & ~columns.special(columns.resp)
     wanted, most = int(columns.packets[single].sum()), int(columns.packets[inside].sum())
     carried = int(columns.packets[carrier].sum())
-    both = (columns.flows.resp_packets[carrier] > 0).any()
     return (
-        wanted >= kept.wanted
-        and kept.least * wanted <= carried <= kept.most * most + kept.more
-        and int(columns.bytes[carrier].sum()) >= kept.least * int(columns.bytes[single].sum())
-        and (kept is LOOSE or bool(both))
+        wanted > 0
+        and LEAST_PACKETS * wanted <= carried <= MOST_PACKETS * most + MORE_PACKETS
+        and int(columns.bytes[carrier].sum()) >= LEAST_PACKETS * int(columns.bytes[single].sum())
+    )
+
+
+def _accompanies(scene: Scene, tunnel: SceneTunnel, outside: list[int], server: IPAddress) -> bool:
+    """Whether a server sent and received whenever something went in and came out."""
+    return any(
+        accompanies(scene.state.windows, outside, inside, server)
+        for inside in tunnel_insides(scene, tunnel)
     )

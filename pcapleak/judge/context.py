@@ -10,6 +10,7 @@ import numpy as np
 
 from pcapleak.judge.addresses import inside
 from pcapleak.judge.columns import Columns
+from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.policy.policy import Network, Policy, Rule
@@ -45,6 +46,10 @@ class SceneTunnel:
     routes: list[Network] = field(default_factory=list)
     seen: list[SeenTunnel] = field(default_factory=list)
     """Its handshakes."""
+    conserved: Conserved | None = None
+    """The servers that what went inside came out to."""
+    carrier: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """By row: whether the flow carries it; empty until paths are assigned."""
     reasons: list[str] = field(default_factory=list)
     confidence: Confidence = "certain"
 
@@ -62,6 +67,9 @@ class SceneProxy:
     seen: list[SeenProxy] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     confidence: Confidence = "certain"
+    servers: list[IPAddress] = field(default_factory=list)
+    """Of a proxy on this host: where its way out leads."""
+    conserved: Conserved | None = None
 
 
 class Recorded(NamedTuple):

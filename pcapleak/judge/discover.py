@@ -11,7 +11,7 @@ from ipaddress import ip_network
 import numpy as np
 
 from pcapleak.judge.addresses import is_public
-from pcapleak.judge.carriers import MAIN_SHARE, carrier_by_traffic
+from pcapleak.judge.carriers import MAIN_SHARE, find_carrier, fit_endpoints
 from pcapleak.judge.columns import TCP, Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.policy.policy import Rule, TransportName
@@ -213,7 +213,9 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
                     f"(frame {seen.handshakes[0].frames[1]})"
                 )
     if not tunnel.endpoints:
-        carrier_by_traffic(scene, tunnel, sorted(outside))
+        find_carrier(scene, tunnel, sorted(outside))
+    else:
+        fit_endpoints(scene, tunnel, sorted(outside))
     if tunnel.kind is None and tunnel.seen:
         tunnel.kind = tunnel.seen[0].kind
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pcapleak.judge.addresses import holds_public, inside, is_public, unmapped
+from pcapleak.judge.carriers import fit_proxy
 from pcapleak.judge.clients import (
     Known,
     add_other_uplinks,
@@ -117,6 +118,7 @@ def _fit_proxies(scene: Scene) -> None:
             if seen.server == proxy.endpoint and not seen.layers:
                 proxy.seen.append(seen)
                 proxy.relays.extend(relay for relay in seen.relays if relay not in proxy.relays)
+        fit_proxy(scene, proxy, scene.outside)
 
 
 def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:

@@ -16,6 +16,7 @@ from pcapleak.judge.addresses import inside, is_public
 from pcapleak.judge.clients import server_port
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Scene, single
+from pcapleak.judge.endpoints import beside, carrier_rows
 from pcapleak.judge.judgement import (
     BYPASS,
     INSIDE_TUNNEL,
@@ -197,6 +198,9 @@ def _proxies(scene: Scene, path: UInt8) -> None:
             # Over HTTP/3 it forwards UDP too (RFC 9298).
             carrier |= columns.protocol == UDP
         path[reached & there & carrier] = PROXY
+        way_out = columns.on(scene.outside) & (columns.encapsulation == 0)
+        way_out &= columns.inside(columns.far, [single(server) for server in proxy.servers])
+        path[way_out & ~beside(scene, way_out, proxy.conserved)] = PROXY
         for relay in proxy.relays:
             relayed = columns.inside(columns.far, [single(relay.address)])
             relayed &= (columns.protocol == UDP) & (columns.far_port == relay.port)
@@ -210,13 +214,9 @@ def _tunnels(scene: Scene, path: UInt8) -> None:
     mixed = columns.on(scene.ids("any")) & columns.inside(columns.near, scene.inner)
     path[mixed] = INSIDE_TUNNEL
     path[mixed & columns.public(columns.far)] = TUNNEL
-    outside = columns.on(scene.outside)
     for tunnel in scene.tunnels:
-        carrier = np.zeros(len(columns), np.bool_)
-        for rule in tunnel.endpoints:
-            carrier |= outside & matches(columns, rule)
-        carrier &= columns.encapsulation == 0
-        path[carrier] = TUNNEL_TRANSPORT
+        tunnel.carrier = carrier_rows(scene, tunnel)
+        path[tunnel.carrier] = TUNNEL_TRANSPORT
         within = columns.on(tunnel.interfaces)
         within |= _carried(scene, tunnel.endpoints)
         path[within] = INSIDE_TUNNEL

@@ -10,7 +10,6 @@ from pcapleak.judge.beside import both_sides
 from pcapleak.judge.context import Scene, SceneTunnel, Source
 from pcapleak.judge.coverage import completeness
 from pcapleak.judge.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
-from pcapleak.judge.paths import matches
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.report.document import ResolverEntry, Time, TunnelEntry
 from pcapleak.track.proxies import Proxy as SeenProxy
@@ -99,9 +98,7 @@ def _proxy(scene: Scene, same: list[SeenProxy]) -> TunnelEntry:
 
 
 def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
-    carrier = np.zeros(len(scene.columns), np.bool_)
-    for rule in tunnel.endpoints:
-        carrier |= (scene.path == TUNNEL_TRANSPORT) & matches(scene.columns, rule)
+    carrier = (scene.path == TUNNEL_TRANSPORT) & tunnel.carrier
     reasons = list(tunnel.reasons)
     share = completeness(scene, tunnel, carrier)
     if share is not None:

@@ -9,7 +9,6 @@ import numpy as np
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.finding_builder import amount
 from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT
-from pcapleak.judge.paths import matches
 from pcapleak.judge.tunnel_life import Down, TunnelLife, state_at
 from pcapleak.report.document import Time, TimelineEvent
 from pcapleak.values.findings import Finding, Severity
@@ -35,9 +34,7 @@ def tunnel_lives(scene: Scene) -> list[TunnelLife]:
 def _life(scene: Scene, tunnel: SceneTunnel) -> TunnelLife:
     columns = scene.columns
     life = TunnelLife(tunnel.label)
-    carrier: Bool = np.zeros(len(columns), np.bool_)
-    for rule in tunnel.endpoints:
-        carrier |= (scene.path == TUNNEL_TRANSPORT) & matches(columns, rule)
+    carrier: Bool = (scene.path == TUNNEL_TRANSPORT) & tunnel.carrier
     # A carrier that nobody answers is an attempt, not a sign of life.
     carrier &= columns.packets > columns.sent_packets
     alive = carrier | columns.on(tunnel.interfaces)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pcapleak.judge.addresses import is_public
 from pcapleak.judge.carriers import likely_carrier
-from pcapleak.judge.context import Recorded, Scene
+from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
+from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.report.document import CoverageEntry
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import IPAddress
@@ -80,6 +81,21 @@ def _hint(scene: Scene) -> str:
     return f"if {found} is the VPN's server, say so with --vpn-endpoint {found}"
 
 
+def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:
+    """What the way out of a proxy on this host may be."""
+    name = f"{proxy.scheme}://{proxy.endpoint}"
+    if not proxy.servers:
+        return (
+            f"what carries {name} out of this host was not seen; record every interface "
+            "(tcpdump -i any)"
+        )
+    servers = ", ".join(map(str, proxy.servers))
+    return (
+        f"what carries {name} out of this host is a guess ({servers}); if it is right, say so "
+        f"with {allow_options(scene, proxy.servers)}"
+    )
+
+
 def _ways(scene: Scene) -> str:
     ways = [tunnel.label for tunnel in scene.tunnels]
     ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
@@ -93,14 +109,13 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str 
     if not seen.outside:
         mend = "record while it is in use" if scene.outside else "record it too (tcpdump -i any)"
         return f"{no_outside(scene)}, so what went beside {_ways(scene)} is not to be seen; {mend}"
+    local = any(proxy.endpoint.address.is_loopback for proxy in scene.proxies)
+    if local and not scene.ids("loopback", "any"):
+        return (
+            f"{_ways(scene)} listens on the loopback interface, which was not recorded; record "
+            "it too (tcpdump -i any)"
+        )
     if not seen.carried:
-        if any(proxy.endpoint.address.is_loopback for proxy in scene.proxies) and not scene.ids(
-            "loopback"
-        ):
-            return (
-                f"{_ways(scene)} listens on the loopback interface, which was not recorded; record "
-                "it too (tcpdump -i any)"
-            )
         return (
             f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
             "proves nothing; record while it is in use"
@@ -116,11 +131,18 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str 
         )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"
-    guessed = [tunnel.label for tunnel in scene.tunnels if tunnel.confidence == "low"]
+    guessed = [tunnel for tunnel in scene.tunnels if tunnel.confidence == "low"]
     if guessed:
+        names = ", ".join(tunnel.label for tunnel in guessed)
+        rules = [rule for tunnel in guessed for rule in tunnel.endpoints]
+        reasons = "; ".join(dict.fromkeys(why for tunnel in guessed for why in tunnel.reasons[-1:]))
         return (
-            f"the carrier of {', '.join(guessed)} is a guess; name its endpoint with --vpn-endpoint"
+            f"what carries {names} is a guess ({reasons}); if it is right, say so with "
+            f"{endpoint_options(rules)}"
         )
+    for proxy in scene.proxies:
+        if proxy.confidence == "low" and proxy.given:
+            return _local_proxy(scene, proxy)
     unseen = [
         entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen
     ]

@@ -1,0 +1,201 @@
+"""Which flows are a carrier's: those at its servers, but what can be read beside it.
+
+A server that carries a tunnel is trusted with the tunnel. HTTP, DNS, STUN that is answered and
+TLS for another's name to the same address went outside of it (CVE-2023-36673).
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+import numpy as np
+
+from pcapleak.judge.columns import TCP, UDP
+from pcapleak.judge.conservation import Conserved
+from pcapleak.judge.context import Scene, SceneTunnel
+from pcapleak.judge.sides import CARRIERS
+from pcapleak.policy.policy import Network, Rule
+from pcapleak.values.packets import Bool, Int64, IPAddress, Service
+
+SHAPED = CARRIERS | Service.WIREGUARD_HANDSHAKE
+"""Of tunnels' own protocols."""
+
+_READABLE = Service.HTTP | Service.DNS | Service.NTP | Service.SIP | Service.ICMP
+_ICMP, _ICMPV6 = 1, 58
+_FRAME_HEADERS = 42
+"""Bytes of a frame that are no payload, at the least, but for TCP's longer header."""
+_TCP_MORE = 12
+
+_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+"""RFC 6052, RFC 8215."""
+_NAT64_NAME = "ipv4only.arpa"
+"""Resolves to these addresses and, behind NAT64, to those in its prefix (RFC 7050)."""
+_NAT64_ADDRESSES = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
+_NOT_NEEDED = 0.5
+"""Where the inside was not recorded: the share of a server's bytes from which on the rest of
+them is beside its carrier."""
+
+
+def carrier_rows(scene: Scene, tunnel: SceneTunnel) -> Bool:
+    """The flows that carry a tunnel."""
+    columns = scene.columns
+    outside = columns.on(scene.outside) & (columns.encapsulation == 0)
+    rows = np.zeros(len(columns), np.bool_)
+    for rule in tunnel.endpoints:
+        there = outside & _named(scene, rule)
+        rows |= _of_protocol(scene, there) if rule.port is None and not rule.protocol else there
+    if tunnel.conserved is not None:
+        servers = [ip_network(server) for server in tunnel.conserved.servers]
+        rows |= outside & columns.inside(columns.far, servers)
+    return rows & ~beside(scene, rows, tunnel.conserved)
+
+
+def _named(scene: Scene, rule: Rule) -> Bool:
+    columns = scene.columns
+    found = np.ones(len(columns), np.bool_)
+    if rule.network is not None:
+        found &= columns.inside(columns.far, [rule.network])
+    if rule.port is not None:
+        found &= columns.far_port == rule.port
+    if rule.protocol is not None and rule.protocol != "icmp":
+        found &= columns.protocol == (TCP if rule.protocol == "tcp" else UDP)
+    return found
+
+
+def _of_protocol(scene: Scene, there: Bool) -> Bool:
+    """Of what goes to an address where a tunnel's protocol is seen: what goes to its ports."""
+    columns = scene.columns
+    known = there & columns.serving(SHAPED)
+    kinds = columns.far_port.astype(np.int64) << 8 | columns.protocol
+    if known.any():
+        portless = ~np.isin(columns.protocol, (TCP, UDP))
+        here: Bool = np.isin(kinds, np.unique(kinds[known])) & (known | ~portless)
+        return there & here
+    return there
+
+
+def readable(scene: Scene, there: Bool) -> Bool:
+    """Of some flows, those that anyone can read: no carrier looks like them unless it is all
+    that its server has."""
+    columns = scene.columns
+    found = columns.serving(_READABLE)
+    found |= columns.serving(Service.STUN) & ~columns.serving(SHAPED)
+    found &= there
+    for row in np.flatnonzero(there & ~found).tolist():
+        name = scene.state.server_names.get(row)
+        if name is not None and _is_alien(scene, name, columns.far_endpoint(row).address):
+            found[row] = True
+    return found
+
+
+def _is_alien(scene: Scene, name: str, server: IPAddress) -> bool:
+    """Whether a server was reached by a name that it was not looked up by."""
+    asked = scene.state.resolvers.name_of(server)
+    plain = name.rstrip(".").lower()
+    if asked is not None:
+        return asked.rstrip(".") != plain
+    return bool(scene.state.resolvers.addresses_of({plain}))
+
+
+def beside(scene: Scene, there: Bool, fit: Conserved | None) -> Bool:
+    """Of the flows at a carrier's servers, those that can be read and that the carrier does
+    without: what is left has all that must have come out."""
+    columns = scene.columns
+    read = readable(scene, there)
+    if not read.any():
+        return read
+    rest = there & ~read
+    payload = np.where(columns.protocol == TCP, _TCP_MORE, 0) + _FRAME_HEADERS
+    up = np.maximum(columns.sent_bytes - payload * columns.sent_packets, 0)
+    got = columns.packets - columns.sent_packets
+    down = np.maximum(columns.bytes - columns.sent_bytes - payload * got, 0)
+    if fit is not None:
+        least_up, least_down = fit.least_up, fit.least_down
+    else:
+        least_up = int(_NOT_NEEDED * up[there].sum())
+        least_down = int(_NOT_NEEDED * down[there].sum())
+    had_up, had_down = int(up[rest].sum()), int(down[rest].sum())
+    rows = np.flatnonzero(read)
+    rows = rows[np.argsort(-columns.bytes[rows], kind="stable")]
+    needed: set[tuple[int, int, int]] = set()
+    for row in rows.tolist():
+        if had_up >= least_up and had_down >= least_down:
+            break
+        needed.add(_kind(scene, row))
+        had_up, had_down = had_up + int(up[row]), had_down + int(down[row])
+    read[_alike(scene, rows, needed)] = False
+    # What nobody answers at the carrier's own port are decoys.
+    port = columns.far_port.astype(np.int64) << 8 | columns.protocol
+    own: Bool = np.isin(port, np.unique(port[there & ~read]))
+    read[columns.serving(Service.STUN) & (got == 0) & own] = False
+    return read
+
+
+def _kind(scene: Scene, row: int) -> tuple[int, int, int]:
+    columns = scene.columns
+    return int(columns.protocol[row]), int(columns.far_port[row]), int(columns.services[row])
+
+
+def _alike(scene: Scene, rows: Int64, kinds: set[tuple[int, int, int]]) -> list[int]:
+    """A carrier may use many connections of one kind."""
+    return [row for row in rows.tolist() if _kind(scene, row) in kinds] if kinds else []
+
+
+def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
+    """Endpoints that an IPv4 endpoint has behind NAT64, as far as they were recorded."""
+    known = {
+        rule.network.network_address: rule
+        for rule in rules
+        if rule.network is not None and rule.network.version == 4 and rule.network.prefixlen == 32
+    }
+    if not known:
+        return []
+    columns = scene.columns
+    prefixes = [
+        ip_network((address, 96), strict=False)
+        for address in scene.state.resolvers.addresses_of({_NAT64_NAME})
+        if isinstance(address, IPv6Address) and _embedded(address, 96) in _NAT64_ADDRESSES
+    ]
+    found: list[Rule] = []
+    for key, _ in scene.state.windows.hosts(scene.ids("physical", "unknown", "any")):
+        address = key.address
+        if not isinstance(address, IPv6Address):
+            continue
+        if address.ipv4_mapped is not None:
+            continue
+        for length in (96, 64, 56, 48, 40, 32):
+            plain = _embedded(address, length)
+            rule = known.get(plain)
+            if rule is None:
+                continue
+            network = ip_network(address)
+            prefix = ip_network((address, length), strict=False)
+            there = columns.inside(columns.orig, [network]) | columns.inside(
+                columns.resp, [network]
+            )
+            name = scene.state.resolvers.name_of(address)
+            if (
+                any(address in known_prefix for known_prefix in _NAT64)
+                or prefix in prefixes
+                or (name is not None and name == scene.state.resolvers.name_of(plain))
+                or bool((there & columns.serving(SHAPED)).any())
+            ):
+                found.append(rule._replace(network=network, text=f"{rule.text} as {address}"))
+                break
+    return found
+
+
+def _embedded(address: IPv6Address, length: int) -> IPv4Address:
+    """The IPv4 address in an IPv6 one, after a prefix of `length` bits (RFC 6052 section 2.2)."""
+    octets = address.packed
+    if length == 96:
+        return IPv4Address(octets[12:])
+    start = length // 8
+    # The ninth octet is left zero.
+    taken = [octet for place, octet in enumerate(octets[start:], start) if place != 8][:4]
+    return IPv4Address(bytes(taken))
+
+
+def networks_of(rules: list[Rule]) -> list[Network]:
+    """The addresses that rules name."""
+    return [rule.network for rule in rules if rule.network is not None]

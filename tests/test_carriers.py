@@ -1,0 +1,174 @@
+"""What carries a tunnel: by bytes and times that agree, whatever it looks like."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from pcapleak import Policy
+from tests.builders import (
+    ACK,
+    CLIENT,
+    ETH0,
+    INNER,
+    LO,
+    PUBLIC,
+    VPN,
+    WEB,
+    WG0,
+    Recording,
+    dns_query,
+    judged,
+    tcp_packet,
+    udp_packet,
+)
+
+QUIC = b"\x40"
+DTLS = b"\x17\xfe\xfd\0\1\0\0\0\0\0\1"
+RTP = b"\x80\x60"
+NOISE = b"\x99"
+SHAPES = {"quic": QUIC, "dtls": DTLS, "rtp": RTP, "noise": NOISE}
+
+TUNNEL = Policy.from_options(tunnel=["wg0"])
+
+
+def carried(
+    shape: bytes = NOISE, exchanges: int = 60, ports: int = 1, servers: tuple[str, ...] = (VPN,),
+    overhead: int = 60, down: int = 1100, late: float = 0.0,
+) -> Recording:  # fmt: skip
+    """A tunnel whose inside and outside were recorded: one question and answer after the other,
+    each in an outer packet of `shape` to one of the servers and ports."""
+    recording, chosen = Recording(), random.Random(1)
+    for i in range(exchanges):
+        at = 100 * i + late
+        up, size = chosen.randrange(60, 300), chosen.randrange(down // 2, down)
+        server, port = servers[i % len(servers)], 443 + i % ports
+        for ms, inner, outer, length in (
+            (at, (INNER, 40000, WEB, 443), (CLIENT, 4000, server, port), up),
+            (at + 30, (WEB, 443, INNER, 40000), (server, port, CLIENT, 4000), size),
+        ):
+            recording.ip(ms, WG0, udp_packet(*inner, bytes((7,)) + chosen.randbytes(length)))
+            padding = chosen.randbytes(length + 29 + overhead - len(shape))
+            recording.ip(ms + 1, ETH0, udp_packet(*outer, shape + padding))
+    return recording
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("ports", [1, 3, 9])
+def test_what_is_conserved_is_a_carrier_whatever_it_looks_like(
+    tmp_path: Path, shape: str, ports: int
+) -> None:
+    recording = carried(SHAPES[shape], ports=ports)
+    for policy in (TUNNEL, Policy()):
+        document = judged(recording, policy, tmp_path)
+        assert document.verdict.result == "no-leak", document.verdict.reason
+        assert any("times the bytes" in r for r in document.policy.fields["vpn_endpoints"].reasons)
+
+
+def test_two_servers_may_carry_one_tunnel_and_prove_less(tmp_path: Path) -> None:
+    document = judged(carried(servers=(VPN, "198.51.100.41")), TUNNEL, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert f"--vpn-endpoint {VPN}:443 --vpn-endpoint 198.51.100.41:443" in document.verdict.reason
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("exchanges", [6, 60])
+def test_what_is_beside_a_conserved_carrier_is_a_leak(
+    tmp_path: Path, shape: str, exchanges: int
+) -> None:
+    """Joined late, one question by DNS, one to a STUN server, one by IPv6."""
+    for leak in range(3):
+        recording = carried(SHAPES[shape], exchanges)
+        if leak == 0:
+            recording.exchange(
+                300, ETH0, CLIENT, 50000, "9.9.9.9", 53, dns_query("secret.example"), b"\0" * 30
+            )
+        elif leak == 1:
+            recording.stun(300, ETH0, CLIENT, 50000, PUBLIC)
+        else:
+            recording.ip(300, ETH0, udp_packet("2a00::1", 50000, "2a01::2", 443, QUIC + bytes(80)))
+            recording.ip(320, ETH0, udp_packet("2a01::2", 443, "2a00::1", 50000, QUIC + bytes(80)))
+        for policy in (TUNNEL, Policy()):
+            assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize("port", [53, 3478])
+@pytest.mark.parametrize(
+    "endpoint", [[], [f"{VPN}:443"], [VPN], [f"{VPN}:443/udp"]], ids=["", "port", "host", "udp"]
+)
+def test_what_can_be_read_at_the_carriers_address_is_beside_it(
+    tmp_path: Path, port: int, endpoint: list[str]
+) -> None:
+    recording = carried()
+    if port == 53:
+        recording.exchange(
+            300, ETH0, CLIENT, 50000, VPN, 53, dns_query("secret.example"), dns_query("x.example")
+        )
+    else:
+        recording.stun(300, ETH0, CLIENT, 50000, PUBLIC, server=VPN)
+    policy = Policy.from_options(tunnel=["wg0"], vpn_endpoint=endpoint)
+    assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+def test_many_more_packets_than_went_inside_are_no_carrier(tmp_path: Path) -> None:
+    recording = carried(exchanges=10)
+    for i in range(400):
+        recording.ip(2.5 * i, ETH0, udp_packet(CLIENT, 5000, WEB, 9000, bytes(900)))
+        recording.ip(2.5 * i + 1, ETH0, udp_packet(WEB, 9000, CLIENT, 5000, bytes(900)))
+    document = judged(recording, TUNNEL, tmp_path)
+    assert document.verdict.result == "leak" and "PL201" in {f.id for f in document.findings}
+
+
+def test_hints_for_a_guessed_carrier_settle_it(tmp_path: Path) -> None:
+    recording = carried(exchanges=3)
+    document = judged(recording, TUNNEL, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    endpoint = document.verdict.reason.split("--vpn-endpoint ")[1]
+    told = Policy.from_options(tunnel=["wg0"], vpn_endpoint=[endpoint])
+    assert judged(recording, told, tmp_path).verdict.result == "no-leak"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_with_the_outside_alone_the_one_server_is_named(tmp_path: Path, shape: str) -> None:
+    recording = carried(SHAPES[shape])
+    recording.packets = [one for one in recording.packets if one[1] == ETH0]
+    document = judged(recording, TUNNEL, tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert f"--vpn-endpoint {VPN}:443" in document.verdict.reason
+    assert f"--vpn-endpoint {VPN}:443" in judged(recording, Policy(), tmp_path).verdict.reason
+
+
+def local_proxy(way_out: str, exchanges: int = 60) -> Recording:
+    """Clients of a proxy on this host, and what goes out of it."""
+    recording, chosen = Recording(), random.Random(2)
+    seq = [1000, 1000]
+    for i in range(exchanges):
+        for ms, local, outer, length in (
+            (100 * i, (50000, 1080), (CLIENT, 4000, VPN, 443), chosen.randrange(60, 300)),
+            (100 * i + 30, (1080, 50000), (VPN, 443, CLIENT, 4000), chosen.randrange(500, 1100)),
+        ):
+            way = local[0] == 1080
+            recording.ip(ms, LO, tcp_packet("127.0.0.1", local[0], "127.0.0.1", local[1],
+                                            ACK, seq[way], chosen.randbytes(length)))  # fmt: skip
+            seq[way] += length
+            data = chosen.randbytes(length + 40)
+            packet = (
+                udp_packet(*outer, NOISE + data)
+                if way_out == "udp"
+                else tcp_packet(*outer, ACK, seq[way] + 41 * i, NOISE + data)
+            )
+            recording.ip(ms + 1, ETH0, packet)
+    return recording
+
+
+@pytest.mark.parametrize("way_out", ["udp", "tcp"])
+def test_the_way_out_of_a_proxy_on_this_host_is_what_its_clients_bytes_are_in(
+    tmp_path: Path, way_out: str
+) -> None:
+    policy = Policy.from_options(proxy=["socks5://127.0.0.1:1080"], strict=True)
+    recording = local_proxy(way_out)
+    assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
+    recording.stun(500, ETH0, CLIENT, 50000, PUBLIC)
+    assert judged(recording, policy, tmp_path).verdict.result == "leak"
