@@ -17,6 +17,7 @@ from capture_files import (
 
 from pcapleak.capture import CaptureSource, open_capture
 from pcapleak.values.packets import Direction, RecordBatch
+from pcapleak.values.programs import Program
 
 LE, BE = Pcapng("<"), Pcapng(">")
 ORDERS = pytest.mark.parametrize("build", [LE, BE], ids=["little", "big"])
@@ -195,7 +196,7 @@ def test_comments_directions_and_processes_of_packets(path: Path, build: Pcapng)
     (batch,) = read.batches
     assert read.payloads == [b"plain", b"in", b"out!", b"whose", b"nobody's"]
     assert batch.comments == {1: "grüße", 2: "one\ntwo"}
-    assert batch.processes == {3: "chrome (4242)"}
+    assert batch.programs == {3: Program("chrome", 4242)}
     assert batch.direction is not None
     assert batch.direction.tolist() == [0, Direction.INBOUND, Direction.OUTBOUND, 0, 0]
     assert read.source.comments == ["about all"]

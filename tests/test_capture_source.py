@@ -98,7 +98,7 @@ def check(batch: RecordBatch, interfaces: int) -> None:
     assert np.all(np.diff(batch.frame) > 0)
     assert 0 <= batch.interface.min() <= batch.interface.max() < interfaces
     assert batch.original_length.min() >= 0
-    assert set(batch.comments) | set(batch.processes) <= set(range(len(batch)))
+    assert set(batch.comments) | set(batch.programs) <= set(range(len(batch)))
     for column in (batch.captured_length, batch.original_length, batch.ts_ns, batch.frame):
         assert column.dtype == np.int64
         assert len(column) == len(batch)

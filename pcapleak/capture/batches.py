@@ -24,7 +24,7 @@ def rows_of(batch: RecordBatch, start: int, stop: int) -> RecordBatch:
         batch.direction[rows] if batch.direction is not None else None,
         batch.ethertype[rows] if batch.ethertype is not None else None,
         {row - start: text for row, text in batch.comments.items() if start <= row < stop},
-        {row - start: text for row, text in batch.processes.items() if start <= row < stop},
+        {row - start: told for row, told in batch.programs.items() if start <= row < stop},
     )
 
 
@@ -44,7 +44,7 @@ def reorder(batch: RecordBatch, order: Int64) -> RecordBatch:
         batch.direction[order] if batch.direction is not None else None,
         batch.ethertype[order] if batch.ethertype is not None else None,
         {int(place[row]): text for row, text in batch.comments.items() if place[row] >= 0},
-        {int(place[row]): text for row, text in batch.processes.items() if place[row] >= 0},
+        {int(place[row]): told for row, told in batch.programs.items() if place[row] >= 0},
     )
 
 
@@ -70,7 +70,7 @@ def concatenate(batches: list[RecordBatch], data: Bytes) -> RecordBatch:
     row = 0
     for batch in batches:
         joined.comments.update((row + i, text) for i, text in batch.comments.items())
-        joined.processes.update((row + i, text) for i, text in batch.processes.items())
+        joined.programs.update((row + i, told) for i, told in batch.programs.items())
         row += len(batch)
     return joined
 

@@ -13,7 +13,15 @@ from typing import Final
 
 from pcapleak.capture.clock import Clock
 from pcapleak.capture.facts import Facts
+from pcapleak.capture.programs import (
+    PCAPDROID_PEN,
+    WIRESHARK_PEN,
+    read_process_options,
+    read_uid_map,
+    read_wireshark_block,
+)
 from pcapleak.values.packets import Interface
+from pcapleak.values.programs import Program
 
 SECTION: Final = 0x0A0D0D0A
 INTERFACE: Final = 1
@@ -38,6 +46,9 @@ TLS_KEY_LOG: Final = 0x544C_534B
 CUSTOM: Final = 0x0BAD
 CUSTOM_NOT_COPIED: Final = 0x4000_0BAD
 
+OWN_APPLICATION: Final = b"pcapleak"
+"""The program that wrote a section, where that was this one (shb_userappl)."""
+
 NUMBERED: Final = frozenset(
     {JOURNAL, CUSTOM, CUSTOM_NOT_COPIED, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x223}
 )
@@ -52,7 +63,14 @@ class Section:
     little: bool
     interfaces: list[Interface] = field(default_factory=list)
     clocks: list[Clock] = field(default_factory=list)
-    processes: list[str] = field(default_factory=list)
+    processes: list[Program] = field(default_factory=list)
+    """Apple's, by the number of their block."""
+    known: dict[int, Program] = field(default_factory=dict)
+    """Wireshark's, by process id; the latest block of each."""
+    users: dict[int, Program] = field(default_factory=dict)
+    """PCAPdroid's, by user id."""
+    own: bool = False
+    """pcapleak wrote it."""
 
     @property
     def order(self) -> str:
@@ -80,6 +98,7 @@ def text(value: bytes) -> str:
 def read_section(body: bytes, little: bool, facts: Facts) -> Section:
     """A section header's body, from its byte-order magic on."""
     section = Section(little)
+    section.own = (4, OWN_APPLICATION) in options(body, 16, section.order)
     facts.comments += [
         text(value) for code, value in options(body, 16, section.order) if code == 1
     ][: 64 - len(facts.comments)]
@@ -99,6 +118,8 @@ def read_block(kind: int, body: bytes, section: Section, facts: Facts, position:
             _secrets(body, section.order, facts)
         elif kind == PROCESS:
             _process(body, section)
+        elif kind in (CUSTOM, CUSTOM_NOT_COPIED):
+            _custom(body, section)
     except error:
         facts.notes.add("a block is shorter than its kind needs", f"at byte {position}")
 
@@ -184,6 +205,18 @@ def _secrets(body: bytes, order: str, facts: Facts) -> None:
 
 def _process(body: bytes, section: Section) -> None:
     (pid,) = Struct(f"{section.order}I").unpack_from(body)
-    name = next((text(value) for code, value in options(body, 4, section.order) if code == 2), "")
     if len(section.processes) < MAX_PROCESSES:
-        section.processes.append(f"{name} ({pid})" if name else str(pid))
+        told = dict(options(body, 4, section.order))
+        section.processes.append(read_process_options(told, pid, apple=True))
+
+
+def _custom(body: bytes, section: Section) -> None:
+    (owner,) = Struct(f"{section.order}I").unpack_from(body)
+    if owner == WIRESHARK_PEN and (found := read_wireshark_block(body[4:])) is not None:
+        pid, rest = found
+        if pid in section.known or len(section.known) < MAX_PROCESSES:
+            section.known[pid] = read_process_options(dict(options(rest, 0, "<")), pid)
+    elif owner == PCAPDROID_PEN and len(section.users) < MAX_PROCESSES:
+        user = read_uid_map(body[4:], section.order)
+        if user is not None:
+            section.users[user[0]] = user[1]

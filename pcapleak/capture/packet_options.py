@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Final
 
 import numpy as np
 
 from pcapleak.capture.blocks import Section, text
 from pcapleak.capture.facts import Facts
+from pcapleak.capture.programs import read_comment, read_user_comment
 from pcapleak.values.packets import Bool, Direction, Int64, RecordBatch
+from pcapleak.values.programs import Program
 
 COMMENT: Final = 1
 FLAGS: Final = 2
 PROCESS_INDEX: Final = 0x8001
 """Apple's epb_pib_index: which process information block the packet belongs to."""
+EFFECTIVE_PROCESS_INDEX: Final = 0x8003
+"""The same of the process on whose behalf it was sent."""
+PROCESS_AND_THREAD: Final = 8
+"""epb_processid_threadid: the ids of the process and of its thread."""
 
 MAX_OPTIONS: Final = 256
 """Options looked at in a packet: each round costs a few microseconds, however few packets are
@@ -28,7 +33,7 @@ _DIRECTIONS: Final = np.array(
 def read_packet_options(
     batch: RecordBatch, rows: Int64, begin: Int64, stop: Int64, section: Section, facts: Facts
 ) -> None:
-    """Fill directions, comments and processes of `rows`; each one's options are in
+    """Fill directions, comments and programs of `rows`; each one's options are in
     `batch.data[begin:stop]`."""
     words = np.ndarray((len(batch.data) - 1,), f"{section.order}u2", batch.data, 0, (1,))
     at, stop = begin[rows], stop[rows]
@@ -65,9 +70,28 @@ def _texts(
         row, start = int(rows[i]), int(value[i])
         comment = text(batch.data[start : start + int(length[i])].tobytes())
         batch.comments[row] = "\n".join(filter(None, (batch.comments.get(row), comment)))
-    number = Struct(f"{section.order}I").unpack
-    for i in np.flatnonzero((code == PROCESS_INDEX) & (length == 4)).tolist():
-        start = int(value[i])
-        (process,) = number(batch.data[start : start + 4].tobytes())
-        if process < len(section.processes):
-            batch.processes[int(rows[i])] = section.processes[process]
+        found = read_comment(comment, section.own)
+        if found is None and section.users:
+            found = read_user_comment(comment, section.users)
+        if found is not None:
+            known = batch.programs.get(row)
+            batch.programs[row] = found if known is None else known.completed(found)
+    indexed = (code == PROCESS_INDEX) | (code == EFFECTIVE_PROCESS_INDEX)
+    for i in np.flatnonzero(indexed & (length == 4)).tolist():
+        number = _number(batch, int(value[i]), section)
+        if number < len(section.processes):
+            process, row = section.processes[number], int(rows[i])
+            if code[i] == EFFECTIVE_PROCESS_INDEX:
+                process = Program(behalf=process.name)
+            known = batch.programs.get(row, Program())
+            batch.programs[row] = known.completed(process)
+    for i in np.flatnonzero((code == PROCESS_AND_THREAD) & (length == 8)).tolist():
+        pid = _number(batch, int(value[i]), section)
+        row = int(rows[i])
+        known = batch.programs.get(row, Program())
+        batch.programs[row] = known.completed(section.known.get(pid, Program(pid=pid)))
+
+
+def _number(batch: RecordBatch, start: int, section: Section) -> int:
+    field = batch.data[start : start + 4].tobytes()
+    return int.from_bytes(field, "little" if section.little else "big")

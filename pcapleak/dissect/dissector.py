@@ -11,6 +11,7 @@ from pcapleak.dissect import link
 from pcapleak.dissect.fragments import Reassembler
 from pcapleak.dissect.link_frames import FrameReader, Frames
 from pcapleak.dissect.network import Network, parse_network
+from pcapleak.dissect.trailers import Trailers
 from pcapleak.dissect.transport import UDP, Transport, parse_transport
 from pcapleak.dissect.tunnels import Encapsulations, encapsulation_of, inner_packets, tunnel_rows
 from pcapleak.errors import DecodeError
@@ -74,6 +75,8 @@ class Dissector:
         self.malformed_total = 0
         self.interfaces = interfaces
         self._frames = FrameReader(interfaces, self.skipped)
+        self.trailers = Trailers()
+        """Programs that trailers of frames name."""
         self._encapsulations = Encapsulations()
         # One for each depth of tunnels, so that what one forgets does not depend on batches
         self._reassemblers = [Reassembler() for _ in range(_TUNNELS_NESTED + 1)]
@@ -121,6 +124,7 @@ class Dissector:
             **{name: getattr(transport, name) for name in _TRANSPORT_COLUMNS},
             encapsulation=np.zeros(len(rows), np.int32),
         )
+        self.trailers.look(batch, packets, frames.end[chosen], network.declared_end)
         everything = np.arange(len(rows))
         self._reassemble(packets, network, everything, self._reassemblers[0], {})
         self._enter_tunnels(packets, everything)

@@ -149,6 +149,9 @@ class Pktap(NamedTuple):
     name: NDArray[np.bytes_]
     """The interface's."""
     direction: UInt8
+    processes: Bytes
+    """The process's and the effective process's id and name, as they lie in the header; zeros
+    where it is too short for them."""
 
     def select(self, rows: Bool) -> Pktap:
         """The columns of `rows` only."""
@@ -158,16 +161,18 @@ class Pktap(NamedTuple):
             self.link_type[rows],
             self.name[rows],
             self.direction[rows],
+            self.processes[rows],
         )
 
 
 _PKTAP_BYTES = 40
+_PKTAP_PROCESSES = slice(52, 105)
 _PKTAP_NAME = slice(12, 36)
 
 
 def pktap(data: Bytes, offset: Int64, end: Int64) -> Pktap:
     """Length, record type, link type, 24 bytes of the interface's name, flags (1: in, 2: out)."""
-    head = take(data, np.minimum(offset, end), _PKTAP_BYTES)
+    head = take(data, np.minimum(offset, end), _PKTAP_PROCESSES.stop + 3)
     words = head.view("<u4")
     length = words[:, 0].astype(np.int64)
     return Pktap(
@@ -176,6 +181,7 @@ def pktap(data: Bytes, offset: Int64, end: Int64) -> Pktap:
         words[:, 2].astype(np.uint32),
         np.ascontiguousarray(head[:, _PKTAP_NAME]).view("S24")[:, 0],
         _PKTAP_DIRECTION[words[:, 9] & 3],
+        np.where((length >= _PKTAP_PROCESSES.stop)[:, None], head[:, _PKTAP_PROCESSES], 0),
     )
 
 

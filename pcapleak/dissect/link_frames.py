@@ -21,6 +21,7 @@ from pcapleak.values.packets import (
     UInt32,
     UInt64,
 )
+from pcapleak.values.programs import Program, plain
 
 _SUB_INTERFACES = 4096
 """Interface indices told apart within `any` recordings. A host has tens; a hostile capture
@@ -69,13 +70,18 @@ class FrameReader:
         )
         if size and (batch.link_type == batch.link_type[0]).all():
             self._read_kind(
-                int(batch.link_type[0]), batch.data, frames, slice(None), batch.ethertype
+                int(batch.link_type[0]),
+                batch.data,
+                frames,
+                slice(None),
+                batch.programs,
+                batch.ethertype,
             )
         else:
             for kind in np.unique(batch.link_type).tolist():
                 rows = np.flatnonzero(batch.link_type == kind)
                 told = None if batch.ethertype is None else batch.ethertype[rows]
-                self._read_kind(kind, batch.data, frames, rows, told)
+                self._read_kind(kind, batch.data, frames, rows, batch.programs, told)
         odd = np.flatnonzero((frames.ethertype != link.IPV4) & (frames.ethertype != link.IPV6))
         odd = odd[_WALKED[frames.ethertype[odd]]]
         if len(odd):
@@ -88,11 +94,12 @@ class FrameReader:
         data: Bytes,
         frames: Frames,
         rows: Int64 | slice,
+        programs: dict[int, Program],
         ethertype: UInt16 | None = None,
     ) -> None:
-        """Fill `rows`, all of one link type."""
+        """Fill `rows`, all of one link type; what it says of programs goes to `programs`."""
         if kind in link.PKTAP:
-            self._read_pktap(data, frames, np.arange(len(frames.start))[rows])
+            self._read_pktap(data, frames, np.arange(len(frames.start))[rows], programs)
             return
         found = _by_columns(kind, data, frames.start[rows], frames.end[rows], ethertype)
         if found is None:
@@ -113,12 +120,15 @@ class FrameReader:
                 frames.interface[rows], found.interface_index, found.hardware_type
             )
 
-    def _read_pktap(self, data: Bytes, frames: Frames, rows: Int64) -> None:
+    def _read_pktap(
+        self, data: Bytes, frames: Frames, rows: Int64, programs: dict[int, Program]
+    ) -> None:
         """Fill `rows` of Apple's PKTAP, which names the interface of each packet before the
         packet as that interface had it."""
         head = link.pktap(data, frames.start[rows], frames.end[rows])
         self._walk(data, frames, rows[~head.whole], "pktap")
         rows, head = rows[head.whole], head.select(head.whole)
+        _programs(head.processes, rows, programs)
         told = head.direction != 0
         frames.direction[rows[told]] = head.direction[told]
         frames.start[rows] += head.length
@@ -135,7 +145,7 @@ class FrameReader:
                 interface.packets += len(mine)
             frames.interface[mine] = interface.id
             if kind not in link.PKTAP:
-                self._read_kind(kind, data, frames, mine)
+                self._read_kind(kind, data, frames, mine, programs)
 
     def _walk(self, data: Bytes, frames: Frames, rows: Int64, layer: Layer | None) -> None:
         """Find IP packets one by one, from `layer` or else from the row's own EtherType."""
@@ -193,6 +203,22 @@ class FrameReader:
         )
         self._interfaces.append(interface)
         return interface
+
+
+def _programs(processes: Bytes, rows: Int64, programs: dict[int, Program]) -> None:
+    """The programs of PKTAP's headers by row: id and name, and whose traffic it is in truth."""
+    kinds, inverse = np.unique(processes, axis=0, return_inverse=True)
+    for group, octets in enumerate(kinds):
+        data = octets.tobytes()
+        pid = int.from_bytes(data[:4], "little", signed=True)
+        name, behalf = (
+            plain(part.partition(b"\0")[0].decode("utf-8", "replace"))
+            for part in (data[4:21], data[36:53])
+        )
+        if name:
+            program = Program(name, pid if pid > 0 else None, behalf=behalf)
+            mine = rows[inverse.reshape(-1) == group].tolist()
+            programs.update((row, program) for row in mine if row not in programs)
 
 
 def _by_columns(

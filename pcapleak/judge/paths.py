@@ -76,7 +76,7 @@ def _allowed(scene: Scene, rule: Rule) -> Bool:
     if rule.process is None:
         return matches(scene.columns, rule)
     found = np.zeros(len(scene.columns), np.bool_)
-    found[[row for row, name in scene.state.processes.items() if rule.process in name]] = True
+    found[list(scene.state.programs.called(rule.process))] = True
     return found
 
 

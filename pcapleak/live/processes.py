@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from pcapleak.live.owners import Owner
 from pcapleak.values.packets import Endpoint
+from pcapleak.values.programs import Program
 
 TABLES = {6: ("tcp", "tcp6"), 17: ("udp", "udp6"), 136: ("udplite", "udplite6")}
 MAX_SHARE = 0.1
@@ -45,8 +46,8 @@ class Processes:
         """Whether asking has not yet taken its share of time."""
         return time.monotonic() >= self._not_before_s
 
-    def describe(self, flows: list[tuple[int, Endpoint, Endpoint]]) -> list[str | None]:
-        """For each (IP protocol, one end, other end) whose socket it is, in words.
+    def describe(self, flows: list[tuple[int, Endpoint, Endpoint]]) -> list[Program | None]:
+        """For each (IP protocol, one end, other end) whose socket it is.
 
         None where nothing can be said: the flow is not this machine's.
         """
@@ -57,20 +58,21 @@ class Processes:
         owners = self._owners.find(wanted) if wanted else {}
         spent_s = time.monotonic() - started_s
         self._not_before_s = time.monotonic() + spent_s * (1 / MAX_SHARE - 1)
-        return [None if found is None else self._words(found, owners) for found in sockets]
+        return [None if found is None else self._program(found, owners) for found in sockets]
 
-    def _words(self, found: Socket, owners: dict[int, Owner]) -> str:
+    def _program(self, found: Socket, owners: dict[int, Owner]) -> Program:
         user = _user(found.uid)
         if found.inode in owners:
             owner = owners[found.inode]
-            return f"{owner.name} (pid {owner.pid}, user {user})"
+            return Program(owner.name, owner.pid, user)
         if not found.inode:
-            return f"unknown (user {user}; the program had closed the socket)"
+            return Program(user=user, note="the program had closed the socket")
         if not self._hidden or found.uid == os.geteuid():
-            return f"unknown (user {user}; the program was gone when it was looked for)"
-        return (
-            f"unknown (user {user}; without root other users' programs are hidden, "
-            "--keep-root-for-processes shows them)"
+            return Program(user=user, note="the program was gone when it was looked for")
+        return Program(
+            user=user,
+            note="without root other users' programs are hidden, "
+            "--keep-root-for-processes shows them",
         )
 
 

@@ -47,7 +47,8 @@ from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.state import CaptureFacts, MalformedLog, State
 from pcapleak.track.tunnels import TunnelTracker
-from pcapleak.values.packets import Context, Interface, RecordBatch, Service
+from pcapleak.values.packets import Context, Int64, Interface, Packets, RecordBatch, Service
+from pcapleak.values.programs import Program
 
 if TYPE_CHECKING:
     from pcapleak.decode.ice.page import PageCandidate
@@ -90,6 +91,7 @@ class Analyzer:
         services, decoder = recognise(packets)
         flow, forward = self.state.flows.update(packets)
         self.state.flows.mark(flow, services)
+        self._programs(packets, flow, batch.programs)
         self.state.windows.update(packets, flow, forward, self.state.flows)
         events: list[Event] = [
             *self.datagrams.update(packets, flow, forward, decoder),
@@ -197,6 +199,18 @@ class Analyzer:
             counted = protocol_of(message).counted
             counts[counted] = counts.get(counted, 0) + 1
         return checked
+
+    def _programs(self, packets: Packets, flow: Int64, programs: dict[int, Program]) -> None:
+        known = self.state.programs
+        if programs:
+            for row, number in zip(packets.row.tolist(), flow.tolist(), strict=True):
+                if row in programs:
+                    known.add(number, programs[row])
+        trailers = self.dissector.trailers
+        for place, program in trailers.take():
+            known.add(int(flow[place]), program, trailer_of=int(packets.interface[place]))
+        for interface in trailers.take_refused():
+            known.refuse(interface)
 
     def _dns(self, context: Context, message: DnsMessage) -> None:
         state = self.state

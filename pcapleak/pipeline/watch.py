@@ -23,6 +23,7 @@ from pcapleak.report.document import (
     TimelineEvent,
 )
 from pcapleak.report.text import safe
+from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
 from pcapleak.values.findings import Severity
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
@@ -39,8 +40,6 @@ CHILD_REST = 0.5
 """Between two such children, as a share of their time: a leak is told within 2.5 times it."""
 CHILD_POLL_S = 0.02
 """How often a child is looked for while nothing comes."""
-MAX_PROCESSES = 100_000
-"""Flows whose process is remembered: about 150 bytes each, 15 MB."""
 ASKED_A_BATCH = 100
 """New flows of one batch whose processes are asked for."""
 TOLD_AT_ONCE = 1000
@@ -233,7 +232,7 @@ class Watch:
     def _ask(self, processes: Processes, first: int) -> None:
         """Whose the flows are that were new in the last batch."""
         state = self._analyzer.state
-        room = min(ASKED_A_BATCH, MAX_PROCESSES - len(state.processes))
+        room = min(ASKED_A_BATCH, MAX_FLOWS - len(state.programs))
         rows = range(first, min(self.flows, first + max(0, room)))
         flows = state.flows
         protocols = flows.protocol[rows.start : rows.stop].tolist()
@@ -241,9 +240,9 @@ class Watch:
             (protocol, flows.orig(row), flows.resp(row))
             for row, protocol in zip(rows, protocols, strict=True)
         ]
-        for row, text in zip(rows, processes.describe(asked), strict=True):
-            if text is not None:
-                state.processes[row] = text
+        for row, program in zip(rows, processes.describe(asked), strict=True):
+            if program is not None:
+                state.programs.add(row, program)
 
     def _note_news(self, any_packets: bool) -> None:
         """Tell totals that grew from what may make a new finding."""
@@ -268,7 +267,7 @@ class Watch:
             if finding.severity == Severity.INFO:
                 continue
             texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
-            process = self._analyzer.state.processes.get(
+            process = self._analyzer.state.programs.text(
                 -1 if finding.flow is None else finding.flow
             )
             if process is not None:

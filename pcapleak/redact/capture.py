@@ -134,7 +134,7 @@ def _write(
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
             comments += i in batch.comments
-            processes += i in batch.processes
+            processes += i in batch.programs
             direction = batch.direction
             length = int(batch.original_length[i]) + len(canvas.out) - len(data)
             writer.write(

@@ -184,7 +184,7 @@ def flow_entry(state: State, judgement: Judgement, row: int) -> FlowEntry:
         first_time=Time(int(flows.first_ns[row])),
         last_time=Time(int(flows.last_ns[row])),
         path=PATHS[int(judgement.path[row])],
-        process=state.processes.get(row),
+        process=state.programs.text(row),
         server_name=state.server_names.get(row),
     )
 

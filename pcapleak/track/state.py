@@ -12,6 +12,7 @@ from pcapleak.track.ice import IceTracker
 from pcapleak.track.ice.session import PageRow, Session
 from pcapleak.track.names import NameRecord, NameTracker
 from pcapleak.track.network import NetworkTracker
+from pcapleak.track.programs import ProgramTracker
 from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.tunnels import TunnelTracker
@@ -94,5 +95,5 @@ class State:
     """Time zone and languages that page-side evidence tells, by file."""
     device_changes: list[DeviceChange] = field(default_factory=list)
     """Interfaces that vanished and returned, as a watch noticed; a file does not tell."""
-    processes: dict[int, str] = field(default_factory=dict)
-    """Who owned a flow's socket, by flow id, where a watch could ask."""
+    programs: ProgramTracker = field(default_factory=ProgramTracker)
+    """Whose the flows are, where the capture says so or a watch could ask."""

@@ -17,6 +17,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pcapleak.values.programs import Program
+
 IPAddress = IPv4Address | IPv6Address
 
 Bytes = NDArray[np.uint8]
@@ -180,8 +182,8 @@ class RecordBatch:
     at hand. Of a shorter record it is nonsense."""
     comments: dict[int, str] = field(default_factory=dict)
     """Packet comments by row."""
-    processes: dict[int, str] = field(default_factory=dict)
-    """Process descriptions by row, where the capture carries them."""
+    programs: dict[int, Program] = field(default_factory=dict)
+    """Whose traffic it is by row, where the capture says so."""
 
     def __len__(self) -> int:
         return len(self.offset)

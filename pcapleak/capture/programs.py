@@ -1,0 +1,175 @@
+"""Programs that captures name: one reader for each way in which recorders write them.
+
+| recorder | where | source |
+|---|---|---|
+| Apple's tcpdump | process information blocks, packet options 0x8001 and 0x8003 | Wireshark's `pcapng-darwin.c` |
+| Apple's PKTAP | the header before each packet (`dissect/link.py`) | bsd/net/pktap.h of its kernel |
+| Wireshark | custom block of PEN 32622, entry 3; packet option 8 | its `pcapng-wireshark-custom.c`, pcapng draft |
+| ptcpdump | packet comments | its `writer/pcapng.go` |
+| RustNet | packet comments | its `pcapng_export.rs` |
+| etl2pcapng | packet comments | its `main.c` |
+| PCAPdroid | a trailer of Ethernet frames (`dissect/trailers.py`); comments and custom blocks of PEN 62652 | its `pcap_dump.c` |
+| pcapleak | comments of its evidence | `report/writers`, `pipeline/watch` |
+
+A comment is text of whoever wrote the file: it names a program only where all of it has the
+form of its recorder, and what it names is bounded and kept printable.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
+from typing import Final
+
+from pcapleak.values.programs import Program, plain
+
+WIRESHARK_PEN: Final = 32622
+PCAPDROID_PEN: Final = 62652
+_PROCESS_ENTRY: Final = 3
+_UID_MAP: Final = 1
+
+MAX_COMMENT: Final = 65_536
+
+_ENTRY = Struct("<II").unpack_from
+
+
+def read_process_options(options: dict[int, bytes], pid: int, *, apple: bool = False) -> Program:
+    """The program that a process information block's options describe."""
+    texts = {
+        code: plain(value.rstrip(b"\0").decode("utf-8", "replace"))
+        for code, value in options.items()
+    }
+    name = texts.get(2, "")
+    if apple:
+        return Program(name, pid)
+    path, user = texts.get(3, ""), texts.get(7, "")
+    if not user and len(options.get(6, b"")) == 4:
+        user = str(int.from_bytes(options[6], "little"))
+    return Program(name or path.replace("\\", "/").rpartition("/")[2], pid, user, path)
+
+
+def read_wireshark_block(data: bytes) -> tuple[int, bytes] | None:
+    """The process id and the options of a Wireshark custom block's data, little-endian in any
+    section; None where it is another entry."""
+    if len(data) < 12:
+        return None
+    kind, length = _ENTRY(data)
+    if kind != _PROCESS_ENTRY or not 4 <= length <= len(data) - 8:
+        return None
+    return int.from_bytes(data[8:12], "little"), data[12 : 8 + length]
+
+
+def read_uid_map(data: bytes, order: str) -> tuple[int, Program] | None:
+    """The user id and the package of a PCAPdroid custom block's data."""
+    if len(data) < 8 or data[0] != 1 or data[1] != _UID_MAP:
+        return None
+    (uid,) = Struct(f"{order}i").unpack_from(data, 2)
+    end = 8 + data[6]
+    if end + data[7] > len(data):
+        return None
+    package, title = (
+        plain(part.decode("utf-8", "replace")) for part in (data[8:end], data[end : end + data[7]])
+    )
+    if not package and not title:
+        return None
+    return uid, Program(package or title, user=str(uid), title=title if package else "")
+
+
+_PTCPDUMP = re.compile(r"PID: (\d{1,10})\nCmd: ([^\n]+)\nArgs: [^\n]*")
+_PTCPDUMP_PARENT = re.compile(r"ParentPID: \d{1,10}\nParentCmd: ([^\n]+)\nParentArgs: [^\n]*")
+_PTCPDUMP_USER = re.compile(
+    r"UserId: (\d{1,10})(?:\nUserName: ([^\n]+))?(?:\nGroup[A-Za-z]+: [^\n]*)*"
+)
+_PTCPDUMP_CONTAINER = re.compile(
+    r"ContainerName: ([^\n]+)\nContainerId: [^\n]*\nContainerImage: [^\n]*\nContainerLabels: [^\n]*"
+)
+_PTCPDUMP_POD = re.compile(
+    r"PodName: ([^\n]+)\nPodNamespace: ([^\n]*)\nPodUID: [^\n]*\nPodLabels: [^\n]*\n"
+    r"PodAnnotations: [^\n]*"
+)
+_RUSTNET = re.compile(r"rustnet((?: [a-z0-9_]{1,20}=\S{0,300})+)")
+_ETL = re.compile(r"PID=(\d{1,10})(?: ProcessName=([^\n]+?))?(?: [A-Z][A-Za-z]{2,30}=\S*)*")
+_PCAPDROID = re.compile(r"u-(-?\d{1,10})")
+_OWN = re.compile(
+    r"[A-Z]{2,4}\d{3} process: ([^()]{1,256}?) "
+    r"\((?:pid (\d{1,10}))?(?:, )?(?:user ([^();,]{1,64}))?"
+    r"(?:, container ([^();,]{1,256}))?(?:, started by ([^();,]{1,256}))?\)"
+)
+
+
+def _ptcpdump(comment: str) -> Program | None:
+    if found := _PTCPDUMP.fullmatch(comment):
+        path = plain(found[2])
+        return Program(path.rpartition("/")[2] or path, int(found[1]), path=path)
+    if found := _PTCPDUMP_PARENT.fullmatch(comment):
+        return Program(parent=plain(found[1]).rpartition("/")[2])
+    if found := _PTCPDUMP_USER.fullmatch(comment):
+        return Program(user=plain(found[2] or found[1]))
+    if found := _PTCPDUMP_CONTAINER.fullmatch(comment):
+        return Program(container=plain(found[1]))
+    if found := _PTCPDUMP_POD.fullmatch(comment):
+        return Program(container=plain(f"{found[2]}/{found[1]}"))
+    return None
+
+
+def _rustnet(comment: str) -> Program | None:
+    found = _RUSTNET.fullmatch(comment)
+    if found is None:
+        return None
+    fields = dict(word.split("=", 1) for word in found[1].split())
+    pid, uid = fields.get("pid", ""), fields.get("uid", "")
+    name = plain(fields.get("process", ""))
+    if not name and not pid.isdecimal():
+        return None
+    container = "/".join(filter(None, (fields.get("ns"), fields.get("pod"))))
+    return Program(
+        name,
+        int(pid) if pid.isascii() and pid.isdecimal() and len(pid) <= 10 else None,
+        plain(uid),
+        container=plain(container or fields.get("container", "")),
+    )
+
+
+def _etl2pcapng(comment: str) -> Program | None:
+    found = _ETL.fullmatch(comment)
+    if found is None:
+        return None
+    path = plain(found[2] or "")
+    name = path.rpartition("\\")[2] or path
+    return Program(name, int(found[1]), path=path if path != name else "")
+
+
+def _own(comment: str) -> Program | None:
+    for line in comment.split("\n"):
+        if found := _OWN.fullmatch(line):
+            name, pid, *others = (plain(part or "") for part in found.groups())
+            user, container, parent = others
+            number = int(pid) if pid else None
+            return Program(name, number, user, container=container, parent=parent)
+    return None
+
+
+_READERS: tuple[Callable[[str], Program | None], ...] = (_ptcpdump, _rustnet, _etl2pcapng)
+
+
+@lru_cache(maxsize=4096)
+def read_comment(comment: str, own: bool) -> Program | None:
+    """What one comment of a packet tells of its program, perhaps a part of it alone; `own` says
+    that pcapleak wrote the capture."""
+    if len(comment) > MAX_COMMENT:
+        return None
+    if own:
+        return _own(comment)
+    for reader in _READERS:
+        found = reader(comment)
+        if found is not None:
+            return found
+    return None
+
+
+def read_user_comment(comment: str, users: dict[int, Program]) -> Program | None:
+    """The program of PCAPdroid's comment, which names a user of its map alone."""
+    found = _PCAPDROID.fullmatch(comment)
+    return users.get(int(found[1])) if found else None
