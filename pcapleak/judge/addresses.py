@@ -109,9 +109,18 @@ def far_network(address: IPAddress) -> Network:
     return ip_network((address, 24 if isinstance(address, IPv4Address) else 48), strict=False)
 
 
+_FEW = 8
+"""Networks from which on single addresses are looked for all at once."""
+
+
 def column_inside(version: UInt8, hi: UInt64, lo: UInt64, networks: Iterable[Network]) -> Bool:
     """For each address of the columns whether one of the networks holds it."""
     found = np.zeros(len(version), np.bool_)
+    networks = list(networks)
+    if len(networks) > _FEW:
+        single = [network for network in networks if network.num_addresses == 1]
+        found |= _among(version, hi, lo, single)
+        networks = [network for network in networks if network.num_addresses != 1]
     for network in networks:
         value = int(network.network_address)
         width = network.prefixlen
@@ -130,6 +139,21 @@ def column_inside(version: UInt8, hi: UInt64, lo: UInt64, networks: Iterable[Net
             shift = np.uint64(128 - width)
             low = np.uint64((value & 0xFFFF_FFFF_FFFF_FFFF) >> (128 - width))
             found |= (version == 6) & (hi == np.uint64(value >> 64)) & (lo >> shift == low)
+    return found
+
+
+def _among(version: UInt8, hi: UInt64, lo: UInt64, single: list[Network]) -> Bool:
+    """For each address of the columns whether it is one of these."""
+    found = np.zeros(len(version), np.bool_)
+    for which in (4, 6):
+        wanted = [int(one.network_address) for one in single if one.version == which]
+        if not wanted:
+            continue
+        lows = np.asarray([value & 0xFFFF_FFFF_FFFF_FFFF for value in wanted], np.uint64)
+        rows = np.flatnonzero((version == which) & np.isin(lo, lows))
+        chosen = set(wanted)
+        words = zip(hi[rows].tolist(), lo[rows].tolist(), strict=True)
+        found[rows] = [high << 64 | low in chosen for high, low in words]
     return found
 
 

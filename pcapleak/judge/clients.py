@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from pcapleak.judge.addresses import classify, inside, is_public
 from pcapleak.judge.columns import Columns, tally
+from pcapleak.judge.hosts import Host, Own
 from pcapleak.policy.policy import Network
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
@@ -18,6 +20,11 @@ MAX_MORE = 8
 
 MAIN_SHARE = 0.3
 """Share of a family's packets below which no address stands out: a network's recording."""
+
+EQUAL = 0.8
+"""Of the foremost end's share, from which on another one fits as well."""
+
+MAX_RIVALS = 4
 
 HOST_SHARE = 0.8
 """Share of unicast packets with one end at a known address, from which on a recording is
@@ -38,6 +45,8 @@ class Known:
     reasons: dict[str, str] = field(default_factory=dict)
     """By the text of each network."""
     confidence: Confidence = "certain"
+    rivals: list[IPAddress] = field(default_factory=list)
+    """Addresses of several hosts that are as likely the client's."""
 
     def add(self, address: IPAddress | Network, reason: str, confidence: Confidence) -> None:
         """Take one address; the field is as sure as its least sure address."""
@@ -62,19 +71,58 @@ def interface_addresses(interfaces: list[Interface], ids: list[int]) -> list[IPA
 
 
 def complete_clients(
-    known: Known, columns: Columns, ids: list[int], *, own: bool = False
-) -> list[IPAddress]:
+    known: Known,
+    columns: Columns,
+    ids: list[int],
+    host: Host,
+    *,
+    others: Sequence[Network],
+    own: bool = False,
+) -> list[Own]:
     """Add to `known` what the traffic of the physical interfaces `ids` shows.
 
+    What the recorder marked as sent and what comes from the host's link-layer addresses is its
+    own, `others` apart; where neither is known, the end that most conversations share is it.
     `own` says that the recorder was the host itself. Returns private addresses that the same
-    host sends from beside its known ones: on a physical interface these may be a tunnel's.
+    host sends from, of other networks than its known ones: these may be a tunnel's.
     """
     plain = columns.on(ids) & (columns.encapsulation == 0)
     plain &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    suspected = _take(known, [one for one in host.sent() if not inside(one.address, others)])
+    suspected += _take(known, host.same_frames(known.networks, others))
     for version in (4, 6):
-        if not any(network.version == version for network in known.networks):
-            _most_common(known, columns, plain & (columns.version == version), version)
-    return _further(known, columns, plain, ids, own)
+        if host.is_known or any(network.version == version for network in known.networks):
+            continue
+        _most_common(known, columns, plain & (columns.version == version), version)
+        suspected += _take(known, host.same_frames(known.networks, others))
+    if not host.is_known:
+        further = _further(known, columns, plain, own)
+        suspected += [Own(one, "a second private address of the same host") for one in further]
+    linked = host.linked(columns) if host.links else columns.on(ids)
+    _link_local(known, columns, linked & columns.on(ids), own or bool(host.links))
+    return suspected
+
+
+def _take(known: Known, found: list[Own]) -> list[Own]:
+    """Add addresses to the known ones; gives the private ones of other networks."""
+    suspected = []
+    for one in found:
+        nets = [network for network in known.networks if network.version == 4]
+        private = one.address.version == 4 and not is_public(one.address)
+        if private and nets and not beside(one.address, nets):
+            suspected.append(one)
+        else:
+            known.add(one.address, one.says, "high")
+    return suspected
+
+
+def beside(address: IPAddress, networks: Sequence[Network]) -> bool:
+    """Whether an IPv4 address is of the same 24 bits as one of the networks."""
+    return any(
+        address in ip_network((network.network_address, 24), strict=False)
+        for network in networks
+        if network.version == 4
+    )
 
 
 def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
@@ -110,25 +158,48 @@ def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
-    """The address that most packets of these flows have as an end, and its share of them.
+    """The address that most packets of these flows have as an end, and its share of them."""
+    ranked = common_ends(columns, rows, version)
+    return ranked[0] if ranked else None
 
-    An end that began conversations counts for more than one that only took part: all of a
-    host's addresses may speak to one server.
-    """
+
+def common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:
+    """The addresses that may be the client's, by the share of these flows' packets that have
+    them as an end: private ones before public ones; who began only breaks ties."""
     rows = rows & (columns.version == version)
     if not rows.any():
-        return None
+        return []
     weight = columns.packets[rows]
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
     # Of a recording that began late the answer may come first.
     answered = server_port(columns.orig_port[rows]) & ~server_port(columns.resp_port[rows])
     beginnings = np.concatenate((weight * ~answered, weight * answered))
-    took, began = map(dict, tally(version, hi, lo, np.concatenate((weight, weight)), beginnings))
+    serves = np.concatenate((weight * answered, weight * _answers(columns, rows)))
+    flows = columns.flows
+    sends = np.concatenate((flows.orig_packets[rows], flows.resp_packets[rows]))
+    both = np.concatenate((weight, weight))
+    took, began, served, sent = map(dict, tally(version, hi, lo, both, beginnings, serves, sends))
+    total = int(weight.sum())
+    # What began nothing and answers on a server's port is no client, however many speak to it.
+    able = [one for one in took if one in began or 2 * served.get(one, 0) < took[one]]
+    # Nor is what never sent anything, unless one direction is all there is.
+    able = [one for one in able if one in sent] or able
     ranked = sorted(
-        took, key=lambda one: (-took[one] - 2 * began.get(one, 0), is_public(one), int(one))
+        able,
+        key=lambda one: (
+            is_public(one) or took[one] < MAIN_SHARE * total,
+            -took[one],
+            -began.get(one, 0),
+            int(one),
+        ),
     )
-    return ranked[0], took[ranked[0]] / int(weight.sum())
+    return [(one, took[one] / total) for one in ranked]
+
+
+def _answers(columns: Columns, rows: Bool) -> Bool:
+    """Flows whose resp is asked at a server's port."""
+    return server_port(columns.resp_port[rows]) & ~server_port(columns.orig_port[rows])
 
 
 def server_port(port: UInt16) -> Bool:
@@ -138,10 +209,17 @@ def server_port(port: UInt16) -> Bool:
 
 
 def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> None:
-    found = most_common_end(columns, rows, version)
-    if found is None or found[1] < MAIN_SHARE:
+    ranked = common_ends(columns, rows, version)
+    if not ranked:
         return
-    address, share = found
+    address, share = ranked[0]
+    # Two ends of the same conversations have more than all packets together.
+    equals = [one for one, also in ranked[1:] if EQUAL * share <= also <= 1 - share]
+    equals = [one for one in equals if is_public(one) == is_public(address)]
+    if equals or share < MAIN_SHARE:
+        if (rows & (columns.public(columns.orig) | columns.public(columns.resp))).any():
+            known.rivals += [address, *equals][:MAX_RIVALS]
+        return
     known.add(
         address,
         f"takes part in {share:.0%} of the IPv{version} packets",
@@ -149,9 +227,7 @@ def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> No
     )
 
 
-def _further(
-    known: Known, columns: Columns, rows: Bool, ids: list[int], own: bool
-) -> list[IPAddress]:
+def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAddress]:
     mine = columns.inside(columns.orig, known.networks)
     mine |= columns.inside(columns.resp, known.networks)
     links = [
@@ -176,14 +252,13 @@ def _further(
                 known.add(address, "sends from the same /64 as the client", "medium")
             elif not is_public(address):
                 others.append(address)
-    _link_local(known, columns, ids, own)
     return others
 
 
-def _link_local(known: Known, columns: Columns, ids: list[int], own: bool) -> None:
+def _link_local(known: Known, columns: Columns, rows: Bool, own: bool) -> None:
     """The client's link-local address, where a resolver was asked from it: routers announce
     themselves as resolvers by their own (RFC 8106)."""
-    rows = columns.on(ids) & columns.asking() & (columns.version == 6)
+    rows = rows & columns.asking() & (columns.version == 6)
     rows &= columns.linked(columns.orig)
     rows &= ~columns.multicast(columns.resp) & server_port(columns.resp_port)
     (askers,) = tally(6, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows])

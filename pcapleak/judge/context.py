@@ -120,6 +120,8 @@ class Scene:
     """The client's addresses inside tunnels."""
     mirrors: frozenset[int] = frozenset()
     """Encapsulations that are a mirror's copies, as if there were none."""
+    rivals: list[IPAddress] = field(default_factory=list)
+    """Addresses of several hosts that are as likely the client's: none was taken."""
     suspected: list[IPAddress] = field(default_factory=list)
     """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
     lans: list[Network] = field(default_factory=list)

@@ -12,6 +12,7 @@ from pcapleak.judge.carriers import fit_proxy
 from pcapleak.judge.clients import (
     Known,
     add_other_uplinks,
+    beside,
     complete_clients,
     interface_addresses,
     lan_guess,
@@ -20,9 +21,10 @@ from pcapleak.judge.clients import (
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
 from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.judge.hosts import Host
 from pcapleak.judge.mirrors import open_mirrors
 from pcapleak.judge.sides import interface_roles
-from pcapleak.policy.policy import Policy
+from pcapleak.policy.policy import Network, Policy
 from pcapleak.report.document import PolicyEntry, PolicyField
 from pcapleak.track.state import State
 from pcapleak.values.evidence import weakest
@@ -73,7 +75,6 @@ def infer(state: State, policy: Policy) -> Scene:
     fields: dict[str, PolicyField] = {}
     _tunnel_fields(scene, fields)
     _clients(scene, fields)
-    _inner(scene, fields)
     _lans(scene, fields)
     _orient(scene)
     _exits(scene, fields)
@@ -164,6 +165,8 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
     if policy.clients:
         scene.clients = list(policy.clients)
         fields["clients"] = _given([str(network) for network in policy.clients])
+        _same_client(scene, fields["clients"])
+        _inner(scene, fields)
         return
     known = Known()
     outside = scene.outside
@@ -190,14 +193,46 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
                     known.add(client.address, "speaks to the proxy", "high")
     # Only a host itself records its `any` device.
     own = bool(outside) and set(outside) <= {*scene.ids("any"), *scene.sub_interfaces}
-    scene.suspected = complete_clients(known, columns, outside, own=own)
+    host = Host(
+        columns,
+        columns.on(outside),
+        columns.on(scene.ids("loopback")),
+        _servers(scene),
+    )
+    found = complete_clients(known, columns, outside, host, others=_inside_ends(scene), own=own)
     # Without the tunnel's inside nothing tells what goes into it from what goes beside it.
     if known.networks and (scene.inside_ids or scene.is_proxy_only):
         add_other_uplinks(known, columns, scene.ids("physical"))
     scene.clients = known.networks
+    scene.rivals = [] if host.is_known else known.rivals
+    scene.suspected = [one.address for one in found]
+    _inner(scene, fields)
+    for one in found:
+        if host.is_known and one.address not in scene.suspected:
+            known.add(one.address, one.says, "high")
     fields["clients"] = _found(
         [(value, reason, known.confidence) for value, reason in known.reasons.items()]
     )
+
+
+def _servers(scene: Scene) -> list[Network]:
+    """Addresses that are the tunnels' and proxies', not the client's."""
+    found = [rule.network for tunnel in scene.tunnels for rule in tunnel.endpoints if rule.network]
+    found += [single(proxy.endpoint.address) for proxy in scene.proxies]
+    return [network for network in found if not network.is_loopback]
+
+
+def _inside_ends(scene: Scene) -> list[Network]:
+    """Addresses that are the client's inside tunnels, not outside."""
+    columns = scene.columns
+    found = [network for tunnel in scene.policy.tunnels for network in tunnel.addresses]
+    rows = columns.on(scene.inside_ids)
+    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    for version in (4, 6):
+        end = most_common_end(columns, rows, version)
+        if end is not None:
+            found.append(single(end[0]))
+    return found
 
 
 def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
@@ -229,7 +264,7 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
     guesses = [
         address
         for address in scene.suspected
-        if scene.tunnels and not scene.inner and not _beside_client(scene, address)
+        if scene.tunnels and not scene.inner and not beside(address, scene.clients)
     ]
     scene.suspected = guesses
     for address in guesses:
@@ -239,12 +274,19 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
     fields["tunnel_addresses"] = _given(given) if given else _found(sources)
 
 
-def _beside_client(scene: Scene, address: IPAddress) -> bool:
-    return any(
-        address in ip_network((network.network_address, 24), strict=False)
-        for network in scene.clients
-        if network.version == 4
+def _same_client(scene: Scene, field: PolicyField) -> None:
+    """Add the other addresses of a client that the policy names by one."""
+    columns = scene.columns
+    host = Host(
+        columns,
+        columns.on(scene.outside),
+        columns.on(scene.ids("loopback")),
+        _servers(scene),
     )
+    for address, says in host.same_frames(scene.clients, _inside_ends(scene)):
+        scene.clients.append(single(address))
+        field.value.append(str(address))
+        field.reasons.append(f"{address}: {says}")
 
 
 def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:

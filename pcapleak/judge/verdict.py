@@ -120,6 +120,12 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str 
             f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
             "proves nothing; record while it is in use"
         )
+    if scene.rivals:
+        names = ", ".join(map(str, scene.rivals))
+        return (
+            f"whose traffic to judge is not to be told: {names} fit alike; name the client with "
+            f"--client {scene.rivals[0]}"
+        )
     if not seen.ours:
         whose = ", ".join(map(str, scene.clients))
         return (

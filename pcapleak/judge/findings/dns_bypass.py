@@ -65,7 +65,9 @@ def _outside(scene: Scene) -> Iterator[Finding]:
     own = own_names(scene)
     uses: dict[tuple[int, object], list[Resolver]] = {}
     for used in scene.state.resolvers.resolvers():
-        uses.setdefault((used.interface, used.endpoint.address), []).append(used)
+        # What other hosts ask is neither counted nor named.
+        if scene.is_client(used.client):
+            uses.setdefault((used.interface, used.endpoint.address), []).append(used)
     for interface, resolver, part in by_address(scene, rows, columns.far):
         mine = uses.get((interface, resolver), [])
         queries = sum(used.queries for used in mine) or int(columns.sent_packets[part].sum())
