@@ -193,6 +193,59 @@ def handshakes(first: int, count: int) -> Bytes:
     return rows
 
 
+def tunnels(first: int, count: int) -> Bytes:
+    """WireGuard handshakes with another server each, completed."""
+    rows = datagrams(count, b"\1" + bytes(147))
+    order = np.arange(first, first + count)
+    servers = public(first // 2, count)[: count // 2 + 1][(order - first // 2 * 2) // 2]
+    rows[:, 16:20] = servers
+    rows[:, 32:36] = numbers(first // 2, count)[(order - first // 2 * 2) // 2]
+    back = order % 2 == 1
+    rows[back, 16:20], rows[back, 12:16] = rows[back, 12:16], servers[back]
+    rows[back, 20:22], rows[back, 22:24] = rows[back, 22:24], rows[back, 20:22]
+    rows[back, 2:4], rows[back, 24:26] = (0, 120), (0, 100)
+    rows[back, 36:40] = rows[back, 32:36]
+    rows[back, 28] = 2
+    return rows
+
+
+def prefixes(first: int, count: int) -> Bytes:
+    """Valid router advertisements of twenty other on-link prefixes each, the client's among them,
+    sixty from each router."""
+    option = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 86400, 14400, 0) + bytes(16)
+    body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + option * 20
+    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255)
+    router, everyone = b"\xfe\x80" + bytes(14), b"\xff\x02" + bytes(13) + b"\1"
+    rows = np.tile(np.frombuffer(head + router + everyone + body, np.uint8), (count, 1))
+    order = np.arange(first, first + count)
+    senders = numbers(0, (first + count) // 60 + 1)[order // 60]
+    rows[:, 12:16], rows[:, 20:24] = senders, ~senders  # so that the checksum stays
+    for each in range(20):
+        at = 56 + 32 * each + 16
+        told = numbers(first * 20 + each * count, count)
+        rows[:, at : at + 2] = (0x20, 0x01)
+        rows[:, at + 4 : at + 8], rows[:, at + 12 : at + 16] = told, ~told
+    words = rows[0].view(">u2").astype(np.int64)
+    total = int(words[4:].sum()) + len(body) + 58
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    rows[:, 42:44] = np.array([total ^ 0xFFFF], ">u2").view(np.uint8)
+    return rows
+
+
+def carriers(first: int, count: int) -> Bytes:
+    """GRE from another sender each, with another host inside."""
+    inner = datagrams(1, b"eight...")[0].tobytes()
+    rows = datagrams(count, bytes(4 - 4) + inner)
+    rows[:, 9] = 47
+    rows[:, 20:24] = (0, 0, 8, 0)
+    rows[:, 24 : 24 + len(inner)] = np.frombuffer(inner, np.uint8)
+    rows[:, 12:16] = public(first, count)
+    rows[:, 16:20] = CLIENT
+    rows[:, 36:40] = public(first, count)
+    return rows
+
+
 def connections(first: int, count: int) -> Bytes:
     """The beginning of an HTTP request on another TCP connection each."""
     rows = datagrams(count, b"seqnackn\x50\x18\xff\xff\0\0\0\0GET /index" + bytes(4))
@@ -208,7 +261,7 @@ FLOODS: dict[str, Callable[[int, int], Bytes]] = {
     made.__name__: made
     for made in (
         flows, transactions, sockets, checks, permissions, crowds, channels, announcers, answers,
-        queries, resolvers, names, fragments, handshakes, connections,
+        queries, resolvers, names, fragments, handshakes, tunnels, prefixes, carriers, connections,
     )
 }  # fmt: skip
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import gc
 import re
+import struct
 import sys
 import tracemalloc
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from itertools import count, islice
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +26,7 @@ from packet_bytes import batch_of, ipv4, tcp
 
 from pcapleak.decode.dns.message import AAAA, DnsMessage, DnsProtocol, Question, Record
 from pcapleak.decode.lan.dhcp import DhcpMessage
-from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
+from pcapleak.decode.lan.ndp import RouterAdvertisement
 from pcapleak.decode.streams import tcp as table
 from pcapleak.decode.streams.tcp import TcpStreams
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
@@ -118,16 +119,12 @@ def leases() -> Iterator[network.NetworkTracker]:
 def routers() -> Iterator[network.NetworkTracker]:
     tracker = network.NetworkTracker()
     for number in count(1):
-        nets = [IPv6Network((number * 20 + each << 64, 64)) for each in range(20)]
-        tracker.add(
-            context(number),
-            RouterAdvertisement(
-                60,
-                tuple(Prefix(net, True, True, 60) for net in nets),
-                tuple(net.network_address for net in nets),
-                tuple((net, 60) for net in nets),
-            ),
-        )
+        told = [
+            struct.pack("!BBBBIIIQQ", 3, 4, 64, 0xC0, 60, 60, 0, number * 20 + each, 0)
+            for each in range(20)
+        ]
+        options = tuple((3, option) for option in told)
+        tracker.add(context(number), RouterAdvertisement(60, options, valid=True))
         yield tracker
 
 
@@ -286,6 +283,8 @@ def answered() -> Iterator[resolvers.ResolverTracker]:
             Record(name, AAAA, 1, False, 60, address(number * 20 + each), b"") for each in range(20)
         )
         message = dns("dns", (Question(name, 1, 1, False),), records)
+        ask = dns("dns", (Question(name, 1, 1, False),), ())._replace(is_response=False)
+        tracker.add(context(number // 1000, 7), ask)
         tracker.add(back(number // 1000, 7), message)
         yield tracker
 
@@ -378,14 +377,14 @@ TABLES: dict[str, Table] = {
         malformed, 1200, "MAX_MALFORMED", {"MAX_MALFORMED": kept("entries")}
     ),
     "resolvers.resolvers": Table(
-        partial(asked, 1), 9000, "MAX_RESOLVERS", {"MAX_RESOLVERS": kept("_resolvers")}
+        partial(asked, 1), 9000, "MAX_RESOLVERS MAX_ASKED", {"MAX_RESOLVERS": kept("_resolvers")}
     ),
     "resolvers.details": Table(
-        partial(asked, 60), 60_000, "MAX_RESOLVERS MAX_ALL_DETAILS",
+        partial(asked, 60), 60_000, "MAX_RESOLVERS MAX_ALL_DETAILS MAX_ASKED",
         {"MAX_ALL_DETAILS": lambda found: found._details},
     ),
     "resolvers.answers": Table(
-        answered, 5100, "MAX_ANSWERS", {"MAX_ANSWERS": kept("_names_of")}
+        answered, 5100, "MAX_ANSWERS MAX_ASKED", {"MAX_ANSWERS": kept("_names_of")}
     ),
     "names.names": Table(
         partial(told_names, 1), 21_000, "MAX_NAMES", {"MAX_NAMES": kept("records")}

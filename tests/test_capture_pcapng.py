@@ -340,6 +340,18 @@ def test_interfaces_are_bounded(path: Path) -> None:
     assert len(read.problems) == 2
 
 
+def test_what_interfaces_say_of_themselves_is_bounded(path: Path) -> None:
+    """Half a megabyte of gz would become hundreds of megabytes of report."""
+    build = Pcapng()
+    said = [(2, b"n" * 300), (3, b"d" * 300), (15, b"h" * 300)]
+    path.write_bytes(build.section() + build.interface(1, 0, *said) * 9000 + build.packet(b"p"))
+    with open_capture(path) as source:
+        assert sum(map(len, source)) == 1
+        sizes = [len(one.name or "") + len(one.description or "") for one in source.interfaces]
+        assert sizes[0] == 512 and sizes[-1] == 0
+        assert any("names and descriptions beyond 2 MiB" in text for text in source.problems)
+
+
 def test_captures_share_one_list_of_interfaces(tmp_path: Path) -> None:
     shared: list = []
     for number in range(2):

@@ -302,8 +302,8 @@ def test_leases_and_routers_by_server_and_interface() -> None:
     tracker.add(at(3, router, CLIENT), advertisement)
     tracker.add(at(4, router, CLIENT), advertisement)
     (seen,) = tracker.routers()
-    assert [str(network) for network in seen.prefixes] == ["2001:db8::/64"]
-    assert seen.lifetime_s == 0 and seen.frames == [3, 4]
+    assert [str(prefix.network) for prefix in seen.prefixes.values()] == ["2001:db8::/64"]
+    assert seen.frames == [3, 4]
 
 
 def test_a_quic_hello_in_two_datagrams_is_joined_once() -> None:

@@ -218,9 +218,10 @@ def test_a_router_advertisement() -> None:
     wire = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0x80, 1800, 0, 0) + prefix + resolvers + route
     found = decode_router_advertisement(wire + b"\x01\x09")
     assert found.router_lifetime_s == 1800 and found.managed
-    assert found.prefixes == (Prefix(IPv6Network("2001:db8:50::/64"), True, True, 86400),)
-    assert found.resolvers == (IPv6Address("2001:db8::53"),)
-    assert found.routes == ((IPv6Network("2001:db8:99::/48"), 1800),)
+    assert found.prefixes == [Prefix(0x2001_0DB8_0050 << 80, 64, True, True, 86400)]
+    assert found.prefixes[0].network == IPv6Network("2001:db8:50::/64")
+    assert found.resolvers == [IPv6Address("2001:db8::53")]
+    assert found.routes == [(IPv6Network("2001:db8:99::/48"), 1800)]
     assert len(found.problems) == 1  # the last option is longer than the message
 
 

@@ -40,6 +40,10 @@ MAX_BLOCK: Final = 16 << 20
 MAX_INTERFACES: Final = 65536
 """Interfaces of one capture: about 500 bytes each, 32 MB at most."""
 MAX_PROCESSES: Final = 65536
+MAX_TEXT: Final = 256
+"""Bytes of an interface's name, description and the like: Linux has 15, Windows some 50."""
+MAX_ALL_TEXT: Final = 2 << 20
+"""Bytes of these over all interfaces of a capture."""
 
 TLS_KEY_LOG: Final = 0x544C_534B
 
@@ -134,9 +138,9 @@ def _interface(body: bytes, section: Section, facts: Facts) -> None:
     addresses: list[str] = []
     for code, value in options(body, 8, section.order):
         if code == 2:
-            interface.name = text(value) or None
+            interface.name = _bounded(value, facts)
         elif code == 3:
-            interface.description = text(value) or None
+            interface.description = _bounded(value, facts)
         elif code == 4 and len(value) == 8:
             addresses.append(_cidr(value))
         elif code == 5 and len(value) == 17:
@@ -146,21 +150,31 @@ def _interface(body: bytes, section: Section, facts: Facts) -> None:
         elif code == 9 and len(value) == 1:
             resolution = value[0]
         elif code == 11 and value:
-            interface.filter = _filter(value)
+            interface.filter = _filter(value, facts)
         elif code == 12:
-            interface.system = text(value) or None
+            interface.system = _bounded(value, facts)
         elif code == 14 and len(value) == 8:
             offset_s = int.from_bytes(value, "little" if section.little else "big", signed=True)
         elif code == 15:
-            interface.hardware = text(value) or None
+            interface.hardware = _bounded(value, facts)
     interface.addresses = tuple(addresses[:64])
     section.interfaces.append(facts.add_interface(interface))
     section.clocks.append(Clock(resolution, offset_s))
 
 
-def _filter(value: bytes) -> str | None:
+def _bounded(value: bytes, facts: Facts) -> str | None:
+    """The text of an option that may stand in each of many blocks, within the bounds."""
+    found = text(value[:MAX_TEXT])
+    facts.text_bytes += len(found)
+    if facts.text_bytes <= MAX_ALL_TEXT:
+        return found or None
+    facts.notes.add(f"names and descriptions beyond {MAX_ALL_TEXT >> 20} MiB were not kept")
+    return None
+
+
+def _filter(value: bytes, facts: Facts) -> str | None:
     """if_filter: a kind, then the filter as libpcap's expression (0) or as compiled code (1)."""
-    return text(value[1:]) or None if value[0] == 0 else f"compiled filter of kind {value[0]}"
+    return _bounded(value[1:], facts) if value[0] == 0 else f"compiled filter of kind {value[0]}"
 
 
 def _cidr(value: bytes) -> str:

@@ -46,6 +46,8 @@ class Facts:
     interfaces: list[Interface]
     """Shared by all captures of a run: an interface's id is its position."""
     format: str = ""
+    text_bytes: int = 0
+    """Characters of the names and descriptions of interfaces so far."""
     defined: int = 0
     """Interfaces of this capture so far."""
     truncated: bool = False

@@ -35,11 +35,16 @@ MAX_COMMENT: Final = 65_536
 _ENTRY = Struct("<II").unpack_from
 
 
+_MAX_TEXT = 512
+"""Bytes of a name or path that are kept: there may be as many programs as packets."""
+
+
 def read_process_options(options: dict[int, bytes], pid: int, *, apple: bool = False) -> Program:
     """The program that a process information block's options describe."""
     texts = {
-        code: plain(value.rstrip(b"\0").decode("utf-8", "replace"))
+        code: plain(value[:_MAX_TEXT].rstrip(b"\0").decode("utf-8", "replace"))
         for code, value in options.items()
+        if code in (2, 3, 7)
     }
     name = texts.get(2, "")
     if apple:

@@ -142,11 +142,11 @@ def summarise(message: Message | RtpPacket | RtcpPacket | DecodeError) -> str:
             parts = [f"DHCP {message.message_type}"]
             parts += [f"client {message.your_address}"] if message.your_address else []
             parts += [f"routers {_join(message.routers)}"] if message.routers else []
-            parts += [f"resolvers {_join(message.resolvers)}"] if message.resolvers else []
+            parts += [f"resolvers {_join(tuple(message.resolvers))}"] if message.resolvers else []
             return ", ".join(parts)
         case RouterAdvertisement():
             networks = _join(tuple(prefix.network for prefix in message.prefixes))
-            return f"Router Advertisement {networks}, resolvers {_join(message.resolvers)}"
+            return f"Router Advertisement {networks}, resolvers {_join(tuple(message.resolvers))}"
         case WireGuardMessage():
             return "WireGuard keepalive" if message.is_keepalive else f"WireGuard {message.kind}"
         case OpenVpnMessage():

@@ -122,6 +122,8 @@ class Scene:
     """Encapsulations that are a mirror's copies, as if there were none."""
     rivals: list[IPAddress] = field(default_factory=list)
     """Addresses of several hosts that are as likely the client's: none was taken."""
+    left: list[str] = field(default_factory=list)
+    """What was more than judging looks at, one sentence each."""
     suspected: list[IPAddress] = field(default_factory=list)
     """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
     lans: list[Network] = field(default_factory=list)
@@ -159,11 +161,8 @@ class Scene:
     @property
     def outside(self) -> list[int]:
         """Interfaces on which traffic is outside: physical ones, and what may be one."""
-        return [
-            number
-            for number in self.ids("physical", "unknown", "any")
-            if number not in self.inside_ids
-        ]
+        within = set(self.inside_ids)
+        return [number for number in self.ids("physical", "unknown", "any") if number not in within]
 
     @property
     def inside_ids(self) -> list[int]:

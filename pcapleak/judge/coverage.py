@@ -134,6 +134,7 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
         for interface in state.interfaces
     ):
         yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
+    yield from scene.left
     yield from _unasked(scene)
     for tracker, what in (
         (state.ice.forgotten, "STUN messages"),

@@ -19,6 +19,9 @@ from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.packets import Endpoint, IPAddress
 
+MAX_SERVERS = 64
+"""Servers of tunnels judged by: all flows are held against each. Clients that roam know a dozen."""
+
 
 def find_tunnels(scene: Scene) -> list[SceneTunnel]:
     """Tunnels that a capture shows to be the way its traffic was meant to go."""
@@ -66,6 +69,7 @@ def _by_handshake(scene: Scene) -> list[SceneTunnel]:
     A tunnel may move to other servers and ports: what all of them carry counts together.
     """
     confirmed = [seen for seen in _confirmed(scene) if is_public(seen.server.address)]
+    confirmed = _most_used(scene, confirmed)
     servers: dict[tuple[int, IPAddress], dict[IPAddress, None]] = {}
     for seen in confirmed:
         there = servers.setdefault((seen.interface, seen.client.address), {})
@@ -116,8 +120,31 @@ def _confirmed(scene: Scene) -> list[SeenTunnel]:
     return [
         seen
         for seen in scene.state.tunnels.tunnels()
-        if seen.confirmed and seen.interface in outside
+        if seen.confirmed and seen.interface in outside and not _arrives_inside(scene, seen.flows)
     ]
+
+
+def _arrives_inside(scene: Scene, flows: list[int]) -> bool:
+    """Whether these flows were inside other packets, which anybody may send."""
+    return bool(flows) and bool(scene.columns.encapsulation[flows].any())
+
+
+def _most_used(scene: Scene, confirmed: list[SeenTunnel]) -> list[SeenTunnel]:
+    """Those of the servers that carry most, where there are more than judging looks at."""
+    used: dict[IPAddress, int] = {}
+    for seen in confirmed:
+        size = int(scene.columns.bytes[seen.flows].sum())
+        used[seen.server.address] = used.get(seen.server.address, 0) + size
+    if len(used) <= MAX_SERVERS:
+        return confirmed
+    kept = set(sorted(used, key=lambda one: (-used[one], int(one)))[:MAX_SERVERS])
+    left = (
+        f"{len(used) - MAX_SERVERS} of {len(used)} servers that completed a tunnel's handshake "
+        "are not judged by: they carried least"
+    )
+    if left not in scene.left:
+        scene.left.append(left)
+    return [seen for seen in confirmed if seen.server.address in kept]
 
 
 def _share(columns: Columns, interface: int, client: IPAddress, servers: list[IPAddress]) -> float:
@@ -148,6 +175,8 @@ def find_proxies(scene: Scene) -> list[SceneProxy]:
     clients: set[IPAddress] = set()
     for seen in scene.state.tunnels.proxies():
         if not seen.confirmed or seen.layers or seen.interface not in outside:
+            continue
+        if _arrives_inside(scene, seen.flows):
             continue
         # Of a proxy on this host, the way on is not to be told from traffic beside it.
         if seen.server.address.is_loopback:
@@ -201,9 +230,14 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
         if tunnel.endpoints:
             if any(_matches(rule, seen.server) for rule in tunnel.endpoints):
                 tunnel.seen.append(seen)
-        elif seen.confirmed and tunnel.kind in (None, seen.kind):
+        elif (
+            seen.confirmed
+            and tunnel.kind in (None, seen.kind)
+            and not _arrives_inside(scene, seen.flows)
+        ):
             tunnel.seen.append(seen)
     if not tunnel.endpoints:
+        tunnel.seen = _most_used(scene, tunnel.seen)
         for seen in tunnel.seen:
             rule = _endpoint_rule(seen)
             if rule not in tunnel.endpoints:

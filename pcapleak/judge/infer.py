@@ -305,12 +305,12 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
             known.add(lease.network, f"DHCP lease from {lease.server}", "high")
     outside = set(scene.outside)
     # Traffic is local between two addresses of one network: one must be the client's.
-    mine = [network for network in scene.clients if network.version == 6]
+    mine = [int(network.network_address) for network in scene.clients if network.version == 6]
     for router in scene.routers() if mine else ():
         if router.interface not in outside:
             continue
         for prefix in router.prefixes.values():
-            if prefix.on_link and any(prefix.network.overlaps(network) for network in mine):
+            if prefix.on_link and any(map(prefix.holds, mine)):
                 known.add(prefix.network, f"announced on-link by {router.address}", "high")
     for guess, reason, confidence in lan_guess(scene.clients):
         if not any(guess.version == network.version for network in known.networks):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
 from pcapleak.decode.lan.dhcp import DhcpMessage
@@ -16,7 +16,7 @@ MAX_FACTS = 4096
 """Leases, and as many routers, remembered: about 1 kB each, so 8 MB."""
 MAX_FRAMES = 16
 MAX_ENTRIES = 256
-"""Prefixes, routes, routers or resolvers remembered of one lease or router."""
+"""Prefixes, routes, routers or resolvers remembered of one router or lease."""
 MAX_ALL_ENTRIES = 50_000
 """Over all leases and routers: at most about 600 bytes each, so 30 MB."""
 
@@ -56,10 +56,8 @@ class Router:
     carrier: int
     """As a lease's."""
     address: IPAddress
-    lifetime_s: int = 0
-    prefixes: dict[IPv6Network, Prefix] = field(default_factory=dict)
-    routes: dict[IPv6Network, int] = field(default_factory=dict)
-    resolvers: list[IPv6Address] = field(default_factory=list)
+    prefixes: dict[tuple[int, int], Prefix] = field(default_factory=dict)
+    """By number and length."""
     first_ns: int = 0
     last_ns: int = 0
     frames: list[int] = field(default_factory=list)
@@ -155,19 +153,16 @@ class NetworkTracker:
                 self.dropped += 1
                 return
             router = self._routers[key] = Router(*key, first_ns=context.ts_ns)
-        router.lifetime_s = message.router_lifetime_s
-        for prefix in message.prefixes:
-            if prefix.network in router.prefixes or self._room(len(router.prefixes)):
-                router.prefixes[prefix.network] = prefix
-        for network, lifetime in message.routes:
-            if network in router.routes or self._room(len(router.routes)):
-                router.routes[network] = lifetime
-        for resolver in message.resolvers:
-            if resolver not in router.resolvers and self._room(len(router.resolvers)):
-                router.resolvers.append(resolver)
         router.last_ns = context.ts_ns
         if len(router.frames) < MAX_FRAMES:
             router.frames.append(context.frame)
+        if self._entries >= MAX_ALL_ENTRIES or len(router.prefixes) >= MAX_ENTRIES:
+            self.dropped += len(message.options)
+            return
+        for prefix in message.prefixes:
+            place = prefix.number, prefix.length
+            if place in router.prefixes or self._room(len(router.prefixes)):
+                router.prefixes[place] = prefix
 
     def _latest(self, known: tuple[_Entry, ...], told: tuple[_Entry, ...]) -> tuple[_Entry, ...]:
         """What was told last, as far as there is room."""

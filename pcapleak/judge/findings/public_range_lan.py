@@ -55,7 +55,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             )
     for router in scene.routers():
         for prefix in router.prefixes.values():
-            if prefix.on_link and prefix.network.prefixlen < 64 and holds_public(prefix.network):
+            if prefix.on_link and prefix.length < 64 and holds_public(prefix.network):
                 declared.append(
                     (
                         prefix.network,
