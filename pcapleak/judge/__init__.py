@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pcapleak.judge.before import before_tunnel
 from pcapleak.judge.beside import beside
 from pcapleak.judge.causes import explained
 from pcapleak.judge.coverage import coverage, recorded
 from pcapleak.judge.findings import found
 from pcapleak.judge.infer import infer
-from pcapleak.judge.judgement import PATHS, InterfaceRole, Judgement
+from pcapleak.judge.judgement import PATHS, UNASSESSED, InterfaceRole, Judgement
 from pcapleak.judge.observers import observers
 from pcapleak.judge.paths import assign_paths
 from pcapleak.judge.rows import exit_evidence, resolver_entries, tunnel_entries
@@ -26,6 +27,8 @@ def judge(state: State, policy: Policy) -> Judgement:
     """
     scene = infer(state, policy)
     scene.path = assign_paths(scene)
+    scene.before = before_tunnel(scene)
+    scene.path[scene.before] = UNASSESSED
     scene.beside = beside(scene)
     scene.lives = tunnel_lives(scene)
     scene.recorded = recorded(scene)

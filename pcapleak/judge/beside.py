@@ -44,6 +44,8 @@ _NAMED = (
     (Service.ICMP, "ICMP"),
     (Service.TLS, "TLS"),
     (Service.HTTP, "HTTP"),
+    (Service.DNS, "DNS"),
+    (Service.STUN, "STUN"),
 )
 
 
@@ -58,7 +60,8 @@ def beside(scene: Scene) -> Beside:
     dns = _dns(scene) & ~served
     webrtc = webrtc_flows(columns)
     ipv6 = bypass & _ipv6_bypass(scene) & ~served
-    rest = bypass & ~dns & ~webrtc & ~ipv6
+    # What was over before the tunnel came up is information of one kind.
+    rest = (bypass & ~dns & ~webrtc & ~ipv6) | (scene.before & (columns.sent_packets > 0))
     return Beside(
         webrtc=bypass & webrtc,
         ipv6=ipv6,

@@ -133,6 +133,8 @@ class Scene:
     resolvers: list[IPAddress] = field(default_factory=list)
     """Resolvers that the policy lets be asked outside."""
     entry: PolicyEntry = field(default_factory=lambda: PolicyEntry("none"))
+    before: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """By row: the client's flows outside that were over before the tunnel came up."""
     path: UInt8 = field(default_factory=lambda: np.zeros(0, np.uint8))
     """By row: a code of `PATHS`."""
     beside: Beside = field(default_factory=lambda: Beside(*[np.zeros(0, np.bool_)] * 5))

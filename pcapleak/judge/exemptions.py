@@ -9,7 +9,6 @@ import numpy as np
 
 from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.context import Scene, single
-from pcapleak.judge.judgement import TUNNEL_TRANSPORT
 from pcapleak.judge.paths import SYN, answered
 from pcapleak.values.packets import Bool, Int64, Service
 
@@ -64,28 +63,15 @@ def own_names(scene: Scene) -> set[str]:
     return {name.rstrip(".").lower() for name in found if name is not None}
 
 
-def first_handshake_ns(scene: Scene) -> int | None:
-    """When the first tunnel began to come up, if the capture shows it coming up.
-
-    None where a carrier's packets came before any handshake: the tunnel was up already.
-    """
-    attempts = [
-        start
-        for tunnel in scene.tunnels
-        for seen in tunnel.seen
-        if seen.confirmed
-        for start in (*seen.attempts[:1], seen.handshakes[0].started_ns)
-    ]
-    if not attempts:
-        return None
-    begun = min(attempts)
-    carriers = scene.path == TUNNEL_TRANSPORT
-    if carriers.any() and int(scene.columns.first_ns[carriers].min()) < begun:
-        return None
-    within = scene.columns.on(scene.inside_ids)
-    if within.any() and int(scene.columns.first_ns[within].min()) < begun:
-        return None
-    return begun
+def own_lookups(scene: Scene, rows: Int64) -> Bool:
+    """Which of some flows of DNS ask for nothing but the name of the VPN's server or the proxy."""
+    own = own_names(scene)
+    found = np.zeros(len(rows), np.bool_)
+    if own:
+        for place, row in enumerate(rows.tolist()):
+            asked = scene.state.resolvers.asked_on(row)
+            found[place] = asked is not None and all(name in own for name in asked[0])
+    return found
 
 
 ANSWERED = "answered"
@@ -118,13 +104,11 @@ def grey_parts(scene: Scene, rows: Int64) -> Iterator[tuple[Grey | None, Int64]]
 
 def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     columns = scene.columns
-    begun = first_handshake_ns(scene)
-    if begun is not None:
-        yield (
-            "before the tunnel",
-            "over before the tunnel's first handshake; a leak if the tunnel should have been up",
-            columns.last_ns < begun,
-        )
+    yield (
+        "before the tunnel",
+        "over before the tunnel's first sign of life; a leak by --always-on",
+        scene.before,
+    )
     servers = [
         rule.network
         for tunnel in scene.tunnels

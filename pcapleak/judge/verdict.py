@@ -6,6 +6,7 @@ from pcapleak.judge.addresses import is_public
 from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
+from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.report.document import CoverageEntry
 from pcapleak.values.findings import Finding, Severity, Verdict
@@ -33,6 +34,8 @@ def exposed_addresses(scene: Scene, findings: list[Finding]) -> tuple[IPAddress,
 def verdict(scene: Scene, findings: list[Finding], ledger: list[CoverageEntry]) -> Verdict:
     """What `findings` and what was recorded come to."""
     seen, exposed = scene.recorded, exposed_addresses(scene, findings)
+    if not scene.has_policy and (tried := _never_up(scene)):
+        return Verdict("inconclusive", tried, exposed)
     if not scene.has_policy:
         return Verdict(
             "no-policy",
@@ -63,9 +66,35 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[CoverageEntry]) 
     if missing:
         told.append(f"not put to the test were {', '.join(missing)}")
     reason += f"; {', '.join(told)}"
+    reason += _before(scene)
     if seen.others:
         reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
+
+
+def _before(scene: Scene) -> str:
+    """What left before the tunnel came up, counted."""
+    count = int(scene.before.sum())
+    if not count:
+        return ""
+    packets = int(scene.columns.sent_packets[scene.before].sum())
+    return (
+        f"; before the tunnel came up {plural(count, 'flow')} ({plural(packets, 'packet')}) left "
+        "outside, which --always-on judges"
+    )
+
+
+def _never_up(scene: Scene) -> str | None:
+    """A tunnel that was tried again and again and never answered, where no other one was up."""
+    seen = [one for one in scene.state.tunnels.tunnels() if one.interface in scene.outside]
+    tried = [one for one in seen if len(one.attempts) > 1 and is_public(one.server.address)]
+    if not tried or any(one.confirmed for one in seen):
+        return None
+    most = max(tried, key=lambda one: len(one.attempts))
+    return (
+        f"a {most.kind} tunnel with {most.server} was begun {len(most.attempts)} times and never "
+        f"came up; to judge what left meanwhile, name it with --vpn-endpoint {most.server}"
+    )
 
 
 def _hint(scene: Scene) -> str:

@@ -25,6 +25,10 @@ MAX_RECENT = 16_384
 """Flows whose entry is known without looking for it: about 100 bytes each, so 2 MB."""
 MAX_ASKED = 32_768
 """Questions whose answer may come: about 250 bytes each, so 9 MB."""
+MAX_ASKING = 65_536
+"""Flows whose questions are known apart: about 300 bytes each, so 20 MB."""
+MAX_ON_FLOW = 16
+"""Different names asked on one flow that are known apart."""
 MAX_FLOWS = 64
 MAX_FRAMES = 16
 MAX_ANSWERS = 100_000
@@ -87,6 +91,8 @@ class ResolverTracker:
         self._names_of: dict[IPAddress, str] = {}
         self._asked: OrderedDict[tuple[int, int], str] = OrderedDict()
         """Questions that wait for an answer, by flow and id."""
+        self._on_flow: dict[int, tuple[list[str], list[int]]] = {}
+        """By flow the different names asked, in lower case, and the number of questions."""
         self._details = 0
         self.unasked = 0
         """Answers to no question."""
@@ -115,6 +121,12 @@ class ResolverTracker:
     def addresses_of(self, names: Collection[str]) -> list[IPAddress]:
         """The addresses first given for one of `names`, which are in lower case."""
         return [address for address, name in self._names_of.items() if name in names]
+
+    def asked_on(self, flow: int) -> tuple[list[str], int] | None:
+        """The different names asked on a flow and how many questions there were; None where
+        that is not known. A name that is not known is the empty one."""
+        found = self._on_flow.get(flow)
+        return None if found is None else (found[0], found[1][0])
 
     def _add_message(self, context: Context, message: DnsMessage) -> None:
         transport: ResolverTransport = "tcp" if context.transport == "tcp" else "udp"
@@ -190,10 +202,23 @@ class ResolverTracker:
         if len(entry.frames) < MAX_FRAMES:
             entry.frames.append(context.frame)
         name = name.lower()
+        self._ask_on(context.flow, name)
         if name in entry.names:
             entry.names[name] += 1
         elif name and self._room(entry.names, MAX_NAMES):
             entry.names[name] = 1
+
+    def _ask_on(self, flow: int, name: str) -> None:
+        found = self._on_flow.get(flow)
+        if found is None:
+            if len(self._on_flow) < MAX_ASKING:
+                self._on_flow[flow] = [name], [1]
+            return
+        names, count = found
+        count[0] += 1
+        if name not in names:
+            names.append(name if len(names) < MAX_ON_FLOW else "")
+            del names[MAX_ON_FLOW + 1 :]
 
     def _room(self, kept: Sized, limit: int) -> bool:
         """Whether one more of something is kept: the first always."""

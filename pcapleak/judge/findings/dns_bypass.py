@@ -70,8 +70,7 @@ def _outside(scene: Scene) -> Iterator[Finding]:
             uses.setdefault((used.interface, used.endpoint.address), []).append(used)
     for interface, resolver, part in by_address(scene, rows, columns.far):
         mine = uses.get((interface, resolver), [])
-        queries = sum(used.queries for used in mine) or int(columns.sent_packets[part].sum())
-        names = list(dict.fromkeys(name for used in mine for name in used.names))
+        names, queries = _asked(scene, part, mine)
         transports = sorted({used.transport for used in mine} or _by_ports(columns, part))
         plain = {"udp", "tcp"} & set(transports)
         # Of what is encrypted no query can be counted.
@@ -106,6 +105,19 @@ def _outside(scene: Scene) -> Iterator[Finding]:
             facts=[f"the names looked up: {subject}"],
             reasons=reasons,
         )
+
+
+def _asked(scene: Scene, rows: Int64, mine: list[Resolver]) -> tuple[list[str], int]:
+    """The names asked on these flows and how many questions there were: neither those of other
+    hosts nor of another time."""
+    known = [scene.state.resolvers.asked_on(row) for row in rows.tolist()]
+    found = [one for one in known if one is not None]
+    if len(found) == len(known):
+        names = dict.fromkeys(name for listed, _ in found for name in listed if name)
+        return list(names), sum(count for _, count in found)
+    names = dict.fromkeys(name for used in mine for name in used.names)
+    queries = sum(used.queries for used in mine)
+    return list(names), queries or int(scene.columns.sent_packets[rows].sum())
 
 
 def _by_ports(columns: Columns, rows: Int64) -> set[ResolverTransport]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.judge.context import Scene
+from pcapleak.judge.exemptions import own_lookups
 from pcapleak.judge.finding_builder import amount, flow_evidence, make, plural, public_near, rows_of
 from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
@@ -59,6 +60,8 @@ def _while_down(scene: Scene, life: TunnelLife) -> Iterator[Finding]:
             hit |= during
             windows.append(window)
     rows = rows_of(hit)
+    # To come back it must find its server.
+    rows = rows[~own_lookups(scene, rows)]
     if not len(rows):
         return
     evidence = flow_evidence(scene, rows)
