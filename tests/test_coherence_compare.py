@@ -10,8 +10,10 @@ from pcapleak.judge.coherence.compare import (
     Comparison,
     Verdict,
     compare_addresses,
+    compare_exits,
     compare_language,
     compare_resolver,
+    compare_subnet,
     compare_zone,
     compare_zone_language,
     worst_of_best,
@@ -74,11 +76,32 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         "192.0.2.0/24",
     ),
     (
-        "one hosting company's exits in two countries",
-        EXIT,
-        place("198.51.100.1", "SE", asn=64500, kind="hosting"),
+        "one VPN's exits in two countries",
+        place("192.0.2.1", "NL", asn=64500, kind="vpn"),
+        place("198.51.100.1", "SE", asn=64500, kind="vpn"),
         "agree",
         "exits of",
+    ),
+    (
+        "one cloud's machines in two countries",
+        EXIT,
+        place("198.51.100.1", "SE", asn=64500, kind="hosting"),
+        "disagree",
+        "in NL and in SE",
+    ),
+    (
+        "one cloud's machines in one country",
+        EXIT,
+        place("198.51.100.1", "NL", asn=64500, kind="hosting"),
+        "uncertain",
+        "same provider, another address",
+    ),
+    (
+        "a country and its overseas territory",
+        place("192.0.2.1", "FR"),
+        place("203.0.113.7", "RE"),
+        "uncertain",
+        "a territory's",
     ),
     (
         "two systems of one company",
@@ -91,15 +114,15 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         "one provider's homes in one country",
         place("192.0.2.1", "DE", asn=64501, kind="residential"),
         HOME,
-        "agree",
-        "both are of",
+        "uncertain",
+        "same provider, another line",
     ),
     (
         "one provider's homes in two countries",
         place("192.0.2.1", "AT", asn=64501, kind="residential"),
         HOME,
-        "uncertain",
-        "both are of",
+        "disagree",
+        "in AT and in DE",
     ),
     (
         "sources of the exit differ, no network known",
@@ -171,7 +194,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         EXIT,
         place("2001:db8::1", "NL", asn=64500, kind="hosting"),
         "agree",
-        "exits of",
+        "both are of",
     ),
     (
         "IPv4 exit, IPv6 address of the home",
@@ -213,6 +236,50 @@ def test_exit_and_webrtc(one: Place, other: Place, verdict: Verdict, reason: str
     assert compare_addresses(other, one).verdict == verdict
 
 
+def test_aspects_are_what_was_compared_whatever_the_verdict_made_of_it() -> None:
+    """One pool in two countries agrees; the JSON still has the countries that differ."""
+    one = place("192.0.2.1", "NL", asn=64500, kind="vpn")
+    for other in (
+        place("198.51.100.1", "SE", asn=64500, kind="vpn"),
+        place("192.0.2.9", "SE", asn=64501),
+    ):
+        result = compare_addresses(one, other)
+        assert (result.verdict, result.aspects["country"]) == ("agree", "disagree")
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"),
+    [
+        (place("2001:db8::1", "NL", asn=64500), "agree"),
+        (place("2001:db8::1", "NL", asn=64777), "agree"),
+        (place("2001:db8::1", "US", asn=64500), "disagree"),
+        (place("2001:db8::1", "US", asn=64500, kind="hosting"), "disagree"),
+        (place("2001:db8::1", "US", "NL", asn=64500), "uncertain"),
+        (place("2001:db8::1", "US", anycast=True), "unknown"),
+    ],
+)
+def test_exits_of_both_families_are_of_one_country(new: Place, verdict: Verdict) -> None:
+    assert compare_exits(EXIT, new).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("subnet", "verdict"),
+    [
+        (place("192.0.2.0", "NL", asn=64500), "agree"),
+        (place("198.51.100.0", "NL", asn=64500, kind="hosting"), "agree"),
+        # The client's own network, in the exit's country too.
+        (place("203.0.113.0", "NL", asn=64501), "disagree"),
+        (place("203.0.113.0", "DE", asn=64501, kind="residential"), "disagree"),
+        (place("203.0.113.0", "DE"), "disagree"),
+        (place("203.0.113.0"), "unknown"),
+    ],
+)
+def test_a_client_subnet_is_compared_as_the_clients_address(
+    subnet: Place, verdict: Verdict
+) -> None:
+    assert compare_subnet(EXIT, subnet).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("one", "other", "aspects"),
     [
@@ -238,7 +305,36 @@ def test_aspects_are_judged_one_by_one(
 
 RESOLVERS: list[tuple[str, Place, Place, list[Place], Verdict]] = [
     ("the exit's network", EXIT, place("192.0.2.53", "NL", asn=64500), [], "agree"),
-    ("another company of the country", EXIT, place("198.51.100.53", "NL", asn=1), [], "agree"),
+    ("another company of the country", EXIT, place("198.51.100.53", "NL", asn=1), [], "uncertain"),
+    ("a hosting company's", EXIT, place("198.51.100.53", "NL", asn=1, kind="hosting"), [], "agree"),
+    (
+        "a hosting company's in another country",
+        EXIT,
+        place("198.51.100.53", "DE", asn=1, kind="hosting"),
+        [],
+        "uncertain",
+    ),
+    (
+        "another provider's behind a home",
+        HOME,
+        place("198.51.100.53", "DE", asn=1, kind="residential"),
+        [],
+        "disagree",
+    ),
+    (
+        "a telephone company's behind a home",
+        HOME,
+        place("198.51.100.53", "DE", asn=1, kind="mobile"),
+        [],
+        "disagree",
+    ),
+    (
+        "its provider's other system",
+        place("203.0.113.7", "US", asn=64501, organisation="Charter Communications Inc"),
+        place("198.51.100.53", "US", asn=1, organisation="Charter Communications LLC"),
+        [],
+        "agree",
+    ),
     ("another country", EXIT, place("198.51.100.53", "DE", asn=1), [], "disagree"),
     (
         "a provider for homes behind a hosting exit",
@@ -258,7 +354,7 @@ RESOLVERS: list[tuple[str, Place, Place, list[Place], Verdict]] = [
     ("anycast", EXIT, place("8.8.8.8", "US", asn=15169, anycast=True), [], "unknown"),
     ("nobody knows", EXIT, place("198.51.100.53"), [], "unknown"),
     ("special", EXIT, place("198.51.100.53", special="documentation"), [], "unknown"),
-    ("IPv6 of the country", EXIT, place("2001:db8::53", "NL", asn=1), [], "agree"),
+    ("IPv6 of the country", EXIT, place("2001:db8::53", "NL"), [], "agree"),
     ("home and its provider's resolver", HOME, place("203.0.113.53", "DE", asn=9), [], "agree"),
     ("home and a foreign resolver", HOME, place("198.51.100.53", "US", asn=9), [], "disagree"),
 ]
@@ -277,6 +373,15 @@ def test_address_and_resolver(
     assert result.reason
 
 
+def test_a_resolver_over_tls_that_no_list_has_is_at_most_uncertain() -> None:
+    """Routers hand out plain resolvers; an encrypted one somebody chose."""
+    resolver = place("198.51.100.53", "DE", asn=1)
+    assert compare_resolver(EXIT, resolver).verdict == "disagree"
+    assert compare_resolver(EXIT, resolver, encrypted=True).verdict == "uncertain"
+    theirs = place("198.51.100.53", "DE", asn=1, kind="residential")
+    assert compare_resolver(EXIT, theirs, encrypted=True).verdict == "disagree"
+
+
 @pytest.mark.parametrize(
     ("where", "zone", "countries", "verdict"),
     [
@@ -289,6 +394,21 @@ def test_address_and_resolver(
         (place("192.0.2.1", "US", sure="medium"), "Europe/Berlin", ["DE"], "uncertain"),
         (place("192.0.2.1", "US", "DE"), "Europe/Berlin", ["DE"], "uncertain"),
         (place("192.0.2.1", "US"), "UTC", [], "unknown"),
+        # Firefox reports it to all where it resists fingerprinting.
+        (place("192.0.2.1", "US"), "Atlantic/Reykjavik", ["IS"], "unknown"),
+        (place("192.0.2.1", "IS"), "Atlantic/Reykjavik", ["IS"], "agree"),
+        # Zones of no country are their offsets: -8 hours, -5, +1.
+        (place("192.0.2.1", "DE"), "Etc/GMT+8", [], "disagree"),
+        (place("192.0.2.1", "US"), "Etc/GMT+8", [], "agree"),
+        (place("192.0.2.1", "DE"), "EST", [], "disagree"),
+        (place("192.0.2.1", "DE"), "CET", [], "agree"),
+        (place("192.0.2.1", "US", "DE"), "EST", [], "uncertain"),
+        # With the mother country and without.
+        (place("192.0.2.1", "FR"), "Indian/Reunion", ["RE"], "agree"),
+        (place("192.0.2.1", "RE"), "Indian/Reunion", ["RE"], "agree"),
+        (place("192.0.2.1", "RE"), "Europe/Paris", ["FR"], "agree"),
+        (place("192.0.2.1", "FR", "RE"), "Indian/Reunion", ["RE"], "agree"),
+        (place("192.0.2.1", "DE"), "Indian/Reunion", ["RE"], "disagree"),
         (place("192.0.2.1", special="documentation"), "Europe/Berlin", ["DE"], "unknown"),
         (place("192.0.2.1", "US", anycast=True), "Europe/Berlin", ["DE"], "unknown"),
         (place("2001:db8::1", "GB"), "Europe/Berlin", ["DE"], "disagree"),
@@ -308,7 +428,8 @@ def test_address_and_time_zone(
         (place("192.0.2.1", "DE"), ("de-DE", "de"), "agree"),
         (place("192.0.2.1", "US"), ("de-DE", "de"), "disagree"),
         (place("192.0.2.1", "NL"), ("de-DE", "de"), "uncertain"),
-        (place("192.0.2.1", "DE"), ("en-US", "en"), "uncertain"),
+        (place("192.0.2.1", "DE"), ("en-US", "en"), "unknown"),
+        (place("192.0.2.1", "RE"), ("fr-FR", "fr"), "agree"),
         (place("192.0.2.1", "US", "DE"), ("de-DE", "de"), "uncertain"),
         (place("192.0.2.1", "US", "GB"), ("de-DE", "de"), "uncertain"),
         (place("192.0.2.1", "US", sure="medium"), ("de-DE", "de"), "uncertain"),
@@ -328,7 +449,7 @@ def test_address_and_languages(where: Place, tags: tuple[str, ...], verdict: Ver
     [
         ("Europe/Berlin", ["DE"], ("de-DE",), "agree"),
         ("Europe/Berlin", ["DE"], ("pl-PL",), "disagree"),
-        ("Europe/Berlin", ["DE"], ("en-US",), "uncertain"),
+        ("Europe/Berlin", ["DE"], ("en-US",), "unknown"),
         ("UTC", [], ("de-DE",), "unknown"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,23 @@ from pcapleak.judge.coherence.databases import (
     normalise,
     system_databases,
 )
-from pcapleak.judge.coherence.kinds import network_kind
-from pcapleak.judge.coherence.places import ASN_TABLE, COUNTRY_TABLES, Atlas, locate
+from pcapleak.judge.coherence.kinds import network_kind, same_company
+from pcapleak.judge.coherence.places import (
+    ASN_TABLE,
+    COUNTRY_TABLES,
+    EGRESS_TABLE,
+    Atlas,
+    locate,
+)
 from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
 from pcapleak.judge.coherence.tables import load_table
+from pcapleak.track.public_resolvers import (
+    OPERATORS,
+    PROVIDER_NAMES,
+    is_resolver_name,
+    operator_at,
+    operator_named,
+)
 
 VECTORS = Path(__file__).parent / "vectors" / "geo.tsv"
 DATA = Path(databases.__file__).parent / "data"
@@ -89,9 +102,23 @@ def test_an_address_that_carries_another_is_unwrapped(
         ("198.18.0.1", "benchmarking"),
         ("240.0.0.1", "reserved"),
         ("64:ff9b:1::1", "local NAT64"),
+        ("192.31.196.1", "AS112"),
+        ("192.175.48.6", "AS112"),
+        ("192.52.193.1", "AMT"),
+        ("192.88.99.1", "6to4 relay"),
+        ("2001:4:112::1", "AS112"),
+        ("2001:20::1", "ORCHID"),
+        ("2001:1::1", "protocol assignment"),
+        ("5f00::1", "segment routing"),
+        ("4000::1", "unallocated"),
+        ("8000::1", "unallocated"),
+        ("3000::1", "unallocated"),
+        ("2d00::1", "unallocated"),
         ("172.32.0.1", None),
         ("100.128.0.1", None),
         ("2003::1", None),
+        ("2c0f:fb50::1", None),
+        ("2a00:1450::1", None),
     ],
 )
 def test_special_ranges_are_nowhere(text: str, kind: str | None) -> None:
@@ -170,25 +197,25 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
 def test_own_databases_come_before_the_tables(tmp_path: Path) -> None:
     """What they do not know is still looked up; two of them that differ leave it open."""
     one, two = tmp_path / "one.mmdb", tmp_path / "two.mmdb"
-    one.write_bytes(database({"8.8.8.0/24": {"country": {"iso_code": "CH"}}}))
-    two.write_bytes(database({"8.8.8.0/24": {"country": {"iso_code": "AT"}}}))
-    alone = Atlas((str(one),)).locate(ip_address("8.8.8.8"))
+    one.write_bytes(database({"12.35.69.0/24": {"country": {"iso_code": "CH"}}}))
+    two.write_bytes(database({"12.35.69.0/24": {"country": {"iso_code": "AT"}}}))
+    alone = Atlas((str(one),)).locate(ip_address("12.35.69.130"))
     assert alone.sources == {"one.mmdb (Test-Country)": ("CH",)}
     assert alone.confidence == "high"
-    assert alone.asn == 15169
-    both = Atlas((str(one), str(two))).locate(ip_address("8.8.8.8"))
+    assert alone.asn == 7018
+    both = Atlas((str(one), str(two))).locate(ip_address("12.35.69.130"))
     assert both.countries == ("AT", "CH")
     assert both.confidence == "low"
-    other = Atlas((str(one),)).locate(ip_address("9.9.9.9"))
+    other = Atlas((str(one),)).locate(ip_address("12.35.70.1"))
     assert other.countries == ("US",)
     assert Atlas((str(one),)).locate(ip_address("2003::1")).countries == ("DE",)
 
 
 def test_the_report_can_name_what_was_asked(tmp_path: Path) -> None:
     path = tmp_path / "own.mmdb"
-    path.write_bytes(database({"8.8.8.0/24": {"country_code": "CH"}}, epoch=1_700_000_000))
+    path.write_bytes(database({"12.35.69.0/24": {"country_code": "CH"}}, epoch=1_700_000_000))
     atlas = Atlas((str(path),))
-    atlas.locate(ip_address("8.8.8.8"))
+    atlas.locate(ip_address("12.35.69.130"))
     assert next((one.name, one.date) for one in atlas.used) == (
         "own.mmdb (Test-Country)",
         "2023-11-14",
@@ -197,11 +224,11 @@ def test_the_report_can_name_what_was_asked(tmp_path: Path) -> None:
 
 def test_a_broken_database_says_nothing(tmp_path: Path) -> None:
     """Its tree leads past its data: no error, and the tables answer."""
-    whole = database({"8.8.8.0/24": {"country_code": "CH"}})
+    whole = database({"12.35.69.0/24": {"country_code": "CH"}})
     at = whole.index(b"country_code")
     broken = tmp_path / "broken.mmdb"
     broken.write_bytes(whole[: at - 2] + b"\xff\xff" + whole[at:])
-    assert Atlas((str(broken),)).locate(ip_address("8.8.8.8")).countries == ("US",)
+    assert Atlas((str(broken),)).locate(ip_address("12.35.69.130")).countries == ("US",)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +261,7 @@ def test_system_databases_that_do_not_open_are_passed_over(
 ) -> None:
     folder = tmp_path / "pcapleak" / "geo"
     folder.mkdir(parents=True)
-    (folder / "good.mmdb").write_bytes(database({"8.8.8.0/24": {"country_code": "CH"}}))
+    (folder / "good.mmdb").write_bytes(database({"12.35.69.0/24": {"country_code": "CH"}}))
     (folder / "bad.mmdb").write_text("nothing")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.setattr(databases, "SYSTEM_FOLDERS", ())
@@ -251,15 +278,132 @@ def test_anycast_is_not_locatable() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "operator"),
+    [
+        ("9.9.9.10", "Quad9"),
+        ("1.1.1.3", "Cloudflare"),
+        ("2606:4700:4700::1112", "Cloudflare"),
+        ("8.8.4.4", "Google"),
+        ("2001:4860:4860::6464", "Google"),
+        ("146.112.41.2", "OpenDNS"),
+        ("208.67.222.123", "OpenDNS"),
+        ("94.140.15.16", "AdGuard"),
+        ("45.90.30.77", "NextDNS"),
+        ("2a07:a8c0::12", "NextDNS"),
+        ("2a07:a8c1::12", "NextDNS"),
+        ("76.76.10.5", "Control D"),
+        ("2606:1a40:1::3", "Control D"),
+        ("194.242.2.4", "Mullvad"),
+        ("185.228.169.11", "CleanBrowsing"),
+        ("4.2.2.6", "Level 3"),
+        ("156.154.71.2", "UltraDNS"),
+        ("64.6.65.6", "UltraDNS"),
+        ("77.88.8.88", "Yandex"),
+        ("223.6.6.6", "AliDNS"),
+        ("119.29.29.29", "DNSPod"),
+        ("114.114.115.115", "114DNS"),
+        ("193.110.81.9", "dns0.eu"),
+        ("74.82.42.42", "Hurricane Electric"),
+        ("185.222.222.222", "DNS.SB"),
+        ("149.112.122.30", "CIRA"),
+        ("8.20.247.20", "Comodo"),
+        ("103.86.96.100", "NordVPN"),
+        ("194.169.169.169", "Surfshark"),
+        # A resolver's company at an address that no list has.
+        ("45.90.31.250", "NextDNS"),
+        ("146.112.255.1", "OpenDNS"),
+    ],
+)
+def test_public_resolvers_are_known_by_prefix_and_are_in_no_country(
+    text: str, operator: str
+) -> None:
+    place = locate(ip_address(text))
+    assert (place.resolver, place.countries, place.confidence) == (operator, (), None)
+
+
+@pytest.mark.parametrize("text", ["4.2.2.8", "8.8.9.8", "68.105.28.11", "75.75.75.75", "9.9.8.9"])
+def test_a_providers_resolver_and_the_next_prefix_are_no_public_one(text: str) -> None:
+    assert locate(ip_address(text)).resolver is None
+
+
+@pytest.mark.parametrize(
+    ("name", "operator"),
+    [
+        ("dns.quad9.net", "Quad9"),
+        ("abc123.dns.nextdns.io", "NextDNS"),
+        ("phone-77aa.dns.controld.com", "Control D"),
+        ("1a2b3c4d.d.adguard-dns.com", "AdGuard"),
+        ("adblock.dns.mullvad.net", "Mullvad"),
+        ("x.cloudflare-gateway.com", "Cloudflare"),
+        ("www.dns0.eu", None),
+        ("quad9.net", None),
+        ("notdns.google", None),
+        ("doh.xfinity.com", None),
+        ("", None),
+    ],
+)
+def test_public_resolvers_are_known_by_name(name: str, operator: str | None) -> None:
+    """Customers' own names below an operator's too; a site about one is none."""
+    assert operator_named(name) == operator
+
+
+def test_every_resolver_of_the_list_is_well_written() -> None:
+    """Prefixes are prefixes, names are in lower case, and no name is a provider's and public."""
+    for operator in OPERATORS:
+        for network in operator.networks:
+            assert operator_at(ip_network(network)[0]) is not None
+        for name in operator.names:
+            assert name == name.lower()
+            assert operator_named(name) == operator.name
+            assert is_resolver_name(name)
+    assert not PROVIDER_NAMES & {name for operator in OPERATORS for name in operator.names}
+
+
+def test_relays_inside_other_systems_are_relays() -> None:
+    """iCloud Private Relay comes out of Akamai, Fastly and Cloudflare, whose own addresses are a
+    content network's."""
+    relay = locate(ip_address("172.225.5.1"))
+    assert (relay.kind.kind, relay.kind.confidence, relay.anycast) == ("relay", "high", True)
+    for text in ("151.101.1.1", "104.16.1.1", "23.32.3.7"):
+        assert locate(ip_address(text)).kind.kind == "cdn"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Charter Communications Inc", "Charter Communications LLC", True),
+        ("Proton AG", "ProtonVPN Proton AG", True),
+        ("Bharti Airtel Ltd. AS for GPRS Service", "Bharti Airtel Ltd., Telemedia Services", True),
+        ("Vodafone GmbH", "Vodafone Limited", True),
+        ("Telecom Italia S.p.A.", "Telecom Argentina S.A.", False),
+        ("Deutsche Telekom AG", "Deutsche Glasfaser Holding GmbH", False),
+        ("China Telecom", "China Unicom", False),
+        ("Example Access", "Example Hosting", False),
+        (None, "Example", False),
+    ],
+)
+def test_systems_of_one_company_are_known_by_its_name(
+    one: str | None, other: str | None, same: bool
+) -> None:
+    assert same_company(one, other) is same
+    assert same_company(other, one) is same
+
+
+@pytest.mark.parametrize(
     ("asn", "name", "kind", "confidence"),
     [
         (24940, "Hetzner Online GmbH", "hosting", "high"),
         (209103, "ProtonVPN Proton AG", "vpn", "high"),
-        (13335, "Cloudflare, Inc.", "relay", "high"),
+        (13335, "Cloudflare, Inc.", "cdn", "high"),
         (21928, "T-Mobile USA, Inc.", "mobile", "medium"),
         (3320, "Deutsche Telekom AG", "residential", "medium"),
         (64500, "Example Cloud Hosting", "hosting", "low"),
-        (64500, "ROOMVPN Example", "vpn", "low"),
+        (64500, "ROOMVPN Example", "vpn", "medium"),
+        (64500, "Example Networks AB Mullvad", "vpn", "medium"),
+        (64500, "Contabo GmbH", "hosting", "medium"),
+        (64500, "Cox Communications Inc.", "residential", "medium"),
+        (64500, "China Mobile communications corporation", "mobile", "medium"),
+        (64500, "Vodafone Cloud Services", "hosting", "low"),
         (64500, "Example Mobile", "mobile", "low"),
         (64500, "Example Telecom", "residential", "low"),
         (64500, "Example University", "unknown", None),
@@ -310,6 +454,9 @@ def test_sources_that_differ_make_a_place_uncertain() -> None:
     """Every one of the 200 is sure exactly where its two sources agree on a locatable place."""
     for text, one, other, *_ in rows():
         place = locate(ip_address(text))
+        if place.anycast:
+            assert (place.countries, place.confidence) == ((), None)
+            continue
         assert place.countries == tuple(sorted({one, other}))
         assert place.confidence == ("high" if one == other else "low")
         assert place.sure == (one == other and not place.anycast)
@@ -321,7 +468,7 @@ def test_the_tables_are_small() -> None:
 
 
 def test_every_table_tells_its_source_date_and_licence() -> None:
-    for name in (*COUNTRY_TABLES, ASN_TABLE):
+    for name in (*COUNTRY_TABLES, ASN_TABLE, EGRESS_TABLE):
         table = load_table(name)
         assert table.source
         assert table.licence

@@ -15,7 +15,14 @@ from pcapleak.judge.coherence.languages import (
     telling,
 )
 from pcapleak.judge.coherence.stated import check_stated
-from pcapleak.judge.coherence.zones import country_name, is_zone, same_clock, zone_countries
+from pcapleak.judge.coherence.zones import (
+    canonical_zone,
+    country_name,
+    is_silent,
+    related,
+    same_clock,
+    zone_countries,
+)
 from pcapleak.policy.policy import Policy
 
 WINTER = int(datetime(2026, 1, 15, tzinfo=UTC).timestamp()) * 1_000_000_000
@@ -52,7 +59,34 @@ def test_a_zone_belongs_to_its_countries(zone: str, countries: tuple[str, ...]) 
     "name", ["", "Europe", "Europe/Nowhere", "../zone.tab", "/etc/passwd", "zone.tab", "a\0b"]
 )
 def test_what_is_no_zone_is_none(name: str) -> None:
-    assert not is_zone(name)
+    assert canonical_zone(name) is None
+
+
+def test_zones_are_known_in_any_case() -> None:
+    assert canonical_zone("america/new_york") == "America/New_York"
+    assert canonical_zone("EUROPE/BERLIN") == "Europe/Berlin"
+    assert canonical_zone("Etc/Unknown") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["UTC", "GMT", "Etc/UTC", "Etc/GMT", "Etc/Greenwich", "Zulu", "Atlantic/Reykjavik", "Iceland"],
+)
+def test_what_browsers_report_to_all_is_silent(name: str) -> None:
+    assert is_silent(name)
+
+
+@pytest.mark.parametrize("name", ["Etc/GMT+1", "Africa/Abidjan", "Europe/London", "WET"])
+def test_zones_that_only_show_the_same_time_are_not(name: str) -> None:
+    assert not is_silent(name)
+
+
+def test_territories_belong_to_their_mother_country() -> None:
+    assert related(["FR"], ["RE"])
+    assert related(["GP"], ["RE"])
+    assert related(["US"], ["PR"])
+    assert not related(["FR"], ["DE"])
+    assert not related(["CN"], ["HK"])
 
 
 @pytest.mark.parametrize(
@@ -114,11 +148,27 @@ def test_lists_of_languages_are_read_in_order_of_weight(text: str, tags: tuple[s
         (("pl-PL", "pl"), ["DE"], "disagree"),
         (("pl-PL", "pl", "en"), ["DE"], "disagree"),
         (("de",), ["US", "DE"], "agree"),
-        # English alone never disagrees.
-        (("en-US", "en"), ["US"], "agree"),
-        (("en-GB",), ["IN"], "agree"),
-        (("en-US", "en"), ["DE"], "uncertain"),
-        (("en",), ["CN"], "uncertain"),
+        # English alone says nothing, either way.
+        (("en-US", "en"), ["US"], "unknown"),
+        (("en-US", "en"), ["DE"], "unknown"),
+        (("en",), ["CN"], "unknown"),
+        # A list is worth its first language; English goes with any.
+        (("de-DE", "zh-CN", "ru-RU", "ar"), ["CN"], "disagree"),
+        (("en-US", "de-DE", "en"), ["DE"], "agree"),
+        (("en-US", "de-DE", "es"), ["ES"], "disagree"),
+        # Scripts, and varieties of another continent.
+        (("zh-CN",), ["CN"], "agree"),
+        (("zh-TW",), ["CN"], "disagree"),
+        (("zh-Hant-HK",), ["CN"], "disagree"),
+        (("zh-HK",), ["TW"], "agree"),
+        (("zh",), ["SG"], "agree"),
+        (("pt-PT",), ["BR"], "uncertain"),
+        (("pt-BR",), ["PT"], "uncertain"),
+        (("pt-PT",), ["AO"], "agree"),
+        (("es-ES",), ["US"], "uncertain"),
+        (("es-AR",), ["MX"], "agree"),
+        (("fr-CA",), ["FR"], "uncertain"),
+        (("fr-FR",), ["BE"], "agree"),
         ((), ["DE"], "unknown"),
         (("de",), [], "unknown"),
     ],
@@ -131,7 +181,8 @@ def test_languages_fit_a_country_by_who_uses_them(
 
 def test_english_tells_nothing_beside_another_language() -> None:
     assert telling(("en-US", "de-DE", "en")) == ("de-DE",)
-    assert telling(("en-US", "en")) == ("en-US", "en")
+    assert telling(("fr", "de-DE", "fr-CH")) == ("fr", "fr-CH")
+    assert telling(("en-US", "en")) == ()
 
 
 def test_languages_point_to_countries() -> None:

@@ -87,7 +87,7 @@ def _load_all() -> None:
     for module in pkgutil.walk_packages(pcapleak.__path__, "pcapleak."):
         if not module.name.startswith(NOT_ANALYSIS):
             importlib.import_module(module.name)
-    for table in ("country-user", "country-dbip", "asn"):
+    for table in ("country-user", "country-dbip", "asn", "egress"):
         load_table(table)
     load_languages()
     country_name("")

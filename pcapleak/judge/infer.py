@@ -351,12 +351,15 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
             how = "TURN through the proxy"
         else:
             continue
-        told = [*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)]
-        for mapped in told:
+        told = {mapped: sighting.frames[0] for mapped, sighting in link.answers.items()}
+        for allocation in link.allocations:
+            if allocation.mapped is not None:
+                told.setdefault(allocation.mapped, link.seen.frames[0])
+        for mapped, frame in told.items():
             address = unmapped(mapped.address)
             if is_public(address) and address not in shown:
                 shown.add(address)
-                reason = f"{how} shows it (frame {link.seen.frames[0]})"
+                reason = f"{how} shows it (frame {frame})"
                 sources.append((str(address), reason, "certain"))
     for proxy in scene.proxies:
         for seen in proxy.seen:

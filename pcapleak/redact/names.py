@@ -17,10 +17,10 @@ from pcapleak.errors import PcapleakError
 from pcapleak.judge.exemptions import CONNECTIVITY_CHECKS
 from pcapleak.redact.cipher import KEY_SIZE, PrefixCipher
 from pcapleak.track.ice.browsers import SERVICES
-from pcapleak.track.resolvers import DOH_NAMES
+from pcapleak.track.public_resolvers import RESOLVER_NAMES
 from pcapleak.values.packets import IPAddress
 
-KEPT_NAMES = frozenset(DOH_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
+KEPT_NAMES = frozenset(RESOLVER_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
 """Names the whole world asks for, which findings know by name."""
 
 _KEPT_LABELS = frozenset((b"local", b"localhost", b"arpa", b"in-addr", b"ip6", b"invalid"))

@@ -11,6 +11,7 @@ from typing import Literal
 from pcapleak.decode.dns.message import CNAME, DnsMessage
 from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
+from pcapleak.track.public_resolvers import is_resolver_name
 from pcapleak.values.packets import Context, Endpoint, IPAddress
 
 ResolverTransport = Literal["udp", "tcp", "dot", "doq", "doh"]
@@ -37,21 +38,6 @@ MAX_ANSWERS = 100_000
 DOT_PORT = 853
 
 _ADDRESSES = (IPv4Address, IPv6Address)
-
-DOH_NAMES = frozenset(
-    (
-        "cloudflare-dns.com", "mozilla.cloudflare-dns.com", "chrome.cloudflare-dns.com",
-        "one.one.one.one", "1dot1dot1dot1.cloudflare-dns.com", "family.cloudflare-dns.com",
-        "security.cloudflare-dns.com", "dns.google", "dns.google.com", "dns.quad9.net",
-        "dns9.quad9.net", "dns10.quad9.net", "dns11.quad9.net", "doh.opendns.com",
-        "doh.familyshield.opendns.com", "dns.nextdns.io", "firefox.dns.nextdns.io",
-        "dns.adguard.com", "dns.adguard-dns.com", "family.adguard-dns.com",
-        "unfiltered.adguard-dns.com", "doh.cleanbrowsing.org", "doh.xfinity.com",
-        "dns.mullvad.net", "doh.mullvad.net", "dns.controld.com", "freedns.controld.com",
-        "dns.alidns.com", "doh.pub", "private.canadianshield.cira.ca", "doh.libredns.gr",
-    )
-)  # fmt: skip
-"""Names of public DNS-over-HTTPS servers: inside TLS nothing else tells DoH from the web."""
 
 
 @dataclass(slots=True)
@@ -257,4 +243,4 @@ def _encrypted(context: Context, message: ClientHello | QuicInitial) -> Resolver
     elif "dot" in message.alpn or context.destination.port == DOT_PORT:
         return "dot"
     name = (message.server_name or "").lower()
-    return "doh" if name in DOH_NAMES else None
+    return "doh" if is_resolver_name(name) else None

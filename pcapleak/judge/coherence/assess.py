@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
 from pcapleak.judge import Judgement
 from pcapleak.judge.addresses import inside
 from pcapleak.judge.coherence.compare import (
+    WORST,
+    WORST_KNOWN,
     Comparison,
     compare_addresses,
+    compare_exits,
     compare_language,
     compare_resolver,
+    compare_subnet,
     compare_zone,
     compare_zone_language,
     worst_of_best,
@@ -47,10 +52,16 @@ def assess(state: State, judgement: Judgement, policy: Policy) -> tuple[Coherenc
     known = [name for name in VECTORS if signs[name].known]
     places: Places = {name: [] for name in VECTORS}
     chart = atlas(policy.geo_databases, policy.geo_maps)
-    if len(known) > 1:
+    exits = signs["exit"]
+    both = len({address.version for address in exits.addresses}) > 1 and not exits.guessed
+    if len(known) > 1 or both:
         places = {name: [chart.locate(one) for one in signs[name].addresses] for name in VECTORS}
+        places["resolver"] = [_named(place, signs["resolver"]) for place in places["resolver"]]
     first_ns = min((each.first_ns for each in state.captures if each.first_ns), default=0)
     pairs = _pairs(known, signs, places, first_ns)
+    if both and sum(one.confirmed for one in judgement.tunnels) < 2:
+        pairs["exit", "exit"] = _families(places["exit"])
+    exposed = list(map(str, judgement.verdict.exposed)) if exits.known else []
     if hosts:
         for comparison in pairs.values():
             _doubt(comparison, hosts)
@@ -66,8 +77,8 @@ def assess(state: State, judgement: Judgement, policy: Policy) -> tuple[Coherenc
             )
             for names, comparison in pairs.items()
         ],
-        result=_result(list(pairs.values())),
-        sentence=story(signs, places) if len(known) > 1 else "",
+        result=_result(list(pairs.values()), exposed),
+        sentence=story(signs, places, exposed) if pairs else "",
         conclusions=conclusions(signs, places, pairs),
         nat=nat_profiles(state, tunnels),
         sources=_sources(chart, places),
@@ -83,6 +94,7 @@ def _pairs(
     pairs: Pairs = {}
     zone, tags = signs["time zone"], signs["language"].tags
     for one, other in combinations(known, 2):
+        worst = WORST
         mine, theirs = places[one], places[other]
         if other == "webrtc":
             ranges = signs[one].ranges
@@ -94,21 +106,47 @@ def _pairs(
             ]
         elif other == "resolver" and mine:
             home = beside if one == "exit" else ()
-            table = [[compare_resolver(a, b, home) for a in mine] for b in theirs]
+            table = [[_asked(a, b, signs["resolver"], home) for a in mine] for b in theirs]
+            worst = WORST_KNOWN
         elif mine or theirs:
-            located = mine or theirs
-            table = [
-                [
-                    compare_language(place, tags)
-                    if "language" in (one, other)
-                    else compare_zone(place, zone.text or "", zone.countries, first_ns)
-                ]
-                for place in located
+            told = [
+                compare_language(place, tags)
+                if "language" in (one, other)
+                else compare_zone(place, zone.text or "", zone.countries, first_ns)
+                for place in mine or theirs
             ]
+            # A tunnel's exits are one place to be; of other addresses each tells by itself.
+            table = [told] if one == "exit" else [[each] for each in told]
         else:
             table = [[compare_zone_language(zone.text or "", zone.countries, tags)]]
-        pairs[one, other] = worst_of_best(table)
+        pairs[one, other] = worst_of_best(table, worst)
     return pairs
+
+
+def _families(exits: Sequence[Place]) -> Comparison:
+    """The IPv4 exits and the IPv6 exits of one tunnel."""
+    old = [place for place in exits if place.address.version == 4]
+    new = [place for place in exits if place.address.version == 6]
+    return worst_of_best([[compare_exits(one, other) for one in old] for other in new])
+
+
+def _asked(one: Place, resolver: Place, sign: Sign, home: Sequence[Place]) -> Comparison:
+    subnet = sign.subnets.get(resolver.address)
+    if subnet is None:
+        encrypted = resolver.address in sign.encrypted
+        return compare_resolver(one, resolver, home, encrypted=encrypted)
+    comparison = compare_subnet(one, resolver)
+    if one.inner in subnet:
+        comparison.verdict, comparison.reason = "agree", f"it is in {subnet}"
+    return comparison
+
+
+def _named(place: Place, sign: Sign) -> Place:
+    """A resolver that was asked under a public one's name is that one, wherever it is."""
+    operator = sign.operators.get(place.address)
+    if operator is None or place.address in sign.subnets:
+        return place
+    return replace(place, resolver=operator, anycast=True, confidence=None)
 
 
 def _as_exits(one: Place, other: Place, ranges: Sequence[Network]) -> Comparison:
@@ -129,21 +167,22 @@ def _doubt(comparison: Comparison, hosts: Sequence[str]) -> None:
 
 
 def _result(
-    pairs: Sequence[Comparison],
+    pairs: Sequence[Comparison], exposed: Sequence[str]
 ) -> Literal["coherent", "incoherent", "uncertain", "unknown"]:
+    """Nothing is coherent where the client's own address shows beside the exit."""
     verdicts = {comparison.verdict for comparison in pairs}
     if "disagree" in verdicts:
         return "incoherent"
-    if "uncertain" in verdicts:
+    if "uncertain" in verdicts or ("agree" in verdicts and exposed):
         return "uncertain"
     return "coherent" if "agree" in verdicts else "unknown"
 
 
 def _vector(sign: Sign, places: Sequence[Place]) -> Vector:
-    countries = {code for place in places if not place.anycast for code in place.countries}
+    countries = {code for place in places for code in place.countries}
     return Vector(
         name=sign.name,
-        value=sign.text or ", ".join(map(str, sign.addresses)) or None,
+        value=sign.text or ", ".join(map(sign.text_of, sign.addresses)) or None,
         provenance=sign.provenance,
         confidence=sign.confidence,
         countries=sorted(countries) if places else list(sign.countries),
@@ -158,8 +197,10 @@ def place_entry(place: Place) -> PlaceEntry:
     notes = [f"{place.special} address"] if place.special is not None else []
     if place.carried_by is not None:
         notes.append(f"{place.carried_by}, carries {place.inner}")
+    if place.resolver is not None:
+        notes.append(f"a public resolver of {place.resolver}")
     if place.anycast:
-        notes.append("answers from many places: not locatable")
+        notes.append("in many places: not locatable")
     return PlaceEntry(
         address=str(place.address),
         countries=list(place.countries),

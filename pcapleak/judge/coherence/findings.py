@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pcapleak.judge.coherence.compare import Comparison
 from pcapleak.judge.coherence.places import Place
-from pcapleak.judge.coherence.text import network, where
+from pcapleak.judge.coherence.text import network, the_exit, where
 from pcapleak.judge.coherence.vectors import Sign, VectorName
 from pcapleak.judge.finding_builder import make
 from pcapleak.judge.findings import (
@@ -19,14 +20,13 @@ from pcapleak.judge.findings import (
 )
 from pcapleak.track.ice.session import Session
 from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence, weakest
-from pcapleak.values.findings import Finding, FindingKind
+from pcapleak.values.findings import Finding, FindingKind, Severity
 
 Signs = Mapping[VectorName, Sign]
 Pairs = Mapping[tuple[VectorName, VectorName], Comparison]
 
 _KINDS: dict[VectorName, FindingKind] = {
     "time zone": coherence_time_zone.KIND,
-    "language": coherence_language.KIND,
     "resolver": coherence_resolver.KIND,
 }
 
@@ -41,43 +41,79 @@ def coherence_findings(signs: Signs, pairs: Pairs) -> list[Finding]:
         place = comparison.one
         if one != "exit" or comparison.verdict != "disagree" or place is None:
             continue
-        if other == "webrtc":
+        if other == "exit":
+            found.append(_two_exits(signs, comparison, place))
+        elif other == "webrtc":
             found += _addresses(signs, comparison, place)
+        elif other == "language":
+            message = _message(other, signs, comparison)
+            finding = _finding(coherence_language.KIND, signs, other, comparison, message)
+            found.append(finding if _clock_too(pairs) else replace(finding, severity=Severity.LOW))
         else:
-            message = _message(other, signs[other], place, comparison)
+            message = _message(other, signs, comparison)
             found.append(_finding(_KINDS[other], signs, other, comparison, message))
     return found
+
+
+def _clock_too(pairs: Pairs) -> bool:
+    """Whether the clock is as foreign as the languages: who lives abroad has the local time."""
+    zone = pairs.get(("exit", "time zone"))
+    tongue = pairs.get(("time zone", "language"))
+    return (
+        zone is not None
+        and zone.verdict == "disagree"
+        and tongue is not None
+        and tongue.verdict == "agree"
+    )
+
+
+def _two_exits(signs: Signs, comparison: Comparison, place: Place) -> Finding:
+    other = comparison.other
+    assert other is not None
+    message = (
+        f"The page would see an IPv4 exit {where(place)} ({place.address}) and an IPv6 exit "
+        f"{where(other)} ({other.address})"
+    )
+    finding = _finding(coherence_country.KIND, signs, "exit", comparison, message)
+    return replace(
+        finding,
+        remedy="Use exits of one country for IPv4 and IPv6, or close IPv6 inside the tunnel.",
+    )
 
 
 def _addresses(signs: Signs, comparison: Comparison, place: Place) -> list[Finding]:
     shown = comparison.other
     assert shown is not None
     found = []
+    exit_ = the_exit(signs["exit"])
     if comparison.aspects["country"] == "disagree":
         message = (
-            f"The page would see an exit {where(place)} ({place.address}) and a WebRTC address "
+            f"The page would see {exit_} {where(place)} ({place.address}) and a WebRTC address "
             f"{where(shown)} ({shown.address})"
         )
         found.append(_finding(coherence_country.KIND, signs, "webrtc", comparison, message))
     if comparison.aspects["network"] == "disagree":
         message = (
-            f"The page would see an exit {network(place)} and a WebRTC address {network(shown)}"
+            f"The page would see {exit_} {network(place)} and a WebRTC address {network(shown)}"
         )
         found.append(_finding(coherence_network.KIND, signs, "webrtc", comparison, message))
     return found
 
 
-def _message(name: VectorName, sign: Sign, place: Place, comparison: Comparison) -> str:
+def _message(name: VectorName, signs: Signs, comparison: Comparison) -> str:
+    sign, place = signs[name], comparison.one
+    assert place is not None
+    page = f"The page would see {the_exit(signs['exit'])} {where(place)}"
     if name == "time zone":
-        return f"The page would see an exit {where(place)} and a clock set to {sign.text}"
+        return f"{page} and a clock set to {sign.text}"
     if name == "language":
-        return f"The page would see an exit {where(place)} and a browser that asks for {sign.text}"
-    resolver = comparison.other
-    assert resolver is not None
-    return (
-        f"The page would see an exit {where(place)} {network(place)}, its name servers a "
-        f"resolver {where(resolver)} {network(resolver)}"
-    )
+        return f"{page} and a browser that asks for {sign.text}"
+    other = comparison.other
+    assert other is not None
+    what = "a resolver"
+    if other.address in sign.subnets:
+        what = f"the client's own network {sign.subnets[other.address]}"
+    return f"{page} {network(place)}, its name servers {what} {where(other)} {network(other)}"
 
 
 def _finding(
@@ -85,9 +121,10 @@ def _finding(
 ) -> Finding:
     exit_, other = signs["exit"], signs[name]
     place = comparison.other
-    value = other.text if place is None else str(place.address)
+    value = other.text if place is None else other.text_of(place.address)
     exit_address = "" if comparison.one is None else str(comparison.one.address)
-    frames = other.frames[:MAX_FRAMES]
+    shown = None if place is None else other.seen_in.get(place.address)
+    frames = (shown or other.frames)[:MAX_FRAMES]
     listed = ", ".join(map(str, frames))
     return make(
         kind,

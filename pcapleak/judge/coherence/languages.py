@@ -58,57 +58,85 @@ def region(tag: str) -> str | None:
 
 
 def share(tag: str, country: str) -> float:
-    """Percent of the country's people who use the tag's language."""
+    """Percent of the country's people who use the tag's language, in its script."""
     shares = load_languages().shares
-    return max(shares.get(name, {}).get(country, 0.0) for name in _names(tag))
+    return max(shares.get(name, {}).get(country, 0.0) for name in _names(tag, country))
 
 
 def is_official(tag: str, country: str) -> bool:
     """Whether the tag's language is official in the country or a region of it."""
     official = load_languages().official
-    return any(country in official.get(name, ()) for name in _names(tag))
+    return any(country in official.get(name, ()) for name in _names(tag, country))
 
 
-def _names(tag: str) -> tuple[str, ...]:
-    """Under which a tag's language is known: `zh-Hant`, `zh`."""
+_TRADITIONAL = ("HK", "MO", "TW")
+"""Where Chinese is written in traditional characters."""
+
+
+def _names(tag: str, country: str) -> tuple[str, ...]:
+    """Under which a tag's language is known: `zh-Hant`, `zh`. A script that is not the
+    country's own is looked for by itself."""
     parts = tag.split("-")
-    if len(parts) > 1 and len(parts[1]) == 4:
-        return ("-".join(parts[:2]), parts[0])
-    return (parts[0],)
+    script = next((part for part in parts[1:] if len(part) == 4), None)
+    if parts[0] == "zh" and (script or region(tag)):
+        # RFC 5646 section 4.1: the script is left out where the region says it.
+        script = script or ("Hant" if region(tag) in _TRADITIONAL else "Hans")
+        if (script == "Hant") != (country in _TRADITIONAL):
+            return (f"zh-{script}",)
+    return (f"{parts[0]}-{script}", parts[0]) if script else (parts[0],)
 
 
 def telling(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags that say where somebody is from: English goes with every other language, so it
-    counts only where it stands alone. Tags for one language are one."""
-    own = tuple(tag for tag in tags if not tag.startswith("en"))
-    return own or tuple(tags)
+    """The tags that say where somebody is from: the first language that is not English, which
+    goes with every other and is asked for where nobody chose; all its tags."""
+    own = [tag for tag in tags if not tag.startswith("en")]
+    return tuple(tag for tag in own if tag.split("-")[0] == own[0].split("-")[0])
 
 
 def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
-    """How the languages fit one of these countries.
+    """How the languages fit one of these countries: the first of them, that is.
 
     A language is at home where it is official and people use it. That many learn it is not
-    enough to agree (German in the Netherlands), but too much to disagree. English alone never
-    disagrees: browsers ask for it where nobody chose, and people read it everywhere.
+    enough to agree (German in the Netherlands), nor is its variety of another continent
+    (`pt-PT` in Brazil), but too much to disagree. English alone says nothing.
     """
     wanted, found = telling(tags), tuple(countries)
     if not wanted or not found:
         return "unknown"
-    if any(_at_home(tag, country) for tag in wanted for country in found):
-        return "agree"
-    known = max(share(tag, country) for tag in wanted for country in found)
-    return "uncertain" if wanted[0].startswith("en") or known >= KNOWN else "disagree"
+    first = wanted[0]
+    if any(_at_home(first, country) for country in found):
+        far = region(first) is not None and all(_overseas(first, country) for country in found)
+        return "uncertain" if far else "agree"
+    return "uncertain" if max(share(first, one) for one in found) >= KNOWN else "disagree"
 
 
 def _at_home(tag: str, country: str) -> bool:
     return region(tag) == country or (is_official(tag, country) and share(tag, country) >= KNOWN)
 
 
+_NEW_WORLD = {
+    "es": frozenset(
+        (
+        "AR", "BO", "CL", "CO", "CR", "CU", "DO", "EC", "GT", "HN", "MX", "NI", "PA", "PE",
+        "PR", "PY", "SV", "US", "UY", "VE",
+    )
+    ),
+    "fr": frozenset(("CA",)),
+    "pt": frozenset(("BR",)),
+}  # fmt: skip
+"""Where the American varieties of these are at home; browsers offer both of each."""
+
+
+def _overseas(tag: str, country: str) -> bool:
+    new = _NEW_WORLD.get(tag.split("-")[0])
+    return new is not None and (region(tag) in new) != (country in new)
+
+
 def language_countries(tags: tuple[str, ...]) -> tuple[str, ...]:
     """Countries the languages point to: those named, else where most people use the first."""
     wanted = telling(tags)
-    named = dict.fromkeys(code for tag in wanted if (code := region(tag)) is not None)
-    if named or not wanted or wanted[0].startswith("en"):
+    named = dict.fromkeys(code for tag in wanted or tags if (code := region(tag)) is not None)
+    if named or not wanted:
         return tuple(named)
     language = wanted[0].split("-")[0]
     home = [

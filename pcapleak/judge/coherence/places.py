@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_network
 from pathlib import Path
 
 from pcapleak.judge.coherence.databases import Database, DataFile, GeoMap, Located
 from pcapleak.judge.coherence.kinds import UNKNOWN, Kind, network_kind
 from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
 from pcapleak.judge.coherence.tables import load_table
+from pcapleak.track.public_resolvers import SYSTEMS as RESOLVER_SYSTEMS
+from pcapleak.track.public_resolvers import operator_at
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import IPAddress
 
 COUNTRY_TABLES = ("country-user", "country-dbip")
 ASN_TABLE = "asn"
+EGRESS_TABLE = "egress"
+"""Ranges of VPNs and relays inside other companies' systems."""
 
-_ANYCAST = tuple(
-    ip_network(text)
-    for text in (
-        "1.0.0.0/24", "1.1.1.0/24", "8.8.4.0/24", "8.8.8.0/24", "9.9.9.0/24",
-        "149.112.112.0/24", "45.90.28.0/24", "45.90.30.0/24", "76.76.2.0/24", "76.76.10.0/24",
-        "94.140.14.0/24", "94.140.15.0/24", "185.228.168.0/24", "185.228.169.0/24",
-        "208.67.220.0/24", "208.67.222.0/24", "2001:4860:4860::/48", "2620:fe::/48",
-        "2620:119:35::/48", "2620:119:53::/48", "2a07:a8c0::/32", "2a10:50c0::/48",
-    )
-)  # fmt: skip
-"""Public resolvers that answer from many places under one address."""
+NOWHERE = ("relay", "cdn")
+"""Kinds of networks whose addresses are in many places, or are no place of their users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +45,14 @@ class Place:
     kind: Kind = UNKNOWN
     anycast: bool = False
     """Answers from many places: no country is its own."""
+    resolver: str | None = None
+    """Who runs the public resolver that this is."""
 
     @property
     def countries(self) -> tuple[str, ...]:
-        """Every country that some source names."""
+        """Every country that some source names; none for what is in many places."""
+        if self.anycast:
+            return ()
         return tuple(sorted({code for codes in self.sources.values() for code in codes}))
 
     @property
@@ -128,21 +126,34 @@ class Atlas:
                 for about, said in own
                 if said.kind is not None
             ),
-            network_kind(asn, organisation),
+            self._embedded_kind(inner, asn, organisation),
         )
+        resolver = operator_at(inner)
+        if resolver is None and asn in RESOLVER_SYSTEMS:
+            resolver = organisation
         anycast = (
-            any(said.anycast for _, said in own)
-            or kind.kind == "relay"
-            or any(inner in network for network in _ANYCAST)
+            any(said.anycast for _, said in own) or kind.kind in NOWHERE or resolver is not None
         )
         agree = len(set(sources.values())) == 1
         confidence: Confidence | None = None
-        if sources and agree:
+        if anycast:
+            pass
+        elif sources and agree:
             confidence = "high" if theirs or len(sources) > 1 else "medium"
         elif sources:
             confidence = "low"
         return Place(
-            address, inner, carried_by, None, sources, confidence, asn, organisation, kind, anycast
+            address,
+            inner,
+            carried_by,
+            None,
+            sources,
+            confidence,
+            asn,
+            organisation,
+            kind,
+            anycast,
+            resolver,
         )
 
     @staticmethod
@@ -168,7 +179,8 @@ class Atlas:
             said.asn,
             said.organisation,
             kind,
-            said.anycast or kind.kind == "relay",
+            said.anycast or kind.kind in NOWHERE,
+            operator_at(inner) if said.anycast else None,
         )
 
     def _embedded_countries(self, address: IPAddress) -> dict[str, tuple[str, ...]]:
@@ -186,6 +198,15 @@ class Atlas:
         self._note(DataFile(table.source, table.built, table.licence))
         found = table.find(address)
         return (None, None) if found is None else (int(found[0]), str(found[1]) or None)
+
+    def _embedded_kind(self, address: IPAddress, asn: int | None, organisation: str | None) -> Kind:
+        """A range's own kind, a relay's or VPN's, before its system's."""
+        table = load_table(EGRESS_TABLE)
+        found = table.find(address)
+        if found is None:
+            return network_kind(asn, organisation)
+        self._note(DataFile(table.source, table.built, table.licence))
+        return Kind(found[0], "high", f"it is in {found[1]}'s list of egress addresses")
 
     def _note(self, about: DataFile) -> None:
         self._used.setdefault(about.name, about)

@@ -19,12 +19,21 @@ SPECIAL = tuple(
         ("multicast", ("224.0.0.0/4", "ff00::/8")),
         ("benchmarking", ("198.18.0.0/15", "2001:2::/48")),
         ("local NAT64", ("64:ff9b:1::/48",)),
-        ("discard", ("100::/64",)),
+        ("discard", ("100::/64", "100:0:0:1::/64")),
+        ("AS112", ("192.31.196.0/24", "192.175.48.0/24", "2001:4:112::/48", "2620:4f:8000::/48")),
+        ("AMT", ("192.52.193.0/24", "2001:3::/32")),
+        ("6to4 relay", ("192.88.99.0/24",)),
+        ("ORCHID", ("2001:10::/28", "2001:20::/28", "2001:30::/28")),
+        ("protocol assignment", ("2001::/23",)),
+        ("segment routing", ("5f00::/16",)),
         ("reserved", ("0.0.0.0/8", "192.0.0.0/24", "240.0.0.0/4", "::/96", "fec0::/10")),
+        # Of 2000::/3, what IANA has given no registry; and all that is not global unicast.
+        ("unallocated", ("2d00::/8", "2e00::/7", "3000::/4", "4000::/2", "8000::/1", "::/3")),
     )
     for text in ranges
 )
-"""The IANA special-purpose registries (RFC 6890, RFC 8190), as far as hosts use them."""
+"""The IANA special-purpose registries (RFC 6890, RFC 8190) and what IANA has not allocated; of
+ranges that overlap, the first has the word."""
 
 _NAT64 = ip_network("64:ff9b::/96")
 

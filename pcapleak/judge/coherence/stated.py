@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pcapleak.errors import PolicyError
 from pcapleak.judge.coherence.languages import parse_languages
-from pcapleak.judge.coherence.zones import is_zone
+from pcapleak.judge.coherence.zones import canonical_zone
 from pcapleak.policy.policy import Policy
 
 
 def check_stated(policy: Policy) -> None:
     """Raises `PolicyError` for a time zone or language that is none."""
-    if policy.timezone is not None and not is_zone(policy.timezone):
+    if policy.timezone is not None and canonical_zone(policy.timezone) is None:
         raise PolicyError(
             f"--timezone: {policy.timezone!r} is no time zone; write one such as Europe/Berlin"
         )

@@ -34,6 +34,7 @@ _EXITS = {
     "hosting": "a hosting network, where few people browse from",
     "vpn": "a VPN's network",
     "relay": "a relay that many people share",
+    "cdn": "a content network, where a VPN or relay may come out",
 }
 
 
@@ -60,9 +61,17 @@ def network(place: Place) -> str:
     return f"of {place.organisation or 'a network'} (AS{place.asn}{kind})"
 
 
-def story(signs: Signs, places: Places) -> str:
+def the_exit(sign: Sign) -> str:
+    """`an exit`, or how it was guessed."""
+    return "an exit (a guess: the endpoint's address)" if sign.guessed else "an exit"
+
+
+def story(signs: Signs, places: Places, exposed: Sequence[str]) -> str:
     """`The page would see an exit in A, a WebRTC address in B and a clock set to C.`"""
-    seen = [f"an exit {_several(places['exit'])}"] if signs["exit"].known else []
+    exit_ = signs["exit"]
+    seen = [f"{the_exit(exit_)} {_several(places['exit'])}"] if exit_.known else []
+    if "changes" in exit_.details:
+        seen = [f"{seen[0]} that changes"]
     if signs["webrtc"].known:
         seen.append(f"a WebRTC address {_several(places['webrtc'])}")
     if signs["time zone"].known:
@@ -70,10 +79,17 @@ def story(signs: Signs, places: Places) -> str:
     if signs["language"].known:
         seen.append(f"a browser that asks for {signs['language'].text}")
     parts = [f"the page would see {_listed(seen)}"] if seen else []
-    if signs["resolver"].known:
-        parts.append(f"its name servers a resolver {_several(places['resolver'])}")
+    subnets = signs["resolver"].subnets
+    asked = [place for place in places["resolver"] if place.address not in subnets]
+    passed = [place for place in places["resolver"] if place.address in subnets]
+    told = [f"a resolver {_several(asked)}"] if asked else []
+    told += [f"a client subnet {_several(passed)}"] if passed else []
+    if told:
+        parts.append(f"its name servers {_listed(told)}")
     text = ", and ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    listed = [*exposed[:4], *(["more"] if len(exposed) > 4 else [])]
+    beside = f" {_listed(listed)} shows beside the exit." if exposed else ""
+    return f"{text[:1].upper()}{text[1:]}.{beside}"
 
 
 def _several(places: Sequence[Place]) -> str:
@@ -97,7 +113,8 @@ def pair_sentence(
             # Only one of the two is an address, which may be the second.
             place = one
         shown = place is not None and place.address in sign.addresses
-        values.append(f"{_NOUNS[name]} {place.address if place and shown else sign.text}")
+        noun = "client subnet" if place and place.address in sign.subnets else _NOUNS[name]
+        values.append(f"{noun} {sign.text_of(place.address) if place and shown else sign.text}")
     return f"{values[0]}, {values[1]}: {comparison.reason}"
 
 

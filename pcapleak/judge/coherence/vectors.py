@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from operator import itemgetter
 from typing import Literal
 
 from pcapleak.judge import Judgement
 from pcapleak.judge.addresses import inside, is_public, unmapped
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
-from pcapleak.judge.coherence.zones import is_zone, zone_countries
+from pcapleak.judge.coherence.zones import canonical_zone, zone_countries
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.track.client_hints import Claim, ClaimKind
 from pcapleak.track.ice.session import Candidate
+from pcapleak.track.public_resolvers import operator_named
 from pcapleak.track.state import State
 from pcapleak.values.evidence import MAX_FRAMES, Confidence
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import Endpoint, IPAddress
 
 VectorName = Literal["exit", "webrtc", "time zone", "language", "resolver"]
 VECTORS: tuple[VectorName, ...] = ("exit", "webrtc", "time zone", "language", "resolver")
@@ -42,6 +44,23 @@ class Sign:
     confidence: Confidence | None = None
     details: dict[str, str] = field(default_factory=dict)
     frames: list[int] = field(default_factory=list)
+    seen_in: dict[IPAddress, list[int]] = field(default_factory=dict)
+    """The frames that show one of the addresses, where packets do."""
+    subnets: dict[IPAddress, Network] = field(default_factory=dict)
+    """Of the resolver: those addresses that are client subnets of its queries."""
+    operators: dict[IPAddress, str] = field(default_factory=dict)
+    """Of the resolver: who runs the public ones, by the name they were asked under."""
+    encrypted: set[IPAddress] = field(default_factory=set)
+    """Of the resolver: those asked over TLS or QUIC alone."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it is an exit that is only thought to be where the tunnel or proxy ends."""
+        return self.name == "exit" and self.confidence == "medium"
+
+    def text_of(self, address: IPAddress) -> str:
+        """An address as it is told: a client subnet with its length."""
+        return str(self.subnets.get(address, address))
 
     @property
     def known(self) -> bool:
@@ -55,7 +74,7 @@ def find_signs(
     """The five vectors, and the hosts they come from where those are several."""
     hosts: dict[str, None] = {}
     signs: dict[VectorName, Sign] = {
-        "exit": _exit(judgement),
+        "exit": _exit(state, judgement),
         "webrtc": _webrtc(state, judgement, hosts),
         "time zone": _time_zone(state, judgement, policy, hosts),
         "language": _language(state, judgement, policy, hosts),
@@ -74,7 +93,7 @@ def _is_client(judgement: Judgement, address: IPAddress) -> bool:
     return not judgement.clients or inside(address, judgement.clients)
 
 
-def _exit(judgement: Judgement) -> Sign:
+def _exit(state: State, judgement: Judgement) -> Sign:
     """What was seen or given; an endpoint counts only where nothing better is known."""
     best = judgement.exits[0][2] if judgement.exits else None
     kept = [one for one in judgement.exits if one[2] == best]
@@ -91,16 +110,39 @@ def _exit(judgement: Judgement) -> Sign:
         f"{network.network_address if network.num_addresses == 1 else network}: {reason}"
         for network, (_, reason, _) in zip(networks, kept, strict=True)
     )
-    return Sign("exit", addresses[:MAX_ADDRESSES], networks, provenance=reasons, confidence=best)
+    sign = Sign("exit", addresses[:MAX_ADDRESSES], networks, confidence=best)
+    sign.provenance = f"guessed from {reasons}" if sign.guessed else reasons
+    for answers in _told(state).values():
+        for address in answers.keys() & sign.addresses:
+            sign.seen_in[address] = _first([*sign.seen_in.get(address, ()), *answers[address]])
+    sign.frames = _first(frame for frames in sign.seen_in.values() for frame in frames)
+    changing = {one: seen[0] for one, seen in sign.seen_in.items() if one.version == 4}
+    if len(changing) > 1:
+        sign.details["changes"] = ", then ".join(
+            f"{one} (frame {frame})" for one, frame in sorted(changing.items(), key=itemgetter(1))
+        )
+    return sign
+
+
+def _told(state: State) -> dict[Endpoint, dict[IPAddress, list[int]]]:
+    """Public addresses that servers' answers told clients' sockets of themselves, with frames."""
+    told: dict[Endpoint, dict[IPAddress, list[int]]] = {}
+    for key, link in state.ice.links.items():
+        for mapped, sighting in link.answers.items():
+            address = unmapped(mapped.address)
+            if is_public(address):
+                seen = told.setdefault(key.destination, {}).setdefault(address, [])
+                seen += sighting.frames
+    return told
 
 
 def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
-    """Public addresses of the client's own candidates: what servers saw, and global IPv6."""
+    """Public addresses of the client's own candidates: what servers saw, and global IPv6; and
+    what the same sockets were told later, where that changed."""
     found: dict[IPAddress, str] = {}
-    frames: list[int] = []
+    frames: dict[IPAddress, list[int]] = {}
+    answers = _told(state)
     for session in state.sessions:
-        if len(found) >= MAX_ADDRESSES:
-            break
         clients = session.client_addresses
         if judgement.clients and not any(_is_client(judgement, one) for one in clients):
             continue
@@ -111,8 +153,13 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
             if address not in found:
                 where = f"told by {candidate.server}" if candidate.server else "its own packets"
                 found[address] = f"{candidate.type}, {where}"
-                frames += candidate.frames
+                frames[address] = list(candidate.frames)
                 hosts.update(dict.fromkeys(map(str, clients)))
+        for base in dict.fromkeys((one.base_address, one.base_port) for one in session.candidates):
+            for address, seen in answers.get(base, {}).items():  # type: ignore[call-overload]
+                if address not in found and len(found) < MAX_ADDRESSES:
+                    found[address] = f"srflx, told later in frame {seen[0]}"
+                    frames[address] = seen
     if not found:
         return Sign("webrtc", provenance="unknown: no candidate shows a public address")
     return _seen("webrtc", found, frames)
@@ -137,10 +184,15 @@ def _time_zone(state: State, judgement: Judgement, policy: Policy, hosts: dict[s
     elif claim is not None:
         sign.text, sign.provenance = claim.value, _packets(claim)
         sign.confidence, sign.frames = "high", _first(claim.seen.frames)
-    if sign.text is None or not is_zone(sign.text):
+    if sign.text is None:
         return Sign(
             "time zone", provenance="unknown: packets seldom tell it; give --timezone or --page"
         )
+    known = canonical_zone(sign.text)
+    if known is None:
+        why = f"{sign.provenance} says {sign.text[:64]!r}, which is no zone of the tz database"
+        return Sign("time zone", provenance=f"unknown: {why}")
+    sign.text = known
     sign.countries = zone_countries(sign.text)
     return sign
 
@@ -174,30 +226,44 @@ def _language(state: State, judgement: Judgement, policy: Policy, hosts: dict[st
 def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
     """Public resolvers the client asked, and the client subnets its queries passed on."""
     found: dict[IPAddress, str] = {}
+    frames: dict[IPAddress, list[int]] = {}
+    plain: set[IPAddress] = set()
+    sign = Sign("resolver")
     private: list[str] = []
-    frames: list[int] = []
     for used in state.resolvers.resolvers():
         if not used.queries or not _is_client(judgement, used.client):
             continue
-        told = [(used.endpoint.address, f"asked over {used.transport}")]
+        server = used.endpoint.address
+        if used.transport in ("udp", "tcp"):
+            plain.add(server)
+        else:
+            named = next(filter(None, map(operator_named, used.names)), None)
+            if named is not None:
+                sign.operators[server] = named
+            sign.encrypted.add(server)
+        told = [(server, f"asked over {used.transport}")]
         for text in used.client_subnets:
             subnet = ip_network(text, strict=False)
-            if subnet.prefixlen:
-                told.append((subnet.network_address, f"client subnet {text} in queries"))
+            if subnet.prefixlen and subnet.network_address not in found:
+                told.append((subnet.network_address, f"client subnet in queries to {server}"))
+                sign.subnets[subnet.network_address] = subnet
         for address, why in told:
             if not is_public(address):
                 private.append(str(address))
             elif address in found or len(found) < MAX_ADDRESSES:
                 found.setdefault(address, why)
-                frames += used.frames
+                frames.setdefault(address, []).extend(used.frames)
                 hosts.setdefault(str(used.client))
+    sign.encrypted -= plain
     if not found:
         near = ", ".join(dict.fromkeys(private[:MAX_ADDRESSES]))
         why = (
             f"{near} hands the questions on, and nobody sees to whom" if near else "none was asked"
         )
         return Sign("resolver", provenance=f"unknown: {why}")
-    return _seen("resolver", found, frames)
+    seen = _seen("resolver", found, frames, sign.subnets)
+    seen.subnets, seen.operators, seen.encrypted = sign.subnets, sign.operators, sign.encrypted
+    return seen
 
 
 def _page_fact(state: State, name: Literal["timezone", "languages"]) -> tuple[str, str] | None:
@@ -226,14 +292,21 @@ def _packets(claim: Claim) -> str:
     return f"{what} of {claim.client} in frame {claim.seen.frames[0]}"
 
 
-def _seen(name: VectorName, found: Mapping[IPAddress, str], frames: Iterable[int]) -> Sign:
+def _seen(
+    name: VectorName,
+    found: Mapping[IPAddress, str],
+    frames: dict[IPAddress, list[int]],
+    subnets: Mapping[IPAddress, Network] | None = None,
+) -> Sign:
     """Addresses that packets show, each with how."""
+    told = [f"{(subnets or {}).get(address, address)}: {why}" for address, why in found.items()]
     return Sign(
         name,
         list(found),
-        provenance="packets: " + "; ".join(f"{address}: {why}" for address, why in found.items()),
+        provenance=f"packets: {'; '.join(told)}",
         confidence="certain",
-        frames=_first(frames),
+        frames=_first(frame for some in frames.values() for frame in some),
+        seen_in={address: _first(some) for address, some in frames.items()},
     )
 
 

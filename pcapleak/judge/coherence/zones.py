@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
@@ -47,31 +48,44 @@ def _database() -> Path:
 
 
 def _read(name: str) -> list[str]:
-    text = (_database() / name).read_text(encoding="utf-8")
+    text = (_database() / name).resolve().read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 @cache
-def is_zone(name: str) -> bool:
-    """Whether the time zone database has a zone of this name."""
-    return _load(name) is not None
+def _names() -> dict[str, str]:
+    """Zones' names as the database writes them, by the same in lower case."""
+    return {name.lower(): name for name in _read("../zones")}
+
+
+def canonical_zone(name: str) -> str | None:
+    """A zone's name as the database writes it, given in any case; None for what is no zone."""
+    return _names().get(name.strip().lower())
 
 
 @cache
 def _load(name: str) -> ZoneInfo | None:
     from zoneinfo import ZoneInfo
 
-    parts = name.split("/")
-    if not name or any(not part or part.startswith(".") for part in parts) or "\0" in name:
+    known = canonical_zone(name)
+    if known is None:
         return None
-    try:
-        with _database().joinpath(*parts).open("rb") as file:
-            return ZoneInfo.from_file(file, key=name)
-    except (OSError, ValueError):
-        return None
+    with _database().joinpath(*known.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=known)
 
 
 _ABBREVIATION = re.compile(r"(?!PRC|ROC|ROK)[A-Z]{3}(\d[A-Z]{3})?")
+
+_SILENT = frozenset(
+    ("UTC", "GMT", "UCT", "ZULU", "UNIVERSAL", "GREENWICH", "GMT0", "GMT+0", "GMT-0", "ICELAND")
+)
+
+
+def is_silent(name: str) -> bool:
+    """Whether browsers report the zone to all, wherever they are: UTC by its names, and
+    Atlantic/Reykjavik, which Firefox (from 128) reports where it resists fingerprinting, and
+    with it Tor Browser, Mullvad Browser and LibreWolf."""
+    return name.upper().removeprefix("ETC/") in _SILENT or name == "Atlantic/Reykjavik"
 
 
 def zone_countries(name: str) -> tuple[str, ...]:
@@ -82,6 +96,34 @@ def zone_countries(name: str) -> tuple[str, ...]:
     if known is None and name in _links():
         known = _zones().get(_links()[name])
     return known or ()
+
+
+_MOTHER = {
+    territory: mother
+    for mother, territories in (
+        ("AU", "CC CX HM NF"),
+        ("DK", "FO GL"),
+        ("FI", "AX"),
+        ("FR", "BL GF GP MF MQ NC PF PM RE TF WF YT"),
+        ("GB", "AI BM FK GG GI GS IM IO JE KY MS PN SH TC VG"),
+        ("NL", "AW BQ CW SX"),
+        ("NO", "BV SJ"),
+        ("NZ", "CK NU TK"),
+        ("US", "AS GU MP PR UM VI"),
+    )
+    for territory in territories.split()
+}
+
+
+def mother(code: str) -> str:
+    """The country that an overseas territory belongs to, which sources name as often as the
+    territory itself; any other country is its own."""
+    return _MOTHER.get(code, code)
+
+
+def related(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether two sets of countries share one, territories counted with their mother country."""
+    return not {mother(code) for code in one}.isdisjoint(mother(code) for code in other)
 
 
 def same_clock(name: str, country: str, ts_ns: int) -> bool:

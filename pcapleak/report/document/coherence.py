@@ -23,7 +23,7 @@ class PlaceEntry:
     """Number of its autonomous system."""
     organisation: str | None = None
     """Whose autonomous system it is."""
-    kind: Literal["hosting", "vpn", "relay", "mobile", "residential", "unknown"] = "unknown"
+    kind: Literal["hosting", "cdn", "vpn", "relay", "mobile", "residential", "unknown"] = "unknown"
     """What the network is."""
     kind_confidence: Confidence | None = None
     """How surely."""
