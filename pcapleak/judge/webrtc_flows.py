@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pcapleak.judge.columns import UDP, Columns
 from pcapleak.judge.context import Scene
+from pcapleak.judge.stun_payload import fragments
 from pcapleak.values.packets import Bool, Service
 
 WEBRTC = (
@@ -31,3 +32,28 @@ def vpn_own_flows(scene: Scene) -> set[int]:
         for link in scene.state.ice.links.values()
         if link.software is not None and link.software.lower().startswith(VPN_SOFTWARE)
     }
+
+
+def pair_of(username: str) -> frozenset[str]:
+    """The username fragments of both ends, whoever sends."""
+    return frozenset(fragments(username))
+
+
+def living_sessions(scene: Scene) -> set[frozenset[str]]:
+    """Pairs of fragments of which both ends were heard: by an answer, or by checks both ways.
+
+    Each end names the receiver's fragment first (RFC 8445 section 7.2.2).
+    """
+    links = scene.state.ice.links
+    said: set[tuple[str, ...]] = set()
+    alive: set[frozenset[str]] = set()
+    for key, link in links.items():
+        back = links.get(key.back)
+        for username in link.usernames:
+            parts = tuple(fragments(username))
+            said.add(parts)
+            if (back is not None and back.check_answers) or (
+                parts != parts[::-1] and parts[::-1] in said
+            ):
+                alive.add(pair_of(username))
+    return alive

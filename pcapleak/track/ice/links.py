@@ -22,6 +22,7 @@ from pcapleak.decode.stun.attributes import (
 )
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.values import NetworkInfo
+from pcapleak.track.ice.carried import BINDINGS, CHECKS, TURN, carry
 from pcapleak.track.sightings import Budget, Sighting, see
 from pcapleak.values.packets import Context, Direction, Endpoint
 
@@ -41,7 +42,7 @@ RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
 
 BINDING, ALLOCATE, REFRESH, SEND = 0x001, 0x003, 0x004, 0x006
-CREATE_PERMISSION, CHANNEL_BIND, GOOG_PING = 0x008, 0x009, 0x080
+CREATE_PERMISSION, CHANNEL_BIND, CONNECT, GOOG_PING = 0x008, 0x009, 0x00A, 0x080
 
 
 class LinkKey(NamedTuple):
@@ -88,11 +89,11 @@ class Link:
     """Everything seen of one direction. Facts that were not seen are None or empty."""
 
     __slots__ = (
-        "again", "allocates", "allocations", "answers", "bare", "budget", "check_answers", "checks",
-        "errors", "flow", "foreign", "forward", "goog", "held", "hellos", "inbound", "indications",
-        "key", "networks", "nominated", "outbound", "outer", "peers", "permissions", "presumed",
-        "priorities", "relay_transport", "retries", "roles", "seen", "signed", "software",
-        "tie_breakers", "usernames", "vendor", "waiting",
+        "again", "allocates", "allocations", "answers", "bare", "budget", "carried",
+        "check_answers", "checks", "connects", "errors", "flow", "foreign", "forward", "goog",
+        "held", "hellos", "inbound", "indications", "key", "networks", "nominated", "outbound",
+        "outer", "peers", "permissions", "presumed", "priorities", "relay_transport", "retries",
+        "roles", "seen", "signed", "software", "tie_breakers", "usernames", "vendor", "waiting",
     )  # fmt: skip
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
@@ -138,6 +139,11 @@ class Link:
         """Peers this TURN client named."""
         self.peers: dict[Endpoint, Sighting] = {}
         """Peers this TURN server named."""
+        self.connects: dict[Endpoint, Sighting] = {}
+        """Peers this TURN client had the server connect to (RFC 6062)."""
+        self.carried: dict[tuple[int, bytes], Sighting] = {}
+        """Values of attributes that could carry data, by type, cut short:
+        free text, and types that are not known. Usernames of checks are in `usernames`."""
         self.software: str | None = None
         self.hellos: dict[str, Sighting] = {}
         self.waiting: dict[bytes, Asked] = {}
@@ -169,10 +175,12 @@ class Link:
                 self.foreign = _foreign(message)
             if self.software is None and message.has(SOFTWARE):
                 self.software = _cut(message.software)
+            carry(self.carried, context, message, BINDINGS, self.budget)
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
                 retries.append((message.transaction_id, context.ts_ns))
             return "bare"
+        carry(self.carried, context, message, TURN, self.budget)
         if method == ALLOCATE:
             self.allocates = _counted(self.allocates, context)
             if self.foreign is None:
@@ -182,7 +190,7 @@ class Link:
             return "allocate"
         if method == REFRESH:
             return "refresh"
-        if method in (CREATE_PERMISSION, CHANNEL_BIND):
+        if method in (CREATE_PERMISSION, CHANNEL_BIND, CONNECT):
             self._permit(context, message)
         return "turn"
 
@@ -220,6 +228,7 @@ class Link:
         if message.use_candidate:
             self.nominated = _counted(self.nominated, context)
             counted.append(self.nominated)
+        counted += carry(self.carried, context, message, CHECKS, self.budget)
         self._remember("check", said, counted)
 
     def _again(self, kind: str, said: bytes, context: Context) -> bool:
@@ -240,9 +249,12 @@ class Link:
     def _permit(self, context: Context, message: StunMessage) -> None:
         for peer in message.peer_addresses:
             see(self.permissions, peer, context, MAX_PEERS, self.budget)
+            if message.method == CONNECT:
+                see(self.connects, peer, context, MAX_PEERS, self.budget)
 
     def indication(self, context: Context, message: StunMessage) -> None:
         """Take an indication."""
+        carry(self.carried, context, message, TURN, self.budget)
         if message.method == BINDING:
             self.indications = _counted(self.indications, context)
             return
@@ -273,6 +285,7 @@ class Link:
         said = _said(message)
         if said is not None and self._again(kind, said, context):
             return
+        carried = carry(self.carried, context, message, CHECKS, self.budget)
         if self.software is None and message.has(SOFTWARE):
             self.software = _cut(message.software)
         if kind == "allocate":
@@ -285,10 +298,11 @@ class Link:
             seen = see(table, mapped, context, MAX_VALUES, self.budget)
             if mapped.address.version == 4 and message.has_cookie:
                 # Other addresses are hidden by the transaction id too (RFC 8489 section 14.2).
-                self._remember(kind, said, [seen])
+                self._remember(kind, said, [seen, *carried])
 
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
+        carry(self.carried, context, message, CHECKS, self.budget)
         error = message.error
         if error is not None:
             see(self.errors, (message.method, error.code), context, MAX_VALUES, self.budget)

@@ -1,0 +1,219 @@
+"""PL503: STUN that carries more than ICE and TURN need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pcapleak.decode.stun.attributes import ATTRIBUTES as KNOWN
+from pcapleak.decode.stun.attributes import (
+    DATA,
+    ERROR_CODE,
+    PADDING,
+    USERNAME,
+    attribute_name,
+)
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make, on_interface, plural, sightings_evidence
+from pcapleak.judge.stun_payload import is_data, is_foreign, is_identifier, shown
+from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.sightings import Sighting
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import IPAddress
+
+KIND = FindingKind(
+    id="PL503",
+    name="stun-carries-data",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("data in STUN", ("the STUN or TURN server", "everyone on the way")),
+    has_causes=False,
+    when=(
+        "USERNAME or other attributes carry more than ICE or TURN need, changing from message to "
+        "message."
+    ),
+    meaning=(
+        "A page chooses the username fragments and the TURN credentials that its browser sends, "
+        "and reads what servers answer (error texts, mapped addresses). Both together are a "
+        "channel that no content policy, proxy or web filter sees, out of and into the page."
+    ),
+    confirm=(
+        "Filter stun and read stun.att.username, stun.att.software or the unknown attributes of "
+        "consecutive messages: fragments have 4 to 32 letters, digits, + and /, and stay the same "
+        "for a session."
+    ),
+    remedy=(
+        "Find the page or program by the flow; block its server. Where WebRTC is not needed, turn "
+        "it off (Firefox: media.peerconnection.enabled false)."
+    ),
+    sources=("RFC 8839 section 5.4", "RFC 8489 section 14", "RFC 8445 section 7.1.1"),
+    weaknesses=(
+        "Data cut into pieces that look like fragments, one session each, is not told from many "
+        "sessions. Programs of their own kind may put what they like into attributes they made "
+        "up: it is data all the same."
+    ),
+)
+
+MIN_ODD = 3
+"""Different usernames between two hosts that are none by alphabet or length."""
+MIN_CHANGES = 6
+"""Different usernames on one pair of sockets: an ICE restart makes one more, twice in a call."""
+MIN_TOKENS = 5
+"""Different TURN usernames from one host to one server, of `MIN_TOKEN` bytes at least without
+the time they begin with (a page that is given credentials uses them for all it opens)."""
+MIN_TOKEN = 24
+MIN_VALUES = 4
+"""Different values of one attribute that says the same in every message, or is not known."""
+MIN_OPAQUE = 16
+"""Bytes of unknown values: shorter ones are counters, times and sequence numbers."""
+MIN_BLOB = 32
+"""Bytes of unknown values that are no text."""
+MIN_MAPPED = 4
+"""Different addresses that one server told one socket of itself."""
+
+_TIMED = re.compile(r"\d{9,11}:")
+"""How usernames of TURN's REST credentials begin: when they expire."""
+
+
+class _Carried(NamedTuple):
+    """Values between two hosts."""
+
+    what: str
+    values: dict[str | bytes, list[Sighting]]
+    flows: list[int]
+    why: str
+    sure: bool
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each kind of value between two hosts on each interface."""
+    between: dict[tuple[int, IPAddress, IPAddress], list[tuple[LinkKey, Link]]] = {}
+    for key, link in scene.state.ice.links.items():
+        if not key.layers or key.layers == ("turn",):
+            place = key.interface, key.source.address, key.destination.address
+            between.setdefault(place, []).append((key, link))
+    for (interface, source, destination), links in between.items():
+        for carried in _all(scene, links):
+            sightings = [one for seen in carried.values.values() for one in seen]
+            count = sum(one.count for one in sightings)
+            yield make(
+                KIND,
+                subject=f"{carried.what} from {source} to {destination}",
+                message=f"{source} sent {plural(len(carried.values), 'different value')} of "
+                f"{carried.what} to {destination} in {plural(count, 'message')}, {carried.why}: "
+                f"{shown(carried.values)}.",
+                evidence=sightings_evidence(sightings, carried.flows),
+                interface=scene.label(interface),
+                display_filter=on_interface(
+                    scene,
+                    interface,
+                    f"stun and {'ip' if source.version == 4 else 'ipv6'}.src == {source} and "
+                    f"{'ip' if source.version == 4 else 'ipv6'}.dst == {destination}",
+                ),
+                confidence="high" if carried.sure else "medium",
+                facts=[f"data in {carried.what}: {shown(carried.values)}"],
+            )
+
+
+def _all(scene: Scene, links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
+    names = _usernames(scene, links)
+    if names is not None:
+        yield names
+    tokens = _tokens(links)
+    if tokens is not None:
+        yield tokens
+    yield from _attributes(links)
+    for _, link in links:
+        told: dict[str | bytes, list[Sighting]] = {}
+        for table in (link.answers, link.check_answers):
+            for endpoint, sighting in table.items():
+                told.setdefault(str(endpoint.address), []).append(sighting)
+        if len(told) >= MIN_MAPPED:
+            yield _Carried(
+                "XOR-MAPPED-ADDRESS",
+                told,
+                [link.flow],
+                "though one socket has one address at one server",
+                sure=False,
+            )
+            return
+
+
+def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+    """Usernames of checks."""
+    odd: dict[str | bytes, list[Sighting]] = {}
+    changing: dict[str | bytes, list[Sighting]] = {}
+    flows = []
+    for key, link in links:
+        here = {name: seen for name, seen in link.usernames.items() if is_data(name)}
+        back = scene.state.ice.links.get(key.back)
+        answered = back is not None and bool(back.check_answers)
+        for name, sighting in here.items():
+            # A long fragment may be a server's own, which then answers to it.
+            if is_foreign(name) or not answered or len(here) >= MIN_ODD:
+                odd.setdefault(name, []).append(sighting)
+        if len(link.usernames) >= MIN_CHANGES:
+            for name, sighting in link.usernames.items():
+                changing.setdefault(name, []).append(sighting)
+        if here or len(link.usernames) >= MIN_CHANGES:
+            flows.append(link.flow)
+    if len(odd) >= MIN_ODD:
+        return _Carried("USERNAME", odd, flows, "of which none is one of ICE", sure=True)
+    if changing:
+        return _Carried("USERNAME", changing, flows, "where a session keeps its own", sure=False)
+    return None
+
+
+def _tokens(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+    """Usernames of TURN's long-term credentials."""
+    found: dict[str | bytes, list[Sighting]] = {}
+    flows = []
+    for _, link in links:
+        for (type_, value), sighting in link.carried.items():
+            if type_ != USERNAME:
+                continue
+            name = _TIMED.sub("", value.decode("utf-8", "backslashreplace"), count=1)
+            if len(name) >= MIN_TOKEN and not is_identifier(name):
+                found.setdefault(name, []).append(sighting)
+                flows.append(link.flow)
+    if len(found) < MIN_TOKENS:
+        return None
+    why = "where a page uses the credentials it was given for all it opens"
+    return _Carried("USERNAME (TURN)", found, flows, why, sure=False)
+
+
+def _attributes(links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
+    """Attributes that say one thing in all messages of a sender, or are not known."""
+    found: dict[int, dict[str | bytes, list[Sighting]]] = {}
+    flows: dict[int, list[int]] = {}
+    for _, link in links:
+        here: dict[int, list[tuple[bytes, Sighting]]] = {}
+        for (type_, value), sighting in link.carried.items():
+            here.setdefault(type_, []).append((value, sighting))
+        for type_, values in here.items():
+            if type_ != USERNAME and len(values) >= MIN_VALUES and _is_told(type_, values):
+                flows.setdefault(type_, []).append(link.flow)
+                for value, sighting in values:
+                    text = value[4:] if type_ == ERROR_CODE else value
+                    found.setdefault(type_, {}).setdefault(text, []).append(sighting)
+    for type_, told in found.items():
+        if len(told) >= MIN_VALUES:
+            why = (
+                "an attribute that is registered nowhere"
+                if type_ not in KNOWN
+                else "which is no part of this message"
+                if type_ == DATA
+                else "which says the same for all that one program sends"
+            )
+            yield _Carried(attribute_name(type_), told, flows[type_], why, sure=type_ in KNOWN)
+
+
+def _is_told(type_: int, values: list[tuple[bytes, Sighting]]) -> bool:
+    """Whether the values are more than a program's own counters."""
+    if type_ in KNOWN and type_ not in (DATA, PADDING):
+        return True
+    mean = sum(len(value) for value, _ in values) / len(values)
+    text = all(32 <= byte < 127 for value, _ in values for byte in value)
+    return mean >= (MIN_OPAQUE if text else MIN_BLOB)

@@ -1,0 +1,131 @@
+"""PL502: checks to many hosts or ports of the local network that are nobody's candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from pcapleak.judge.addresses import classify, inside, unmapped
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make, on_interface, plural, sightings_evidence
+from pcapleak.judge.webrtc_flows import living_sessions, pair_of
+from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import Endpoint, IPAddress
+
+KIND = FindingKind(
+    id="PL502",
+    name="webrtc-lan-scan",
+    severity=Severity.MEDIUM,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("STUN to the local network", ("the page",)),
+    has_causes=False,
+    when=(
+        "One socket or session checks many hosts or ports of the local network that neither "
+        "answer nor signalled anything."
+    ),
+    meaning=(
+        "A page gave the browser candidates or servers that it made up, to learn from the timing "
+        "and the answers which hosts and services there are on the local network: routers, "
+        "cameras, printers. Browsers guard web requests to the local network, not WebRTC."
+    ),
+    confirm=(
+        "Filter stun.type == 0x0001 and look at the destinations of one source port: many hosts "
+        "or ports, one after the other, and no answer."
+    ),
+    remedy=(
+        "Close the page. In Chromium-based browsers WebRtcIPHandling disable_non_proxied_udp "
+        "sends no such packets; a firewall may drop UDP from the browser to the local network."
+    ),
+    sources=("RFC 8445 section 19.5.1", "RFC 8826 section 4.2.1"),
+    weaknesses=(
+        "A port that is closed to TCP shows a connection attempt only, which has nothing of "
+        "WebRTC. Candidates of a peer that never answered look alike, but are few."
+    ),
+)
+
+MIN_HOSTS = 8
+MIN_ENDPOINTS = 16
+"""Unanswered hosts, or hosts and ports, from which on it is a scan: one peer's candidates are
+its own addresses, a handful, or a dozen where containers have networks of their own."""
+
+_LOCAL = ("private IPv4", "unique local IPv6", "link-local", "shared (CGNAT)")
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each scanning address on each interface."""
+    alive = living_sessions(scene)
+    signalled = _signalled(scene)
+    found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link]]] = {}
+    answered: dict[tuple[int, IPAddress], list[Endpoint]] = {}
+    for key, link in scene.state.ice.links.items():
+        target = unmapped(key.destination.address)
+        if key.layers or not link.asks or not _is_local(scene, target):
+            continue
+        if target == unmapped(key.source.address):
+            continue
+        place = key.interface, key.source.address
+        back = scene.state.ice.links.get(key.back)
+        if any(pair_of(username) in alive for username in link.usernames):
+            continue
+        if Endpoint(target, key.destination.port) in signalled:
+            continue
+        if back is not None:
+            answered.setdefault(place, []).append(key.destination)
+        else:
+            found.setdefault(place, []).append((key, link))
+    for (interface, source), shown in found.items():
+        endpoints = {key.destination for key, _ in shown}
+        hosts = {one.address for one in endpoints}
+        if len(hosts) < MIN_HOSTS and len(endpoints) < MIN_ENDPOINTS:
+            continue
+        evidence = sightings_evidence(
+            [link.seen for _, link in shown], [link.flow for _, link in shown]
+        )
+        assert evidence.first_ns is not None
+        assert evidence.last_ns is not None
+        took_s = (evidence.last_ns - evidence.first_ns) / 1e9
+        rate = f"{len(endpoints) / took_s:.0f} a second" if took_s >= 0.1 else "at once"
+        ports = sorted({one.port for one in endpoints})
+        answers = sorted({str(one) for one in answered.get((interface, source), [])})
+        yield make(
+            KIND,
+            subject=f"{source} on {scene.label(interface)}",
+            message=f"{source} sent STUN to {plural(len(hosts), 'host')} of the local network, "
+            f"{plural(len(endpoints), 'host and port', 'hosts and ports')} in {took_s:.1f} s "
+            f"({rate}), that neither answered nor signalled anything"
+            + (f"; {plural(len(answers), 'other')} answered" if answers else "")
+            + ".",
+            evidence=evidence,
+            interface=scene.label(interface),
+            display_filter=on_interface(
+                scene,
+                interface,
+                f"stun.type.class == 0 and ip{'v6' * (source.version == 6)}.src == {source}",
+            ),
+            confidence="high",
+            facts=[f"hosts of the local network that answer STUN: {', '.join(answers[:8])}"]
+            if answers
+            else (),
+            reasons=[
+                f"ports {', '.join(map(str, ports[:8]))}{', ...' if len(ports) > 8 else ''}",
+                f"from {plural(len({key.source for key, _ in shown}), 'socket')}",
+                *(f"{one} answered" for one in answers[:4]),
+            ],
+        )
+
+
+def _is_local(scene: Scene, address: IPAddress) -> bool:
+    return classify(address) in _LOCAL or inside(address, scene.lans)
+
+
+def _signalled(scene: Scene) -> set[Endpoint]:
+    """Addresses that candidate lines name."""
+    found = set()
+    for entry in scene.state.signalling.lines():
+        try:
+            found.add(Endpoint(ip_address(entry.line.address), entry.line.port))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,129 @@
+"""PL501: WebRTC messages to a local program that is no ICE agent, or that carry data to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pcapleak.decode.stun.attributes import USERNAME
+from pcapleak.judge.addresses import unmapped
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import (
+    address_filter,
+    make,
+    on_interface,
+    plural,
+    sightings_evidence,
+)
+from pcapleak.judge.stun_payload import is_data, shown
+from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import IPAddress
+
+KIND = FindingKind(
+    id="PL501",
+    name="webrtc-loopback-channel",
+    severity=Severity.HIGH,
+    is_leak=False,
+    exposes=False,
+    observers=Observers("STUN to a local program", ("programs on this host",)),
+    has_causes=False,
+    when=(
+        "STUN, TURN or ICE to a loopback address that no agent of this host answers as ICE, or "
+        "whose USERNAME carries data."
+    ),
+    meaning=(
+        "A page can have the browser send STUN to any address, loopback ones too, and chooses the "
+        "USERNAME in it. In 2025 trackers were found to hand a cookie's value to an app on the "
+        "same device this way, past every protection of cookies and of private browsing: the app "
+        "knows who is logged in, the page then is no longer anonymous."
+    ),
+    confirm=(
+        "Filter stun and (ip.dst == 127.0.0.0/8 or ipv6.dst == ::1) on the loopback interface and "
+        "read USERNAME; an ICE agent answers with MESSAGE-INTEGRITY and sends checks of its own."
+    ),
+    remedy=(
+        "Find the program that listens on the port (ss -ulpn on Linux) and remove it or take its "
+        "permission; block the page's scripts. In Chromium-based browsers WebRtcIPHandling "
+        "disable_non_proxied_udp sends no UDP but to a proxy."
+    ),
+    sources=(
+        "localmess.github.io, June 2025",
+        "RFC 8445 section 7.2.2",
+        "RFC 8839 section 5.4",
+    ),
+    weaknesses=(
+        "It needs the loopback interface recorded. A listener that answers as an ICE agent does, "
+        "to short usernames, is not told from one."
+    ),
+)
+
+MAX_PORTS = 8
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each pair of addresses on each interface."""
+    found: dict[tuple[int, IPAddress, bool], list[tuple[LinkKey, Link]]] = {}
+    for key, link in scene.state.ice.links.items():
+        destination = unmapped(key.destination.address)
+        looped = destination.is_loopback or destination.is_unspecified
+        itself = destination == unmapped(key.source.address)
+        if key.layers or not link.asks or not (looped or itself):
+            continue
+        data = any(map(is_data, link.usernames))
+        back = scene.state.ice.links.get(key.back)
+        if not data and ((itself and not looped) or (back is not None and _is_agent(back))):
+            continue
+        served = not data and back is not None and bool(back.answers or back.allocations)
+        found.setdefault((key.interface, destination, served), []).append((key, link))
+    for (interface, address, served), shown_by in found.items():
+        ports = sorted({key.destination.port for key, _ in shown_by})
+        usernames = list(dict.fromkeys(name for _, link in shown_by for name in link.usernames))
+        usernames += [_text(v) for _, link in shown_by for t, v in link.carried if t == USERNAME]
+        carrying = [name for name in usernames if is_data(name)]
+        names = [scene.state.resolvers.name_of(key.destination.address) for key, _ in shown_by]
+        named = next((f" ({name})" for name in names if name), "")
+        said = (
+            f"; USERNAME carries data: {shown(carrying)}"
+            if carrying
+            else f"; USERNAME {shown(usernames)}"
+            if usernames
+            else ""
+        )
+        answer = (
+            "a STUN or TURN server answers there"
+            if served
+            else "what answers there is no ICE agent, or nothing does"
+            if not carrying
+            else "no ICE agent sends such names"
+        )
+        told = [scene.state.programs.text(link.flow) for _, link in shown_by]
+        yield make(
+            KIND,
+            subject=f"{address} on {scene.label(interface)}" + (" (a server)" if served else ""),
+            message=f"STUN went to {address}{named}, {plural(len(ports), 'port')} "
+            f"({', '.join(map(str, ports[:MAX_PORTS]))}{', ...' if len(ports) > MAX_PORTS else ''})"
+            f", on this very host: {answer}{said}.",
+            evidence=sightings_evidence(
+                [link.seen for _, link in shown_by], [link.flow for _, link in shown_by]
+            ),
+            interface=scene.label(interface),
+            display_filter=on_interface(
+                scene, interface, f"stun and {address_filter(address, 'dst')}"
+            ),
+            severity=Severity.INFO if served else None,
+            confidence="certain" if carrying else "high",
+            facts=[f"data in STUN: {shown([name])}" for name in carrying[:MAX_PORTS]],
+            reasons=[
+                *(f"the program: {program}" for program in dict.fromkeys(told) if program),
+                *(f"from {key.source} to {key.destination}" for key, _ in shown_by),
+            ],
+        )
+
+
+def _is_agent(back: Link) -> bool:
+    """Whether who sent this answered a check as ICE has it, with what only signalling tells."""
+    return bool(back.check_answers)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
