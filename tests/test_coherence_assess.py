@@ -274,7 +274,7 @@ def test_signs_of_several_hosts_are_not_held_against_each_other(
     ("name", "shapes"),
     [
         ("socks", set()),
-        ("mode-3", {"srflx-only"}),
+        ("mode-3", set()),  # a raw host address may have been read, or none
         ("mode-4", {"relay-only"}),
         ("microphone", {"raw-host"}),
         ("direct", set()),

@@ -16,7 +16,9 @@ from pcapleak.decode.stun.decoder import StunMessage, decode_stun
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.report.document import IceSession
 from pcapleak.report.webrtc import session_entry
+from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.ice import IceTracker, tracker
+from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.names import NameTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.values.packets import Context, Endpoint, Interface
@@ -29,11 +31,16 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Sa
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 
 
+RANDOM = 1 << 95
+"""Numbers from here on make transaction ids of any bytes; lower ones are libwebrtc's letters."""
+
+
 def stun(kind: int, number: int, *attributes: tuple[int, bytes]) -> StunMessage:
     body = b"".join(
         struct.pack("!HH", code, len(value)) + value + b"\0" * (-len(value) % 4)
         for code, value in attributes
     )
+    number = number if number >= RANDOM else int.from_bytes(b"%012d" % number, "big")
     head = struct.pack("!HHI", kind, len(body), COOKIE) + number.to_bytes(12, "big")
     return decode_stun(head + body)
 
@@ -70,6 +77,11 @@ class Scene:
         default_factory=lambda: [Interface(0, 0, 1, "eth0"), Interface(1, 0, 101, "wg0")]
     )
     frame: int = 0
+    flows: FlowTable = field(default_factory=FlowTable)
+
+    @property
+    def multicast(self) -> Multicast:
+        return Multicast(self.flows, self.interfaces, is_cut=False, is_filtered=False)
 
     def context(
         self,
@@ -85,8 +97,15 @@ class Scene:
         )
         return base._replace(**more)
 
-    def gather(self, at_s: float, source: Endpoint, seen_as: Endpoint, interface: int = 0) -> None:
-        number = self.frame
+    def gather(
+        self,
+        at_s: float,
+        source: Endpoint,
+        seen_as: Endpoint,
+        interface: int = 0,
+        first: int = 0,
+    ) -> None:
+        number = first + self.frame
         self.ice.add(self.context(at_s, source, SERVER, interface), bare(number))
         answer = mapped(number, str(seen_as.address), seen_as.port)
         self.ice.add(self.context(at_s + 0.01, SERVER, source, interface), answer)
@@ -225,9 +244,9 @@ def test_tie_breakers_tell_two_sessions_of_one_instant_apart() -> None:
 
 @pytest.mark.parametrize(
     ("network", "announced", "mode"),
-    [((0, 999), True, 2), ((0, 999), False, 3), ((1, 10), False, 1)],
+    [((0, 999), True, 2), ((0, 999), False, None), ((1, 10), False, 1)],
 )
-def test_checks_tell_the_mode(network: tuple[int, int], announced: bool, mode: int) -> None:
+def test_checks_tell_the_mode(network: tuple[int, int], announced: bool, mode: int | None) -> None:
     scene = Scene()
     here = end("192.0.2.7", 5000)
     scene.gather(1.0, here, end("203.0.113.9", 6000))
@@ -243,9 +262,9 @@ def test_checks_tell_the_mode(network: tuple[int, int], announced: bool, mode: i
 
 def test_without_evidence_neither_engine_nor_mode_is_claimed() -> None:
     scene = Scene()
-    scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000))
+    scene.gather(1.0, end("192.0.2.7", 5000), end("203.0.113.9", 6000), first=RANDOM)
     (session,) = scene.sessions()
-    assert session.engine == "unknown"
+    assert (session.engine, session.engine_confidence) == ("unknown", None)
     assert session.ip_handling_mode.mode is None
     assert session.ip_handling_mode.reasons
 
@@ -255,7 +274,8 @@ def test_retransmission_timers_tell_the_engine(wait_s: float, engine: str) -> No
     scene = Scene()
     here = end("192.0.2.7", 5000)
     for at in (1.0, 1.0 + wait_s):
-        scene.ice.add(scene.context(at, here, SERVER), bare(7))
+        number = RANDOM + 7 if engine == "firefox" else 7
+        scene.ice.add(scene.context(at, here, SERVER), bare(number))
     (session,) = scene.sessions()
     assert session.engine == engine
 
@@ -265,13 +285,14 @@ def allocate_through_proxy(agent: str | None) -> IceSession:
     scene = Scene()
     here, relay = end("192.0.2.7", 40000), end("198.51.100.10", 50000)
     proxied = {"transport": "tcp", "layers": ("socks",)}
-    request = stun(0x0003, 1, (0x0019, b"\x11\0\0\0"))
+    number = 1 if agent == CHROME else RANDOM
+    request = stun(0x0003, number, (0x0019, b"\x11\0\0\0"))
     scene.ice.add(scene.context(1.0, here, SERVER, **proxied), request)
     xored = [
         struct.pack("!BBHI", 0, 1, one.port ^ COOKIE >> 16, int(one.address) ^ COOKIE)
         for one in (relay, end("198.51.100.30", 47495))
     ]
-    answer = stun(0x0103, 1, (0x0016, xored[0]), (0x0020, xored[1]))
+    answer = stun(0x0103, number, (0x0016, xored[0]), (0x0020, xored[1]))
     scene.ice.add(scene.context(1.1, SERVER, here, **proxied), answer)
     if agent is not None:
         page = HttpRequest("GET", "/", "1.1", (("User-Agent", agent),))
@@ -377,8 +398,8 @@ def test_a_name_that_was_only_answered_for_is_one_sessions_alone() -> None:
     scene = Scene()
     for port, fragment, tie in ((5000, "aaaaaaaa", 1), (5001, "bbbbbbbb", 2)):
         here = end("192.0.2.7", port)
-        scene.gather(1.0, here, end("203.0.113.9", port))
-        message = check(100 + port, f"cccccccc:{fragment}", tie, None)
+        scene.gather(1.0, here, end("203.0.113.9", port), first=RANDOM)
+        message = check(RANDOM + port, f"cccccccc:{fragment}", tie, None)
         scene.ice.add(scene.context(1.2, here, end("203.0.113.50", 7000)), message)
     record = Record(NAME, A, 1, True, 120, ip_address("192.0.2.7"), b"")
     answer = DnsMessage(7, True, 0, True, False, False, 0, (), (record,), (), ())

@@ -285,7 +285,7 @@ SCENARIOS = (
         "the SOCKS5 leak, each packet cut after 80 bytes",
         stories.cut,
         PROXY,
-        {**LEAK, "mode": None, "engine": "unknown", **found("PL101", "PL102", "PL901")},
+        {**LEAK, "mode": None, "engine": "chromium", **found("PL101", "PL102", "PL901")},
     ),
     Scenario(
         "connections",

@@ -36,6 +36,8 @@ def candidate_line(candidate: Candidate, session: Session) -> str:
 def _address(candidate: Candidate) -> str:
     if candidate.mdns_name is not None:
         return candidate.mdns_name
+    if candidate.is_hidden is None:
+        return "?"
     return "?.local" if candidate.is_hidden else _or_open(candidate.address)
 
 

@@ -22,6 +22,7 @@ def session_entry(session: Session, interfaces: Sequence[Interface]) -> document
         client_addresses=[str(address) for address in session.client_addresses],
         engine=session.engine,
         engine_reason=session.engine_reason,
+        engine_confidence=session.engine_confidence,
         username_fragments=list(session.username_fragments),
         peer_username_fragments=list(session.peer_username_fragments),
         tie_breakers=[f"{tie:016x}" for tie in session.tie_breakers],

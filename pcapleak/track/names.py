@@ -18,6 +18,12 @@ MAX_ADDRESSES = 16
 MAX_SIGHTINGS = 50_000
 """Of these beyond the first of each name: at most about 850 bytes each, so 43 MB."""
 
+MAX_TIMES = 6
+"""Times kept of a name's announcements and answers; Chromium announces it twice."""
+
+AGAIN_NS = 100_000_000
+"""One announcement is on all interfaces within this."""
+
 UUID_NAME = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})([0-9a-f]*)\.local\.?\Z",
     re.IGNORECASE,
@@ -30,7 +36,7 @@ class NameRecord:
 
     __slots__ = (
         "addresses", "announcers", "answered", "asked", "askers", "denied", "goodbye_ns",
-        "interfaces", "is_service", "name", "nsec", "placed", "said", "ttl_s",
+        "interfaces", "is_service", "name", "nsec", "placed", "said", "times", "ttl_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -43,6 +49,9 @@ class NameRecord:
         self.interfaces: set[int] = set()
         self.said: Sighting | None = None
         """Every message that gave it an address."""
+        self.times: list[tuple[int, bool]] = []
+        """When it was given an address, each time once on however many interfaces, and whether
+        somebody had just asked for it."""
         self.answered = 0
         """How many of these came within a second of a question for it."""
         self.asked: Sighting | None = None
@@ -194,8 +203,13 @@ class NameTracker:
             known.said.add(context)
         # RFC 6762 section 6 has answers sent within 120 ms; Chromium's limit of one a second
         # for a name can delay them by as much.
-        if known.asked is not None and 0 <= context.ts_ns - known.asked.last_ns < 1_100_000_000:
-            known.answered += 1
+        asked = known.asked is not None and (
+            0 <= context.ts_ns - known.asked.last_ns < 1_100_000_000
+        )
+        known.answered += asked
+        last = known.times[-1][0] if known.times else None
+        if len(known.times) < MAX_TIMES and (last is None or context.ts_ns - last > AGAIN_NS):
+            known.times.append((context.ts_ns, asked))
 
 
 def _first_seen(record: NameRecord) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from pcapleak.errors import DecodeError
 from pcapleak.track.client_hints import ClaimTracker
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.ice import IceTracker
+from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.session import PageRow, Session
 from pcapleak.track.names import NameRecord, NameTracker
 from pcapleak.track.network import NetworkTracker
@@ -97,3 +98,13 @@ class State:
     """Interfaces that vanished and returned, as a watch noticed; a file does not tell."""
     programs: ProgramTracker = field(default_factory=ProgramTracker)
     """Whose the flows are, where the capture says so or a watch could ask."""
+
+    @property
+    def multicast(self) -> Multicast:
+        """What multicast hosts were recorded sending, as of now."""
+        return Multicast(
+            self.flows,
+            self.interfaces,
+            is_cut=any(facts.cut for facts in self.captures),
+            is_filtered=any(facts.filter is not None for facts in self.captures),
+        )

@@ -81,6 +81,8 @@ class IceSession:
     """The browser engine, inferred."""
     engine_reason: str
     """From what."""
+    engine_confidence: Confidence | None = None
+    """How surely. A User-Agent field alone is low: it may be another program's."""
     username_fragments: list[str] = field(default_factory=list)
     """The client's own, as its checks say them."""
     peer_username_fragments: list[str] = field(default_factory=list)

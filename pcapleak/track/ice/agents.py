@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pcapleak.track.ice.hosts import Hosts, is_private
 from pcapleak.track.ice.links import Link, LinkKey
@@ -38,8 +38,8 @@ class Socket:
     """A local transport address that gathered or checked, on all interfaces it left by."""
 
     __slots__ = (
-        "answered", "first_ns", "fragments", "gathers", "last_ns", "layers", "local", "out",
-        "peer_fragments", "relayed", "tie_breakers", "transport",
+        "answered", "first_ns", "fragments", "gathers", "last_ns", "layers", "lettered", "local",
+        "out", "peer_fragments", "relayed", "tie_breakers", "transport",
     )  # fmt: skip
 
     def __init__(self, transport: str, layers: tuple[str, ...], local: Endpoint) -> None:
@@ -58,6 +58,8 @@ class Socket:
         """When it, or what answered it, was last seen."""
         self.gathers = False
         """Whether it asked a STUN or TURN server."""
+        self.lettered = _agreed(link.lettered for link in self.out)
+        """Whether its transaction ids are libwebrtc's; None where its links disagree."""
         self.fragments: dict[str, None] = {}
         """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
         self.peer_fragments: dict[str, None] = {}
@@ -98,6 +100,12 @@ class Socket:
         }
 
 
+def _agreed(answers: Iterable[bool | None]) -> bool | None:
+    """The one answer that was given, if there is one."""
+    given = {answer for answer in answers if answer is not None}
+    return given.pop() if len(given) == 1 else None
+
+
 def _union(parts: Sequence[Collection[int]]) -> Collection[int]:
     """What is in one of the parts, and where there is one part alone, as mostly, itself."""
     return parts[0] if len(parts) == 1 else set[int]().union(*parts)
@@ -108,8 +116,8 @@ class Agent:
 
     __slots__ = (
         "address_set", "addresses", "began_ns", "checking", "gathers", "inherited", "late",
-        "links", "local", "names", "signalled_name", "sockets", "tie_breakers", "udp", "unsure",
-        "views",
+        "lettered", "links", "local", "names", "number", "signalled_name", "sockets",
+        "tie_breakers", "udp", "unsure", "views",
     )  # fmt: skip
 
     def __init__(
@@ -124,8 +132,10 @@ class Agent:
         self.names: list[NameRecord] = []
         self.inherited: set[str] = set()
         """Which of `names` an earlier session had announced."""
-        self.unsure: set[str] = set()
-        """Which of `names` may as well be another session's."""
+        self.unsure: dict[str, list[Agent]] = {}
+        """Which of `names` may as well be of other sessions, those in which nothing else tells."""
+        self.number = 0
+        """Its place among all sessions, counted from 1."""
         self.late = False
         """Its names are older than its first packet here: how it gathered was not recorded."""
         self.signalled_name = False
@@ -153,6 +163,8 @@ class Agent:
         """Tie-breakers of its checks."""
         self.gathers = any(socket.gathers for socket in sockets)
         """Whether it asked a server."""
+        self.lettered = _agreed(socket.lettered for socket in sockets)
+        """Whether its transaction ids are libwebrtc's."""
         self.udp = [socket for socket in sockets if socket.transport == "udp"]
         """Its own UDP sockets, not those behind a proxy."""
 
@@ -187,6 +199,7 @@ def _first_ns(socket: Socket) -> int:
 def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
     """One socket for each transport address that asked something."""
     sockets: dict[tuple[str, tuple[str, ...], Endpoint], Socket] = {}
+    strays = _strays(links)
     for key, link in links.items():
         if not link.asks:
             continue
@@ -198,6 +211,8 @@ def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
         back = links.get(key.back)
         if back is not None:
             socket.answered.append((link, back))
+        elif key.back in strays:
+            socket.answered.append((link, strays[key.back]))
     for socket in sockets.values():
         socket.sum_up()
     at_once = Counter([socket.first_ns for socket in sockets.values()])
@@ -205,6 +220,23 @@ def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
         sockets.values(),
         key=lambda one: (one.first_ns, str(one.local) if at_once[one.first_ns] > 1 else ""),
     )
+
+
+def _strays(links: Mapping[LinkKey, Link]) -> dict[LinkKey, Link]:
+    """Answers that came in by another interface than their requests went out by, as routes of
+    two uplinks have it: by the key that they would have had."""
+    elsewhere: dict[tuple[object, ...], list[LinkKey]] = {}
+    for key, link in links.items():
+        if link.asks and key.back not in links:
+            elsewhere.setdefault((key.transport, key.layers, *key[3:]), []).append(key)
+    if not elsewhere:
+        return {}
+    found: dict[LinkKey, Link] = {}
+    for key, link in links.items():
+        if (link.answers or link.allocations or link.check_answers) and key.back not in links:
+            for asked in elsewhere.get((key.transport, key.layers, *key.back[3:]), ()):
+                found.setdefault(asked.back, link)
+    return found
 
 
 class _Union:
@@ -313,6 +345,8 @@ def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
         if not other.local or len(other.sockets) >= MAX_SOCKETS:
             continue
         if agent.tie_breakers and other.tie_breakers:
+            continue
+        if None not in (agent.lettered, other.lettered) and agent.lettered != other.lettered:
             continue
         if gap > AT_ONCE_NS:
             # A session opens sockets that ask one server from one address at once, for its

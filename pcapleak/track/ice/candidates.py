@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.track.ice.agents import SECOND, Agent, Socket
@@ -11,6 +12,9 @@ from pcapleak.track.names import NameRecord
 from pcapleak.track.sightings import Sighting, merge_frames
 from pcapleak.values.evidence import Inference
 from pcapleak.values.packets import Endpoint, IPAddress
+
+_PION_UFRAG = re.compile("[A-Za-z]{16}")
+"""pion's username fragments; it asks servers from sockets that are no host candidates."""
 
 GATHERED_NS = 9 * SECOND
 """libwebrtc asks a STUN server anew every 10 s; what is learned then is no new candidate."""
@@ -28,6 +32,9 @@ class CandidateBuilder:
         )
         self.prediction = Prediction(agent, engine, mode)
         self.wildcard = self.prediction.wildcard
+        self.is_pion = agent.lettered is False and any(
+            _PION_UFRAG.fullmatch(fragment) for one in agent.sockets for fragment in one.fragments
+        )
         self.found: list[Candidate] = []
         self.used: set[str] = set()
 
@@ -36,10 +43,11 @@ class CandidateBuilder:
         bases = _bases([one for one in self.agent.sockets if not one.layers])
         udp = [base for base in bases if base.socket.transport == "udp"]
         self._match_names(udp)
-        hosts_shown = not (self.wildcard and (self.mode == 3 or self.agent.is_mute))
+        hosts_shown = not (self.wildcard and self.agent.is_mute)
         for base in udp:
             # libwebrtc opens sockets for TURN alone; Firefox's serve for all candidates.
-            if hosts_shown and (base.gathers_host or self.engine == "firefox"):
+            is_host = base.gathers_host or self.engine == "firefox"
+            if hosts_shown and is_host and not (self.is_pion and base.asked):
                 self._host(base)
         if hosts_shown and not self.relay_only:
             for name in self.agent.names:
@@ -83,14 +91,15 @@ class CandidateBuilder:
 
     def _link(self, base: Base, name: NameRecord) -> Inference:
         if len(base.names) > 1:
-            others = len(base.names) - 1
-            return Inference("low", [f"announced for this address, as {others} other names were"])
-        if name.name in self.agent.unsure:
-            return Inference("low", ["another session of the same host may have this name"])
+            count = len(base.names) - 1
+            return Inference("low", [f"announced for this address, as {count} other names were"])
+        others = self.agent.unsure.get(name.name)
+        if others is not None:
+            return Inference("low", [_doubt(others)])
         if base.local.address in name.addresses:
             seen = "announced for this address"
             if name.name in self.agent.inherited:
-                return Inference("medium", [f"{seen} before this session, and not given up"])
+                return Inference("medium", [f"{seen}, for an earlier session of its page"])
             return Inference("high", [f"{seen} while the session gathered"])
         why = "the only name of this family announced while the session gathered"
         return Inference("medium", [why])
@@ -104,8 +113,8 @@ class CandidateBuilder:
             address = next(iter(name.addresses))
         sent = [link.bare or link.checks or link.allocates for link in base.links]
         reasons = ["packets left from this socket"]
-        if self.engine == "firefox" and name is None:
-            reasons.append("Firefox hides the address behind a name that it does not announce")
+        if name is None:
+            reasons += self._doubt(base)
         candidate = self._candidate(
             "host", base, Endpoint(address, base.local.port), [*sent, name.said if name else None]
         )
@@ -113,15 +122,30 @@ class CandidateBuilder:
             candidate.mdns_name = name.name
             candidate.mdns_link = self._link(base, name)
         candidate.reasons = reasons
+        if len(reasons) > 1:
+            candidate.evidence = "inferred"
         self._finish(candidate, base, address)
+
+    def _doubt(self, base: Base) -> list[str]:
+        """Why the page may read something else than a host candidate of this address."""
+        if self.engine == "firefox":
+            return ["Firefox hides the address behind a name that it does not announce"]
+        if self.wildcard and not self.agent.names:
+            return ["a name may hide the address, or nothing does, or the page reads none (Mode 3)"]
+        if self.engine == "unknown" and not any(link.checks for link in base.links):
+            return ["some programs ask servers from sockets that are no host candidates"]
+        return []
 
     def _announced(self, name: NameRecord) -> None:
         """A candidate of which only the name was seen."""
         address = next(one for one in name.addresses if not one.is_unspecified)
         frames, count = merge_frames([name.said])
         certainty = Inference("high", ["announced while the session gathered"])
-        if name.name in self.agent.inherited:
-            certainty = Inference("medium", ["announced before this session, and not given up"])
+        others = self.agent.unsure.get(name.name)
+        if others is not None:
+            certainty = Inference("low", [_doubt(others)])
+        elif name.name in self.agent.inherited:
+            certainty = Inference("medium", ["announced for an earlier session of its page"])
         candidate = Candidate(
             "host",
             "udp",
@@ -277,6 +301,15 @@ class CandidateBuilder:
         """Fill in what the engine computes, and keep the candidate."""
         self.prediction.complete(candidate, base, hidden)
         self.found.append(candidate)
+
+
+def _doubt(others: list[Agent]) -> str:
+    """Why a name may be of another session."""
+    if not others:
+        return "several browsers of this host announced names"
+    names = ", ".join(f"ice-{other.number}" for other in others[:4])
+    more = ", ..." if len(others) > 4 else ""
+    return f"of the same host, {names}{more} can have asked for this name as well"
 
 
 def _unspecified(address: IPAddress) -> IPAddress:

@@ -91,9 +91,10 @@ class Link:
     __slots__ = (
         "again", "allocates", "allocations", "answers", "bare", "budget", "carried",
         "check_answers", "checks", "connects", "errors", "flow", "foreign", "forward", "goog",
-        "held", "hellos", "inbound", "indications", "key", "networks", "nominated", "outbound",
-        "outer", "peers", "permissions", "presumed", "priorities", "relay_transport", "retries",
-        "roles", "seen", "signed", "software", "tie_breakers", "usernames", "vendor", "waiting",
+        "held", "hellos", "inbound", "indications", "key", "lettered", "networks", "nominated",
+        "outbound", "outer", "peers", "permissions", "presumed", "priorities", "relay_transport",
+        "retries", "roles", "seen", "signed", "software", "tie_breakers", "usernames", "vendor",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
@@ -122,6 +123,9 @@ class Link:
         self.networks: dict[NetworkInfo, Sighting] = {}
         self.nominated: Sighting | None = None
         self.goog = False
+        self.lettered: bool | None = None
+        """Whether the transaction id of its first request is of base64's letters, as libwebrtc
+        makes them: of random bytes one in 17 million is."""
         self.vendor = False
         """Microsoft's ICE wrote this."""
         self.indications: Sighting | None = None
@@ -166,6 +170,8 @@ class Link:
     def request(self, context: Context, message: StunMessage) -> str:
         """Take a request; says what kind it is, for the answer that comes."""
         method = message.method
+        if self.lettered is None:
+            self.lettered = not message.transaction_id.translate(None, _BASE64)
         if method in (BINDING, GOOG_PING):
             if message.has(PRIORITY) or message.is_ice or ":" in (message.username or ""):
                 self._check(context, message)
@@ -348,6 +354,10 @@ def _foreign_allocation(message: StunMessage) -> str | None:
             return f"{attribute_name(attribute)} in an Allocate request"
     return None
 
+
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+"""What libwebrtc makes transaction ids of (StunMessage::GenerateTransactionId); nICEr, aioice,
+pion, libnice, libjuice and werift take random bytes."""
 
 _FOREIGN = (SOFTWARE, FINGERPRINT, CHANGE_REQUEST, PADDING, RESPONSE_PORT)
 """No browser probes how a NAT behaves (RFC 5780)."""

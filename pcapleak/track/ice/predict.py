@@ -35,6 +35,11 @@ class Base:
         return any(link.bare is not None or link.checks is not None for link in self.links)
 
     @property
+    def asked(self) -> bool:
+        """Whether it asked a STUN server."""
+        return any(link.bare is not None for link in self.links)
+
+    @property
     def checked_preference(self) -> int | None:
         """Local preference and component as a check's PRIORITY tells them."""
         seen = [priority for link in self.links for priority in link.priorities]
@@ -63,11 +68,22 @@ class Prediction:
         foundation are computed of."""
         self._prioritise(candidate, base, address)
         candidate.foundation = self._foundation(candidate, address)
-        hides = self.engine == "firefox" or self.wildcard
-        candidate.is_hidden = hides and candidate.type == "host" and candidate.mdns_name is None
+        if candidate.type == "host" and candidate.mdns_name is None:
+            candidate.is_hidden = self._hides
         if self.mode == 1 and base is not None:
             networks = [info for link in base.links for info in link.networks]
             candidate.network = networks[0] if networks else None
+
+    @property
+    def _hides(self) -> bool | None:
+        """Whether a host address of which no name was seen is hidden behind one."""
+        if self.engine == "firefox":
+            return True
+        if not self.wildcard:
+            return False
+        # Where names were announced this one was missed; by a silence that was recorded whole,
+        # nothing is hidden.
+        return bool(self.agent.names) or (None if self.mode is None else False)
 
     def _prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
         """Fill in the priority: from a check's PRIORITY, whose lower bits are the candidate's,

@@ -63,8 +63,9 @@ class Candidate:
     mdns_name: str | None = None
     mdns_link: Inference | None = None
     """How surely the name hides this address, and why."""
-    is_hidden: bool = False
-    """The page reads a name for its address, one that packets need not show."""
+    is_hidden: bool | None = False
+    """The page reads a name for its address, one that packets need not show; None where it is
+    not known whether it does."""
     foundation: str | None = None
     """As libwebrtc computes it of what packets show."""
     priority: int | None = None
@@ -96,6 +97,7 @@ class Session:
     engine_reason: str
     first_ns: int
     last_ns: int
+    engine_confidence: Confidence | None = None
     username_fragments: list[str] = field(default_factory=list)
     """The client's own, as its checks say them."""
     peer_username_fragments: list[str] = field(default_factory=list)

@@ -9,9 +9,11 @@ from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.decode.stun.proof import prove
 from pcapleak.track.ice.agents import Agent, collect_sockets, group_sockets
 from pcapleak.track.ice.candidates import CandidateBuilder
-from pcapleak.track.ice.engine import guess_engine, guess_only_browser, infer_mode
+from pcapleak.track.ice.engine import clients_of, guess_engine, guess_only_browser
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.mdns_join import attach_names
+from pcapleak.track.ice.modes import infer_mode
+from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.predict import is_wildcard
 from pcapleak.track.ice.session import Candidate, Integrity, Role, Session, SetShape
 from pcapleak.track.ice.shape import candidate_set_shape
@@ -33,6 +35,7 @@ def build_sessions(
     names: NameTracker,
     signalling: SignallingTracker,
     interfaces: list[Interface],
+    multicast: Multicast,
 ) -> list[Session]:
     """The sessions in the order they began; of equal ones the lower address first."""
     records = list(names.records.values())
@@ -40,6 +43,8 @@ def build_sessions(
     agents = group_sockets(collect_sockets(tracker.links), hosts)
     agents = attach_names(agents, records, hosts)
     only = guess_only_browser(tracker.browsers)
+    for number, agent in enumerate(agents, 1):
+        agent.number = number
     sessions: list[Session] = []
     named = {
         entry.username_fragment
@@ -52,7 +57,7 @@ def build_sessions(
         guess = guess_engine(agent, tracker.browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
-        mode = infer_mode(agent, guess, tracker.browsers, hosts)
+        mode = infer_mode(agent, guess, clients_of(agent, tracker.browsers, hosts), multicast)
         if mode.mode == 1:
             agent.names = []
         candidates: list[Candidate] = []
@@ -67,10 +72,11 @@ def build_sessions(
         said = _Said(agent)
         sessions.append(
             Session(
-                id=f"ice-{len(sessions) + 1}",
+                id=f"ice-{agent.number}",
                 client_addresses=_client_addresses(agent),
                 engine=guess.engine,
                 engine_reason=guess.reason,
+                engine_confidence=guess.confidence,
                 username_fragments=list(said.fragments),
                 peer_username_fragments=list(said.peer_fragments),
                 tie_breakers=sorted(agent.tie_breakers),

@@ -21,6 +21,8 @@ def candidate_set_shape(candidates: Sequence[Candidate]) -> SetShape:
         if address.version == 4:
             reason = f"a server sees {address} as the interface has it: no NAT"
             return SetShape("srflx-equals-interface", [reason])
+    if any(one.type == "host" and _is_open(one) for one in candidates):
+        return SetShape("unknown", ["whether the page reads host candidates, no packet tells"])
     raw = [one for one in candidates if one.type == "host" and not _is_named(one)]
     if raw:
         addresses = ", ".join(sorted({str(one.address or "?") for one in raw}))
@@ -30,6 +32,13 @@ def candidate_set_shape(candidates: Sequence[Candidate]) -> SetShape:
     if kinds == {"host"}:
         return SetShape("host-only", ["no server answered, or none was asked"])
     return SetShape("consumer", ["hidden host addresses and what servers saw"])
+
+
+def _is_open(candidate: Candidate) -> bool:
+    """Whether it is not known what the page reads of this host candidate, if anything."""
+    if candidate.mdns_name is not None or candidate.is_hidden:
+        return False
+    return candidate.is_hidden is None or candidate.evidence == "inferred"
 
 
 def _is_named(candidate: Candidate) -> bool:

@@ -86,6 +86,8 @@ def _join(session: Session, entry: SignalledLine) -> Candidate:
     elif candidate.port is None:
         candidate.port = line.port
         candidate.evidence = "signalled"
+    elif candidate.evidence == "inferred":
+        candidate.evidence = "observed"
     if candidate.mdns_name is None and line.address.lower().endswith(".local"):
         candidate.mdns_name = line.address.lower()
         if candidate.address is not None:

@@ -14,6 +14,7 @@ from pcapleak.decode.web.tls import ClientHello
 from pcapleak.track.beginnings import Beginnings
 from pcapleak.track.ice.browsers import BrowserEvidence
 from pcapleak.track.ice.links import Asked, Held, Link, LinkKey
+from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.session import Session
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.names import NameTracker
@@ -45,12 +46,20 @@ Message = (
 )
 
 
+MAX_INTERFACES = 16
+"""Interfaces on which an answer's request is looked for; hosts have a handful."""
+
+
 class Seen(Protocol):
     """What sessions are joined from, beside this tracker."""
 
     names: NameTracker
     signalling: SignallingTracker
     interfaces: list[Interface]
+
+    @property
+    def multicast(self) -> Multicast:
+        """What multicast hosts were recorded sending."""
 
 
 class IceTracker:
@@ -66,6 +75,8 @@ class IceTracker:
         self._relays = RelayTable()
         self._pending = 0
         self._held = 0
+        self._interfaces: dict[int, None] = {}
+        """Where requests were seen."""
         self.unasked: Sighting | None = None
         """Answers to no request: their receiver passes over them (RFC 8489 section 6.3)."""
 
@@ -94,7 +105,7 @@ class IceTracker:
 
     def sessions(self, seen: Seen) -> list[Session]:
         """The sessions as they stand, in the order they began."""
-        return build_sessions(self, seen.names, seen.signalling, seen.interfaces)
+        return build_sessions(self, seen.names, seen.signalling, seen.interfaces, seen.multicast)
 
     def _link(self, context: Context, *, create: bool = True) -> Link | None:
         key = LinkKey(
@@ -125,14 +136,15 @@ class IceTracker:
         kind = message.message_class
         if kind == "request":
             asked = Asked(link.request(context, message), link.relay_transport)
+            if len(self._interfaces) < MAX_INTERFACES:
+                self._interfaces[context.interface] = None
             self._wait(link, message, asked)
             if self._held:
                 self._answer_late(link, message, asked)
         elif kind == "indication":
             link.indication(context, message)
         else:
-            there = self.links.get(link.key.back)
-            known = None if there is None else there.waiting.get(message.transaction_id)
+            known = self._asked(link, message)
             if known is None:
                 self._hold(link, context, message)
                 return False
@@ -141,6 +153,16 @@ class IceTracker:
             else:
                 link.error(context, message)
         return True
+
+    def _asked(self, link: Link, message: StunMessage) -> Asked | None:
+        """The request that a message answers. Where a host has two uplinks, it may have gone out
+        by another interface than the answer comes in by."""
+        back = link.key.back
+        for interface in (back.interface, *self._interfaces):
+            there = self.links.get(back._replace(interface=interface))
+            if there is not None and message.transaction_id in there.waiting:
+                return there.waiting[message.transaction_id]
+        return None
 
     def _wait(self, link: Link, message: StunMessage, asked: Asked) -> None:
         waiting = link.waiting

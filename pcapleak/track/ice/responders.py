@@ -1,0 +1,206 @@
+"""Browsers' multicast DNS responders, told apart by when they send.
+
+Chromium's responder (services/network/mdns_responder.cc) announces each name twice. All that it
+announces stands in one queue that sends one packet a second, in order; what would have to wait
+longer than ten seconds is dropped. So names belong to the gatherings that asked for them in
+that order, however far the queue lags, and two responders of a host keep different time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pcapleak.track.ice.agents import AT_ONCE_NS, SECOND, Agent
+from pcapleak.track.names import NameRecord
+from pcapleak.values.packets import IPAddress
+
+LATE_NS = SECOND // 8
+"""How long after its second a packet is sent: 40 ms were seen on a busy machine."""
+
+EARLY_NS = SECOND // 200
+"""Clocks of timers and of capture differ by less."""
+
+QUEUE_NS = 10 * SECOND
+"""What would wait longer is dropped (kMaxScheduledDelay)."""
+
+
+MAX_RESPONDERS = 8
+"""Responders of one host: each is a browser with a profile of its own."""
+
+
+@dataclass(eq=False, slots=True)
+class Page:
+    """Names of one page: it has one for each address."""
+
+    names: list[NameRecord] = field(default_factory=list)
+    addresses: set[IPAddress] = field(default_factory=set)
+    announcers: set[IPAddress] = field(default_factory=set)
+
+    @property
+    def first_ns(self) -> int:
+        """When its first name was announced."""
+        return self.names[0].first_ns or 0
+
+    def fits(self, name: NameRecord) -> bool:
+        """Whether the name can be of this page."""
+        same = not self.announcers.isdisjoint(name.announcers)
+        return same and self.addresses.isdisjoint(name.addresses)
+
+    def take(self, name: NameRecord) -> None:
+        """Add a name."""
+        self.names.append(name)
+        self.addresses.update(name.addresses)
+        self.announcers.update(name.announcers)
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """Names that one gathering asked for."""
+
+    page: Page
+    first_ns: int
+    is_prompt: bool
+    """Nothing was waiting: the first was announced as soon as it was asked for."""
+    names: list[NameRecord] = field(default_factory=list)
+    last_ns: int = 0
+    """When the last of them was announced for the last time."""
+    is_whole: bool = False
+    """The last of them was announced twice."""
+    is_crowded: bool = False
+    """The queue went on with another batch in the second after."""
+    continues: Batch | None = None
+    """The batch whose session may have asked for these too."""
+    agent: Agent | None = None
+    """The session that asked for them."""
+    others: list[Agent] = field(default_factory=list)
+    """Further sessions that can have asked for them."""
+    is_blurred: bool = False
+    """Another responder can have sent them."""
+
+
+@dataclass(eq=False, slots=True)
+class Responder:
+    """One browser's responder, as a recording shows it."""
+
+    slot_ns: int
+    """When its last packet was due."""
+    batches: list[Batch] = field(default_factory=list)
+
+    def lateness(self, at_ns: int) -> int | None:
+        """How late a packet is that its queue sent next; None where it comes too early for one,
+        or so late that the queue had run dry."""
+        late = at_ns - self.slot_ns - SECOND
+        return late if -EARLY_NS <= late <= LATE_NS else None
+
+    def is_dry(self, at_ns: int) -> bool:
+        """Whether nothing waits any more."""
+        return at_ns - self.slot_ns - SECOND > LATE_NS
+
+    def is_between(self, at_ns: int) -> bool:
+        """Whether the name it announced last is still to be announced again."""
+        names = self.batches[-1].names if self.batches else []
+        return bool(names) and any(time > at_ns for time, asked in names[-1].times if not asked)
+
+    def goes_with(self, name: NameRecord, at_ns: int) -> bool:
+        """Whether a name came with the last one, for another address: of a responder that does
+        not wait; those of two browsers begin with the same address."""
+        if not self.batches or not self.batches[-1].page.fits(name):
+            return False
+        return at_ns - self.batches[-1].first_ns <= AT_ONCE_NS
+
+    def send(self, at_ns: int, *, asked: bool = False) -> bool:
+        """Note a packet of its own, unless it is an answer (`asked`): those wait elsewhere."""
+        if self.lateness(at_ns) is not None:
+            self.slot_ns += SECOND
+            return True
+        if not asked and self.is_dry(at_ns):
+            self.slot_ns = at_ns
+            return True
+        return False
+
+    def begin(self, name: NameRecord, at_ns: int, *, is_prompt: bool) -> Batch:
+        """Take a name that is announced for the first time."""
+        last = self.batches[-1] if self.batches else None
+        page = last.page if last is not None else Page()
+        is_new_page = not page.addresses.isdisjoint(name.addresses)
+        if last is None or is_prompt or is_new_page:
+            if last is not None and not is_prompt:
+                last.is_crowded = True
+            last = Batch(Page() if is_new_page else page, at_ns, is_prompt)
+            self.batches.append(last)
+        last.page.take(name)
+        last.names.append(name)
+        last.is_whole = False
+        return last
+
+
+def find_responders(names: Iterable[NameRecord]) -> list[Responder]:
+    """The responders of one host whose names these are, in the order they began."""
+    events = sorted(
+        (
+            (at_ns, name.name, asked, name)
+            for name in names
+            for at_ns, asked in (*_sent(name), *_withdrawn(name))
+        ),
+        key=lambda event: event[:2],
+    )
+    responders: list[Responder] = []
+    owners: dict[str, Responder] = {}
+    for at_ns, _, asked, name in events:
+        owner = owners.get(name.name)
+        if owner is not None:
+            sent = owner.send(at_ns, asked=asked)
+            if sent and name is owner.batches[-1].names[-1] and at_ns != name.goodbye_ns:
+                owner.batches[-1].last_ns = at_ns
+                owner.batches[-1].is_whole = True
+            continue
+        if asked:
+            continue
+        together = next((one for one in responders if one.goes_with(name, at_ns)), None)
+        if together is not None:
+            together.begin(name, at_ns, is_prompt=False).last_ns = at_ns
+            owners[name.name] = together
+            continue
+        able = [one for one in responders if not one.is_between(at_ns)]
+        waiting = [(late, one) for one in able if (late := one.lateness(at_ns)) is not None]
+        if waiting:
+            _, owner = min(waiting, key=lambda one: one[0])
+            owner.send(at_ns)
+            batch = owner.begin(name, at_ns, is_prompt=False)
+            batch.is_blurred |= len(waiting) > 1
+        else:
+            dry = [one for one in able if one.is_dry(at_ns)]
+            if dry or len(responders) == MAX_RESPONDERS:
+                owner = max(dry or responders, key=lambda one: one.slot_ns)
+            else:
+                owner = Responder(at_ns)
+                responders.append(owner)
+            owner.slot_ns = at_ns
+            batch = owner.begin(name, at_ns, is_prompt=True)
+        owners[name.name] = owner
+        batch.last_ns = at_ns
+    return responders
+
+
+def _sent(name: NameRecord) -> list[tuple[int, bool]]:
+    """When its address was sent, and whether as an answer; the first time is none where all
+    are."""
+    if all(asked for _, asked in name.times):
+        return [(at_ns, number > 0) for number, (at_ns, _) in enumerate(name.times)]
+    return name.times
+
+
+def _withdrawn(name: NameRecord) -> list[tuple[int, bool]]:
+    return [] if name.goodbye_ns is None else [(name.goodbye_ns, False)]
+
+
+def asked_between(batch: Batch, usual: int) -> tuple[int, int]:
+    """From when to when the gathering began that asked for a batch; `usual` is how many names
+    the host's gatherings ask for."""
+    low = batch.last_ns - QUEUE_NS - LATE_NS
+    high = batch.first_ns + EARLY_NS
+    if batch.is_crowded and (len(batch.names) < usual or not batch.is_whole):
+        # What would have come in the second after was dropped.
+        high = min(high, batch.last_ns + SECOND - QUEUE_NS + LATE_NS)
+    return low, high
