@@ -20,8 +20,8 @@ from pcapleak.judge.coherence.compare import (
 )
 from pcapleak.judge.coherence.kinds import Kind, NetworkKind
 from pcapleak.judge.coherence.places import Place
-from pcapleak.judge.coherence.special_ranges import unwrap
 from pcapleak.report.document import Confidence
+from pcapleak.values.addresses import unwrap
 
 NS = 1_795_000_000_000_000_000
 

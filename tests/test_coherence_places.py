@@ -27,7 +27,6 @@ from pcapleak.judge.coherence.places import (
     Atlas,
     locate,
 )
-from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
 from pcapleak.judge.coherence.tables import load_table
 from pcapleak.track.public_resolvers import (
     OPERATORS,
@@ -36,6 +35,7 @@ from pcapleak.track.public_resolvers import (
     operator_at,
     operator_named,
 )
+from pcapleak.values.addresses import range_kind, unwrap
 
 VECTORS = Path(__file__).parent / "vectors" / "geo.tsv"
 DATA = Path(databases.__file__).parent / "data"
@@ -124,7 +124,7 @@ def test_an_address_that_carries_another_is_unwrapped(
 def test_special_ranges_are_nowhere(text: str, kind: str | None) -> None:
     """Each has its word, and an address of one has no country, network or kind."""
     address = ip_address(text)
-    assert special_kind(address) == kind
+    assert range_kind(address) == kind
     if kind is not None:
         place = locate(address)
         assert place.special == kind

@@ -21,7 +21,6 @@ from test_cli import ROOT, run
 import pcapleak
 from pcapleak.dissect import recognise
 from pcapleak.errors import PcapleakError
-from pcapleak.judge.addresses import classify
 from pcapleak.redact import Renamer, read_key, redact_capture
 from pcapleak.redact.canvas import blank
 from pcapleak.redact.cipher import PrefixCipher
@@ -29,6 +28,7 @@ from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Half
 from pcapleak.report.document import Document, Finding
+from pcapleak.values.addresses import classify
 from pcapleak.values.packets import Decoder
 
 KEY = bytes(range(32))

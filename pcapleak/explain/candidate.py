@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from pcapleak.decode.ice.candidate import CandidateLine, parse_candidate
 from pcapleak.decode.ice.foundation import salted_base, unsalted_base
 from pcapleak.decode.ice.priority import PriorityReading, read_priority
 from pcapleak.decode.ice.terms import network_cost_meaning
+from pcapleak.values.addresses import range_kind
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  a written address, nothing binds
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-_SCOPES = tuple(
-    (ip_network(network), scope)
-    for network, scope in (
-        ("0.0.0.0/32", "unspecified"),
-        ("::/128", "unspecified"),
-        ("127.0.0.0/8", "loopback"),
-        ("::1/128", "loopback"),
-        ("169.254.0.0/16", "link-local"),
-        ("fe80::/10", "link-local"),
-        ("10.0.0.0/8", "private"),
-        ("172.16.0.0/12", "private"),
-        ("192.168.0.0/16", "private"),
-        ("fc00::/7", "unique local"),
-        ("100.64.0.0/10", "shared by a carrier's NAT"),
-        ("192.0.2.0/24", "documentation"),
-        ("198.51.100.0/24", "documentation"),
-        ("203.0.113.0/24", "documentation"),
-        ("2001:db8::/32", "documentation"),
-    )
-)
 
 _TYPES = {
     "host": "an address of one of the agent's own interfaces",
@@ -162,9 +142,12 @@ def _address(address: str) -> str:
     mapped = ip.ipv4_mapped if ip.version == 6 else None
     if mapped is not None:
         return f"IPv6, mapped from IPv4 {mapped}"
-    known = (scope for network, scope in _SCOPES if ip in network)
-    scope = next(known, "public" if ip.is_global else "reserved")
-    return f"IPv{ip.version}, {scope}"
+    kind = range_kind(ip)
+    if kind == "shared (CGNAT)":
+        kind_text = "shared by a carrier's NAT"
+    else:
+        kind_text = kind or "public"
+    return f"IPv{ip.version}, {kind_text}"
 
 
 def _port(candidate: CandidateLine) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.judge.addresses import far_network, is_public
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Beside, Scene
 from pcapleak.judge.exemptions import Grey, grey_parts
@@ -27,6 +26,7 @@ from pcapleak.judge.finding_builder import (
 from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.judge.paths import answered
 from pcapleak.judge.webrtc_flows import webrtc_flows
+from pcapleak.values.addresses import far_network, is_public
 from pcapleak.values.findings import Finding, FindingKind, Severity
 from pcapleak.values.packets import Bool, Endpoint, Int64, Service, UInt32
 

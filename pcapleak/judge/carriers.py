@@ -9,7 +9,6 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.addresses import classify, is_public, unmapped
 from pcapleak.judge.clients import most_common_end
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.conservation import (
@@ -26,6 +25,7 @@ from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.judge.endpoints import SHAPED, beside, networks_of, readable, translated
 from pcapleak.policy.policy import Network, Rule, TransportName
 from pcapleak.track.windows import HostKey
+from pcapleak.values.addresses import classify, is_public, unmapped
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Endpoint, IPAddress, Service
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pcapleak.judge.addresses import inside, is_public
 from pcapleak.judge.context import Scene, single
 from pcapleak.judge.finding_builder import MAX_REASONS
 from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.judge.tunnel_life import state_at
+from pcapleak.values.addresses import inside, is_public
 from pcapleak.values.findings import Finding
 
 

@@ -8,10 +8,10 @@ from ipaddress import ip_interface, ip_network
 
 import numpy as np
 
-from pcapleak.judge.addresses import classify, inside, is_public
 from pcapleak.judge.columns import Columns, tally
 from pcapleak.judge.hosts import Host, Own
 from pcapleak.policy.policy import Network
+from pcapleak.values.addresses import classify, inside, is_public
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
 

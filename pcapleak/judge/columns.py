@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.addresses import column_inside, column_kind, column_of
 from pcapleak.policy.policy import Network
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.resolvers import DOT_PORT
+from pcapleak.values.addresses import column_inside, column_kind, column_of
 from pcapleak.values.packets import (
     Bool,
     Endpoint,

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.addresses import classify
 from pcapleak.track.windows import HostKey, HostWindows, WindowTracker
+from pcapleak.values.addresses import classify
 from pcapleak.values.packets import Int64, IPAddress
 
 LEAST_SHARE = 0.9

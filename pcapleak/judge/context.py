@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.addresses import inside
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.judgement import InterfaceRole
@@ -19,6 +18,7 @@ from pcapleak.track.network import Lease, Router
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.state import State
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.addresses import inside
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import Bool, Encapsulation, Endpoint, IPAddress, UInt8
 

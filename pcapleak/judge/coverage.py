@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.columns import tally
 from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
 from pcapleak.judge.finding_builder import plural
@@ -20,6 +19,7 @@ from pcapleak.judge.judgement import (
 )
 from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
 from pcapleak.report.document import CoverageEntry
+from pcapleak.values.addresses import is_public
 from pcapleak.values.packets import Bool, IPAddress, Service
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then

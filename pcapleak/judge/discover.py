@@ -10,13 +10,13 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.carriers import MAIN_SHARE, find_carrier, fit_endpoints
 from pcapleak.judge.columns import TCP, Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.policy.policy import Rule, TransportName
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
+from pcapleak.values.addresses import is_public
 from pcapleak.values.packets import Endpoint, IPAddress
 
 MAX_SERVERS = 64

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.columns import Side
 from pcapleak.judge.context import Scene
 from pcapleak.policy.policy import Network
 from pcapleak.track.sightings import Sighting, merge_frames
+from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Severity
 from pcapleak.values.packets import Bool, Int64, IPAddress, UInt64, address_of

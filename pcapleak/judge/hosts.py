@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.addresses import column_inside, is_public
 from pcapleak.judge.columns import Columns
 from pcapleak.policy.policy import Network
 from pcapleak.track.flows.columns import RESP_SHIFT, Mark
+from pcapleak.values.addresses import column_inside, is_public
 from pcapleak.values.packets import (
     Bool,
     Int64,

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from pcapleak.judge.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.judge.carriers import fit_proxy
 from pcapleak.judge.clients import (
     Known,
@@ -27,6 +26,7 @@ from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.report.document import PolicyEntry, PolicyField
 from pcapleak.track.state import State
+from pcapleak.values.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.values.evidence import weakest
 from pcapleak.values.packets import IPAddress
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pcapleak.judge.addresses import classify, is_stable
 from pcapleak.judge.context import Scene
 from pcapleak.report.document import Observer
+from pcapleak.values.addresses import classify, is_stable
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.findings import Finding
 from pcapleak.values.packets import IPAddress

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapleak.judge.addresses import inside, is_public
 from pcapleak.judge.clients import server_port
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Scene, single
@@ -27,6 +26,7 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
 )
 from pcapleak.policy.policy import Rule
+from pcapleak.values.addresses import inside, is_public
 from pcapleak.values.packets import Bool, IPAddress, UInt8
 
 ICMP, ICMPV6 = 1, 58

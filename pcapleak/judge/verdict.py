@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.report.document import CoverageEntry
+from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import IPAddress
 

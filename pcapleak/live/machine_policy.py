@@ -7,10 +7,10 @@ from ipaddress import ip_interface, ip_network
 from typing import NamedTuple
 
 from pcapleak.errors import PolicyError
-from pcapleak.judge.addresses import is_public
 from pcapleak.live.devices import Device
 from pcapleak.live.machine import Machine
 from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel, parse_proxy
+from pcapleak.values.addresses import is_public
 
 
 class MachinePolicy(NamedTuple):

@@ -14,11 +14,11 @@ from pcapleak.policy.values import (
     PROXY_SCHEMES,
     REQUIRE_KINDS,
     TUNNEL_PROTOCOLS,
-    Network,
     RequireKind,
     Rule,
     TransportName,
 )
+from pcapleak.values.addresses import Network
 from pcapleak.values.packets import Endpoint, IPAddress
 
 

@@ -40,7 +40,8 @@ from pcapleak.policy.parsers import (
     parse_rule,
     parse_text,
 )
-from pcapleak.policy.values import REQUIRE_KINDS, Network, RequireKind, Rule, TransportName
+from pcapleak.policy.values import REQUIRE_KINDS, RequireKind, Rule, TransportName
+from pcapleak.values.addresses import Network
 from pcapleak.values.packets import Endpoint, IPAddress
 
 __all__ = [

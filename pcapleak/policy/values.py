@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 
-Network = IPv4Network | IPv6Network
+from pcapleak.values.addresses import Network
+
 TransportName = Literal["udp", "tcp", "icmp"]
 RequireKind = Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns"]
 REQUIRE_KINDS: tuple[RequireKind, ...] = ("stun", "dns", "ipv6", "quic", "tcp", "mdns")

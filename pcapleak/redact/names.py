@@ -18,6 +18,7 @@ from pcapleak.judge.exemptions import CONNECTIVITY_CHECKS
 from pcapleak.redact.cipher import KEY_SIZE, PrefixCipher
 from pcapleak.track.ice.browsers import SERVICES
 from pcapleak.track.public_resolvers import RESOLVER_NAMES
+from pcapleak.values.addresses import RANGES
 from pcapleak.values.packets import IPAddress
 
 KEPT_NAMES = frozenset(RESOLVER_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
@@ -25,17 +26,15 @@ KEPT_NAMES = frozenset(RESOLVER_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
 
 _KEPT_LABELS = frozenset((b"local", b"localhost", b"arpa", b"in-addr", b"ip6", b"invalid"))
 
-# Where a class of addresses begins and ends, findings depend on; RFC 6890's registries.
-_CLASSES4 = (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-    "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15",
-    "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32",
+_MORE = (
+    "2000::/3", "2001::/32", "2002::/16", "fc00::/8", "fd00::/8",
+    "fe80::/64",
 )  # fmt: skip
-_CLASSES6 = (
-    "::/96", "::1/128", "::/128", "::ffff:0:0/96", "64:ff9b::/96", "100::/64", "2000::/3",
-    "2001::/32", "2001:db8::/32", "2002::/16", "3fff::/20", "fc00::/8", "fd00::/8", "fe80::/64",
-    "fe80::/10", "fec0::/10", "ff00::/8",
-)  # fmt: skip
+"""Ranges beside the special ones on whose edges findings depend: relays and carriers of IPv4 inside
+IPv6, global addresses, halves and parts of the special ones."""
+_CLASSES = tuple(dict.fromkeys((*(str(network) for network, _ in RANGES), *_MORE)))
+_CLASSES4 = tuple(text for text in _CLASSES if ":" not in text)
+_CLASSES6 = tuple(text for text in _CLASSES if ":" in text)
 _UNTOUCHED = tuple(
     ip_network(text)
     for text in (

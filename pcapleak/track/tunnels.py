@@ -15,8 +15,8 @@ from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
 from pcapleak.decode.tunnels.wireguard import WireGuardMessage
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
-from pcapleak.track.ice.hosts import is_private
 from pcapleak.track.proxies import Proxy, ProxyTable
+from pcapleak.values.addresses import is_private
 from pcapleak.values.packets import Context, Endpoint
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2"]

@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import Literal
 
 from pcapleak.judge import Judgement
-from pcapleak.judge.addresses import inside
 from pcapleak.judge.coherence.compare import (
     WORST,
     WORST_KNOWN,
@@ -36,6 +35,7 @@ from pcapleak.report.document import (
     Vector,
 )
 from pcapleak.track.state import State
+from pcapleak.values.addresses import inside
 from pcapleak.values.findings import Finding
 
 Places = dict[VectorName, list[Place]]

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pcapleak.judge.addresses import far_network
 from pcapleak.judge.coherence.kinds import same_company
 from pcapleak.judge.coherence.languages import language_fit, telling
 from pcapleak.judge.coherence.places import Place
 from pcapleak.judge.coherence.zones import is_silent, mother, related, same_clock
+from pcapleak.values.addresses import far_network
 
 Verdict = Literal["agree", "disagree", "uncertain", "unknown"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import ip_network
 from typing import Literal
 
-from pcapleak.judge.addresses import classify, is_public
 from pcapleak.report.document import NatProfile
 from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
+from pcapleak.values.addresses import classify, is_public, range_kind
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.packets import Endpoint, IPAddress
 
@@ -23,7 +22,6 @@ MAX_LISTED = 16
 MAX_TOLD = 64
 """Servers of one socket that are compared with each other: 64 x 64 pairs at the most."""
 
-_CGNAT = ip_network("100.64.0.0/10")
 
 Told = dict[Endpoint, dict[Endpoint, Endpoint]]
 """By a client's socket: what each server told of it."""
@@ -121,9 +119,9 @@ def _cgnat(
 ) -> tuple[Literal["likely", "unlikely", "unknown"], str]:
     """Whether a provider's NAT is in front. 100.64.0.0/10 is also what mesh VPNs number by, so
     it is never more than likely."""
-    if client in _CGNAT:
+    if range_kind(client) == "shared (CGNAT)":
         return "likely", f"the client's own {client} is of the range for shared addresses"
-    shared = [address for address in public if address in _CGNAT]
+    shared = [address for address in public if range_kind(address) == "shared (CGNAT)"]
     if shared:
         return "likely", f"a server sees {shared[0]}, of the range for shared addresses"
     several = [by for by in told.values() if len({seen.address for seen in by.values()}) > 1]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pcapleak.judge.coherence.databases import Database, DataFile, GeoMap, Located
 from pcapleak.judge.coherence.kinds import UNKNOWN, Kind, network_kind
-from pcapleak.judge.coherence.special_ranges import special_kind, unwrap
 from pcapleak.judge.coherence.tables import load_table
 from pcapleak.track.public_resolvers import SYSTEMS as RESOLVER_SYSTEMS
 from pcapleak.track.public_resolvers import operator_at
+from pcapleak.values.addresses import range_kind, unwrap
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import IPAddress
 
@@ -102,7 +102,7 @@ class Atlas:
             if mapped != Located():
                 self._note(one.about)
                 return self._mapped(address, inner, carried_by, one.about.name, mapped)
-        special = special_kind(inner)
+        special = range_kind(inner)
         if special is not None:
             return Place(address, inner, carried_by, special)
         own = [(one.about, one.find(inner)) for one in self._databases]

@@ -9,7 +9,6 @@ from operator import itemgetter
 from typing import Literal
 
 from pcapleak.judge import Judgement
-from pcapleak.judge.addresses import inside, is_public, unmapped
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
 from pcapleak.judge.coherence.zones import canonical_zone, zone_countries
 from pcapleak.policy.policy import Network, Policy
@@ -17,6 +16,7 @@ from pcapleak.track.client_hints import Claim, ClaimKind
 from pcapleak.track.ice.session import Candidate
 from pcapleak.track.public_resolvers import operator_named
 from pcapleak.track.state import State
+from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.evidence import MAX_FRAMES, Confidence
 from pcapleak.values.packets import Endpoint, IPAddress
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapleak.judge.addresses import holds_public, inside
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, on_interface, plural
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.track.network import Lease
+from pcapleak.values.addresses import holds_public, inside
 from pcapleak.values.evidence import Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Bool

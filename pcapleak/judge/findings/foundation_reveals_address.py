@@ -7,10 +7,10 @@ from ipaddress import IPv4Network, ip_address
 
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.decode.ice.foundation import salted_base, unsalted_base
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, sightings_evidence
 from pcapleak.track.signalling import SignalledLine
+from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 MAX_TIE_BREAKERS = 16

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapleak.judge.addresses import classify, inside
 from pcapleak.judge.announcements import misplaced
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_words import OPERATOR
+from pcapleak.values.addresses import classify, inside
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapleak.judge.addresses import holds_public, inside
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, on_interface
 from pcapleak.judge.finding_words import LAN
 from pcapleak.policy.policy import Network
+from pcapleak.values.addresses import holds_public, inside
 from pcapleak.values.evidence import Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 

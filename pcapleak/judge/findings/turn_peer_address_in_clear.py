@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapleak.judge.addresses import classify, is_public
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
     address_filter,
@@ -16,6 +15,7 @@ from pcapleak.judge.finding_builder import (
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.track.ice.links import Link
 from pcapleak.track.sightings import Sighting
+from pcapleak.values.addresses import classify, is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
-from pcapleak.judge.addresses import is_public, unmapped
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
     address_filter,
@@ -22,6 +21,7 @@ from pcapleak.track.ice.links import (
     Link,
     LinkKey,
 )
+from pcapleak.values.addresses import is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
@@ -23,6 +22,7 @@ from pcapleak.judge.finding_builder import (
 )
 from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
 from pcapleak.judge.webrtc_flows import WEBRTC, vpn_own_flows
+from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Int64, Service

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
     address_filter,
@@ -19,6 +18,7 @@ from pcapleak.judge.finding_words import PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.webrtc_flows import GATHER_NS
 from pcapleak.track.ice.session import Session
+from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 MAX_SOCKETS = 64

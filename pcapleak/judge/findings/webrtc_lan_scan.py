@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from pcapleak.judge.addresses import classify, inside, unmapped
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, on_interface, plural, sightings_evidence
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of
 from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.values.addresses import classify, inside, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapleak.decode.stun.attributes import USERNAME
-from pcapleak.judge.addresses import unmapped
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
     address_filter,
@@ -16,6 +15,7 @@ from pcapleak.judge.finding_builder import (
 )
 from pcapleak.judge.stun_payload import is_data, shown
 from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 

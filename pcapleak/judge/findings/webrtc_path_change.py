@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pcapleak.judge.addresses import is_public
 from pcapleak.judge.beside import both_sides
 from pcapleak.judge.columns import UDP
 from pcapleak.judge.context import Scene
@@ -19,6 +18,7 @@ from pcapleak.judge.finding_builder import (
 )
 from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.judge.webrtc_flows import GATHER_NS
+from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, Service

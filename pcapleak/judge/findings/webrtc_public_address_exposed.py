@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pcapleak.judge.addresses import inside, is_public, unmapped
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
 from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
@@ -13,6 +12,7 @@ from pcapleak.judge.paths import local_traffic
 from pcapleak.judge.webrtc_flows import vpn_own_flows
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
+from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from pcapleak.judge.addresses import classify
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, plural, sightings_evidence
 from pcapleak.track.signalling import SignalledLine
+from pcapleak.values.addresses import classify
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 

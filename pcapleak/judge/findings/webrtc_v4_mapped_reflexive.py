@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 
-from pcapleak.judge.addresses import unmapped
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
 from pcapleak.track.ice.links import Link
 from pcapleak.track.sightings import Sighting
+from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 

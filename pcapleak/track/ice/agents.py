@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pcapleak.track.ice.hosts import Hosts, is_private
+from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.names import NameRecord
+from pcapleak.values.addresses import is_private
 from pcapleak.values.packets import Endpoint, IPAddress
 
 SECOND = 1_000_000_000

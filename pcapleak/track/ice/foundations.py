@@ -19,17 +19,13 @@ import numpy as np
 
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.decode.ice.foundation import LEGACY_TYPE_NAMES, libwebrtc_foundation
+from pcapleak.values.addresses import networks_of
 from pcapleak.values.packets import IPAddress, UInt32
 
 PRIVATE_NETWORKS = tuple(
-    IPv4Network(text)
-    for text in (
-        "192.168.0.0/16",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-    )
+    network
+    for network in networks_of("private", "shared (CGNAT)", "link-local", version=4)
+    if isinstance(network, IPv4Network)
 )
 """RFC 1918, RFC 6598 and RFC 3927: where an address behind a `.local` name can be."""
 

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_interface
 
 from pcapleak.track.ice.links import Link
 from pcapleak.track.names import NameRecord
+from pcapleak.values.addresses import is_private
 from pcapleak.values.packets import Interface, IPAddress
-
-_PRIVATE = tuple(
-    map(
-        ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
-         "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
-    )
-)  # fmt: skip
-"""RFC 1918, 6598, 3927, 4193, 4291; Python's `is_private` counts documentation ranges too."""
-
-_EDGES = {
-    version: sorted(
-        edge
-        for net in _PRIVATE
-        if net.version == version
-        for edge in (int(net[0]), int(net[-1]) + 1)
-    )
-    for version in (4, 6)
-}
-"""Where private ranges begin and end, in turn."""
-
-
-def is_private(address: IPAddress) -> bool:
-    """Whether the address means something on its own network only."""
-    return bisect_right(_EDGES[address.version], int(address)) % 2 == 1
 
 
 class Hosts:

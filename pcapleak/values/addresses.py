@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import Literal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from pcapleak.policy.policy import Network
 from pcapleak.values.packets import Bool, IPAddress, UInt8, UInt64
+
+Network = IPv4Network | IPv6Network
 
 AddressClass = Literal[
     "public IPv4",
@@ -26,46 +27,128 @@ AddressClass = Literal[
     "reserved",
 ]
 
-# RFC 6890 and its registries. The documentation ranges (192.0.2.0/24, 198.51.100.0/24,
-# 203.0.113.0/24, 2001:db8::/32, 3fff::/20) are left out on purpose: laboratories number their
-# public side with them, and no host has one by chance.
-_CLASSES: tuple[tuple[AddressClass, tuple[str, ...]], ...] = (
+RangeKind = Literal[
+    "unspecified",
+    "loopback",
+    "broadcast",
+    "multicast",
+    "link-local",
+    "private",
+    "shared (CGNAT)",
+    "unique local",
+    "IPv4-mapped",
+    "documentation",
+    "benchmarking",
+    "NAT64",
+    "local NAT64",
+    "discard",
+    "AS112",
+    "AMT",
+    "6to4 relay",
+    "ORCHID",
+    "protocol assignment",
+    "segment routing",
+    "reserved",
+    "unallocated",
+]
+
+_TEXTS: tuple[tuple[RangeKind, tuple[str, ...]], ...] = (
+    ("unspecified", ("0.0.0.0/32", "::/128")),
     ("loopback", ("127.0.0.0/8", "::1/128")),
-    ("multicast", ("224.0.0.0/4", "ff00::/8", "255.255.255.255/32")),
+    ("broadcast", ("255.255.255.255/32",)),
+    ("multicast", ("224.0.0.0/4", "ff00::/8")),
     ("link-local", ("169.254.0.0/16", "fe80::/10")),
-    ("private IPv4", ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
+    ("private", ("192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12")),
     ("shared (CGNAT)", ("100.64.0.0/10",)),
-    ("unique local IPv6", ("fc00::/7",)),
+    ("unique local", ("fc00::/7",)),
     ("IPv4-mapped", ("::ffff:0:0/96",)),
-    (
-        "reserved",
-        (
-            "0.0.0.0/8",
-            "192.0.0.0/24",
-            "198.18.0.0/15",
-            "240.0.0.0/4",
-            "::/96",
-            "100::/64",
-            "fec0::/10",
-        ),
-    ),
+    ("documentation", ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")),
+    ("documentation", ("2001:db8::/32", "3fff::/20")),
+    ("benchmarking", ("198.18.0.0/15", "2001:2::/48")),
+    ("NAT64", ("64:ff9b::/96",)),
+    ("local NAT64", ("64:ff9b:1::/48",)),
+    ("discard", ("100::/64", "100:0:0:1::/64")),
+    ("AS112", ("192.31.196.0/24", "192.175.48.0/24", "2001:4:112::/48", "2620:4f:8000::/48")),
+    ("AMT", ("192.52.193.0/24", "2001:3::/32")),
+    ("6to4 relay", ("192.88.99.0/24",)),
+    ("ORCHID", ("2001:10::/28", "2001:20::/28", "2001:30::/28")),
+    ("protocol assignment", ("2001::/23",)),
+    ("segment routing", ("5f00::/16",)),
+    ("reserved", ("0.0.0.0/8", "192.0.0.0/24", "240.0.0.0/4", "::/96", "fec0::/10")),
+    # Of 2000::/3, what IANA has given no registry; and all that is not global unicast.
+    ("unallocated", ("2d00::/8", "2e00::/7", "3000::/4", "4000::/2", "8000::/1", "::/3")),
 )
-_NETWORKS = tuple((ip_network(text), kind) for kind, ranges in _CLASSES for text in ranges)
+RANGES: tuple[tuple[Network, RangeKind], ...] = tuple(
+    (ip_network(text), kind) for kind, texts in _TEXTS for text in texts
+)
+"""The IANA special-purpose registries (RFC 6890, RFC 8190), and what IANA has not allocated: of
+several ranges that hold an address the first counts."""
+
+_CLASS_OF: dict[RangeKind, AddressClass] = {
+    "loopback": "loopback",
+    "broadcast": "multicast",
+    "multicast": "multicast",
+    "link-local": "link-local",
+    "private": "private IPv4",
+    "shared (CGNAT)": "shared (CGNAT)",
+    "unique local": "unique local IPv6",
+    "IPv4-mapped": "IPv4-mapped",
+    "unspecified": "reserved",
+    "benchmarking": "reserved",
+    "discard": "reserved",
+    "reserved": "reserved",
+}
+"""Of the others an address may be met outside. Documentation ranges are among them on purpose:
+laboratories number their public side with them, and no host has one by chance."""
 _PUBLIC: tuple[AddressClass, ...] = ("public IPv4", "global IPv6")
+_CLASSES = tuple(dict.fromkeys(_CLASS_OF.values()))
+_NETWORKS = tuple((net, _CLASS_OF[kind]) for net, kind in RANGES if kind in _CLASS_OF)
+
+_ON_ITS_NETWORK: tuple[RangeKind, ...] = (
+    "private",
+    "shared (CGNAT)",
+    "link-local",
+    "loopback",
+    "unique local",
+)
+
+_Kind = TypeVar("_Kind")
 
 
-def _steps(version: int, public: AddressClass) -> tuple[list[int], list[AddressClass]]:
-    """Where another class begins, and which: the first that holds an address is its own."""
-    mine = [(net, kind) for net, kind in _NETWORKS if net.version == version]
+def _steps(
+    ranges: Iterable[tuple[Network, _Kind]], version: int, other: _Kind
+) -> tuple[list[int], list[_Kind]]:
+    """Where another kind begins, and which: the first range that holds an address counts."""
+    mine = [(net, kind) for net, kind in ranges if net.version == version]
     edges = {edge for net, _ in mine for edge in (int(net[0]), int(net[-1]) + 1)}
     starts = sorted({0, *edges})
     return starts, [
-        next((kind for net, kind in mine if int(net[0]) <= start <= int(net[-1])), public)
+        next((kind for net, kind in mine if int(net[0]) <= start <= int(net[-1])), other)
         for start in starts
     ]
 
 
-_STEPS = {4: _steps(4, "public IPv4"), 6: _steps(6, "global IPv6")}
+_STEPS = {4: _steps(_NETWORKS, 4, "public IPv4"), 6: _steps(_NETWORKS, 6, "global IPv6")}
+_RANGE_STEPS: dict[int, tuple[list[int], list[RangeKind | None]]] = {
+    version: _steps(RANGES, version, None) for version in (4, 6)
+}
+
+
+def range_kind(address: IPAddress) -> RangeKind | None:
+    """The special range that holds an address; None for what may be anywhere."""
+    starts, kinds = _RANGE_STEPS[address.version]
+    return kinds[bisect_right(starts, int(address)) - 1]
+
+
+def is_private(address: IPAddress) -> bool:
+    """Whether the address means something on its own network only (RFC 1918, 6598, 3927, 4193,
+    4291); Python's `is_private` counts documentation ranges too."""
+    return range_kind(address) in _ON_ITS_NETWORK
+
+
+def networks_of(*kinds: RangeKind, version: int) -> tuple[Network, ...]:
+    """The ranges of some kinds."""
+    return tuple(net for net, kind in RANGES if kind in kinds and net.version == version)
 
 
 def classify(address: IPAddress) -> AddressClass:
@@ -97,6 +180,25 @@ def unmapped(address: IPAddress) -> IPAddress:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def unwrap(address: IPAddress) -> tuple[IPAddress, str | None]:
+    """The IPv4 address that an IPv6 address carries, and how; else the address itself.
+
+    IPv4-mapped (RFC 4291 section 2.5.5.2), 6to4 (RFC 3056), Teredo's client (RFC 4380
+    section 4) and NAT64's well-known prefix (RFC 6052 section 2.1).
+    """
+    if not isinstance(address, IPv6Address):
+        return address, None
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped, "IPv4-mapped"
+    if address.sixtofour is not None:
+        return address.sixtofour, "6to4"
+    if address.teredo is not None:
+        return address.teredo[1], "Teredo"
+    if range_kind(address) == "NAT64":
+        return IPv4Address(int(address) & 0xFFFF_FFFF), "NAT64"
+    return address, None
 
 
 def inside(address: IPAddress, networks: Iterable[Network]) -> bool:
@@ -157,7 +259,7 @@ def _among(version: UInt8, hi: UInt64, lo: UInt64, single: list[Network]) -> Boo
     return found
 
 
-_CODES: dict[AddressClass, int] = {kind: code for code, (kind, _) in enumerate(_CLASSES, 1)}
+_CODES: dict[AddressClass, int] = {kind: code for code, kind in enumerate(_CLASSES, 1)}
 _MIXED = 255
 """More than one class begins with these 16 bits."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.judge.addresses import (
+from pcapleak.values.addresses import (
     classify,
     column_inside,
     column_kind,
@@ -66,7 +66,7 @@ def test_special_addresses(text: str, kind: str) -> None:
         ("255.255.255.255/32", "multicast"),
         ("::1/128", "loopback"),
         ("::ffff:0:0/96", "IPv4-mapped"),
-        ("100::/64", "reserved"),
+        ("100::/63", "reserved"),
         ("fc00::/7", "unique local IPv6"),
         ("fe80::/10", "link-local"),
         ("fec0::/10", "reserved"),
