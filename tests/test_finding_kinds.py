@@ -23,7 +23,7 @@ SEVERITIES = {
     "PL206": "high", "PL207": "medium", "PL208": "high", "PL209": "medium",
     "PL301": "low", "PL302": "medium", "PL303": "medium", "PL304": "medium",
     "PL401": "medium", "PL402": "medium", "PL403": "medium", "PL404": "medium",
-    "PL405": "medium", "PL406": "low",
+    "PL405": "medium", "PL406": "low", "PL407": "medium",
     "PL501": "high", "PL502": "medium", "PL503": "medium", "PL504": "medium", "PL901": "info",
 }  # fmt: skip
 FILES = sorted(

@@ -11,9 +11,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Literal
 
 from pcapleak.decode.ice.candidate import CandidateLine, find_candidates, format_candidate
+from pcapleak.values.packets import IPAddress
 
 Side = Literal["local", "remote", "unknown"]
 PageSource = Literal["line", "stats"]
@@ -74,6 +76,14 @@ class PageCandidate:
     side: Side = "unknown"
     source: PageSource = "line"
     line: CandidateLine | None = None
+
+    @property
+    def ip(self) -> IPAddress | None:
+        """The address; None for a name, or where it was left out."""
+        try:
+            return None if self.address is None else ip_address(self.address)
+        except ValueError:
+            return None
 
     @property
     def text(self) -> str:

@@ -26,6 +26,7 @@ from pcapleak.judge.findings import (
     mdns_lan_address_in_tunnel,
     mdns_name_unmasked,
     mdns_tunnel_address_on_lan,
+    page_contradicts_wire,
     public_range_lan,
     stun_carries_data,
     tcp_bypass,
@@ -86,6 +87,7 @@ RULES: tuple[Rule, ...] = (
     webrtc_lan_scan,
     stun_carries_data,
     turn_pivot,
+    page_contradicts_wire,
     capture_incomplete,
 )
 

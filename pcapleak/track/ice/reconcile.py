@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 
 from pcapleak.decode.ice.page import PageCandidate
 from pcapleak.track.ice.foundations import find_bases
 from pcapleak.track.ice.session import Candidate, PageRow, Session
 from pcapleak.values.evidence import Inference
-from pcapleak.values.packets import IPAddress
 
 MAX_SEARCHES = 64
 """Foundations run backwards for one file, at about 5 ms each."""
@@ -78,7 +76,7 @@ def _likeness(told: PageCandidate, candidate: Candidate) -> int:
     if told.port is not None and candidate.port not in (None, told.port):
         return 0
     port = told.port is not None and told.port == candidate.port
-    address = _address(told)
+    address = told.ip
     named = told.address is not None and told.address == candidate.mdns_name
     if named or (address is not None and address == candidate.address):
         return 4 if port else 2
@@ -88,14 +86,6 @@ def _likeness(told: PageCandidate, candidate: Candidate) -> int:
     if not port or not _class_fits(told, candidate):
         return 0
     return 3
-
-
-def _address(told: PageCandidate) -> IPAddress | None:
-    """The address a page tells; None for a name."""
-    try:
-        return None if told.address is None else ip_address(told.address)
-    except ValueError:
-        return None
 
 
 def _class_fits(told: PageCandidate, candidate: Candidate) -> bool:
