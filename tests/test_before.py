@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from pcapleak import Policy
-from tests.builders import (
+from builders import (
     CLIENT,
     ETH0,
     PUBLIC,
@@ -22,6 +20,8 @@ from tests.builders import (
     wireguard_initiation,
     wireguard_response,
 )
+
+from pcapleak import Policy
 
 BEFORE = {
     "dns": lambda r, at: r.exchange(at, ETH0, CLIENT, 50000, ROUTER, 53, dns_query("a.example")),

@@ -6,9 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-
-from pcapleak import Policy
-from tests.builders import (
+from builders import (
     ACK,
     CLIENT,
     ETH0,
@@ -24,6 +22,8 @@ from tests.builders import (
     tcp_packet,
     udp_packet,
 )
+
+from pcapleak import Policy
 
 QUIC = b"\x40"
 DTLS = b"\x17\xfe\xfd\0\1\0\0\0\0\0\1"

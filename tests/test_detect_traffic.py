@@ -313,7 +313,27 @@ def test_clocks_are_information(tmp_path: Path) -> None:
 
 def test_what_the_far_end_begins_is_information(tmp_path: Path) -> None:
     recording = behind_tunnel()
-    recording.exchange(50, ETH0, "198.51.100.99", 6000, CLIENT, 7000, b"knock knock", b"yes?")
+    recording.exchange(1500, ETH0, "198.51.100.99", 6000, CLIENT, 7000, b"knock knock", b"yes?")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL201")] == ["info"]
+
+
+@pytest.mark.parametrize(("ms", "port"), [(50, 7000), (1500, 45000)])
+def test_what_may_have_gone_on_before_or_serves_nobody_is_the_clients(
+    tmp_path: Path, ms: float, port: int
+) -> None:
+    """Media that were there when the recording began, and a socket of this host's own."""
+    recording = behind_tunnel()
+    recording.exchange(ms, ETH0, "198.51.100.99", 8801, CLIENT, port, b"one", b"two", b"three")
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert [finding.severity for finding in of(document, "PL201")] == ["high"]
+
+
+def test_a_port_that_several_came_to_is_served(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    for i in range(3):
+        far = f"198.51.100.{90 + i}"
+        recording.exchange(1500 + i, ETH0, far, 6000, CLIENT, 51413, b"knock", b"yes?")
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert [finding.severity for finding in of(document, "PL201")] == ["info"]
 
@@ -481,7 +501,7 @@ def test_what_is_over_before_the_first_handshake_is_information(tmp_path: Path) 
     document = judged(coming_up(), TUNNEL_POLICY, tmp_path)
     (finding,) = of(document, "PL204")
     assert finding.severity == "info"
-    assert "before the tunnel's first handshake" in finding.reasons[0]
+    assert "before the tunnel's first sign of life" in finding.reasons[0]
 
 
 def test_what_goes_on_after_the_handshake_is_a_bypass(tmp_path: Path) -> None:

@@ -124,12 +124,16 @@ def _kept(error: DecodeError, size: int, length: int) -> DecodeError:
 
 
 def _quoted(context: Context, payload: bytes) -> list[Event]:
-    """The STUN message in the packet that an ICMP error quotes."""
+    """The STUN message, or the answer of DNS, in the packet that an ICMP error quotes."""
+    message: Message
     try:
         quote = decode_icmp_quote(payload)
         if quote.protocol != UDP or len(quote.payload) < HEADER_SIZE:
             return []
-        message = decode_stun(quote.payload)
+        if quote.source.port == DNS_PORT:
+            message = decode_dns(quote.payload)
+        else:
+            message = decode_stun(quote.payload)
     except DecodeError:
         return []  # quotes are cut, and of any protocol
     inner = context._replace(

@@ -72,6 +72,14 @@ def find_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
         _by_shape(scene, tunnel, outside)
 
 
+def carried_outside(scene: Scene, interfaces: list[int], outside: list[int]) -> Conserved | None:
+    """The public servers outside that what went into interfaces came out to: so they are the
+    inside of a tunnel, whatever they are called."""
+    tunnel = SceneTunnel(label="", interfaces=interfaces)
+    servers = [server for server in _servers(scene, outside) if is_public(server)]
+    return _conserved(scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS)
+
+
 def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     """Compare a tunnel's inside with the servers it is known to have, under all their forms."""
     tunnel.endpoints += translated(scene, tunnel.endpoints)

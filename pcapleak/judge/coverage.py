@@ -47,6 +47,11 @@ def recorded(scene: Scene) -> Recorded:
         for facts in scene.state.captures
         if facts.filter is not None
     ]
+    gaps += [
+        f"only packets that match '{interface.filter}' were recorded on {interface.label}"
+        for interface in scene.state.interfaces
+        if interface.filter and interface.id in scene.outside
+    ]
     gaps += _older_requests(scene)
     return Recorded(
         outside=bool(columns.on(scene.outside).any()),
@@ -238,9 +243,15 @@ def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
     columns = scene.columns
     mdns = columns.serving(Service.MDNS)
     host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    stun = columns.serving(Service.STUN | Service.TURN | Service.ICE)
+    dns = columns.asking()
+    # What a proxy relays is seen in it; of what TLS hides its server's name tells.
+    stun[[link.flow for key, link in scene.state.ice.links.items() if key.layers]] = True
+    for used in scene.state.resolvers.resolvers():
+        dns[used.flows] = True
     return {
-        "stun": columns.serving(Service.STUN | Service.TURN | Service.ICE),
-        "dns": columns.asking(),
+        "stun": stun,
+        "dns": dns,
         "ipv6": (columns.version == 6) & host,
         "quic": columns.serving(Service.QUIC),
         "tcp": (columns.protocol == 6) & host,

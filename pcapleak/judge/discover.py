@@ -10,9 +10,10 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.carriers import MAIN_SHARE, find_carrier, fit_endpoints
+from pcapleak.judge.carriers import MAIN_SHARE, carried_outside, find_carrier, fit_endpoints
 from pcapleak.judge.columns import TCP, Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
+from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.policy.policy import Rule, TransportName
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
@@ -25,8 +26,7 @@ MAX_SERVERS = 64
 
 def find_tunnels(scene: Scene) -> list[SceneTunnel]:
     """Tunnels that a capture shows to be the way its traffic was meant to go."""
-    found = _by_interface(scene)
-    return found or _by_handshake(scene)
+    return _by_interface(scene) or _by_conservation(scene) or _by_handshake(scene)
 
 
 def _by_interface(scene: Scene) -> list[SceneTunnel]:
@@ -61,6 +61,28 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
             )
         )
     return found
+
+
+def _by_conservation(scene: Scene) -> list[SceneTunnel]:
+    """An interface of no known kind whose packets come out again on a physical one."""
+    columns = scene.columns
+    outside = [number for number in scene.ids("physical") if columns.on([number]).any()]
+    for number in scene.ids("tunnel", "unknown") if outside else ():
+        fit = carried_outside(scene, [number], outside)
+        if fit is not None:
+            servers = ", ".join(map(str, fit.servers))
+            reason = f"what goes into {scene.label(number)} comes out to {servers}"
+            scene.roles[number] = InterfaceRole("tunnel", reason)
+            return [
+                SceneTunnel(
+                    label=scene.label(number),
+                    given=False,
+                    interfaces=[number],
+                    reasons=[reason],
+                    confidence="high",
+                )
+            ]
+    return []
 
 
 def _by_handshake(scene: Scene) -> list[SceneTunnel]:

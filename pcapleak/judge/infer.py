@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_interface, ip_network
 from typing import Literal
 
@@ -20,11 +21,13 @@ from pcapleak.judge.clients import (
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
 from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.judge.endpoints import carrier_rows
 from pcapleak.judge.hosts import Host
 from pcapleak.judge.mirrors import open_mirrors
 from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.report.document import PolicyEntry, PolicyField
+from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
 from pcapleak.values.addresses import holds_public, inside, is_public, unmapped
 from pcapleak.values.evidence import weakest
@@ -344,6 +347,7 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
     sources: list[Source] = []
     tunnelled = set(scene.inside_ids)
     shown: set[IPAddress] = set()
+    outside = _told_outside(scene)
     for key, link in scene.state.ice.links.items():
         if key.interface in tunnelled:
             how = "STUN inside the tunnel"
@@ -357,14 +361,14 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 told.setdefault(allocation.mapped, link.seen.frames[0])
         for mapped, frame in told.items():
             address = unmapped(mapped.address)
-            if is_public(address) and address not in shown:
+            if is_public(address) and address not in shown | outside:
                 shown.add(address)
                 reason = f"{how} shows it (frame {frame})"
                 sources.append((str(address), reason, "certain"))
     for proxy in scene.proxies:
         for seen in proxy.seen:
             for bound in seen.bound:
-                if is_public(bound.address):
+                if is_public(bound.address) and bound.address not in outside:
                     reason = "the proxy says it sends from there"
                     sources.append((str(bound.address), reason, "high"))
     # Where a tunnel or proxy ends is mostly where its traffic comes out.
@@ -376,8 +380,32 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
     for proxy in scene.proxies:
         sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
     scene.exit_sources = sources
-    scene.exits = list(dict.fromkeys([*given, *(ip_network(value) for value, _, _ in sources)]))
+    # Who says where it comes out does not want more addresses of the same kind.
+    scene.exits = given or list(dict.fromkeys(ip_network(value) for value, _, _ in sources))
     fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
+
+
+def _told(link: Link) -> Iterator[IPAddress]:
+    """The receiver's public addresses as servers told them."""
+    for mapped in (*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)):
+        address = unmapped(mapped.address)
+        if is_public(address):
+            yield address
+
+
+def _told_outside(scene: Scene) -> set[IPAddress]:
+    """What answers outside tell the client of its addresses: its own, and nobody's exit."""
+    carried = np.zeros(len(scene.columns), np.bool_)
+    for tunnel in scene.tunnels:
+        carried |= carrier_rows(scene, tunnel)
+    outside = set(scene.outside)
+    return {
+        address
+        for key, link in scene.state.ice.links.items()
+        if key.interface in outside and not key.layers and not carried[link.flow]
+        if inside(key.destination.address, scene.clients)
+        for address in _told(link)
+    }
 
 
 def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:

@@ -27,7 +27,7 @@ from pcapleak.judge.judgement import (
 )
 from pcapleak.policy.policy import Rule
 from pcapleak.values.addresses import inside, is_public
-from pcapleak.values.packets import Bool, IPAddress, UInt8
+from pcapleak.values.packets import Bool, IPAddress, Service, UInt8
 
 ICMP, ICMPV6 = 1, 58
 DHCP_SERVER, DHCP_CLIENT = 67, 68
@@ -35,6 +35,10 @@ ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""
 ECHO_REQUESTS = (8, 128)
 SYN, PSH = 2, 8
+SETTLED_NS = 1_000_000_000
+"""From the first packet of a recording: what was first seen until then may have begun before."""
+EPHEMERAL = 32768
+"""Ports that programs get for what they ask, from here on."""
 
 
 def assign_paths(scene: Scene) -> UInt8:
@@ -51,6 +55,7 @@ def assign_paths(scene: Scene) -> UInt8:
     control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
     echo = np.isin(columns.orig_port, ECHO)
     path[outside & mine & control & ~echo] = UNASSESSED
+    path[outside & mine & _tells_names(scene)] = BYPASS
     path[local_traffic(scene)] = LOCAL
     dns = columns.asking()
     # A resolver on the local network hands the questions on: asking it is no local matter.
@@ -155,19 +160,46 @@ def _told_public(scene: Scene) -> list[int]:
 def answered(columns: Columns) -> Bool:
     """Flows that the far end began: the client only answered.
 
-    A recording that begins in their middle may show the answer first. There ports tell who
-    asked: of TCP without its SYN the lower one is the server's, of UDP one that servers have.
+    That needs a beginning in the recording: a SYN of the far end's, or its first packet after the
+    recording ran a while, to a port the client serves. Of what went on when the recording began
+    ports tell who asked.
     """
     tcp = columns.protocol == TCP
     control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
     listening = server_port(columns.far_port) & ~server_port(columns.near_port)
-    asked = np.where(tcp, columns.far_port < columns.near_port, listening)
-    asked = np.where(control, np.isin(columns.near_port, ECHO_REQUESTS), asked)
-    # Several queues of a card may swap the first packets; backscatter brings no data.
+    serving = server_port(columns.near_port) & ~server_port(columns.far_port)
     flags = columns.flows.tcp_flags
-    opened = tcp & (flags & SYN != 0) & ~(listening & (flags & PSH != 0))
-    found: Bool = ~columns.orig_is_near & (~asked | opened)
+    # Several queues of a card may swap the first packets; backscatter brings no data.
+    opened = (flags & SYN != 0) & ~(listening & (flags & PSH != 0))
+    asked = np.where(tcp, ~opened & ~serving, listening)
+    asked = np.where(control, np.isin(columns.near_port, ECHO_REQUESTS), asked)
+    began = ~columns.orig_is_near
+    going = columns.first_ns < (columns.first_ns.min() if len(columns) else 0) + SETTLED_NS
+    datagrams = ~tcp & ~control
+    ephemeral = columns.near_port >= EPHEMERAL
+    asked |= datagrams & ~serving & (going | (ephemeral & ~_visited(columns, began)))
+    found: Bool = began & ~asked
     return found
+
+
+def _tells_names(scene: Scene) -> Bool:
+    """Errors of ICMP that quote an answer of DNS to the world, but for one that a stranger sent."""
+    columns = scene.columns
+    found = np.zeros(len(columns), np.bool_)
+    found[list(scene.state.quoted_dns)] = True
+    found &= columns.public(columns.far)
+    for row in np.flatnonzero(found).tolist():
+        asked = columns.inside(columns.far, [single(columns.far_endpoint(row).address)])
+        asked &= columns.serving(Service.DNS) & (columns.sent_packets == 0)
+        found[row] = not asked.any()
+    return found
+
+
+def _visited(columns: Columns, began: Bool) -> Bool:
+    """Flows at ports of the client where several far ends began one."""
+    keys = columns.near_port.astype(np.int64) << 8 | columns.protocol
+    ports, counts = np.unique(keys[began], return_counts=True)
+    return np.isin(keys, ports[counts > 1])
 
 
 def _discovery(columns: Columns) -> Bool:

@@ -152,6 +152,11 @@ class Analyzer:
         counts = state.messages
         for context, message in events:
             match message:
+                case DnsMessage() if ICMP_QUOTE in context.layers:
+                    if message.questions:
+                        state.quoted_dns.add(context.flow)
+                    counts[ICMP_QUOTE] = counts.get(ICMP_QUOTE, 0) + 1
+                    continue
                 case DnsMessage():
                     self._dns(context, message)
                 case StunMessage():

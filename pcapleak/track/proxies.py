@@ -160,6 +160,9 @@ class ProxyTable:
         if bound.address.is_unspecified:
             # "The address you reached me by" (RFC 1928 section 6, by custom).
             bound = Endpoint(context.source.address, bound.port)
+        if asked != "relay" and any(bound.port == port for _, port in proxy.destinations):
+            # It says the destination again: no port that it sends from.
+            return
         places = proxy.relays if asked == "relay" else proxy.bound
         if bound not in places and self._room(places):
             places.append(bound)

@@ -82,6 +82,8 @@ class State:
     windows: WindowTracker = field(default_factory=WindowTracker)
     messages: dict[str, int] = field(default_factory=dict)
     """Decoded messages by protocol."""
+    quoted_dns: set[int] = field(default_factory=set)
+    """Flows of ICMP errors that quote a message of DNS; at most as many as there are flows."""
     server_names: dict[int, str] = field(default_factory=dict)
     """Server names by flow id, where the client said one in clear."""
     server_names_dropped: int = 0
