@@ -23,6 +23,8 @@ from conftest import ROOT, need_tool
 from test_cli import run
 
 from pcapleak import analyze
+from pcapleak.capture import PcapngWriter, decrypted, open_capture
+from pcapleak.pipeline import inputs
 from pcapleak.report.document import Candidate, Document
 
 NAME = "5bbd4f2a-1e0d-4a6b-9c57-2f1e0d9c8b7a.local"
@@ -271,29 +273,49 @@ def test_the_labs_signalling_inside_tls_proves_its_names(tshark: str) -> None:
     assert all(link is not None and link.confidence == "certain" for link in proofs)
 
 
-def test_a_tshark_that_has_ended_is_not_killed(
-    tshark: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def with_secrets(path: Path, secrets: bytes) -> Path:
+    """The laboratory's recording inside TLS, with other secrets than its own in it."""
+    with open_capture(ROOT / "captures" / "socks.pcapng") as source, PcapngWriter(path) as writer:
+        writer.add_secrets(secrets)
+        for batch in source:
+            for row in range(len(batch)):
+                start = int(batch.offset[row])
+                data = batch.data[start : start + int(batch.captured_length[row])].tobytes()
+                interface = source.interfaces[int(batch.interface[row])]
+                writer.write(interface, int(batch.ts_ns[row]), data, len(data))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("secrets", "starts"),
+    [
+        (b"#hello\n", False),
+        (b"CLIENT_RANDOM 00 00\n", False),
+        (b"# CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48 + b"\n", False),
+        (b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48 + b"\n", True),
+    ],
+)
+def test_only_keys_start_tshark(
+    secrets: bytes, starts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """asyncio would say on standard error that it does not know the child."""
-    from pyshark import FileCapture
+    started: list[str] = []
 
-    name = "ThreadedChildWatcher"  # private since Python 3.14
-    events = vars(asyncio.unix_events)
-    watcher = events.get(name) or events[f"_{name}"]
-    reap, clean = watcher._do_waitpid, FileCapture._cleanup_subprocess
+    def read(path: str, key_log: Path | None) -> decrypted.Decrypted:
+        started.append(path)
+        return decrypted.Decrypted([], None)
 
-    def reap_late(*arguments: object) -> None:
-        time.sleep(1)
-        reap(*arguments)
+    monkeypatch.setattr(inputs, "read_decrypted", read)
+    monkeypatch.setattr(inputs, "tshark_missing", lambda: False)
+    analyze(with_secrets(tmp_path / "secrets.pcapng", secrets))
+    assert bool(started) == starts
 
-    async def clean_late(*arguments: object) -> None:
-        time.sleep(0.5)
-        await clean(*arguments)
 
-    monkeypatch.setattr(watcher, "_do_waitpid", reap_late)
-    monkeypatch.setattr(FileCapture, "_cleanup_subprocess", clean_late)
-    analyze(ROOT / "captures" / "signalling-tls.pcapng")
-    assert caplog.messages == []
+def test_what_takes_too_long_is_ended_and_told(
+    tshark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decrypted, "MAX_SECONDS", 0.05)
+    document = analyze(ROOT / "captures" / "signalling-tls.pcapng").document
+    assert any("read in part" in problem for problem in document.captures[0].problems)
 
 
 def test_the_command_reads_with_a_key_log(recorded: tuple[str, Path, Path]) -> None:

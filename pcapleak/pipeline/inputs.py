@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pcapleak.capture import CaptureSource, open_timeline
-from pcapleak.capture.decrypted import DecryptedText, read_decrypted, tshark_missing
+from pcapleak.capture.decrypted import DecryptedText, holds_keys, read_decrypted, tshark_missing
 from pcapleak.errors import PcapleakError
 from pcapleak.values.packets import Context, Direction
 
@@ -79,12 +79,12 @@ def decrypt_signalling(
 ) -> tuple[list[Decrypted], dict[int, str]]:
     """What `sources`, read to their ends, signalled inside TLS, and by source what hindered it.
 
-    Captures without secrets of their own are left alone unless there is a key log.
+    Captures without keys of their own are left alone unless there is a key log.
     """
     found: list[tuple[int, DecryptedText]] = []
     problems: dict[int, str] = {}
     for number, source in enumerate(sources):
-        if key_log is None and not source.secrets:
+        if key_log is None and not holds_keys(source.secrets):
             continue
         if source.path == "-" or tshark_missing():
             needed = "a file instead of a stream" if source.path == "-" else "tshark"
