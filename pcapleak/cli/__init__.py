@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -18,6 +19,7 @@ from typer.main import get_command
 
 from pcapleak import __version__
 from pcapleak.cli.confinement import OWN_PROCESS
+from pcapleak.cli.streams import StreamLostError, give_up_stdout, own_streams
 from pcapleak.errors import PcapleakError
 from pcapleak.pipeline.gc_policy import RARELY
 
@@ -108,25 +110,55 @@ def _root(
     """
 
 
+class Interrupted(BaseException):
+    """Ctrl-C; click would make exit status 1 of Python's own, which here means a leak."""
+
+
 def main() -> None:
-    """Run the command line and exit with its status: an error of ours is one line and 2."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal of another encoding shows an escape where it lacks a character.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    """Run the command line and exit with its status.
+
+    Whatever keeps it from a verdict ends in 2, never in 1: an error of ours in one line, a reader
+    of standard output that has gone in silence, a fault of pcapleak with its traceback.
+    """
+    own_streams()
     # numpy's linear algebra is not used; its threads cost more than all else it loads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(*RARELY)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    sys.exit(_status())
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+def _status() -> int:
+    status: int | str | None = 2
     try:
-        app(obj=OWN_PROCESS)
+        try:
+            app(obj=OWN_PROCESS)
+        except SystemExit as end:
+            status = end.code
+        sys.stdout.flush()
     except PcapleakError as error:
         from pcapleak.report.text import safe
 
         typer.echo(f"pcapleak: {safe(error, 2000)}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; Python would complain once more while closing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(2)
+        return 2
+    except StreamLostError as lost:
+        if not lost.reader_gone:
+            typer.echo(f"pcapleak: standard output: cannot be written ({lost})", err=True)
+        give_up_stdout()
+        return 2
+    except (Interrupted, KeyboardInterrupt):
+        return 130
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return 2
     finally:
         # The process ends: what is left need not be searched for cycles.
         gc.freeze()
+    return status if isinstance(status, int) else 0 if status is None else 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pcapleak.capture.output import protect
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.confinement import OWN_PROCESS, confine
-from pcapleak.cli.diff import read_reports
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
-from pcapleak.cli.outputs import OUTPUT, Outputs, absolute, write_text
+from pcapleak.cli.outputs import OUTPUT, Outputs
 from pcapleak.cli.progress import progress_bar
 from pcapleak.cli.status import VERDICT, FailOn, exit_status
 from pcapleak.errors import CaptureError
@@ -153,35 +152,36 @@ def analyze(
     3 inconclusive
     """
     judged_by = policy.read()
-    accepted = None if baseline is None else read_reports(baseline)
+    accepted = None
+    if baseline is not None:
+        from pcapleak.report.writers.json import read_reports
+
+        accepted = read_reports(baseline)
     if redact:
         redacting.check(pages or (), keylog)
-    outputs = outputs.absolute()
-    if json not in (None, "-"):
-        json = str(absolute(json))
-    junit = absolute(junit)
     separate = (len(files) > 1 or recursive) and not merge
-    listed = all_flows or outputs.tables
-    written = outputs.prepare((json, junit), separate=separate)
+    failures = Failures()
+    paths = list(_expand(files, recursive, failures))
     given = [*files, *(pages or ()), *judged_by.geo_databases, *judged_by.geo_maps]
-    if keylog is not None:
-        given.append(str(keylog))
+    given += [str(path) for path in (keylog, redact_key) if path is not None]
+    protect([*paths, *given, *filter(None, (policy.file, baseline))])
     _load(page=json != "-")
-    if context.obj is OWN_PROCESS and not redact:
-        hindrance = confine([Path(name) for name in given if name != "-"], written)
-        if hindrance is not None and verbose:
-            typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
     from pcapleak.pipeline.analyze import Asked, reports_on
 
     documents: list[Document] = []
-    failures = Failures()
-    paths = list(_expand(files, recursive, failures))
-    named: Counter[str] = Counter()
     with ExitStack() as stack:
+        opened = stack.enter_context(
+            outputs.opened({"--json": json, "--junit": junit}, separate=separate)
+        )
+        if context.obj is OWN_PROCESS and not redact:
+            opened.leave_to_committer()
+            hindrance = confine([Path(name) for name in given if name != "-"], opened.folders)
+            if hindrance is not None and verbose:
+                typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
         if redact:
             renamed = redacting.redacted(paths, judged_by, redact_key)
             paths, judged_by = stack.enter_context(renamed)
-        asked = Asked(judged_by, pages or (), keylog, all_flows=listed)
+        asked = Asked(judged_by, pages or (), keylog, all_flows=all_flows or outputs.every_flow)
         groups = [paths] if merge else [[path] for path in paths]
         watching = partial(progress_bar, quiet=quiet)
         for document in reports_on(
@@ -192,18 +192,17 @@ def analyze(
             if json != "-":
                 _print(document, quiet, verbose, first=not documents)
             documents.append(document)
-            if outputs.any:
-                part = outputs.inside(_name(document, named)) if separate else outputs
-                part.write(document)
-    if json is not None and (documents or separate):
-        from pcapleak.report.writers.json import to_json
+            opened.write(document)
+        if json is not None and (documents or separate):
+            from pcapleak.report.writers.json import to_json
 
-        write_text(json, to_json(documents if separate else documents[0]))
-    if junit is not None and documents:
-        from pcapleak.report.writers.junit import to_junit
+            opened.write_text("--json", to_json(documents if separate else documents[0]))
+        if junit is not None and documents:
+            from pcapleak.report.writers.junit import to_junit
 
-        severity = fail_on or Severity.HIGH
-        write_text(str(junit), to_junit(documents, fail_on=severity, baseline=accepted or ()))
+            severity = fail_on or Severity.HIGH
+            text = to_junit(documents, fail_on=severity, baseline=accepted or ())
+            opened.write_text("--junit", text)
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     raise typer.Exit(2 if failures.count else status)
 
@@ -216,13 +215,6 @@ def _load(*, page: bool) -> None:
     if page:
         import pcapleak.cli.console
         import pcapleak.report.writers.terminal  # noqa: F401
-
-
-def _name(document: Document, named: Counter[str]) -> str:
-    """What files of one of several reports are called: as its capture, numbered if again."""
-    name = Path(document.captures[0].path).name
-    named[name] += 1
-    return name if named[name] == 1 else f"{name}-{named[name]}"
 
 
 class Failures:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pcapleak.capture.output import OutputFile, check_distinct, protect
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
-from pcapleak.cli.outputs import OUTPUT, write_text
+from pcapleak.cli.outputs import OUTPUT, print_text
 
 if TYPE_CHECKING:
     from pcapleak.fleet.fleet import Fleet
@@ -33,9 +34,17 @@ def batch(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="A dask scheduler (tcp://HOST:8786), or local: processes of this machine.",
+            help="A dask scheduler (tls://HOST:8786), or local: processes of this machine.",
         ),
     ] = "local",
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            help="Use a scheduler that is neither TLS nor this machine: whoever reaches it can run"
+            " programs on the cluster and here.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Processes of a local run (default: one a core)."),
@@ -85,13 +94,30 @@ def batch(
     2 the command was wrong, or a capture could not be analyzed
     3 inconclusive
     """
-    from pcapleak.fleet.run import cluster, find, run
+    from pcapleak.fleet.run import find, run
 
     judged_by = policy.read()
     captures = find(paths)
-    with cluster(scheduler, workers) as dask, _progress() as progress:
-        fleet = run(dask, captures, judged_by, results, progress)
-    _write(fleet, json, html, parquet)
+    protect([*captures, *judged_by.geo_databases, *judged_by.geo_maps])
+    protect([] if policy.file is None else [policy.file])
+    files = {"--json": None if json in (None, "-") else Path(str(json)), "--html": html}
+    asked = {option: path for option, path in files.items() if path is not None}
+    check_distinct(asked | ({} if parquet is None else {"--parquet": parquet}))
+    with ExitStack() as stack:
+        opened = {option: OutputFile(path) for option, path in asked.items()}
+        for file in opened.values():
+            stack.callback(file.discard)
+        with _progress() as progress:
+            fleet = run(
+                captures,
+                judged_by,
+                results,
+                progress,
+                scheduler=scheduler,
+                workers=workers,
+                insecure=insecure,
+            )
+        _write(fleet, opened, parquet, to_stdout=json == "-")
     raise typer.Exit(exit_status(fleet))
 
 
@@ -102,17 +128,21 @@ def exit_status(fleet: Fleet) -> int:
     return next((status for status, result in worst if result in seen), 0)
 
 
-def _write(fleet: Fleet, json: str | None, html: Path | None, parquet: Path | None) -> None:
+def _write(
+    fleet: Fleet, opened: dict[str, OutputFile], parquet: Path | None, *, to_stdout: bool
+) -> None:
     from pcapleak.cli.console import page_console
     from pcapleak.fleet import writers as show
 
-    if json is not None:
-        write_text(json, show.to_json(fleet))
-    if html is not None:
-        write_text(str(html), show.to_html(fleet))
+    for option, write in (("--json", show.to_json), ("--html", show.to_html)):
+        if option in opened:
+            with opened[option] as file:
+                file.write(write(fleet).encode())
     if parquet is not None:
         show.write_parquet(fleet, parquet)
-    if json != "-":
+    if to_stdout:
+        print_text(show.to_json(fleet))
+    else:
         show.print_fleet(fleet, page_console(sys.stdout))
 
 

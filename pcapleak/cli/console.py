@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, TextIO
+
+from pcapleak.cli.streams import StreamLostError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,5 +19,11 @@ def page_console(stream: TextIO) -> Console:
     """A console that guesses nothing about strings: no markup, emoji codes or highlighting."""
     from rich.console import Console
 
+    class PageConsole(Console):
+        """rich would end the process with status 1, which here means a leak."""
+
+        def on_broken_pipe(self) -> None:
+            raise StreamLostError(errno.EPIPE)
+
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+    return PageConsole(file=stream, width=width, markup=False, emoji=False, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
+from pcapleak.cli.streams import StreamLostError
 from pcapleak.errors import PcapleakError
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.report.document import Time
@@ -125,7 +127,7 @@ class Screen:
     def _check(self) -> None:
         error = self._scribe.error
         if isinstance(error, BrokenPipeError):
-            raise error
+            raise StreamLostError(errno.EPIPE) from error
         if error is not None:
             raise PcapleakError(f"--jsonl: cannot be written ({error.strerror})")
 

@@ -16,7 +16,7 @@ class PolicyOptions:
     """An option for a policy file, and one for each row of the table of fields."""
 
     def __init__(self, **given: Any) -> None:
-        self._file: Path | None = given.pop("policy_file")
+        self.file: Path | None = given.pop("policy_file")
         self._options = Policy.from_options(
             **{keyword(row): _value(row, given[_name(row)]) for row in options(Policy)}
         )
@@ -37,9 +37,9 @@ class PolicyOptions:
 
         Raises `PolicyError` naming the key or option and how to mend it.
         """
-        if self._file is None:
+        if self.file is None:
             return _with_places(self._options)
-        return _with_places(Policy.from_toml(self._file).merged(self._options))
+        return _with_places(Policy.from_toml(self.file).merged(self._options))
 
 
 def _name(row: Field) -> str:

@@ -1,15 +1,24 @@
-"""The files a report is written to."""
+"""The files a report is written to: one table, a row an option."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self
 
 import typer
 
+from pcapleak.capture.output import (
+    Committer,
+    OutputFile,
+    check_distinct,
+    make_folder,
+)
 from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
@@ -19,201 +28,232 @@ OUTPUT = "Output"
 """The panel of the options that write."""
 
 
-def write_text(target: str, text: str) -> None:
-    """Write `text` to the file `target`, or to standard output where it is `-`.
-
-    Raises `PcapleakError` where that cannot be done.
-    """
-    if target == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    with _writing(target):
-        Path(target).write_text(text, encoding="utf-8")
+def print_text(text: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
-def absolute(path: str | Path | None) -> Path | None:
-    """Where a file to write is, wherever the process goes.
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One output of a report: how it is asked for, and how it is written."""
 
-    Raises `PcapleakError` where an option was taken for its name.
-    """
-    if path is None:
-        return None
-    if str(path).startswith("-"):
-        raise PcapleakError(
-            f"{path}: an option where a file to write was expected; give the file's path, or - "
-            "for standard output"
+    option: str
+    help: str
+    suffix: str = ""
+    """Of its file; where several captures are not merged, its option names a folder of such
+    files. Empty: its option names a folder, and with several captures one of such folders."""
+    to_file: Callable[[Document, BinaryIO], None] | None = None
+    to_folder: Callable[[Document, Path], None] | None = None
+    every_flow: bool = False
+    """Whether all flows must be listed."""
+
+    @property
+    def name(self) -> str:
+        """Its parameter."""
+        return self.option.removeprefix("--").replace("-", "_")
+
+    def parameter(self) -> Parameter:
+        """Its option, as Typer reads it."""
+        metavar = "DIR" if self.to_folder else "PATH"
+        option = typer.Option(self.option, metavar=metavar, help=self.help, rich_help_panel=OUTPUT)
+        return Parameter(
+            self.name,
+            Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[Path | None, option],
         )
-    return Path(path).absolute()
 
 
-class Outputs(NamedTuple):
-    """What was asked for beside the page and the JSON, each for one report: an option each."""
+def _html(document: Document, file: BinaryIO) -> None:
+    from pcapleak.report.writers.html import to_html
 
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html",
-            metavar="PATH",
-            help="Write the report as one self-contained HTML page. Where several captures are not"
-            " merged, this and the next ones are folders with a file or folder a capture.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv",
-            metavar="DIR",
-            help="Write the tables as CSV files, with every flow and STUN message.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    parquet: Annotated[
-        Path | None,
-        typer.Option(
-            "--parquet",
-            metavar="DIR",
-            help="Write the tables as Parquet files, with every flow and STUN message.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    evidence: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence",
-            metavar="PATH",
-            help="Write the frames of the findings as a pcapng with the reasons in comments.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
-    evidence_per_finding: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence-per-finding",
-            metavar="DIR",
-            help="The same, one pcapng a finding.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None
+    file.write(to_html(document).encode())
+
+
+def _csv(document: Document, folder: Path) -> None:
+    from pcapleak.report.writers import stun_tables, tables
+
+    tables.write_csv(document, folder)
+    # A stream cannot be asked for its STUN messages again.
+    if "-" not in (paths := _paths(document)):
+        stun_tables.write_csv(paths, folder)
+
+
+def _parquet(document: Document, folder: Path) -> None:
+    from pcapleak.report.writers import stun_tables, tables
+
+    tables.write_parquet(document, folder)
+    if "-" not in (paths := _paths(document)):
+        stun_tables.write_parquet(paths, folder)
+
+
+def _evidence(document: Document, file: BinaryIO) -> None:
+    from pcapleak.report.writers.evidence import write_evidence
+
+    write_evidence(_again(document), document.findings, file)
+
+
+def _evidence_per_finding(document: Document, folder: Path) -> None:
+    from pcapleak.report.writers.evidence import write_evidence
+
+    paths = _again(document)
+    for number, finding in enumerate(document.findings, 1):
+        with OutputFile(folder / f"{number:03}-{finding.id}.pcapng") as file:
+            write_evidence(paths, [finding], file)
+
+
+def _paths(document: Document) -> list[str]:
+    return [capture.path for capture in document.captures]
+
+
+def _again(document: Document) -> list[str]:
+    paths = _paths(document)
+    if "-" in paths:
+        raise PcapleakError("evidence needs a second reading; give a file instead of -")
+    return paths
+
+
+WRITERS = (
+    Writer(
+        "--html",
+        "Write the report as one self-contained HTML page. Where several captures are not"
+        " merged, this and the next ones are folders with a file or folder a capture.",
+        ".html",
+        to_file=_html,
+    ),
+    Writer(
+        "--csv",
+        "Write the tables as CSV files, with every flow and STUN message.",
+        to_folder=_csv,
+        every_flow=True,
+    ),
+    Writer(
+        "--parquet",
+        "Write the tables as Parquet files, with every flow and STUN message.",
+        to_folder=_parquet,
+        every_flow=True,
+    ),
+    Writer(
+        "--evidence",
+        "Write the frames of the findings as a pcapng with the reasons in comments.",
+        ".evidence.pcapng",
+        to_file=_evidence,
+    ),
+    Writer(
+        "--evidence-per-finding",
+        "The same, one pcapng a finding.",
+        to_folder=_evidence_per_finding,
+    ),
+)
+"""An output is added by its row."""
+
+
+class Outputs:
+    """What was asked for of `WRITERS`, for each report."""
+
+    def __init__(self, **given: Path | None) -> None:
+        self._given = [
+            (writer, path) for writer in WRITERS if (path := given[writer.name]) is not None
+        ]
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """Each option, as Typer reads it."""
+        return [writer.parameter() for writer in WRITERS]
 
     @property
-    def any(self) -> str:
-        """The first option given, or nothing."""
-        given = [name for name, value in self._asdict().items() if value is not None]
-        return f"--{given[0].replace('_', '-')}" if given else ""
-
-    @property
-    def tables(self) -> bool:
+    def every_flow(self) -> bool:
         """Whether every flow must be listed."""
-        return self.csv is not None or self.parquet is not None
+        return any(writer.every_flow for writer, _ in self._given)
 
-    def absolute(self) -> Outputs:
-        """The same, wherever the process goes.
+    def opened(self, texts: dict[str, str | Path | None], *, separate: bool) -> Opened:
+        """Everything made ready to be written, the files of `texts` by option among it.
 
-        Raises `PcapleakError` where an option was taken for a file's name.
+        Raises `PcapleakError` where something cannot be, or where one file is meant twice.
         """
-        return Outputs(*map(absolute, self))
+        paths = {writer.option: path for writer, path in self._given}
+        paths |= {option: Path(path) for option, path in texts.items() if path not in (None, "-")}
+        for option, path in paths.items():
+            if str(path).startswith("-"):
+                raise PcapleakError(
+                    f"{option} {path}: an option where a file to write was expected; give the "
+                    "file's path, or - for standard output"
+                )
+        paths = {option: path.absolute() for option, path in paths.items()}
+        check_distinct(paths)
+        return Opened(self._given, paths, separate=separate)
 
-    def inside(self, name: str) -> Outputs:
-        """The same for one of several reports: each path is a folder of files named `name`."""
 
-        def file(path: Path | None, suffix: str) -> Path | None:
-            return None if path is None else path / f"{name}{suffix}"
+class Opened:
+    """Outputs that are ready: files made beside those they will replace, and folders."""
 
-        for path in (self.html, self.evidence):
-            if path is not None:
-                with _folder(path):
-                    pass
-        return Outputs(
-            file(self.html, ".html"),
-            file(self.csv, ""),
-            file(self.parquet, ""),
-            file(self.evidence, ".evidence.pcapng"),
-            file(self.evidence_per_finding, ""),
-        )
+    def __init__(
+        self, given: Sequence[tuple[Writer, Path]], paths: dict[str, Path], *, separate: bool
+    ) -> None:
+        self._writers = [writer for writer, _ in given]
+        self._paths = paths
+        self._separate = separate
+        self._names: Counter[str] = Counter()
+        self._files: dict[str, OutputFile] = {}
+        self._stack = ExitStack()
+        folders = [writer.option for writer in self._writers if writer.to_folder or self._separate]
+        try:
+            for option, path in paths.items():
+                if option in folders:
+                    make_folder(path)
+                else:
+                    self._files[option] = OutputFile(path)
+        except BaseException:
+            self.close()
+            raise
+        self.folders = [paths[option] for option in folders]
 
-    def prepare(self, texts: Iterable[str | Path | None], *, separate: bool) -> list[Path]:
-        """Make every file and folder that will be written, those of `texts` among them, so that
-        nothing else need be writable; gives them.
-
-        Raises `PcapleakError` where one cannot be.
-        """
-        folders = [self.csv, self.parquet, self.evidence_per_finding]
-        files = [None if text in (None, "-") else Path(str(text)) for text in texts]
-        (folders if separate else files).extend((self.html, self.evidence))
-        for folder in filter(None, folders):
-            with _folder(folder):
-                pass
-        for file in filter(None, files):
-            with _writing(file):
-                file.touch()
-        return [path for path in (*folders, *files) if path is not None]
+    def leave_to_committer(self) -> None:
+        """Have another process put the files into their places."""
+        files = list(self._files.values())
+        if any(file.renames for file in files):
+            self._stack.enter_context(Committer(files))
 
     def write(self, document: Document) -> None:
-        """Write all that was asked for.
+        """Write one report. Raises `PcapleakError` where that cannot be done."""
+        name = self._name(document)
+        for writer in self._writers:
+            path = self._paths[writer.option]
+            if writer.to_file is not None and self._separate:
+                with OutputFile(path / f"{name}{writer.suffix}") as file:
+                    writer.to_file(document, file)
+            elif writer.to_file is not None:
+                with self._files.pop(writer.option) as file:
+                    writer.to_file(document, file)
+            elif writer.to_folder is not None:
+                folder = path / name if self._separate else path
+                make_folder(folder)
+                writer.to_folder(document, folder)
 
-        Raises `PcapleakError` where a file cannot be written.
-        """
-        if self.html is not None:
-            from pcapleak.report.writers.html import to_html
-
-            write_text(str(self.html), to_html(document))
-        if self.csv is not None:
-            from pcapleak.report.writers.tables import write_csv
-
-            with _folder(self.csv) as folder:
-                write_csv(document, folder)
-                self._write_stun("csv", document, folder)
-        if self.parquet is not None:
-            from pcapleak.report.writers.tables import write_parquet
-
-            with _folder(self.parquet) as folder:
-                write_parquet(document, folder)
-                self._write_stun("parquet", document, folder)
-        self._write_evidence(document)
-
-    def _write_stun(
-        self, form: Literal["csv", "parquet"], document: Document, folder: Path
-    ) -> None:
-        """The STUN messages, which a stream cannot be asked for again."""
-        from pcapleak.report.writers import stun_tables as stun
-
-        paths = [capture.path for capture in document.captures]
-        if "-" not in paths:
-            write = stun.write_csv if form == "csv" else stun.write_parquet
-            write(paths, folder)
-
-    def _write_evidence(self, document: Document) -> None:
-        if self.evidence is None and self.evidence_per_finding is None:
+    def write_text(self, option: str, text: str) -> None:
+        """What an option of `texts` asked for; to standard output where it was `-`."""
+        if option not in self._files:
+            print_text(text)
             return
-        from pcapleak.report.writers.evidence import write_evidence
+        with self._files.pop(option) as file:
+            file.write(text.encode())
 
-        paths = [capture.path for capture in document.captures]
-        if "-" in paths:
-            raise PcapleakError("evidence needs a second reading; give a file instead of -")
-        if self.evidence is not None:
-            with _writing(self.evidence):
-                write_evidence(paths, document.findings, self.evidence)
-        if self.evidence_per_finding is not None:
-            with _folder(self.evidence_per_finding) as folder:
-                for number, finding in enumerate(document.findings, 1):
-                    name = f"{number:03}-{finding.id}.pcapng"
-                    write_evidence(paths, [finding], folder / name)
+    def _name(self, document: Document) -> str:
+        """What files of one of several reports are called: as its capture, numbered if again."""
+        name = Path(document.captures[0].path).name
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{name}-{self._names[name]}"
 
+    def close(self) -> None:
+        """Leave what was not written as it was."""
+        for file in self._files.values():
+            file.discard()
+        self._files.clear()
+        self._stack.close()
 
-@contextmanager
-def _writing(target: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise PcapleakError(
-            f"{target}: cannot be written ({error.strerror}); give a path in an existing folder"
-        ) from error
+    def __enter__(self) -> Self:
+        return self
 
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    with _writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-        yield path
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -34,9 +34,11 @@ def redact(
     """
     import secrets
 
+    from pcapleak.capture.output import protect
     from pcapleak.redact import read_key, redact_capture
 
     used = secrets.token_bytes(32) if key is None else read_key(key)
+    protect([] if key is None else [key])
     done = redact_capture(source, target, used, keep_payload=keep_payload)
     notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed, none left"]
     if done.forgotten:

@@ -1,37 +1,32 @@
-"""What runs on the workers: one capture at a time, then merging."""
+"""What runs in other processes, here or on other machines: one capture at a time.
+
+What comes back is text, JSON: whatever a worker answers is read as data and never run.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from pcapleak import __version__
 from pcapleak.errors import PcapleakError
-from pcapleak.fleet.fleet import Fleet, Row, merge, summarise
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import SCHEMA_VERSION
 
 CHUNK = 1 << 20
 
 
-class Examined(NamedTuple):
-    """A capture's row and report."""
-
-    row: Row
-    report: str | None
-    """As JSON; None where it could not be analyzed, or is already known by the row's key."""
-
-
-def examine(path: str, policy: Policy, known: Collection[str] = ()) -> Examined:
+def examine(path: str, policy: Policy, known: Collection[str] = ()) -> str:
     """Analyze a capture, unless a report of the same content by the same policy is known.
 
-    A capture that cannot be read gives a row that says so.
+    Gives a JSON object: `key` names the report by content and policy, `report` is the report's
+    own JSON (null where `key` is known already), and `error` says why there is none.
     """
     from pcapleak.pipeline.analyze import analyze
     from pcapleak.report.writers.json import to_json
@@ -40,17 +35,17 @@ def examine(path: str, policy: Policy, known: Collection[str] = ()) -> Examined:
         with local_copy(path) as file:
             key = result_key(file, policy)
             if key in known:
-                return Examined(Row(path, key), None)
+                return json.dumps({"key": key, "report": None, "error": None})
             document = analyze(file, policy, all_flows=False).document
             document.captures[0].path = path
-            return Examined(summarise(document, path, key), to_json(document))
+            return json.dumps({"key": key, "report": to_json(document), "error": None})
     except (PcapleakError, OSError, ImportError, ValueError) as error:
-        return Examined(failed(path, error), None)
+        return json.dumps({"key": "", "report": None, "error": reason(error)})
 
 
-def failed(path: str, error: BaseException) -> Row:
-    """The row of a capture that could not be analyzed."""
-    return Row(path, reason=str(error) or type(error).__name__)
+def reason(error: BaseException) -> str:
+    """Why a capture could not be analyzed."""
+    return str(error) or type(error).__name__
 
 
 def result_key(file: Path, policy: Policy) -> str:
@@ -77,13 +72,3 @@ def local_copy(path: str) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink()
-
-
-def gather(rows: Sequence[Row]) -> Fleet:
-    """The leaves of the tree."""
-    return merge([Fleet(list(rows))])
-
-
-def join(fleets: Sequence[Fleet]) -> Fleet:
-    """An inner node of the tree."""
-    return merge(fleets)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pcapleak.capture.output import OutputFile, make_folder
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.fleet import Fleet
 from pcapleak.report.text import count, safe
@@ -143,7 +144,7 @@ def write_parquet(fleet: Fleet, folder: Path) -> None:
         from pyarrow import parquet
     except ImportError as error:
         raise PcapleakError(f"{error.name} is not installed; pip install pyarrow") from error
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     texts = pa.list_(pa.string())
     fragments = {"own": pa.string(), "peer": pa.string(), "capture": pa.string()}
     rows = [
@@ -176,7 +177,8 @@ def write_parquet(fleet: Fleet, folder: Path) -> None:
         ("calls", calls, {"one": side, "other": side}),
     ):
         table = pa.Table.from_pylist(_encodable(entries), schema=pa.schema(schema))
-        parquet.write_table(table, folder / f"{name}.parquet")
+        with OutputFile(folder / f"{name}.parquet") as file:
+            parquet.write_table(table, file)
 
 
 def _encodable(value: Any) -> Any:

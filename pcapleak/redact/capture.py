@@ -7,15 +7,16 @@ nothing is left behind where one is found.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import BinaryIO
 
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
-from pcapleak.errors import CaptureError, PcapleakError
+from pcapleak.capture.output import OutputFile, protect
+from pcapleak.errors import PcapleakError
 from pcapleak.judge.sides import TUNNEL_WORDS
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.datagrams import Datagrams
@@ -67,8 +68,12 @@ def redact_capture(
         raise PcapleakError(
             "redaction looks at all it writes before it shows it; give a file, not standard output"
         )
-    if target.exists() and target.samefile(source):
-        raise PcapleakError(f"{target} is the input; name another file to write")
+    protect([source])
+    with OutputFile(target, through=False) as file:
+        return _redact(Path(source), file, key, keep_payload=keep_payload)
+
+
+def _redact(source: Path, file: BinaryIO, key: bytes, *, keep_payload: bool) -> Redaction:
     renamer = Renamer(key)
     datagrams = Datagrams(renamer, keep_payload=keep_payload)
     streams = Streams(datagrams)
@@ -82,25 +87,16 @@ def redact_capture(
     datagrams.learned()
     streams.rewrite()
     frames.unreadable = datagrams.blanked = 0
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        result, left = _write(Path(source), part, renamer, frames, interfaces)
-        if left:
-            hint = (
-                "without --keep-payload such payloads are blanked"
-                if keep_payload
-                else "that is a fault of pcapleak: please tell its maintainers"
-            )
-            raise PcapleakError(
-                f"addresses were left, so nothing was written: {'; '.join(left)} ({hint})"
-            )
-        part.replace(target)
-    except OSError as error:
-        raise CaptureError(
-            str(target), f"cannot be written ({error.strerror})", "name another file"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    result, left = _write(source, file, renamer, frames, interfaces)
+    if left:
+        hint = (
+            "without --keep-payload such payloads are blanked"
+            if keep_payload
+            else "that is a fault of pcapleak: please tell its maintainers"
+        )
+        raise PcapleakError(
+            f"addresses were left, so nothing was written: {'; '.join(left)} ({hint})"
+        )
     result.addresses, result.forgotten = len(renamer.originals), renamer.forgets
     result.blanked, result.unreadable = datagrams.blanked, frames.unreadable
     return result
@@ -119,14 +115,14 @@ def _rewritten(
 
 
 def _write(
-    source: Path, part: Path, renamer: Renamer, frames: Frames, interfaces: list[Interface]
+    source: Path, file: BinaryIO, renamer: Renamer, frames: Frames, interfaces: list[Interface]
 ) -> tuple[Redaction, list[str]]:
     """What was done, and where addresses were left."""
     result = Redaction()
     residue = Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
     comments = processes = last_ns = 0
-    with open_capture(source) as capture, PcapngWriter(part) as writer:
+    with open_capture(source) as capture, PcapngWriter(file) as writer:
         for interface in interfaces:
             writer.add_interface(interface)  # one without packets too: it was silent
         for batch, i, data, canvas in _rewritten(capture, frames):

@@ -80,7 +80,8 @@ def read_key(path: Path) -> bytes:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            key = path.read_bytes()
+            with path.open("rb") as file:
+                key = file.read(KEY_SIZE + 1)
         else:
             key = secrets.token_bytes(KEY_SIZE)
             with os.fdopen(handle, "wb") as file:
@@ -88,7 +89,7 @@ def read_key(path: Path) -> bytes:
     except OSError as error:
         raise PcapleakError(f"{path}: no key ({error.strerror}); name another file") from error
     if len(key) != KEY_SIZE:
-        raise PcapleakError(f"{path}: a key has {KEY_SIZE} bytes, not {len(key)}")
+        raise PcapleakError(f"{path}: a key has {KEY_SIZE} bytes, and this has another length")
     return key
 
 

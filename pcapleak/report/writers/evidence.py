@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,7 +18,7 @@ CONTEXT_FRAMES = 2
 
 
 def write_evidence(
-    paths: Sequence[str | Path], findings: Iterable[Finding], target: str | Path
+    paths: Sequence[str | Path], findings: Iterable[Finding], target: str | Path | BinaryIO
 ) -> int:
     """Copy the frames of `findings` from the captures they were found in; gives how many.
 

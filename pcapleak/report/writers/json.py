@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from pcapleak.errors import PcapleakError
 from pcapleak.report.document import Document
 from pcapleak.report.shape import from_data, to_data
+
+MAX_REPORT = 1 << 29
+"""Bytes of a report that is read back: with every flow of ten million packets one has a tenth."""
 
 
 def to_json(documents: Document | Sequence[Document]) -> str:
@@ -59,10 +63,27 @@ def from_json(text: str) -> list[Document]:
         data = json.loads(text)
         entries = data if isinstance(data, list) else [data]
         return [from_data(Document, entry) for entry in entries]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    # A hostile file may nest deeper than Python follows.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PcapleakError(
             f"this is not a pcapleak report ({error}); give a file written by --json"
         ) from error
+
+
+def read_reports(path: Path) -> list[Document]:
+    """The reports in a file. Raises `PcapleakError` naming the file."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_REPORT + 1)
+        if len(content) > MAX_REPORT:
+            raise PcapleakError(f"larger than {MAX_REPORT:,} bytes; no report is")
+        return from_json(content.decode())
+    except OSError as error:
+        raise PcapleakError(
+            f"{path}: cannot be read ({error.strerror}); give a file written by --json"
+        ) from error
+    except (PcapleakError, UnicodeDecodeError) as error:
+        raise PcapleakError(f"{path}: {error}") from error
 
 
 def from_json_one(text: str) -> Document:

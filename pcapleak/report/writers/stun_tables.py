@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pcapleak.capture.output import OutputFile
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.errors import PcapleakError
 from pcapleak.explain.messages import read_messages
@@ -50,9 +51,10 @@ def stun_table(paths: Sequence[str | Path]) -> pd.DataFrame:
 
 def write_csv(paths: Sequence[str | Path], folder: Path, *, rows: int = ROWS) -> None:
     """Write `stun.csv`, piece by piece."""
-    for number, piece in enumerate(stun_tables(paths, rows=rows)):
-        with (folder / "stun.csv").open("a" if number else "w", encoding="utf-8") as file:
-            inert_texts(piece, STUN).to_csv(file, index=False, header=not number)
+    with OutputFile(folder / "stun.csv") as file:
+        for number, piece in enumerate(stun_tables(paths, rows=rows)):
+            texts = inert_texts(piece, STUN)
+            texts.to_csv(file, index=False, header=not number, mode="wb", encoding="utf-8")
 
 
 def write_parquet(paths: Sequence[str | Path], folder: Path, *, rows: int = ROWS) -> None:
@@ -73,7 +75,10 @@ def write_parquet(paths: Sequence[str | Path], folder: Path, *, rows: int = ROWS
             for name in first.columns
         ],
     )
-    with parquet.ParquetWriter(folder / "stun.parquet", schema) as writer:
+    with (
+        OutputFile(folder / "stun.parquet") as file,
+        parquet.ParquetWriter(file, schema) as writer,
+    ):
         for piece in chain([first], pieces):
             writer.write_table(pyarrow.Table.from_pandas(piece, schema, preserve_index=False))
 

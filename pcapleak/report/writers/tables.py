@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
+from pcapleak.capture.output import OutputFile
 from pcapleak.errors import PcapleakError
 from pcapleak.report.document import Candidate, Confidence, Document, Engine, IceSession, Severity
 from pcapleak.report.document import Path as FlowPath
@@ -252,7 +253,8 @@ def write_csv(document: Document, folder: Path) -> None:
     """Write every table as `NAME.csv`: times in ISO 8601 with nanoseconds, lists as JSON."""
     for name, columns in TABLES.items():
         texts = inert_texts(table(document, name), columns)
-        texts.to_csv(folder / f"{name}.csv", index=False)
+        with OutputFile(folder / f"{name}.csv") as file:
+            texts.to_csv(file, index=False, mode="wb", encoding="utf-8")
 
 
 def inert_texts(frame: pd.DataFrame, columns: tuple[Column, ...]) -> pd.DataFrame:
@@ -280,7 +282,8 @@ def write_parquet(document: Document, folder: Path) -> None:
             "parquet needs pyarrow; install it with: pip install 'pcapleak[parquet]'"
         ) from error
     for name in TABLES:
-        table(document, name).to_parquet(folder / f"{name}.parquet", index=False)
+        with OutputFile(folder / f"{name}.parquet") as file:
+            table(document, name).to_parquet(file, index=False)
 
 
 def _inert(value: object) -> object:
