@@ -149,7 +149,8 @@ class GeoMap:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise PolicyError(f"--geo-map: {path} cannot be read ({error.strerror})") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # tomllib fails at deep nesting by recursion, and at numbers of thousands of digits.
+        except (ValueError, RecursionError) as error:
             raise PolicyError(f"--geo-map: {path}: not TOML ({error})") from error
         if len(data) > MAX_MAP:
             raise PolicyError(f"--geo-map: {path}: more than {MAX_MAP} ranges; give fewer")
