@@ -28,6 +28,8 @@ class Tunnel:
     """What both kinds have in common; a subclass starts the two ends."""
 
     device: str
+    endpoint: str
+    """What `--vpn-endpoint` is to name."""
 
     def __init__(self, net: Network, scratch: Path) -> None:
         self._net = net
@@ -77,6 +79,9 @@ class WireGuard(Tunnel):
     """A WireGuard tunnel by wireguard-go."""
 
     device = "wg0"
+    endpoint = f"{VPN}:{WIREGUARD_PORT}"
+    peer = endpoint
+    """Where the client sends its datagrams."""
 
     def _start_server(self) -> Process:
         net = self._net
@@ -95,7 +100,7 @@ class WireGuard(Tunnel):
             self._net.client,
             "",
             self._net.vpn,
-            f"AllowedIPs = 0.0.0.0/0\nEndpoint = {VPN}:{WIREGUARD_PORT}\nPersistentKeepalive = 5",
+            f"AllowedIPs = 0.0.0.0/0\nEndpoint = {self.peer}\nPersistentKeepalive = 5",
         )
         self._net.client.links(f"addr add {TUNNEL}/24 dev wg0", "link set wg0 mtu 1420 up")
         return process
@@ -115,6 +120,10 @@ class OpenVpn(Tunnel):
     """An OpenVPN tunnel over UDP, each end knowing the other by its certificate."""
 
     device = "tun0"
+    endpoint = f"{VPN}:{OPENVPN_PORT}"
+    port = OPENVPN_PORT
+    protocols = ("udp4", "udp4")
+    """At the server's end, and at the client's."""
 
     def __init__(self, net: Network, scratch: Path, tls: Certificate) -> None:
         self._tls = tls
@@ -123,20 +132,21 @@ class OpenVpn(Tunnel):
     def _start_server(self) -> Process:
         return self._end(
             self._net.vpn, "--tls-server", "--dh", "none", "--local", VPN,
-            "--port", str(OPENVPN_PORT), "--ifconfig", TUNNEL_GATEWAY, TUNNEL,
+            "--port", str(self.port), "--ifconfig", TUNNEL_GATEWAY, TUNNEL,
         )  # fmt: skip
 
     def _start_client(self) -> Process:
         process = self._end(
-            self._net.client, "--tls-client", "--remote", VPN, str(OPENVPN_PORT), "--nobind",
+            self._net.client, "--tls-client", "--remote", VPN, str(self.port), "--nobind",
             "--ifconfig", TUNNEL, TUNNEL_GATEWAY,
         )  # fmt: skip
         process.wait_for("Initialization Sequence Completed")
         return process
 
     def _end(self, host: Host, *options: str) -> Process:
+        protocol = self.protocols[host is self._net.client]
         return host.start(
-            "openvpn", "--dev", self.device, "--dev-type", "tun", "--proto", "udp4",
+            "openvpn", "--dev", self.device, "--dev-type", "tun", "--proto", protocol,
             "--cert", str(self._tls.certificate), "--key", str(self._tls.key),
             "--peer-fingerprint", self._tls.fingerprint(host), "--ping", "5", *options,
         )  # fmt: skip

@@ -1,0 +1,110 @@
+"""Ordinary traffic of a client, and single things that go beside its tunnel.
+
+`use SECONDS` asks names, a STUN server and a web server by the routes there are, down and up;
+`dns`, `stun` and `ipv6` do one such thing past every route, by the device eth0. `serve` answers
+at the web server's address, over IPv4 and IPv6.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from .network import RESOLVER, STUN, WEB, WEB6
+
+PORT = 8443
+
+
+def _datagram(payload: bytes, server: tuple[str, int], device: str | None = None) -> bytes:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        if device is not None:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        one.settimeout(1.5)
+        one.sendto(payload, server)
+        with suppress(TimeoutError):
+            return one.recv(2048)
+        return b""
+
+
+def _query() -> bytes:
+    name = random.choice((b"www", b"stun", b"turn"))
+    head = secrets.token_bytes(2) + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    return head + bytes([len(name)]) + name + b"\x07example\x00\x00\x01\x00\x01"
+
+
+def _binding() -> bytes:
+    return b"\x00\x01\x00\x00\x21\x12\xa4\x42" + secrets.token_bytes(12)
+
+
+def _fetch(server: str, up: int, down: int, device: str | None = None) -> None:
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        if device is not None:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+        one.settimeout(3)
+        one.connect((server, PORT))
+        one.sendall(b"%08d%08d" % (up, down) + secrets.token_bytes(up))
+        left = down
+        while left > 0:
+            got = one.recv(65536)
+            if not got:
+                return
+            left -= len(got)
+
+
+def use(seconds: str) -> None:
+    """The client's day."""
+    until = time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        _datagram(_query(), (RESOLVER, 53))
+        with suppress(OSError):
+            _fetch(WEB, random.randrange(200, 6000), random.randrange(2000, 120_000))
+        _datagram(_binding(), (STUN, 3478))
+        time.sleep(random.uniform(0.05, 0.3))
+
+
+def dns() -> None:
+    """One question beside the tunnel."""
+    _datagram(_query(), (RESOLVER, 53), "eth0")
+
+
+def stun() -> None:
+    """One Binding request beside the tunnel."""
+    _datagram(_binding(), (STUN, 3478), "eth0")
+
+
+def ipv6() -> None:
+    """One connection beside the tunnel."""
+    _fetch(WEB6, 400, 3000, "eth0")
+
+
+def serve() -> None:
+    """Take so many bytes, give so many."""
+
+    def answer(one: socket.socket) -> None:
+        with one, suppress(OSError, ValueError):
+            head = one.recv(16, socket.MSG_WAITALL)
+            left = int(head[:8])
+            while left > 0:
+                left -= len(one.recv(65536)) or left
+            one.sendall(secrets.token_bytes(int(head[8:16])))
+
+    def listen(address: str) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.create_server((address, PORT), family=family)
+        while True:
+            threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+    for address in (WEB, WEB6):
+        threading.Thread(target=listen, args=(address,), daemon=True).start()
+    print("ready", flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
