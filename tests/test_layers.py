@@ -63,19 +63,13 @@ def place(name: str) -> int | None:
     return next((step for step, names in enumerate(ORDER) if layer(name) in names), None)
 
 
-NOT_YET = {
-    ("judge", "report"),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_the_left_never_imports_the_right(path: Path) -> None:
     own = place(dotted(path))
     for name in imports(path):
         other = place(name)
         if own is not None and other is not None:
-            known = (layer(dotted(path)), layer(name)) in NOT_YET
-            assert other <= own or known, f"{dotted(path)} imports {name}"
+            assert other <= own, f"{dotted(path)} imports {name}"
 
 
 WORLDLY_CALLS = {"open", "print", "input"}

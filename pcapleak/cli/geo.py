@@ -35,10 +35,10 @@ def geo(
 
     Nothing is asked over the network: the data come with pcapleak, or are your own.
     """
-    from pcapleak.judge.coherence.assess import place_entry
     from pcapleak.judge.coherence.databases import system_databases
     from pcapleak.judge.coherence.places import Atlas
     from pcapleak.policy.parsers import parse_address
+    from pcapleak.report.coherence import place_entry
     from pcapleak.report.shape import to_data
 
     asked = [parse_address(text, "geo") for text in addresses]

@@ -36,7 +36,7 @@ def judge(state: State, policy: Policy) -> Judgement:
     findings = [explained(scene, finding) for finding in findings]
     ledger = coverage(scene)
     return Judgement(
-        policy_entry=scene.entry,
+        policy=scene.entry,
         roles=scene.roles,
         path=scene.path,
         findings=findings,

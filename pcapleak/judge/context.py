@@ -10,10 +10,9 @@ import numpy as np
 
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import Conserved
-from pcapleak.judge.judgement import InterfaceRole
+from pcapleak.judge.judgement import InterfaceRole, JudgedPolicy, PolicyValue
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.policy.policy import Network, Policy, Rule
-from pcapleak.report.document import PolicyEntry
 from pcapleak.track.network import Lease, Router
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.state import State
@@ -22,7 +21,7 @@ from pcapleak.values.addresses import inside
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import Bool, Encapsulation, Endpoint, IPAddress, UInt8
 
-Source = tuple[str, str, Confidence]
+Source = tuple[PolicyValue, str, Confidence]
 """A value found, why, and how surely."""
 
 
@@ -132,7 +131,7 @@ class Scene:
     """For each exit that was not given: the address, why, and how surely."""
     resolvers: list[IPAddress] = field(default_factory=list)
     """Resolvers that the policy lets be asked outside."""
-    entry: PolicyEntry = field(default_factory=lambda: PolicyEntry("none"))
+    entry: JudgedPolicy = field(default_factory=lambda: JudgedPolicy("none"))
     before: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))
     """By row: the client's flows outside that were over before the tunnel came up."""
     path: UInt8 = field(default_factory=lambda: np.zeros(0, np.uint8))

@@ -16,9 +16,9 @@ from pcapleak.judge.judgement import (
     TUNNEL,
     TUNNEL_TRANSPORT,
     UNASSESSED,
+    Coverage,
 )
 from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
-from pcapleak.report.document import CoverageEntry
 from pcapleak.values.addresses import is_public
 from pcapleak.values.packets import Bool, IPAddress, Service
 
@@ -217,7 +217,7 @@ def _other_names(scene: Scene) -> str:
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
-def coverage(scene: Scene) -> list[CoverageEntry]:
+def coverage(scene: Scene) -> list[Coverage]:
     """Each kind of traffic that could have leaked: whether it was seen, and where it went."""
     columns = scene.columns
     kinds = _kinds(scene)
@@ -229,7 +229,7 @@ def coverage(scene: Scene) -> list[CoverageEntry]:
         packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
         seen = bool((mask & judged if scene.has_policy else mask).any())
         entries.append(
-            CoverageEntry(
+            Coverage(
                 kind=kind,
                 seen=seen,
                 paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_interface, ip_network
 from typing import Literal
 
@@ -23,10 +23,10 @@ from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, singl
 from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
 from pcapleak.judge.endpoints import carrier_rows
 from pcapleak.judge.hosts import Host
+from pcapleak.judge.judgement import JudgedPolicy, PolicyField, PolicyValue
 from pcapleak.judge.mirrors import open_mirrors
 from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
-from pcapleak.report.document import PolicyEntry, PolicyField
 from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
 from pcapleak.values.addresses import holds_public, inside, is_public, unmapped
@@ -88,7 +88,7 @@ def infer(state: State, policy: Policy) -> Scene:
     )
     for name, given in policy.given().items():
         fields.setdefault(name, _given(given))
-    scene.entry = PolicyEntry(_kind(scene), fields)
+    scene.entry = JudgedPolicy(_kind(scene), fields)
     return scene
 
 
@@ -98,8 +98,8 @@ def _kind(scene: Scene) -> Literal["none", "tunnel", "proxy", "tunnel+proxy"]:
     return "proxy" if scene.proxies else "none"
 
 
-def _given(values: list[str]) -> PolicyField:
-    return PolicyField(values, "given" if values else "default")
+def _given(values: Sequence[PolicyValue]) -> PolicyField:
+    return PolicyField(list(values), "given" if values else "default")
 
 
 def _found(sources: list[Source]) -> PolicyField:
@@ -167,7 +167,7 @@ def _clients(scene: Scene, fields: dict[str, PolicyField]) -> None:
     policy, columns = scene.policy, scene.columns
     if policy.clients:
         scene.clients = list(policy.clients)
-        fields["clients"] = _given([str(network) for network in policy.clients])
+        fields["clients"] = _given(policy.clients)
         _same_client(scene, fields["clients"])
         _inner(scene, fields)
         return
@@ -246,9 +246,7 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
             continue
         for address in interface_addresses(scene.state.interfaces, tunnel.interfaces):
             tunnel.addresses.append(single(address))
-            sources.append(
-                (str(address), f"the capture file names it on {tunnel.label}", "certain")
-            )
+            sources.append((address, f"the capture file names it on {tunnel.label}", "certain"))
         if tunnel.addresses or not tunnel.interfaces:
             continue
         columns = scene.columns
@@ -260,7 +258,7 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 address, share = found
                 tunnel.addresses.append(single(address))
                 reason = f"takes part in {share:.0%} of the IPv{version} packets on {tunnel.label}"
-                sources.append((str(address), reason, "high" if share > 0.9 else "medium"))
+                sources.append((address, reason, "high" if share > 0.9 else "medium"))
     scene.inner = [network for tunnel in scene.tunnels for network in tunnel.addresses]
     # Without a recording of the tunnel, a second private address of the host, of another
     # network than its first, is taken for the tunnel's.
@@ -272,8 +270,8 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
     scene.suspected = guesses
     for address in guesses:
         scene.inner.append(single(address))
-        sources.append((str(address), "a second private address of the same host", "medium"))
-    given = [str(n) for tunnel in scene.policy.tunnels for n in tunnel.addresses]
+        sources.append((address, "a second private address of the same host", "medium"))
+    given = [n for tunnel in scene.policy.tunnels for n in tunnel.addresses]
     fields["tunnel_addresses"] = _given(given) if given else _found(sources)
 
 
@@ -288,14 +286,14 @@ def _same_client(scene: Scene, field: PolicyField) -> None:
     )
     for address, says in host.same_frames(scene.clients, _inside_ends(scene)):
         scene.clients.append(single(address))
-        field.value.append(str(address))
+        field.value.append(address)
         field.reasons.append(f"{address}: {says}")
 
 
 def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
     if scene.policy.lans:
         scene.lans = list(scene.policy.lans)
-        fields["lans"] = _given([str(network) for network in scene.policy.lans])
+        fields["lans"] = _given(scene.policy.lans)
         return
     known = Known()
     for number in scene.outside:
@@ -364,25 +362,25 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
             if is_public(address) and address not in shown | outside:
                 shown.add(address)
                 reason = f"{how} shows it (frame {frame})"
-                sources.append((str(address), reason, "certain"))
+                sources.append((address, reason, "certain"))
     for proxy in scene.proxies:
         for seen in proxy.seen:
             for bound in seen.bound:
                 if is_public(bound.address) and bound.address not in outside:
                     reason = "the proxy says it sends from there"
-                    sources.append((str(bound.address), reason, "high"))
+                    sources.append((bound.address, reason, "high"))
     # Where a tunnel or proxy ends is mostly where its traffic comes out.
     for tunnel in scene.tunnels:
         for rule in tunnel.endpoints:
             if rule.network is not None and rule.network.num_addresses == 1:
                 address = rule.network.network_address
-                sources.append((str(address), f"the endpoint of {tunnel.label}", "medium"))
+                sources.append((address, f"the endpoint of {tunnel.label}", "medium"))
     for proxy in scene.proxies:
-        sources.append((str(proxy.endpoint.address), "the proxy's own address", "medium"))
+        sources.append((proxy.endpoint.address, "the proxy's own address", "medium"))
     scene.exit_sources = sources
     # Who says where it comes out does not want more addresses of the same kind.
     scene.exits = given or list(dict.fromkeys(ip_network(value) for value, _, _ in sources))
-    fields["exits"] = _given([str(network) for network in given]) if given else _found(sources)
+    fields["exits"] = _given(given) if given else _found(sources)
 
 
 def _told(link: Link) -> Iterator[IPAddress]:
@@ -415,9 +413,9 @@ def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
     for used in scene.state.resolvers.resolvers():
         if used.interface in tunnelled:
             reason = "asked inside the tunnel"
-            sources.append((str(used.endpoint.address), reason, "high"))
+            sources.append((used.endpoint.address, reason, "high"))
     given = [
-        *map(str, scene.policy.resolvers),
-        *(str(address) for tunnel in scene.policy.tunnels for address in tunnel.resolvers),
+        *scene.policy.resolvers,
+        *(address for tunnel in scene.policy.tunnels for address in tunnel.resolvers),
     ]
     fields["resolvers"] = _given(given) if given else _found(sources)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, get_args
 
-from pcapleak.policy.policy import Network
-from pcapleak.report.document import (
-    CoverageEntry,
-    Observer,
-    Path,
-    PolicyEntry,
-    ResolverEntry,
-    Role,
-    TimelineEvent,
-    TunnelEntry,
-)
+from pcapleak.policy.policy import Network, RequireKind, Rule
+from pcapleak.track.resolvers import ResolverTransport
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.findings import Finding, Verdict
-from pcapleak.values.packets import UInt8
+from pcapleak.values.packets import Endpoint, IPAddress, UInt8
+
+Role = Literal["physical", "tunnel", "loopback", "any", "unknown"]
+Path = Literal[
+    "tunnel", "proxy", "tunnel-transport", "local", "bypass", "inside-tunnel", "unassessed"
+]
+TunnelKind = Literal[
+    "wireguard", "openvpn", "ikev1", "ikev2", "esp", "socks", "http-connect", "gre", "l2tp",
+    "unknown",
+]  # fmt: skip
 
 PATHS: tuple[Path, ...] = get_args(Path)
 """Names of the path codes in `Judgement.path`."""
@@ -33,23 +33,120 @@ class InterfaceRole(NamedTuple):
     reason: str
 
 
+PolicyValue = str | IPAddress | Network
+"""One value of a policy's field: a name, a rule's text, an address or a range."""
+
+
+@dataclass(slots=True)
+class PolicyField:
+    """One field of the policy as it was judged by."""
+
+    value: list[PolicyValue]
+    source: Literal["given", "inferred", "default"]
+    """Whether the user gave it, the capture told it, or nobody said."""
+    confidence: Confidence | None = None
+    """How surely, where inferred."""
+    reasons: list[str] = field(default_factory=list)
+    """From what, where inferred."""
+
+
+@dataclass(slots=True)
+class JudgedPolicy:
+    """The policy as it was judged by: what was given, completed from the capture."""
+
+    kind: Literal["none", "tunnel", "proxy", "tunnel+proxy"]
+    fields: dict[str, PolicyField] = field(default_factory=dict)
+
+
+class ResolverUse(NamedTuple):
+    """A resolver that was asked."""
+
+    address: IPAddress
+    transport: ResolverTransport
+    queries: int
+    interface: str
+    path: Path
+    frames: list[int]
+
+
+@dataclass(slots=True)
+class TunnelUse:
+    """A tunnel or proxy, given or seen."""
+
+    kind: TunnelKind
+    endpoints: tuple[Rule | Endpoint, ...]
+    """Where its packets go."""
+    interface: str | None
+    """The interface inside it, or the one it was seen on."""
+    up: list[int] = field(default_factory=list)
+    """When it was seen to come up, in nanoseconds."""
+    down: list[int] = field(default_factory=list)
+    """When it was last seen alive before it was lost, in nanoseconds."""
+    confirmed: bool = False
+    """A handshake was seen completed, not only packets of its shape."""
+    reasons: list[str] = field(default_factory=list)
+    completeness: float | None = None
+    """The share (0 to 1) of the carrier's bytes that the recorded inside explains."""
+
+
+class Event(NamedTuple):
+    """Something that happened to a tunnel, or beside it."""
+
+    ts_ns: int
+    kind: str
+    subject: str
+    text: str
+    until_ns: int | None = None
+    bytes: int = 0
+    """Bytes that went outside."""
+
+
+class Coverage(NamedTuple):
+    """One kind of traffic that could have leaked: was it seen, and where did it go."""
+
+    kind: RequireKind
+    seen: bool
+    """Whether any of it was in the capture: where there is a policy, of what it judges."""
+    paths: dict[Path, int]
+    """Packets by path."""
+    note: str = ""
+    """What that means for the verdict."""
+
+
+@dataclass(slots=True)
+class Observed:
+    """What became known, to whom, from what traffic."""
+
+    fact: str
+    learned_by: list[str] = field(default_factory=list)
+    through: list[str] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+
+
+class Exit(NamedTuple):
+    """Where the world sees the client's traffic come from."""
+
+    network: Network
+    reason: str
+    confidence: Confidence
+
+
 @dataclass(slots=True)
 class Judgement:
     """All that judging says of one run."""
 
-    policy_entry: PolicyEntry
+    policy: JudgedPolicy
     roles: list[InterfaceRole]
     """By interface id."""
     path: UInt8
     """By row of the flow table: a code of `PATHS`."""
     findings: list[Finding]
     verdict: Verdict
-    timeline: list[TimelineEvent]
-    coverage: list[CoverageEntry]
-    observers: list[Observer]
-    resolvers: list[ResolverEntry]
-    tunnels: list[TunnelEntry]
-    exits: list[tuple[str, str, Confidence]]
-    """Where the world sees the client's traffic come from: address or range, why, how surely."""
+    timeline: list[Event]
+    coverage: list[Coverage]
+    observers: list[Observed]
+    resolvers: list[ResolverUse]
+    tunnels: list[TunnelUse]
+    exits: list[Exit]
     clients: list[Network]
     """The client's own addresses, inside tunnels and out."""

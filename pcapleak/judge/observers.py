@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pcapleak.judge.context import Scene
-from pcapleak.report.document import Observer
+from pcapleak.judge.judgement import Observed
 from pcapleak.values.addresses import classify, is_stable
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.findings import Finding
 from pcapleak.values.packets import IPAddress
 
 
-def observers(scene: Scene, findings: list[Finding]) -> list[Observer]:
+def observers(scene: Scene, findings: list[Finding]) -> list[Observed]:
     """The address matrix: every address and other fact that findings show, how, and to whom."""
-    known: dict[str, Observer] = {}
+    known: dict[str, Observed] = {}
     for finding in findings:
         shown = [f"{address} ({_class(scene, address)})" for address in finding.addresses]
         for fact in (*finding.facts, *shown):
             through, learned_by = finding.kind.observers
-            entry = known.setdefault(fact, Observer(fact, [], []))
+            entry = known.setdefault(fact, Observed(fact))
             entry.learned_by += [who for who in learned_by if who not in entry.learned_by]
             if through not in entry.through:
                 entry.through.append(through)

@@ -1,23 +1,29 @@
-"""The report's lists of resolvers and tunnels."""
+"""Resolvers, tunnels and exits, as they were seen."""
 
 from __future__ import annotations
 
-from typing import Literal
+from ipaddress import ip_network
 
 import numpy as np
 
 from pcapleak.judge.beside import both_sides
-from pcapleak.judge.context import Scene, SceneTunnel, Source
+from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.coverage import completeness
-from pcapleak.judge.judgement import BYPASS, PATHS, TUNNEL_TRANSPORT
+from pcapleak.judge.judgement import (
+    BYPASS,
+    PATHS,
+    TUNNEL_TRANSPORT,
+    Exit,
+    ResolverUse,
+    TunnelKind,
+    TunnelUse,
+)
 from pcapleak.judge.tunnel_life import TunnelLife
-from pcapleak.report.document import ResolverEntry, Time, TunnelEntry
+from pcapleak.policy.policy import Network
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
-from pcapleak.values.evidence import CONFIDENCES, Confidence
+from pcapleak.values.evidence import CONFIDENCES
 from pcapleak.values.packets import Bool, Service
-
-TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2", "esp", "gre", "l2tp", "unknown"]
 
 _KINDS: tuple[tuple[TunnelKind, Service], ...] = (
     ("wireguard", Service.WIREGUARD | Service.WIREGUARD_HANDSHAKE),
@@ -29,7 +35,7 @@ _KINDS: tuple[tuple[TunnelKind, Service], ...] = (
 )
 
 
-def resolver_entries(scene: Scene) -> list[ResolverEntry]:
+def resolver_entries(scene: Scene) -> list[ResolverUse]:
     """Every resolver that was asked, in order of first sight."""
     entries = []
     for used in scene.state.resolvers.resolvers():
@@ -38,8 +44,8 @@ def resolver_entries(scene: Scene) -> list[ResolverEntry]:
         row = used.flows[0] if used.flows else None
         path = "unassessed" if row is None else PATHS[int(scene.path[row])]
         entries.append(
-            ResolverEntry(
-                address=str(used.endpoint.address),
+            ResolverUse(
+                address=used.endpoint.address,
                 transport=used.transport,
                 queries=used.queries,
                 interface=scene.label(used.interface),
@@ -50,18 +56,21 @@ def resolver_entries(scene: Scene) -> list[ResolverEntry]:
     return entries
 
 
-def exit_evidence(scene: Scene) -> list[tuple[str, str, Confidence]]:
+def exit_evidence(scene: Scene) -> list[Exit]:
     """Exits as given; else those seen or assumed, each with its surest reason, surest first."""
     exits = scene.entry.fields["exits"]
     if exits.source == "given":
-        return [(text, "the policy gives it", "certain") for text in exits.value]
-    found: dict[str, Source] = {}
-    for source in sorted(scene.exit_sources, key=lambda one: CONFIDENCES.index(one[2])):
-        found.setdefault(source[0], source)
+        return [Exit(ip_network(one), "the policy gives it", "certain") for one in exits.value]
+    found: dict[Network, Exit] = {}
+    for value, reason, confidence in sorted(
+        scene.exit_sources, key=lambda one: CONFIDENCES.index(one[2])
+    ):
+        network = ip_network(value)
+        found.setdefault(network, Exit(network, reason, confidence))
     return list(found.values())
 
 
-def tunnel_entries(scene: Scene) -> list[TunnelEntry]:
+def tunnel_entries(scene: Scene) -> list[TunnelUse]:
     """The policy's tunnels and proxies, then whatever else was seen confirmed."""
     entries = [
         _tunnel(scene, tunnel, life)
@@ -83,33 +92,33 @@ def tunnel_entries(scene: Scene) -> list[TunnelEntry]:
     return entries + [_proxy(scene, same) for same in proxies.values()]
 
 
-def _proxy(scene: Scene, same: list[SeenProxy]) -> TunnelEntry:
+def _proxy(scene: Scene, same: list[SeenProxy]) -> TunnelUse:
     """One proxy, though it was seen inside another layer or on an interface of the same name."""
     granted = [proxy.first_granted_ns for proxy in same if proxy.first_granted_ns is not None]
     asked = sum(proxy.requests for proxy in same)
-    return TunnelEntry(
+    return TunnelUse(
         kind=same[0].kind,
-        endpoint=str(same[0].server),
+        endpoints=(same[0].server,),
         interface=scene.label(same[0].interface),
-        up=[Time(min(granted))] if granted else [],
+        up=[min(granted)] if granted else [],
         confirmed=bool(granted),
         reasons=[f"granted {sum(proxy.granted for proxy in same)} of {asked} requests"],
     )
 
 
-def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelEntry:
+def _tunnel(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> TunnelUse:
     carrier = (scene.path == TUNNEL_TRANSPORT) & tunnel.carrier
     reasons = list(tunnel.reasons)
     share = completeness(scene, tunnel, carrier)
     if share is not None:
         reasons.append(f"the inside recorded explains {share:.1%} of the carrier's bytes")
         reasons.append(_sides(scene, tunnel))
-    return TunnelEntry(
+    return TunnelUse(
         kind=_kind(scene, tunnel, carrier),
-        endpoint=", ".join(rule.text for rule in tunnel.endpoints),
+        endpoints=tuple(tunnel.endpoints),
         interface=", ".join(dict.fromkeys(map(scene.label, tunnel.interfaces))) or None,
-        up=[Time(time) for time in life.up],
-        down=[Time(time) for time in sorted(life.lost)],
+        up=list(life.up),
+        down=sorted(life.lost),
         confirmed=any(seen.confirmed for seen in tunnel.seen),
         reasons=reasons,
         completeness=share,
@@ -138,14 +147,14 @@ def _kind(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> TunnelKind:
     return "unknown"
 
 
-def _other(scene: Scene, same: list[SeenTunnel]) -> TunnelEntry:
+def _other(scene: Scene, same: list[SeenTunnel]) -> TunnelUse:
     """One tunnel, though it was seen from several ports or on interfaces of the same name."""
     first = same[0]
-    return TunnelEntry(
+    return TunnelUse(
         kind=first.kind,
-        endpoint=str(first.server),
+        endpoints=(first.server,),
         interface=scene.label(first.interface),
-        up=[Time(ns) for ns in sorted(done.completed_ns for s in same for done in s.handshakes)],
+        up=sorted(done.completed_ns for s in same for done in s.handshakes),
         confirmed=True,
         reasons=[first.handshakes[0].proof],
     )

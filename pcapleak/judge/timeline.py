@@ -8,9 +8,8 @@ import numpy as np
 
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.finding_builder import amount
-from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT
+from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT, Event
 from pcapleak.judge.tunnel_life import Down, TunnelLife, state_at
-from pcapleak.report.document import Time, TimelineEvent
 from pcapleak.values.findings import Finding, Severity
 from pcapleak.values.packets import Bool, DeviceChange
 
@@ -180,9 +179,9 @@ def _vanished(scene: Scene, tunnel: SceneTunnel, life: TunnelLife) -> None:
         life.lost.append(life.last_ns)
 
 
-def timeline(scene: Scene, findings: list[Finding]) -> list[TimelineEvent]:
+def timeline(scene: Scene, findings: list[Finding]) -> list[Event]:
     """Tunnel states and leaks in the order of time."""
-    events: list[TimelineEvent] = []
+    events: list[Event] = []
     for life in scene.lives:
         events += _states(life)
     events += _devices(scene.state.device_changes)
@@ -194,29 +193,29 @@ def timeline(scene: Scene, findings: list[Finding]) -> list[TimelineEvent]:
         length = (last_ns or first_ns) - first_ns
         size = finding.evidence.bytes
         events.append(
-            TimelineEvent(
-                time=Time(first_ns),
+            Event(
+                ts_ns=first_ns,
                 kind="leak",
                 subject=f"{finding.kind.id} {finding.subject}",
                 text=f"{finding.message} ({'; '.join([*states, f'{length / 1e6:.0f} ms'])}"
                 + (f", {amount(size)})" if size else ")"),
-                until=None if last_ns is None else Time(last_ns),
+                until_ns=last_ns,
                 bytes=size,
             )
         )
-    events.sort(key=lambda event: (event.time, event.kind, event.subject))
+    events.sort(key=lambda event: (event.ts_ns, event.kind, event.subject))
     return events[:MAX_EVENTS]
 
 
-def _devices(changes: list[DeviceChange]) -> Iterator[TimelineEvent]:
+def _devices(changes: list[DeviceChange]) -> Iterator[Event]:
     for change in changes[:MAX_EVENTS]:
         kind, what = ("back", "is here") if change.present else ("gone", "is gone")
-        yield TimelineEvent(
-            Time(change.ts_ns), f"interface-{kind}", change.name, f"the device {change.name} {what}"
+        yield Event(
+            change.ts_ns, f"interface-{kind}", change.name, f"the device {change.name} {what}"
         )
 
 
-def _states(life: TunnelLife) -> list[TimelineEvent]:
+def _states(life: TunnelLife) -> list[Event]:
     events = []
     if life.first_ns is None:
         return []
@@ -231,21 +230,18 @@ def _states(life: TunnelLife) -> list[TimelineEvent]:
             else f"{life.label}'s first packet; it was up before"
         )
         kind = "tunnel-back" if back else "tunnel-up"
-        events.append(TimelineEvent(Time(time), kind, life.label, text))
+        events.append(Event(time, kind, life.label, text))
     events += [
-        TimelineEvent(Time(time), "tunnel-rekey", life.label, f"{life.label} rekeys")
-        for time in life.rekeys
+        Event(time, "tunnel-rekey", life.label, f"{life.label} rekeys") for time in life.rekeys
     ]
     events += [
-        TimelineEvent(
-            Time(window.start), "tunnel-lost", life.label, window.reason, Time(window.end)
-        )
+        Event(window.start, "tunnel-lost", life.label, window.reason, window.end)
         for window in life.down
     ]
     if life.ended_early and life.last_ns is not None:
         events.append(
-            TimelineEvent(
-                Time(life.last_ns),
+            Event(
+                life.last_ns,
                 "tunnel-lost",
                 life.label,
                 f"{life.label}'s last packet; the client went on outside",

@@ -7,7 +7,7 @@ from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
-from pcapleak.report.document import CoverageEntry
+from pcapleak.judge.judgement import Coverage
 from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import IPAddress
@@ -31,7 +31,7 @@ def exposed_addresses(scene: Scene, findings: list[Finding]) -> tuple[IPAddress,
     return tuple(sorted(found, key=lambda address: (address.version, int(address))))
 
 
-def verdict(scene: Scene, findings: list[Finding], ledger: list[CoverageEntry]) -> Verdict:
+def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Verdict:
     """What `findings` and what was recorded come to."""
     seen, exposed = scene.recorded, exposed_addresses(scene, findings)
     if not scene.has_policy and (tried := _never_up(scene)):
@@ -133,7 +133,7 @@ def _ways(scene: Scene) -> str:
     return " and ".join(ways)
 
 
-def _obstacle(scene: Scene, seen: Recorded, ledger: list[CoverageEntry]) -> str | None:
+def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | None:
     """Why no leak cannot be said, where it cannot."""
     if not seen.outside:
         mend = "record while it is in use" if scene.outside else "record it too (tcpdump -i any)"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from pcapleak import __version__
@@ -11,23 +9,32 @@ from pcapleak.dissect import Dissector
 from pcapleak.judge import PATHS, Judgement
 from pcapleak.judge.coherence.assess import assess
 from pcapleak.policy.policy import Policy
+from pcapleak.report.coherence import coherence_entry
 from pcapleak.report.document import (
     SCHEMA_VERSION,
     CaptureEntry,
     Document,
     EndpointEntry,
-    Finding,
     FlowEntry,
     Generator,
     InterfaceEntry,
     Malformed,
     Statistics,
     Time,
-    Verdict,
+)
+from pcapleak.report.judged import (
+    coverage_entry,
+    event_entry,
+    finding_entry,
+    observer_entry,
+    policy_entry,
+    resolver_entry,
+    time_entry,
+    tunnel_entry,
+    verdict_entry,
 )
 from pcapleak.report.webrtc import browser_entry, name_entry, page_entry, session_entry
 from pcapleak.track.state import MAX_MALFORMED, CaptureFacts, State
-from pcapleak.values import findings as judged
 from pcapleak.values.packets import Int64, Interface, Service
 from pcapleak.values.registries import LINK_TYPE_NAMES, PROTOCOL_NAMES
 
@@ -65,10 +72,10 @@ def assemble(
             _capture(number, facts, state.interfaces, judgement)
             for number, facts in enumerate(state.captures)
         ],
-        policy=replace(judgement.policy_entry, sha256=policy.digest()),
-        verdict=_verdict(judgement.verdict),
+        policy=policy_entry(judgement.policy, policy.digest()),
+        verdict=verdict_entry(judgement.verdict),
         findings=[
-            _finding(one)
+            finding_entry(one)
             for one in sorted((*judgement.findings, *more), key=lambda finding: finding.rank)
         ],
         ice_sessions=[session_entry(one, state.interfaces) for one in state.sessions],
@@ -76,47 +83,15 @@ def assemble(
         browsers=[browser_entry(one) for one in state.ice.browsers.listed(state.sessions)],
         mdns_names=[name_entry(one, state.interfaces) for one in state.mdns_names],
         flows=[flow_entry(state, judgement, int(row)) for row in listed],
-        resolvers=judgement.resolvers,
-        tunnels=judgement.tunnels,
-        timeline=judgement.timeline,
-        coverage=judgement.coverage,
-        observers=judgement.observers,
-        coherence=coherence,
+        resolvers=[resolver_entry(one) for one in judgement.resolvers],
+        tunnels=[tunnel_entry(one) for one in judgement.tunnels],
+        timeline=[event_entry(one) for one in judgement.timeline],
+        coverage=[coverage_entry(one) for one in judgement.coverage],
+        observers=[observer_entry(one) for one in judgement.observers],
+        coherence=coherence_entry(coherence),
         malformed=_malformed(state, dissector),
         statistics=_statistics(state, dissector, judgement, len(listed)),
     )
-
-
-def _verdict(verdict: judged.Verdict) -> Verdict:
-    return Verdict(verdict.result, verdict.reason, [str(one) for one in verdict.exposed])
-
-
-def _finding(finding: judged.Finding) -> Finding:
-    evidence = finding.evidence
-    return Finding(
-        id=finding.kind.id,
-        name=finding.kind.name,
-        severity=finding.severity,
-        confidence=finding.confidence,
-        interface=finding.interface,
-        subject=finding.subject,
-        message=finding.message,
-        remedy=finding.remedy,
-        first_time=_time(evidence.first_ns),
-        last_time=_time(evidence.last_ns),
-        frames=evidence.frames,
-        frame_count=evidence.frame_count,
-        display_filter=finding.display_filter,
-        flow=evidence.flow,
-        flow_count=evidence.flow_count,
-        bytes=evidence.bytes,
-        addresses=[str(address) for address in finding.addresses],
-        reasons=list(finding.reasons),
-    )
-
-
-def _time(ns: int | None) -> Time | None:
-    return None if ns is None else Time(ns)
 
 
 def _capture(
@@ -127,8 +102,8 @@ def _capture(
         format=facts.format,
         packets=facts.packets,
         bytes=facts.bytes,
-        first_time=_time(facts.first_ns),
-        last_time=_time(facts.last_ns),
+        first_time=time_entry(facts.first_ns),
+        last_time=time_entry(facts.last_ns),
         truncated=facts.truncated,
         interfaces=[
             InterfaceEntry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pcapleak.judge import Judgement
 from pcapleak.judge.coherence.compare import (
@@ -21,25 +21,44 @@ from pcapleak.judge.coherence.compare import (
     compare_zone_language,
     worst_of_best,
 )
+from pcapleak.judge.coherence.databases import DataFile
 from pcapleak.judge.coherence.findings import coherence_findings, shape_findings
-from pcapleak.judge.coherence.nat import nat_profiles
+from pcapleak.judge.coherence.nat import NatProfile, nat_profiles
 from pcapleak.judge.coherence.places import Atlas, Place, atlas
-from pcapleak.judge.coherence.text import conclusions, pair_sentence, story
+from pcapleak.judge.coherence.text import Conclusion, conclusions, pair_sentence, story
 from pcapleak.judge.coherence.vectors import VECTORS, Sign, VectorName, find_signs
 from pcapleak.policy.policy import Network, Policy
-from pcapleak.report.document import (
-    Coherence,
-    Contradiction,
-    GeoSource,
-    PlaceEntry,
-    Vector,
-)
 from pcapleak.track.state import State
 from pcapleak.values.addresses import inside
 from pcapleak.values.findings import Finding
 
 Places = dict[VectorName, list[Place]]
+Result = Literal["coherent", "incoherent", "uncertain", "unknown"]
 Pairs = dict[tuple[VectorName, VectorName], Comparison]
+
+
+class Pair(NamedTuple):
+    """Two vectors held against each other, whatever came of it."""
+
+    names: tuple[VectorName, VectorName]
+    comparison: Comparison
+    sentence: str
+    """Why, for a person."""
+
+
+class Coherence(NamedTuple):
+    """Whether the address that WebRTC shows agrees with the rest of the story."""
+
+    vectors: list[tuple[Sign, list[Place]]]
+    """Each with where its addresses are."""
+    pairs: list[Pair]
+    result: Result
+    sentence: str
+    conclusions: list[Conclusion]
+    """By kind of observer."""
+    nat: list[NatProfile]
+    sources: list[DataFile]
+    """Where the places are from."""
 
 
 def assess(state: State, judgement: Judgement, policy: Policy) -> tuple[Coherence, list[Finding]]:
@@ -67,14 +86,9 @@ def assess(state: State, judgement: Judgement, policy: Policy) -> tuple[Coherenc
             _doubt(comparison, hosts)
     tunnels = {number for number, one in enumerate(judgement.roles) if one.role == "tunnel"}
     coherence = Coherence(
-        vectors=[_vector(signs[name], places[name]) for name in VECTORS],
-        contradictions=[
-            Contradiction(
-                vectors=list(names),
-                verdict=comparison.verdict,
-                sentence=pair_sentence(names, signs, comparison),
-                aspects={name: str(verdict) for name, verdict in comparison.aspects.items()},
-            )
+        vectors=[(signs[name], places[name]) for name in VECTORS],
+        pairs=[
+            Pair(names, comparison, pair_sentence(names, signs, comparison))
             for names, comparison in pairs.items()
         ],
         result=_result(list(pairs.values()), exposed),
@@ -166,9 +180,7 @@ def _doubt(comparison: Comparison, hosts: Sequence[str]) -> None:
         comparison.reason += f"; but the signs are of several hosts ({some}): give --client"
 
 
-def _result(
-    pairs: Sequence[Comparison], exposed: Sequence[str]
-) -> Literal["coherent", "incoherent", "uncertain", "unknown"]:
+def _result(pairs: Sequence[Comparison], exposed: Sequence[str]) -> Result:
     """Nothing is coherent where the client's own address shows beside the exit."""
     verdicts = {comparison.verdict for comparison in pairs}
     if "disagree" in verdicts:
@@ -178,44 +190,8 @@ def _result(
     return "coherent" if "agree" in verdicts else "unknown"
 
 
-def _vector(sign: Sign, places: Sequence[Place]) -> Vector:
-    countries = {code for place in places for code in place.countries}
-    return Vector(
-        name=sign.name,
-        value=sign.text or ", ".join(map(sign.text_of, sign.addresses)) or None,
-        provenance=sign.provenance,
-        confidence=sign.confidence,
-        countries=sorted(countries) if places else list(sign.countries),
-        details=sign.details,
-        places=[place_entry(place) for place in places],
-        frames=sign.frames,
-    )
-
-
-def place_entry(place: Place) -> PlaceEntry:
-    """A place as the report has it."""
-    notes = [f"{place.special} address"] if place.special is not None else []
-    if place.carried_by is not None:
-        notes.append(f"{place.carried_by}, carries {place.inner}")
-    if place.resolver is not None:
-        notes.append(f"a public resolver of {place.resolver}")
-    if place.anycast:
-        notes.append("in many places: not locatable")
-    return PlaceEntry(
-        address=str(place.address),
-        countries=list(place.countries),
-        sources={name: ", ".join(codes) for name, codes in place.sources.items()},
-        confidence=place.confidence,
-        asn=place.asn,
-        organisation=place.organisation,
-        kind=place.kind.kind,
-        kind_confidence=place.kind.confidence,
-        note="; ".join(notes),
-    )
-
-
-def _sources(chart: Atlas, places: Places) -> list[GeoSource]:
+def _sources(chart: Atlas, places: Places) -> list[DataFile]:
     """The data that had something to say, or were asked and had not."""
     if not any(place.special is None for found in places.values() for place in found):
         return []
-    return [GeoSource(*about) for about in chart.used]
+    return chart.used

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pcapleak.report.document import NatProfile
 from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
 from pcapleak.values.addresses import classify, is_public, range_kind
@@ -25,6 +24,24 @@ MAX_TOLD = 64
 
 Told = dict[Endpoint, dict[Endpoint, Endpoint]]
 """By a client's socket: what each server told of it."""
+
+
+class NatProfile(NamedTuple):
+    """How the network in front of a client translates addresses, from STUN answers alone."""
+
+    client: IPAddress
+    interface: str
+    mapping: Mapping
+    """Mapping behaviour (RFC 4787 section 4.1); none: the address is not translated."""
+    port_preservation: bool | None
+    """Whether ports stay what they are (RFC 4787 section 4.2.1)."""
+    cgnat: Literal["likely", "unlikely", "unknown"]
+    """Whether a provider shares the public address among customers."""
+    public_addresses: list[IPAddress]
+    """What servers saw."""
+    servers: list[Endpoint]
+    reasons: list[str]
+    frames: list[int]
 
 
 def nat_profiles(state: State, inside: set[int]) -> list[NatProfile]:
@@ -69,13 +86,13 @@ def _profile(client: IPAddress, interface: str, links: list[Link]) -> NatProfile
         why.append(f"{number} of {len(kept)} mappings keep the port")
     shared, reason = _cgnat(client, list(public), told)
     return NatProfile(
-        client=str(client),
+        client=client,
         interface=interface,
         mapping=mapping,
         port_preservation=preserved,
         cgnat=shared,
-        public_addresses=[str(address) for address in list(public)[:MAX_LISTED]],
-        servers=[str(one) for one in dict.fromkeys(link.key.source for link in links)][:MAX_LISTED],
+        public_addresses=list(public)[:MAX_LISTED],
+        servers=list(dict.fromkeys(link.key.source for link in links))[:MAX_LISTED],
         reasons=[*why, reason],
         frames=sorted(set(frames))[:MAX_FRAMES],
     )

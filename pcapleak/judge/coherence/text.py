@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pcapleak.judge.coherence.compare import Comparison
 from pcapleak.judge.coherence.places import Place
 from pcapleak.judge.coherence.vectors import Sign, VectorName
 from pcapleak.judge.coherence.zones import country_name
-from pcapleak.report.document import Conclusion
 
 Signs = Mapping[VectorName, Sign]
 Places = Mapping[VectorName, Sequence[Place]]
@@ -116,6 +116,14 @@ def pair_sentence(
         noun = "client subnet" if place and place.address in sign.subnets else _NOUNS[name]
         values.append(f"{noun} {sign.text_of(place.address) if place and shown else sign.text}")
     return f"{values[0]}, {values[1]}: {comparison.reason}"
+
+
+class Conclusion(NamedTuple):
+    """What one kind of observer could conclude from the vectors that reach it."""
+
+    observer: str
+    sees: list[VectorName]
+    conclusion: str
 
 
 def conclusions(signs: Signs, places: Places, pairs: Pairs) -> list[Conclusion]:

@@ -95,20 +95,20 @@ def _is_client(judgement: Judgement, address: IPAddress) -> bool:
 
 def _exit(state: State, judgement: Judgement) -> Sign:
     """What was seen or given; an endpoint counts only where nothing better is known."""
-    best = judgement.exits[0][2] if judgement.exits else None
-    kept = [one for one in judgement.exits if one[2] == best]
+    best = judgement.exits[0].confidence if judgement.exits else None
+    kept = [one for one in judgement.exits if one.confidence == best]
     if not kept:
         why = (
             "no tunnel or proxy is given or found"
-            if judgement.policy_entry.kind == "none"
+            if judgement.policy.kind == "none"
             else "nothing shows where the tunnel or proxy comes out"
         )
         return Sign("exit", provenance=f"unknown: {why}; give --exit-ip")
-    networks = [ip_network(text) for text, _, _ in kept]
+    networks = [one.network for one in kept]
     addresses = [network.network_address for network in networks]
     reasons = "; ".join(
         f"{network.network_address if network.num_addresses == 1 else network}: {reason}"
-        for network, (_, reason, _) in zip(networks, kept, strict=True)
+        for network, reason, _ in kept
     )
     sign = Sign("exit", addresses[:MAX_ADDRESSES], networks, confidence=best)
     sign.provenance = f"guessed from {reasons}" if sign.guessed else reasons

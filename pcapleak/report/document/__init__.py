@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pcapleak.judge.judgement import TunnelKind
 from pcapleak.report.document.capture import (
     CaptureEntry,
     Generator,
@@ -198,18 +199,7 @@ class ResolverEntry:
 
 @dataclass(slots=True)
 class TunnelEntry:
-    kind: Literal[
-        "wireguard",
-        "openvpn",
-        "ikev1",
-        "ikev2",
-        "esp",
-        "socks",
-        "http-connect",
-        "gre",
-        "l2tp",
-        "unknown",
-    ]
+    kind: TunnelKind
     endpoint: str
     """Where its packets go."""
     interface: str | None

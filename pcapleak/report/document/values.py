@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NewType
+from typing import NewType
 
+from pcapleak.judge.judgement import Path, Role
 from pcapleak.track.ice.session import Engine
 from pcapleak.values.evidence import MAX_FRAMES, Confidence
 
@@ -20,11 +21,6 @@ __all__ = [
 
 Time = NewType("Time", int)
 """Nanoseconds since the epoch, UTC."""
-
-Role = Literal["physical", "tunnel", "loopback", "any", "unknown"]
-Path = Literal[
-    "tunnel", "proxy", "tunnel-transport", "local", "bypass", "inside-tunnel", "unassessed"
-]
 
 
 @dataclass(slots=True)
