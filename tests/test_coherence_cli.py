@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from test_cli import imported, run
+
+from pcapleak.cli.geo import _age
 
 SOCKS = str(ROOT / "captures" / "socks.pcapng")
 PROXY = "socks5://198.51.100.30:1080"
@@ -19,13 +22,21 @@ def test_geo_prints_what_the_data_say_and_how_sure_they_are() -> None:
     result = run("geo", "185.65.134.66", "2002:5db8:d822::1", "1.1.1.1", "10.0.0.1", COLUMNS="80")
     assert result.returncode == 0
     text = result.stdout
-    assert "Netherlands (NL), high confidence" in text
+    assert "Netherlands (NL), the sources agree" in text
     assert "AS39351 31173 Services AB" in text
     assert "6to4, carries 93.184.216.34" in text
-    assert "Britain (UK) (GB) or United States (US), low confidence" in text
-    assert "not locatable" in text
+    assert "United Kingdom (GB) or United States (US), the sources differ" in text
+    assert "a public resolver of Cloudflare; in many places: not locatable" in text
+    assert "Australia" not in text
+    assert "cdn, by a list of systems or ranges" in text
     assert "private address" in text
     assert "DB-IP Lite country of 2026-09-01 (CC BY 4.0, IP Geolocation by DB-IP" in text
+
+
+def test_old_data_are_told_of() -> None:
+    assert _age("2016-09-16").endswith("days old; give a newer one by --geo-db")
+    assert _age(datetime.now(UTC).date().isoformat()) == ""
+    assert _age("") == ""
 
 
 def test_geo_takes_a_map_and_gives_json() -> None:

@@ -10,6 +10,9 @@ import typer
 if TYPE_CHECKING:
     from pcapleak.report.document import PlaceEntry
 
+STALE_DAYS = 180
+"""From here on the age of data is told: some 2 % of addresses change hands in half a year."""
+
 
 def geo(
     addresses: Annotated[
@@ -54,7 +57,18 @@ def geo(
         typer.echo()
     for source in chart.used:
         date = f" of {source.date}" if source.date else ""
-        typer.echo(f"from {source.name}{date} ({source.licence})")
+        age = _age(source.date)
+        typer.echo(f"from {source.name}{date} ({source.licence}){age}")
+
+
+def _age(date: str) -> str:
+    """A remark where data are so old that blocks of addresses have moved since."""
+    from datetime import UTC, datetime
+
+    if not date:
+        return ""
+    days = (datetime.now(UTC) - datetime.fromisoformat(date).replace(tzinfo=UTC)).days
+    return f": {days} days old; give a newer one by --geo-db" if days > STALE_DAYS else ""
 
 
 def _print(entry: PlaceEntry) -> None:
@@ -67,23 +81,34 @@ def _print(entry: PlaceEntry) -> None:
         rows.append(("note", entry.note))
     if entry.countries:
         names = " or ".join(f"{country_name(code)} ({code})" for code in entry.countries)
-        rows.append(("country", f"{names}, {_SURE[entry.confidence or 'low']}"))
-        if len(entry.sources) > 1:
-            said = "; ".join(f"{name}: {code}" for name, code in entry.sources.items())
-            rows.append(("", said))
+        rows.append(("country", f"{names}, {_agreement(entry)}"))
+    said = "; ".join(f"{name}: {code}" for name, code in entry.sources.items())
+    if len(entry.sources) > 1 and entry.countries:
+        rows.append(("", said))
+    elif said and not entry.countries:
+        rows.append(("registered", said))
     if entry.asn is not None:
         rows.append(("network", f"AS{entry.asn} {entry.organisation or ''}".rstrip()))
     if entry.kind != "unknown":
-        rows.append(("kind", f"{entry.kind}, {_SURE[entry.kind_confidence or 'low']}"))
+        rows.append(("kind", f"{entry.kind}, {_KIND_BY[entry.kind_confidence or 'low']}"))
     if not rows:
         rows.append(("", "no source knows it"))
     for label, text in rows:
-        typer.echo(f"  {label:8} {safe(text)}")
+        typer.echo(f"  {label:10} {safe(text)}")
 
 
-_SURE = {
+def _agreement(entry: PlaceEntry) -> str:
+    """What the confidence of a country rests on."""
+    if entry.confidence == "certain":
+        return "certain (a map of yours)"
+    if len(entry.countries) > 1:
+        return "the sources differ"
+    return "the sources agree" if len(entry.sources) > 1 else "one source"
+
+
+_KIND_BY = {
     "certain": "certain (a map of yours)",
-    "high": "high confidence",
-    "medium": "medium confidence",
-    "low": "low confidence",
+    "high": "by a list of systems or ranges",
+    "medium": "by its system or company, which may have others",
+    "low": "by a word of the organisation's name",
 }

@@ -49,8 +49,11 @@ class RangeTable:
         number = bisect_right(self._firsts[address.version], key) - 1
         starts, values = self.block(address.version, number)
         row = int(np.searchsorted(starts, np.uint64(key), side="right")) - 1
-        value = int(values[row])
-        return self._label_block(value // LABELS)[value % LABELS]
+        return self.label(int(values[row]))
+
+    def label(self, number: int) -> Any:
+        """What a label's number stands for."""
+        return self._label_block(number // LABELS)[number % LABELS]
 
     def count(self, version: int) -> int:
         """Blocks of ranges of an IP version."""

@@ -40,7 +40,11 @@ def country_names() -> dict[str, str]:
 
 def country_name(code: str) -> str:
     """A country's English name; what is no country's code stays as it is."""
-    return country_names().get(code, code)
+    return _SHORT.get(code) or country_names().get(code, code)
+
+
+_SHORT = {"GB": "United Kingdom", "KR": "South Korea", "KP": "North Korea"}
+"""Where the database's names are written for its own use, `Britain (UK)`."""
 
 
 def _database() -> Path:

@@ -12,7 +12,10 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("WebRTC beside the exit", ("the page",)),
     has_causes=False,
-    when="The exit and an address that WebRTC shows are in different countries.",
+    when=(
+        "The exit and an address that WebRTC shows are in different countries, or the IPv4 and "
+        "the IPv6 exit of one tunnel are."
+    ),
     meaning=(
         "A page holds the address it is visited from against the one WebRTC tells. Two countries "
         "mark the user as behind a VPN or proxy, and the second one is where they are."

@@ -21,7 +21,8 @@ KIND = FindingKind(
     remedy="Set the browser's languages to a common list, such as en-US alone.",
     sources=("docs/coherence.md", "RFC 9110 section 12.5.4"),
     weaknesses=(
-        "People keep their language abroad, so this is a hint and no proof. English alone is "
-        "never held against anyone."
+        "People keep their language abroad, so this is a hint and no proof: of severity low, "
+        "unless the clock is as foreign and fits the languages. English alone is never held "
+        "against anyone."
     ),
 )

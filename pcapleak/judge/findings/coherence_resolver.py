@@ -13,8 +13,8 @@ KIND = FindingKind(
     observers=Observers("the resolver beside the exit", ("the page's name servers",)),
     has_causes=False,
     when=(
-        "The DNS resolver, or the client subnet its questions carry, is of another country or of "
-        "the client's own provider, and not of the exit's."
+        "The DNS resolver is of another provider or country than the exit, or the client subnet "
+        "its questions carry is of another network: the client's own."
     ),
     meaning=(
         "The name servers of a page see which resolver asks for it. A resolver of the user's own "
@@ -28,6 +28,7 @@ KIND = FindingKind(
     sources=("docs/coherence.md", "RFC 7871 section 11"),
     weaknesses=(
         "The address a resolver asks from may be another than the one it is asked at. Public "
-        "resolvers answer from everywhere, and a router hides the one behind it."
+        "resolvers answer from everywhere and are never held against anyone; one that no list "
+        "has is at most uncertain. A router hides the resolver behind it."
     ),
 )
