@@ -6,12 +6,29 @@ import struct
 from pathlib import Path
 
 import pytest
-from builders import CLIENT, STUN, VPN, binding_request, udp_packet, wireguard_initiation
+from builders import (
+    CLIENT,
+    ETH0,
+    RESOLVER,
+    STUN,
+    TUNNEL_POLICY,
+    VPN,
+    WEB,
+    Recording,
+    binding_request,
+    dns_answer,
+    dns_query,
+    judged,
+    udp_packet,
+    wireguard_initiation,
+)
 from capture_files import Pcapng, padded
 
 import pcapleak
 from pcapleak.capture import PcapngWriter
 from pcapleak.policy.policy import Policy
+from pcapleak.redact.capture import redact_capture
+from pcapleak.redact.names import Renamer
 from pcapleak.track import programs as tracker
 from pcapleak.track.programs import ProgramTracker
 from pcapleak.values.packets import Interface
@@ -342,3 +359,65 @@ def test_programs_are_bounded_and_what_is_dropped_is_counted(
 )
 def test_a_program_is_called_by_its_whole_name(program: Program, word: str, called: bool) -> None:
     assert program.is_called(word) is called
+
+
+def test_redaction_renames_programs_and_users_and_keeps_who_is_who(tmp_path: Path) -> None:
+    build = Pcapng("<")
+    raw = build.section() + build.interface(1, 0, (2, b"eth0"))
+    for frame, comments in (
+        (FRAME, ("PID: 12\nCmd: /opt/Juliet/curl.exe\nArgs: x", "UserId: 7\nUserName: juliet")),
+        (OTHER, ("PID: 13\nCmd: /opt/Juliet/curl.exe\nArgs: x", "UserId: 8\nUserName: user")),
+    ):
+        raw += build.packet(frame, TICKS, 0, *((COMMENT, text.encode()) for text in comments))
+    before, after = tmp_path / "before.pcapng", tmp_path / "after.pcapng"
+    before.write_bytes(raw)
+    done = redact_capture(before, after, bytes(range(32)))
+    assert done.dropped == ["2 packet comments"]
+    written = after.read_bytes().lower()
+    assert b"juliet" not in written and b"curl" not in written
+    one, other = named(tmp_path / "again.pcapng", after.read_bytes())
+    renamer = Renamer(bytes(range(32)))
+    curl = renamer.program("curl.exe")
+    assert curl.endswith(".exe") and renamer.program("CURL") == curl.removesuffix(".exe")
+    assert one == f"{curl} (pid 12, user {renamer.program('juliet')})"
+    assert other == f"{curl} (pid 13, user {renamer.program('user')})"
+
+
+def test_a_finding_names_the_program_and_that_no_answer_gave_the_address(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tunnel()
+    request = b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n"
+    recording.tcp(100, ETH0, CLIENT, 40000, WEB, 80, request)
+    silent = judged(recording, TUNNEL_POLICY, tmp_path)
+    flow = next(flow for flow in silent.flows if flow.server_name)
+    assert flow.path == "bypass" and flow.unanswered
+    said = f"no DNS answer was seen for {WEB}, which the client calls www.example.com"
+    assert any(said in finding.reasons for finding in silent.findings)
+    recording.exchange(
+        50, ETH0, CLIENT, 40001, RESOLVER, 53,
+        dns_query("www.example.com"), dns_answer("www.example.com", WEB),
+    )  # fmt: skip
+    told = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert not any(flow.unanswered for flow in told.flows)
+    assert not any(said in finding.reasons for finding in told.findings)
+
+
+def test_findings_tables_and_pages_name_the_program(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    build = Pcapng("<")
+    raw = build.section() + build.interface(1, 0, (2, b"eth0"), (3, b"the wire"))
+    raw += build.interface(RAW, 0, (2, b"wg0"))
+    raw += build.packet(LINK + udp_packet(CLIENT, 40000, VPN, 51820, wireguard_initiation()), TICKS)
+    comment = b"PID=1 ProcessName=<b>evil</b>.exe"
+    for at in range(3):
+        raw += build.packet(FRAME, TICKS + 1000 * at, 0, (COMMENT, comment))
+    path.write_bytes(raw)
+    policy = Policy.from_options(tunnel=["wg0"], vpn_endpoint=[f"{VPN}:51820"])
+    report = pcapleak.analyze(path, policy)
+    name = "<b>evil</b>.exe (pid 1)"
+    assert name in {finding.process for finding in report.document.findings}
+    assert name in set(report.findings["process"])
+    page = report.to_html()
+    assert "&lt;b&gt;evil&lt;/b&gt;.exe (pid 1)" in page and "<b>evil" not in page
+    assert report.document.captures[0].interfaces[0].description == "the wire"
+    assert "the wire" in page

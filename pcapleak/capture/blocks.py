@@ -204,11 +204,18 @@ def _statistics(body: bytes, section: Section) -> None:
     counts = {
         code: int.from_bytes(value, "little" if section.little else "big")
         for code, value in options(body, 12, section.order)
-        if code in (5, 7) and len(value) == 8
+        if code in _COUNTS and len(value) == 8
     }
-    if counts:
-        # isb_ifdrop and isb_osdrop: both are packets this capture does not have.
-        section.interfaces[number].drops = sum(counts.values())
+    lost = [counts[code] for code in (_DEVICE_LOST, _SYSTEM_LOST) if code in counts]
+    if lost:
+        # Both are packets this capture does not have.
+        section.interfaces[number].drops = sum(lost)
+    elif _ACCEPTED in counts and _DELIVERED in counts:
+        section.interfaces[number].drops = max(0, counts[_ACCEPTED] - counts[_DELIVERED])
+
+
+_DEVICE_LOST, _ACCEPTED, _SYSTEM_LOST, _DELIVERED = _COUNTS = (5, 6, 7, 8)
+"""isb_ifdrop, isb_filteraccept, isb_osdrop, isb_usrdeliv."""
 
 
 def _secrets(body: bytes, order: str, facts: Facts) -> None:

@@ -97,10 +97,11 @@ _PTCPDUMP_POD = re.compile(
 _RUSTNET = re.compile(r"rustnet((?: [a-z0-9_]{1,20}=\S{0,300})+)")
 _ETL = re.compile(r"PID=(\d{1,10})(?: ProcessName=([^\n]+?))?(?: [A-Z][A-Za-z]{2,30}=\S*)*")
 _PCAPDROID = re.compile(r"u-(-?\d{1,10})")
+_PART = r"([^();,]{1,256})"
 _OWN = re.compile(
-    r"[A-Z]{2,4}\d{3} process: ([^()]{1,256}?) "
-    r"\((?:pid (\d{1,10}))?(?:, )?(?:user ([^();,]{1,64}))?"
-    r"(?:, container ([^();,]{1,256}))?(?:, started by ([^();,]{1,256}))?\)"
+    rf"(?:[A-Z]{{2,4}}\d{{3}} )?process: ([^()]{{1,256}}?)(?: \((?:(?!pid |user ){_PART}, )?"
+    rf"(?:pid (\d{{1,10}}))?(?:, )?(?:user {_PART})?(?:, container {_PART})?"
+    rf"(?:, started by {_PART})?(?:, for {_PART})?\))?"
 )
 
 
@@ -149,10 +150,11 @@ def _etl2pcapng(comment: str) -> Program | None:
 def _own(comment: str) -> Program | None:
     for line in comment.split("\n"):
         if found := _OWN.fullmatch(line):
-            name, pid, *others = (plain(part or "") for part in found.groups())
-            user, container, parent = others
+            name, title, pid, user, container, parent, behalf = (
+                plain(part or "") for part in found.groups()
+            )
             number = int(pid) if pid else None
-            return Program(name, number, user, container=container, parent=parent)
+            return Program(name, number, user, "", container, parent, behalf, title)
     return None
 
 

@@ -103,6 +103,9 @@ def _network(renamer: Renamer, network: Network) -> Network:
 
 
 def _rule(renamer: Renamer, rule: Rule) -> Rule:
+    if rule.process is not None:
+        name = renamer.program(rule.process)
+        return rule._replace(process=name, text=f"process:{name}")
     if rule.network is None:
         return rule
     network = _network(renamer, rule.network)

@@ -26,6 +26,10 @@ from pcapleak.redact.packets import Packets
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
 from pcapleak.values.packets import Direction, Interface, RecordBatch
+from pcapleak.values.programs import Program
+
+_TELLING = 4
+"""Characters of a name that another one has by chance in one of half a million cases at most."""
 
 MAX_LEFT = 10
 """Places of addresses left that an error names."""
@@ -121,7 +125,9 @@ def _write(
     result = Redaction()
     residue = Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
-    comments = processes = last_ns = 0
+    comments = last_ns = 0
+    originals: set[str] = set()
+    """Names of programs and users; none that is written may hold one."""
     with open_capture(source) as capture, PcapngWriter(file) as writer:
         for interface in interfaces:
             writer.add_interface(interface)  # one without packets too: it was silent
@@ -130,7 +136,13 @@ def _write(
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
             comments += i in batch.comments
-            processes += i in batch.programs
+            comment = ""
+            if i in batch.programs:
+                program = _program(renamer, batch.programs[i], originals)
+                comment = f"process: {program}"
+                texts = [str(fact).casefold() for fact in program]
+                if any(name in text for name in originals for text in texts):
+                    left.append(f"frame {int(batch.frame[i])} names a program or user")
             direction = batch.direction
             length = int(batch.original_length[i]) + len(canvas.out) - len(data)
             writer.write(
@@ -139,6 +151,7 @@ def _write(
                 bytes(canvas.out),
                 min(max(length, 0), 0xFFFF_FFFF),  # a damaged record may say anything
                 direction=Direction.UNKNOWN if direction is None else Direction(int(direction[i])),
+                comment=comment,
             )
             result.packets += 1
             last_ns = max(last_ns, int(batch.ts_ns[i]))
@@ -146,7 +159,7 @@ def _write(
             if interface.drops:
                 writer.add_drops(interfaces[interface.id], last_ns, interface.drops)
         result.truncated = capture.truncated
-        result.dropped = _dropped(capture, comments, processes)
+        result.dropped = _dropped(capture, comments)
     return result, left
 
 
@@ -168,10 +181,28 @@ def _interface(renamer: Renamer, interface: Interface) -> Interface:
     )
 
 
-def _dropped(capture: CaptureSource, comments: int, processes: int) -> list[str]:
+def _program(renamer: Renamer, program: Program, originals: set[str]) -> Program:
+    """The program under other names, without its path; `originals` learns what is renamed."""
+    names = (
+        program.name or program.path.replace("\\", "/").rpartition("/")[2],
+        program.user,
+        program.container,
+        program.parent,
+        program.behalf,
+        program.title,
+    )
+    originals.update(
+        name.casefold()
+        for name in names
+        if len(name) >= _TELLING and renamer.program(name) != name and name.isascii()
+    )
+    name, user, container, parent, behalf, title = map(renamer.program, names)
+    return Program(name, program.pid, user, "", container, parent, behalf, title)
+
+
+def _dropped(capture: CaptureSource, comments: int) -> list[str]:
     counts = (
         (len(capture.secrets), "block of TLS secrets", "blocks of TLS secrets"),
         (comments, "packet comment", "packet comments"),
-        (processes, "process description", "process descriptions"),
     )
     return [f"{n} {one if n == 1 else many}" for n, one, many in counts if n]

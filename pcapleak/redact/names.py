@@ -250,6 +250,15 @@ class Renamer:
 
         return _IN_INTERFACE.sub(one, name)
 
+    def program(self, name: str) -> str:
+        """The name of a program or a user; numbers and the suffix `.exe` stay."""
+        low = name.casefold()
+        stem = low.removesuffix(".exe")
+        if not stem or stem.isdecimal():
+            return name
+        made = self.label(b"program " + stem.encode())[8:].decode("ascii", "replace")
+        return made + low[len(stem) :]
+
     def host(self, name: str) -> str:
         """The name of a host: its labels renamed, but for the last one of several and for
         names the whole world asks for."""

@@ -15,6 +15,7 @@ from pcapleak.report.document import (
     CaptureEntry,
     Document,
     EndpointEntry,
+    Finding,
     FlowEntry,
     Generator,
     InterfaceEntry,
@@ -35,6 +36,7 @@ from pcapleak.report.judged import (
 )
 from pcapleak.report.webrtc import browser_entry, name_entry, page_entry, session_entry
 from pcapleak.track.state import MAX_MALFORMED, CaptureFacts, State
+from pcapleak.values import findings
 from pcapleak.values.packets import Int64, Interface, Service
 from pcapleak.values.registries import LINK_TYPE_NAMES, PROTOCOL_NAMES
 
@@ -75,7 +77,7 @@ def assemble(
         policy=policy_entry(judgement.policy, policy.digest()),
         verdict=verdict_entry(judgement.verdict),
         findings=[
-            finding_entry(one)
+            _finding(one, state, judgement)
             for one in sorted((*judgement.findings, *more), key=lambda finding: finding.rank)
         ],
         ice_sessions=[session_entry(one, state.interfaces) for one in state.sessions],
@@ -92,6 +94,20 @@ def assemble(
         malformed=_malformed(state, dissector),
         statistics=_statistics(state, dissector, judgement, len(listed)),
     )
+
+
+def _finding(finding: findings.Finding, state: State, judgement: Judgement) -> Finding:
+    """A finding, with what is known of its first flow."""
+    entry = finding_entry(finding)
+    row = entry.flow
+    if row is not None:
+        entry.process = state.programs.text(row)
+        if _unanswered(state, judgement, row):
+            address, named = state.flows.resp(row).address, state.server_names[row]
+            entry.reasons.append(
+                f"no DNS answer was seen for {address}, which the client calls {named}"
+            )
+    return entry
 
 
 def _capture(
@@ -115,6 +131,11 @@ def _capture(
                 role_reason=judgement.roles[interface.id].reason,
                 addresses=list(interface.addresses),
                 drops=interface.drops,
+                description=interface.description,
+                hardware=interface.hardware,
+                system=interface.system,
+                mac=interface.mac,
+                filter=interface.filter,
             )
             for interface in interfaces
             if interface.capture == number
@@ -161,7 +182,17 @@ def flow_entry(state: State, judgement: Judgement, row: int) -> FlowEntry:
         path=PATHS[int(judgement.path[row])],
         process=state.programs.text(row),
         server_name=state.server_names.get(row),
+        unanswered=_unanswered(state, judgement, row),
     )
+
+
+def _unanswered(state: State, judgement: Judgement, row: int) -> bool:
+    """Whether a bypassing flow's server was named by the client, yet by no DNS answer."""
+    if PATHS[int(judgement.path[row])] != "bypass" or row not in state.server_names:
+        return False
+    address = state.flows.resp(row).address
+    own_name = state.server_names[row].strip("[]") == str(address)
+    return not own_name and state.resolvers.name_of(address) is None
 
 
 def _malformed(state: State, dissector: Dissector) -> list[Malformed]:

@@ -139,6 +139,8 @@ class Finding:
     """Client addresses this exposes (public ones enter `exposed_addresses`)."""
     reasons: list[str] = field(default_factory=list)
     """What the conclusion rests on."""
+    process: str | None = None
+    """Which program the first flow concerned belonged to, where the capture says."""
 
 
 @dataclass(slots=True)
@@ -179,6 +181,9 @@ class FlowEntry:
     """Which program it belonged to, where the capture says."""
     server_name: str | None = None
     """From a TLS ClientHello, a QUIC Initial, a CONNECT or SOCKS request, or DNS."""
+    unanswered: bool = False
+    """It bypassed and its client named the server, but no DNS answer was seen for this address:
+    the name was resolved elsewhere, or before."""
 
 
 @dataclass(slots=True)

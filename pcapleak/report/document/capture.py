@@ -37,6 +37,16 @@ class InterfaceEntry:
     """Its own addresses with prefix length, where the capture names them."""
     drops: int | None = None
     """Packets the recorder says it lost."""
+    description: str | None = None
+    """What the recorder says it is."""
+    hardware: str | None = None
+    """The device, as the recorder describes it."""
+    system: str | None = None
+    """The operating system of its machine."""
+    mac: str | None = None
+    """Its own link-layer address."""
+    filter: str | None = None
+    """The capture filter that its packets had to pass."""
 
 
 @dataclass(slots=True)

@@ -48,6 +48,8 @@ def write_evidence(
                 texts = list(comments.get(frame, ()))
                 if frame in comments:
                     texts.append(f"frame {frame} of the capture")
+                if row in batch.programs:
+                    texts.append(f"process: {safe(str(batch.programs[row]))}")
                 if row in batch.comments:
                     texts.append(batch.comments[row])
                 start = int(batch.offset[row])

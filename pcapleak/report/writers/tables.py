@@ -81,7 +81,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         *_columns(TIME, "first_time", "last_time"),
         *_columns(INTEGER, "flow", "flow_count", "frame_count", "bytes"),
         *_columns(LIST, "frames", "addresses", "reasons"),
-        *_columns(TEXT, "display_filter"),
+        *_columns(TEXT, "display_filter", "process"),
     ),
     "flows": (
         *_columns(INTEGER, "id"),

@@ -363,6 +363,8 @@ class _Page:
     def _finding(self, finding: Finding) -> None:
         self.rows([("", safe(finding.message, 2000))], indent=2)
         rows = [("seen    ", seen_line(finding))]
+        if finding.process:
+            rows.append(("program ", safe(finding.process)))
         if self.verbose:
             rows += [("why", safe(reason)) for reason in finding.reasons]
         self.rows(rows, indent=4)
