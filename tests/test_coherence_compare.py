@@ -83,6 +83,13 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         "exits of",
     ),
     (
+        "a VPN's exit and another customer of its hosting company",
+        place("192.0.2.1", "NL", asn=64500, kind="vpn"),
+        place("198.51.100.1", "SE", asn=64500, kind="hosting"),
+        "disagree",
+        "in NL and in SE",
+    ),
+    (
         "one cloud's machines in two countries",
         EXIT,
         place("198.51.100.1", "SE", asn=64500, kind="hosting"),

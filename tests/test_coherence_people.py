@@ -155,6 +155,8 @@ def test_the_exits_of_both_families_are_held_against_each_other(tmp_path: Path) 
         assert above_low(document) == planted
     finding = next(one for one in document.findings if one.id == "PL401")
     assert "IPv6 exit in the United States" in finding.message
+    page = next(one for one in document.coherence.conclusions if "exit" in one.sees)
+    assert "its IPv4 and its IPv6 come out in different countries" in page.conclusion
     assert finding.frames
 
 

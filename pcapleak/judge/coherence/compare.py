@@ -56,7 +56,7 @@ def compare_addresses(one: Place, other: Place) -> Comparison:
         result.verdict, result.reason = "agree", "they are one address"
     elif aspects["prefix"] == "agree":
         result.verdict, result.reason = "agree", f"both are in {far_network(one.inner)}"
-    elif network == "agree" and one.kind.kind in _POOLED:
+    elif network == "agree" and one.kind.kind in _POOLED and other.kind.kind in _POOLED:
         result.verdict, result.reason = "agree", f"both are exits of {_owner(one)}"
     elif network == "disagree" or country == "disagree":
         result.verdict = "disagree"

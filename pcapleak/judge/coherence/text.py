@@ -148,6 +148,9 @@ def _told(sees: Sequence[VectorName], places: Places, pairs: Pairs) -> list[str]
     seen = {names: pairs[names] for names in pairs if set(names) <= set(sees)}
     against = [names for names, one in seen.items() if one.verdict == "disagree"]
     fits = [names for names, one in seen.items() if one.verdict == "agree"]
+    if ("exit", "exit") in against:
+        told.append("its IPv4 and its IPv6 come out in different countries")
+        against.remove(("exit", "exit"))
     contrary = [names for names in against if names[0] == "exit"]
     if contrary:
         nouns = _listed([f"the {_NOUNS[name]}" for _, name in contrary])
