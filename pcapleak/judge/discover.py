@@ -14,6 +14,7 @@ from pcapleak.judge.carriers import MAIN_SHARE, carried_outside, find_carrier, f
 from pcapleak.judge.columns import TCP, Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.judge.judgement import InterfaceRole
+from pcapleak.judge.sides import is_called
 from pcapleak.policy.policy import Rule, TransportName
 from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
@@ -278,9 +279,7 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
 
 def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:
     named = [
-        interface.id
-        for interface in scene.state.interfaces
-        if interface.name is not None and interface.name == tunnel.label
+        interface.id for interface in scene.state.interfaces if is_called(interface, tunnel.label)
     ]
     if named:
         return named

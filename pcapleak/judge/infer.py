@@ -25,6 +25,7 @@ from pcapleak.judge.endpoints import carrier_rows
 from pcapleak.judge.hosts import Host
 from pcapleak.judge.judgement import JudgedPolicy, PolicyField, PolicyValue
 from pcapleak.judge.mirrors import open_mirrors
+from pcapleak.judge.side_evidence import settle
 from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.track.ice.links import Link
@@ -42,6 +43,7 @@ def infer(state: State, policy: Policy) -> Scene:
     columns = Columns(state.flows)
     mirrors = open_mirrors(state, columns, policy)
     roles = interface_roles(state.interfaces, columns, policy)
+    roles = settle(state, columns, policy, roles)
     scene = Scene(state=state, policy=policy, columns=columns, roles=roles, mirrors=mirrors)
     scene.tunnels = [
         SceneTunnel(

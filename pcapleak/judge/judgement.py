@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pcapleak.policy.policy import Network, RequireKind, Rule
 from pcapleak.track.resolvers import ResolverTransport
+from pcapleak.values.claims import Strength
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.findings import Finding, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress, UInt8
@@ -31,6 +32,9 @@ class InterfaceRole(NamedTuple):
 
     role: Role
     reason: str
+    strength: Strength = Strength.TYPICAL
+    is_by_name: bool = False
+    """Whether its name tells it."""
 
 
 PolicyValue = str | IPAddress | Network

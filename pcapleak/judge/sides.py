@@ -9,6 +9,7 @@ import numpy as np
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.policy.policy import Policy
+from pcapleak.values.claims import Strength
 from pcapleak.values.packets import Interface, Service
 
 # Names that operating systems and VPN clients give. Physical names come second: `tun` would
@@ -68,6 +69,7 @@ def interface_roles(
 ) -> list[InterfaceRole]:
     """The role of each interface, by id."""
     named = {tunnel.interface for tunnel in policy.tunnels if tunnel.interface is not None}
+    uplinks = set(policy.uplinks)
     parents = {interface.parent for interface in interfaces if interface.parent is not None}
     looped = _loopback_only(len(interfaces), columns)
     # Where only kinds of hardware are told apart, a tunnel's kind among them tells the tunnel.
@@ -80,10 +82,30 @@ def interface_roles(
     carried = _carrier_recorded(interfaces, columns)
     names = {interface.id: interface.name for interface in interfaces}
     return [
-        _cooked(interface, names, told)
-        or _role(interface, policy, named, interface.id in parents, looped[interface.id], carried)
+        _told(interface, named, uplinks)
+        or _cooked(interface, names, told)
+        or _role(interface, policy, interface.id in parents, looped[interface.id], carried)
         for interface in interfaces
     ]
+
+
+def is_called(interface: Interface, name: str) -> bool:
+    """Whether a person would call an interface so: by its name, or by its description, which is
+    what Wireshark and Windows show."""
+    return name in (interface.name, interface.description)
+
+
+def _told(interface: Interface, tunnels: set[str], uplinks: set[str]) -> InterfaceRole | None:
+    """The role that the policy gives an interface."""
+    for name in sorted(tunnels):
+        if is_called(interface, name):
+            reason = f"the policy names {name} as a tunnel"
+            return InterfaceRole("tunnel", reason, Strength.TOLD)
+    for name in sorted(uplinks):
+        if is_called(interface, name):
+            reason = f"the policy names {name} as an uplink"
+            return InterfaceRole("physical", reason, Strength.TOLD)
+    return None
 
 
 def _cooked(
@@ -115,14 +137,11 @@ def _carrier_recorded(interfaces: list[Interface], columns: Columns) -> bool:
 def _role(
     interface: Interface,
     policy: Policy,
-    named: set[str],
     is_parent: bool,
     looped: bool,
     carried: bool,
 ) -> InterfaceRole:
     name = interface.name
-    if name is not None and name in named:
-        return InterfaceRole("tunnel", f"the policy names {name} as a tunnel")
     if is_parent or name == "any":
         return InterfaceRole("any", "a recording of all interfaces; each is judged apart")
     if interface.parent is not None and interface.hardware_type in _HARDWARE:
@@ -138,7 +157,8 @@ def _role(
             return InterfaceRole("tunnel", "its name or description speaks of a tunnel")
         generic = _GENERIC.match(name) and interface.link_type in NO_LINK_LAYER
         if _PHYSICAL.match(name) and not generic:
-            return InterfaceRole("physical", f"physical interfaces are called like {name}")
+            reason = f"physical interfaces are called like {name}"
+            return InterfaceRole("physical", reason, is_by_name=True)
     if looped:
         return InterfaceRole("loopback", "all its traffic is between loopback addresses")
     if interface.hardware_type in _HARDWARE:

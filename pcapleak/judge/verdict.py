@@ -9,6 +9,7 @@ from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import Coverage
 from pcapleak.values.addresses import is_public
+from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import IPAddress
 
@@ -45,15 +46,18 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
             else "the capture holds no IP packet",
             exposed,
         )
+    mistyped = _mistyped(scene)
+    if mistyped is not None:
+        return Verdict("inconclusive", mistyped, exposed)
     leaks = [finding for finding in findings if finding.is_leak]
     if leaks:
         more = len(leaks) - 1
         others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
         worst = min(leaks, key=lambda finding: finding.rank)
-        return Verdict("leak", f"{worst.message}{others}", exposed)
+        return Verdict("leak", f"{worst.message}{others}{_not_recorded(scene)}", exposed)
     obstacle = _obstacle(scene, seen, ledger)
     if obstacle is not None:
-        return Verdict("inconclusive", obstacle, exposed)
+        return Verdict("inconclusive", f"{obstacle}{_not_recorded(scene)}", exposed)
     kinds = [entry.kind for entry in ledger if entry.seen]
     missing = [entry.kind for entry in ledger if not entry.seen]
     beside = any(finding.kind.is_leak for finding in findings)
@@ -67,6 +71,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         told.append(f"not put to the test were {', '.join(missing)}")
     reason += f"; {', '.join(told)}"
     reason += _before(scene)
+    reason += _not_recorded(scene)
     if seen.others:
         reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
@@ -94,6 +99,53 @@ def _never_up(scene: Scene) -> str | None:
     return (
         f"a {most.kind} tunnel with {most.server} was begun {len(most.attempts)} times and never "
         f"came up; to judge what left meanwhile, name it with --vpn-endpoint {most.server}"
+    )
+
+
+def _absent(scene: Scene) -> list[str]:
+    """Tunnels that the policy names and no recording has."""
+    return [
+        tunnel.label
+        for tunnel in scene.tunnels
+        if tunnel.given and tunnel.is_named and not tunnel.interfaces
+    ]
+
+
+def _mistyped(scene: Scene) -> str | None:
+    """What to say where a tunnel is named that was not recorded, and another one was, by more
+    than its name."""
+    absent = _absent(scene)
+    others = [
+        number
+        for number in scene.ids("tunnel")
+        if number not in scene.inside_ids and scene.roles[number].strength > Strength.TYPICAL
+    ]
+    if not absent or not others:
+        return None
+    label = scene.label(others[0])
+    return (
+        f"{', '.join(absent)} is in no recording, and {label} is a tunnel: "
+        f"{scene.roles[others[0]].reason}; if that is meant, name it with --tunnel {label}"
+    )
+
+
+def _not_recorded(scene: Scene) -> str:
+    """That a tunnel which the policy names was not recorded, and what was."""
+    absent = _absent(scene)
+    recorded = dict.fromkeys(
+        scene.label(number)
+        for number in range(len(scene.roles))
+        if scene.columns.on([number]).any()
+    )
+    if not absent or not recorded:
+        return ""
+    servers = dict.fromkeys(
+        rule.text for tunnel in scene.tunnels if not tunnel.interfaces for rule in tunnel.endpoints
+    )
+    carried = f"; its carrier is taken to go to {', '.join(servers)}" if servers else ""
+    return (
+        f"; {', '.join(absent)} is in no recording, {', '.join(list(recorded)[:MAX_WAYS])} "
+        f"{'are' if len(recorded) > 1 else 'is'}{carried}"
     )
 
 

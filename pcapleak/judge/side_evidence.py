@@ -1,0 +1,146 @@
+"""On which side of a tunnel an interface is, as far as the traffic itself tells.
+
+What carries a tunnel's handshake, or the bytes that went into another interface, is outside,
+whatever it is called and whatever kind of device it is; what comes out again elsewhere is inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pcapleak.judge.clients import most_common_end
+from pcapleak.judge.columns import Columns
+from pcapleak.judge.conservation import OF_TUNNELS, Conserved, conserving, host_inside
+from pcapleak.judge.judgement import InterfaceRole
+from pcapleak.judge.sides import CARRIERS, NO_LINK_LAYER
+from pcapleak.policy.policy import Policy
+from pcapleak.track.state import State
+from pcapleak.track.windows import HostKey
+from pcapleak.values.addresses import is_public
+from pcapleak.values.claims import Strength
+from pcapleak.values.packets import IPAddress
+
+MAX_COMPARED = 16
+"""Interfaces that are compared with the others, those with most packets first."""
+
+LEAST_RATIO = 0.95
+"""Of what comes out, with its headers, for each byte that went in with its headers."""
+
+_SILENT = frozenset(("multicast", "link-local", "loopback", "reserved"))
+
+
+def settle(
+    state: State, columns: Columns, policy: Policy, roles: Sequence[InterfaceRole]
+) -> list[InterfaceRole]:
+    """The roles that names and kinds of devices gave, corrected by what the traffic shows."""
+    settled = list(roles)
+    settled = _carrying(state, columns, policy, settled)
+    return _coming_out(state, columns, policy, settled)
+
+
+def _carrying(
+    state: State, columns: Columns, policy: Policy, roles: list[InterfaceRole]
+) -> list[InterfaceRole]:
+    """Put interfaces that carry a tunnel outside, where none of those that are called so does.
+
+    A tunnel may go through another one, whose interface then carries its handshake.
+    """
+    ends = [rule.network for tunnel in policy.tunnels for rule in tunnel.endpoints if rule.network]
+    told = columns.inside(columns.orig, ends) | columns.inside(columns.resp, ends)
+    told &= columns.encapsulation == 0
+    spoken = np.unique(columns.interface[told]).tolist()
+    proven = dict.fromkeys(spoken, "the tunnel's endpoint is spoken to over it")
+    for seen in state.tunnels.tunnels():
+        if seen.confirmed:
+            proven[seen.interface] = f"the tunnel's handshake with {seen.server} goes over it"
+    shaped = columns.serving(CARRIERS) & (columns.flows.resp_packets > 0)
+    shaped &= columns.public(columns.orig) | columns.public(columns.resp)
+    shaped &= columns.encapsulation == 0
+    alike = np.unique(columns.interface[shaped]).tolist()
+    shapes = dict.fromkeys(alike, "what is shaped like a tunnel's carrier goes over it")
+    for found, strength in ((proven, Strength.PROVEN), (shapes, Strength.TYPICAL)):
+        right = [n for n in found if roles[n].role in ("physical", "any")]
+        if right:
+            for number in right:
+                roles[number] = roles[number]._replace(
+                    strength=max(strength, roles[number].strength)
+                )
+            break
+        wrong = [n for n in found if roles[n].strength < Strength.TOLD]
+        if wrong:
+            for number in wrong:
+                roles[number] = _outer(state, number, found[number], strength)
+            break
+    return roles
+
+
+def _outer(state: State, number: int, reason: str, strength: Strength) -> InterfaceRole:
+    """The role of an interface that carries a tunnel."""
+    interface = state.interfaces[number]
+    if interface.parent is not None and interface.index is None and interface.name is None:
+        # All devices of its kind, tunnels as well, stand for one here.
+        return InterfaceRole("any", f"{reason}; interfaces of its kind are not told apart")
+    return InterfaceRole("physical", reason, strength)
+
+
+def _coming_out(
+    state: State, columns: Columns, policy: Policy, roles: list[InterfaceRole]
+) -> list[InterfaceRole]:
+    """Put interfaces inside whose bytes come out again on others, where names do not tell it."""
+    packets = np.bincount(columns.interface, columns.packets, len(roles))
+    there = [n for n, role in enumerate(roles) if role.role != "loopback" and packets[n]]
+    free = [n for n in there if _is_open(state, policy, roles, n)]
+    free.sort(key=lambda number: (-packets[number], number))
+    for number in free[:MAX_COMPARED]:
+        others = [other for other in there if other != number]
+        fit = _comes_out(state, columns, number, others)
+        if fit is None or roles[number].strength > Strength.TYPICAL:
+            continue
+        servers = ", ".join(map(str, fit.servers))
+        roles[number] = InterfaceRole("tunnel", f"{fit.reason} ({servers})", Strength.CONSERVED)
+        for other in others:
+            keys = [HostKey(other, server) for server in fit.servers]
+            carries = any(state.windows.windows(key) is not None for key in keys)
+            if carries and roles[other].role != "any" and roles[other].strength < Strength.PROVEN:
+                reason = f"what goes into {state.interfaces[number].label} comes out on it"
+                roles[other] = InterfaceRole("physical", reason, Strength.CONSERVED)
+    return roles
+
+
+def _is_open(state: State, policy: Policy, roles: Sequence[InterfaceRole], number: int) -> bool:
+    """Whether names and kinds of devices leave open what an interface is."""
+    role, interface = roles[number], state.interfaces[number]
+    if role.strength > Strength.TYPICAL or role.role == "any":
+        return False
+    if role.role == "tunnel":
+        names = {one.name for one in state.interfaces}
+        missing = any(t.interface is not None and t.interface not in names for t in policy.tunnels)
+        return missing or not any(one.role in ("physical", "any") for one in roles)
+    # A device without a link layer may be called like an uplink, and a tunnel have one.
+    return role.role == "unknown" or interface.link_type in NO_LINK_LAYER or not role.is_by_name
+
+
+def _comes_out(state: State, columns: Columns, number: int, others: list[int]) -> Conserved | None:
+    """The servers on other interfaces that one's traffic comes out to."""
+    rows = columns.on([number])
+    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    ends = [most_common_end(columns, rows, version) for version in (4, 6)]
+    keys = [HostKey(number, end[0]) for end in ends if end is not None]
+    inside = host_inside(state.windows, [number], keys, _SILENT)
+    if inside is None or not others:
+        return None
+    # What both have as an end was handed on, not carried.
+    here = {key.address for key, _ in state.windows.hosts([number])}
+    servers: list[IPAddress] = [
+        address
+        for address in dict.fromkeys(key.address for key, _ in state.windows.hosts(others))
+        if address not in here and is_public(address)
+    ]
+    for one in (inside, inside.turned):
+        fit = conserving(state.windows, others, one, servers, OF_TUNNELS[:1])
+        # The inside is the smaller one.
+        if fit is not None and len(fit.servers) == 1 and min(fit.up, fit.down) >= LEAST_RATIO:
+            return fit
+    return None

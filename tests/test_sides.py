@@ -1,0 +1,145 @@
+"""On which side an interface is: by what goes over it, not by its name or kind of device."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from builders import (
+    CLIENT,
+    ETH0,
+    INNER,
+    MS,
+    START_NS,
+    VPN,
+    WEB,
+    WG0,
+    Recording,
+    dns_answer,
+    dns_query,
+    judged,
+    wireguard_data,
+    wireguard_initiation,
+    wireguard_response,
+)
+
+from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
+
+NO_OPTIONS = Policy()
+NAMES = ("wg0", "ppp0", "wwan0", "pppoe-wan", "eth7", "Meta", "")
+RAW = (101, 101, 1)
+
+
+@dataclass
+class Any2(Recording):
+    """Recorded with `tcpdump -i any`: interfaces by index and kind of device."""
+
+    def ip(self, ms: float, interface: int, packet: bytes) -> None:
+        kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
+        source = packet[12:16]
+        way = 4 if source in (bytes([192, 168, 50, 42]), bytes([10, 66, 0, 2])) else 0
+        head = kind + struct.pack(
+            "!HIHBB8s", 0, interface + 2, self.hardware[interface], way, 0, b""
+        )
+        self.packets.append((START_NS + int(ms * MS), 0, head + packet))
+
+
+def fill(recording: Recording, *, handshake: bool = True, shaped: bool = True) -> None:
+    """A tunnel with a page of 20 kB, its carrier, and a query beside it."""
+    if handshake:
+        recording.exchange(
+            0, ETH0, CLIENT, 40000, VPN, 51820, wireguard_initiation(), wireguard_response()
+        )
+    for i in range(25):
+        at = 100 + 40 * i
+        recording.tcp(at, WG0, INNER, 41000 + i, WEB, 443, b"q" * 200, b"a" * 1000)
+        for size in (44, 44, 244, 1044):
+            data = wireguard_data(size) if shaped else bytes([7 + size % 5]) * (size + 40)
+            back = size in (1044,)
+            ends = (VPN, 51820, CLIENT, 40000) if back else (CLIENT, 40000, VPN, 51820)
+            recording.udp(at + 5, ETH0, *ends, data)
+        ends = (VPN, 51820, CLIENT, 40000)
+        recording.udp(at + 6, ETH0, *ends, wireguard_data(44) if shaped else bytes(84))
+
+
+def leak(recording: Recording) -> None:
+    recording.exchange(
+        2000, ETH0, CLIENT, 5000, "8.8.8.8", 53, dns_query(), dns_answer("www.example.com", WEB)
+    )
+
+
+def roles(document: Document) -> list[str]:
+    return [one.role for one in document.captures[0].interfaces if one.packets]
+
+
+@pytest.mark.parametrize("outer", NAMES)
+@pytest.mark.parametrize("inner", NAMES)
+def test_no_name_turns_a_leak_round(outer: str, inner: str, tmp_path: Path) -> None:
+    """Two devices without a link layer, called anything or nothing."""
+    if outer == inner != "":
+        return
+    recording = Recording(names=(outer, inner, ""), link_types=RAW)
+    fill(recording)
+    assert judged(recording, NO_OPTIONS, tmp_path).verdict.result in ("no-leak", "inconclusive")
+    leak(recording)
+    document = judged(recording, NO_OPTIONS, tmp_path)
+    assert document.verdict.result == "leak"
+    assert roles(document) == ["physical", "tunnel"]
+
+
+@pytest.mark.parametrize("shaped", [True, False])
+@pytest.mark.parametrize("name", ["awg0", "Meta", "nebula1", "Local Area Connection 3", "wlan9"])
+def test_an_inside_is_known_by_what_comes_out(name: str, shaped: bool, tmp_path: Path) -> None:
+    recording = Recording(names=("eth0", name, "lo"))
+    fill(recording, handshake=False, shaped=shaped)
+    clean = judged(recording, NO_OPTIONS, tmp_path)
+    assert roles(clean) == ["physical", "tunnel"]
+    assert clean.verdict.result != "leak"
+    leak(recording)
+    assert judged(recording, NO_OPTIONS, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize("kinds", [(519, 65534), (65534, 65534), (512, 512), (1, 65534)])
+def test_a_modem_is_outside_whatever_its_kind(kinds: tuple[int, int], tmp_path: Path) -> None:
+    recording = Any2(names=("any",), link_types=(276,), hardware=(*kinds, 772))
+    fill(recording)
+    assert judged(recording, NO_OPTIONS, tmp_path).verdict.result in ("no-leak", "inconclusive")
+    leak(recording)
+    for options in ({}, {"tunnel": ["tun0"]}, {"vpn_endpoint": [VPN]}):
+        policy = Policy.from_options(**options)
+        assert judged(recording, policy, tmp_path).verdict.result == "leak", options
+
+
+def test_an_interface_in_which_a_tunnel_only_ends_is_no_inside(tmp_path: Path) -> None:
+    """Near miss: what one interface hands on to another reaches the same servers."""
+    recording = Recording(names=("lan0", "wan0", "lo"), link_types=RAW)
+    for i in range(30):
+        recording.tcp(100 * i, 0, "192.168.1.7", 41000 + i, WEB, 443, bytes(900), bytes(1000))
+        recording.tcp(100 * i + 1, 1, "203.0.113.7", 41000 + i, WEB, 443, bytes(900), bytes(1000))
+    document = judged(recording, NO_OPTIONS, tmp_path)
+    assert "tunnel" not in roles(document)
+
+
+def test_an_uplink_is_told_by_the_policy(tmp_path: Path) -> None:
+    recording = Recording(names=("tun5", "wg0", "lo"), link_types=RAW)
+    recording.exchange(0, 0, CLIENT, 5000, "8.8.8.8", 53, dns_query(), dns_answer("a.example", WEB))
+    policy = Policy.from_options(tunnel=["wg0"], uplink=["tun5"])
+    document = judged(recording, policy, tmp_path)
+    assert roles(document) == ["physical"]
+    assert document.captures[0].interfaces[0].role_reason == "the policy names tun5 as an uplink"
+
+
+def test_a_tunnel_that_was_not_recorded_is_told_with_what_was(tmp_path: Path) -> None:
+    recording = Recording(names=("eth0", "wg0", "lo"))
+    fill(recording)
+    leak(recording)
+    document = judged(recording, Policy.from_options(tunnel=["wg9"]), tmp_path)
+    assert document.verdict.result == "inconclusive"
+    assert "wg9 is in no recording" in document.verdict.reason
+    assert "--tunnel wg0" in document.verdict.reason
+    alone = judged(recording, Policy.from_options(tunnel=["wg9"]), tmp_path, (ETH0,))
+    assert alone.verdict.result == "leak"
+    assert "wg9 is in no recording, eth0 is" in alone.verdict.reason
