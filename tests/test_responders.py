@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from test_ice_sessions import FIREFOX, RANDOM, SERVER, Scene, end
+from test_ice_sessions import FIREFOX, RANDOM, SERVER, Scene, bare, check, end, mapped
 
+from pcapleak.decode.dns.message import decode_dns
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.report.document import Candidate
 
@@ -130,3 +131,43 @@ def test_no_subset_of_the_announcements_makes_mode_3_or_a_high_wrong_name() -> N
             assert session.ip_handling_mode.mode != 3
             if not left:
                 assert not [one for one in session.candidates if "?.local" in one.line]
+
+
+def test_a_cut_announcement_tells_that_names_were_made() -> None:
+    """At 96 bytes of a frame the name's first label is there, and no address."""
+    label = named(1).partition(".")[0].encode()
+    wire = b"\0\0\x84\0\0\0\0\1\0\0\0\1" + bytes((len(label),)) + label + b"\x05loca"
+    for size, told in ((len(wire), True), (len(wire) - 5, True), (len(wire) - 6, False)):
+        scene = Scene()
+        scene.gather(1.0, end(HERE, 5000), end("203.0.113.9", 5000))
+        scene.names.add(
+            scene.context(1.1, end(HERE, 5353), SERVER), decode_dns(wire[:size], "mdns")
+        )
+        (session,) = scene.sessions()
+        assert (session.ip_handling_mode.mode == 2) == told
+        assert [one.line.split()[4] for one in session.candidates if one.type == "host"] == [
+            "?.local" if told else "?"
+        ]
+
+
+def test_a_check_goes_out_by_one_uplink_and_is_answered_by_the_other() -> None:
+    scene = Scene()
+    here = end(HERE, 5000)
+    scene.ice.add(scene.context(1.0, here, SERVER, 0), bare(5))
+    scene.ice.add(scene.context(1.01, SERVER, here, 1), mapped(5, "203.0.113.9", 6000))
+    scene.ice.add(scene.context(1.02, SERVER, here, 1), mapped(6, "203.0.113.66", 6000))
+    (session,) = scene.sessions()
+    told = [str(one.address) for one in session.candidates if one.type == "srflx"]
+    assert told == ["203.0.113.9"]
+
+
+def test_pions_sockets_that_ask_a_server_are_no_host_candidates() -> None:
+    for fragment, hosts in (("abcdefghijklmnop", 0), ("abcd", 1)):
+        scene = Scene()
+        here = end(HERE, 5000)
+        scene.gather(1.0, here, end("203.0.113.9", 5000), first=RANDOM)
+        message = check(RANDOM + 9, f"PPPP:{fragment}", 5, None)
+        scene.ice.add(scene.context(1.5, here, end("203.0.113.50", 7000)), message)
+        (session,) = scene.sessions()
+        assert session.engine == "other"
+        assert len([one for one in session.candidates if one.type == "host"]) == hosts

@@ -21,6 +21,9 @@ MAX_SIGHTINGS = 50_000
 MAX_TIMES = 6
 """Times kept of a name's announcements and answers; Chromium announces it twice."""
 
+MAX_CUT, MAX_ANNOUNCERS = 256, 256
+"""Times of cut announcements kept for one announcer, and announcers: 2 MB at the most."""
+
 AGAIN_NS = 100_000_000
 """One announcement is on all interfaces within this."""
 
@@ -124,6 +127,9 @@ class NameTracker:
         """By name in lower case."""
         self.forgotten = 0
         """Names beyond `MAX_NAMES` that were not remembered."""
+        self.cut: dict[IPAddress, list[int]] = {}
+        """When browsers' names were announced, by announcer, in messages that the recorder kept
+        no address of: the first `MAX_CUT` times."""
         self._budget = Budget(MAX_SIGHTINGS)
 
     @property
@@ -141,6 +147,8 @@ class NameTracker:
             for question in message.questions:
                 if question.type in (A, AAAA, ANY) and question.name.lower() not in probed:
                     self._ask(context, question.name)
+        if message.cut_name and message.is_response:
+            self._announce_cut(context, message.cut_name)
         for record in (*message.answers, *message.authorities, *message.additionals):
             if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
                 if message.is_response or record in claims:
@@ -157,6 +165,14 @@ class NameTracker:
         """The names browsers hide addresses by, in the order they were first seen."""
         found = [record for record in self.records.values() if record.uuid is not None]
         return sorted(found, key=_first_seen)
+
+    def _announce_cut(self, context: Context, name: str) -> None:
+        local = name if "." in name else f"{name}.local"
+        if NameRecord(local.lower()).uuid is None:
+            return
+        times = self.cut.setdefault(context.source.address, [])
+        if len(times) < MAX_CUT and len(self.cut) <= MAX_ANNOUNCERS:
+            times.append(context.ts_ns)
 
     def _record(self, name: str) -> NameRecord | None:
         key = name.lower()

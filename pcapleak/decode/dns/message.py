@@ -131,6 +131,9 @@ class DnsMessage(NamedTuple):
     problems: tuple[str, ...] = ()
     recursion_available: bool = False
     protocol: DnsProtocol = "dns"
+    cut_name: str = ""
+    """The name of the multicast record that the message breaks off in, or its first label where
+    that alone is whole."""
 
     @property
     def is_probe(self) -> bool:
@@ -188,6 +191,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     records: list[Record] = []
     left = an + ns + ar
     offset = 12
+    name = cut_name = ""
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
         # after at most 13104 rounds whatever its counts say.
@@ -213,6 +217,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
         while left:
             left -= 1
             known = None
+            name = ""
             if offset + 12 <= end:
                 pointer, rtype, rclass, ttl, size = _pointed_record(data, offset)
                 known = names.get(pointer)
@@ -249,6 +254,8 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             problems.append(f"{protocol}: {end - offset} bytes after the message")
     except DecodeError as error:
         problems.append(str(error))
+        if multicast and left + 1 + len(records) == an + ns + ar:
+            cut_name = name or _first_label(data, offset)
     answers, authorities, additionals = tuple(records), _NONE, _NONE
     if ns or ar:
         authorities, additionals = answers[an : an + ns], answers[an + ns :]
@@ -271,6 +278,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             tuple(problems),
             available,
             protocol,
+            cut_name,
         ),
     )
     if multicast and end <= 512:
@@ -278,6 +286,13 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             _multicast.clear()
         _multicast[data] = message
     return message
+
+
+def _first_label(data: bytes, offset: int) -> str:
+    """The first label of the name at `offset`, if it is there."""
+    if offset >= len(data) or not 0 < data[offset] <= len(data) - offset - 1 <= 0xFFFF:
+        return ""
+    return data[offset + 1 : offset + 1 + data[offset]].decode("latin-1")
 
 
 def _section(number: int, answers: int, authorities: int) -> str:

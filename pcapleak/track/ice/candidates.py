@@ -14,7 +14,8 @@ from pcapleak.values.evidence import Inference
 from pcapleak.values.packets import Endpoint, IPAddress
 
 _PION_UFRAG = re.compile("[A-Za-z]{16}")
-"""pion's username fragments; it asks servers from sockets that are no host candidates."""
+"""pion's username fragments; it asks servers from sockets that are no host candidates. Of the
+programs that are no browsers it alone joins multicast DNS as it gathers, to resolve names."""
 
 GATHERED_NS = 9 * SECOND
 """libwebrtc asks a STUN server anew every 10 s; what is learned then is no new candidate."""
@@ -23,7 +24,9 @@ GATHERED_NS = 9 * SECOND
 class CandidateBuilder:
     """Builds the candidates of one local session."""
 
-    def __init__(self, agent: Agent, engine: Engine, mode: Mode) -> None:
+    def __init__(
+        self, agent: Agent, engine: Engine, mode: Mode, *, resolves_names: bool = False
+    ) -> None:
         self.agent = agent
         self.engine = engine
         self.mode = mode.mode
@@ -32,8 +35,10 @@ class CandidateBuilder:
         )
         self.prediction = Prediction(agent, engine, mode)
         self.wildcard = self.prediction.wildcard
-        self.is_pion = agent.lettered is False and any(
-            _PION_UFRAG.fullmatch(fragment) for one in agent.sockets for fragment in one.fragments
+        fragments = [fragment for one in agent.sockets for fragment in one.fragments]
+        self.is_pion = agent.lettered is False and (
+            any(_PION_UFRAG.fullmatch(fragment) for fragment in fragments)
+            or (resolves_names and engine == "unknown" and not fragments)
         )
         self.found: list[Candidate] = []
         self.used: set[str] = set()

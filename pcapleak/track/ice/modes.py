@@ -7,18 +7,22 @@ WebRtcLocalIpsAllowedUrls, and without multicast DNS. So no mode is 3 by silence
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pcapleak.track.ice.agents import SECOND, Agent, Socket
 from pcapleak.track.ice.browsers import Client
 from pcapleak.track.ice.engine import EngineGuess
 from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.session import Mode
+from pcapleak.values.packets import IPAddress
 
 PROXIES = frozenset({"socks", "http-connect"})
 
 SECURE_NS = 600 * SECOND
 """How long before a session a page may have been loaded."""
+
+CUT_NS = 10 * SECOND
+"""How long after a session's first packet a name may be announced that it asked for."""
 
 _RAW = (
     "Mode 2 that hides nothing (default_public_and_private_interfaces, WebRtcLocalIpsAllowedUrls, "
@@ -28,9 +32,14 @@ _RAW = (
 
 
 def infer_mode(
-    agent: Agent, guess: EngineGuess, clients: Iterable[Client], multicast: Multicast
+    agent: Agent,
+    guess: EngineGuess,
+    clients: Iterable[Client],
+    multicast: Multicast,
+    cut: Mapping[IPAddress, Sequence[int]],
 ) -> Mode:
-    """The mode of a session, as far as this capture tells; `clients` are its host's browsers."""
+    """The mode of a session, as far as this capture tells; `clients` are its host's browsers,
+    `cut` the times of announcements that were cut short."""
     engine = guess.engine
     if engine == "other" or not agent.local:
         return Mode(reasons=["modes are browsers'; this agent is none"] if agent.local else [])
@@ -70,6 +79,10 @@ def infer_mode(
         return Mode(2, "low", [why])
     if engine not in ("chromium", "webkit"):
         return Mode(reasons=["no name was announced, and the engine is not known"])
+    times = [time for address in agent.addresses for time in cut.get(address, ())]
+    if any(agent.began_ns - SECOND <= time <= agent.began_ns + CUT_NS for time in times):
+        why = "announced names while gathering, of which the recorder kept the beginning"
+        return Mode(2, "medium", [*reasons, why])
     return _silent(agent, reasons, list(clients), multicast)
 
 

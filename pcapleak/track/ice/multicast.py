@@ -8,7 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from pcapleak.track.flows.table import FlowTable
-from pcapleak.values.packets import Interface, IPAddress, UInt64, words_of
+from pcapleak.values.packets import Interface, IPAddress, words_of
+
+IGMP = 2
+
+REPORT_NS = 500_000_000
+"""A socket that joins a group, or leaves it, has the host report that within this."""
 
 
 class Multicast:
@@ -23,22 +28,37 @@ class Multicast:
         """No filter, and no packet that was kept only in part."""
 
     @cached_property
-    def _senders(self) -> tuple[UInt64, UInt64]:
+    def _senders(self) -> set[tuple[int, int]]:
         """The words of the addresses that sent to a multicast group."""
         flows = self._flows
         four = (flows.version == 4) & (flows.resp_lo >> np.uint64(28) & np.uint64(15) == 14)
         six = (flows.version == 6) & (flows.resp_hi >> np.uint64(56) == 255)
         rows = np.flatnonzero(four | six)
-        return flows.orig_hi[rows], flows.orig_lo[rows]
+        return set(zip(flows.orig_hi[rows].tolist(), flows.orig_lo[rows].tolist(), strict=True))
+
+    @cached_property
+    def _reports(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """When hosts first and last reported multicast groups (IGMP), by their words."""
+        flows = self._flows
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        for row in np.flatnonzero(flows.protocol == IGMP).tolist():
+            words = int(flows.orig_hi[row]), int(flows.orig_lo[row])
+            first, last = int(flows.first_ns[row]), int(flows.last_ns[row])
+            before = found.get(words, (first, last))
+            found[words] = min(before[0], first), max(before[1], last)
+        return found
+
+    def joined(self, addresses: Iterable[IPAddress], at_ns: int) -> bool:
+        """Whether one of these addresses reported multicast groups about then."""
+        for address in addresses:
+            span = self._reports.get(words_of(address))
+            if span is not None and span[0] - REPORT_NS <= at_ns <= span[1] + REPORT_NS:
+                return True
+        return False
 
     def is_whole(self, addresses: Iterable[IPAddress]) -> bool:
         """Whether a name that one of these addresses announced would have been recorded: other
         multicast of it was, nothing was filtered and no packet cut."""
         if not self._is_whole or any(interface.filter for interface in self._interfaces):
             return False
-        high, low = self._senders
-        for address in addresses:
-            hi, lo = words_of(address)
-            if bool(((high == np.uint64(hi)) & (low == np.uint64(lo))).any()):
-                return True
-        return False
+        return any(words_of(address) in self._senders for address in addresses)

@@ -61,6 +61,7 @@ class Prediction:
         self.agent = agent
         self.engine = engine
         self.mode = mode.mode
+        self.is_sure = mode.confidence not in (None, "low")
         self.wildcard = is_wildcard(agent, engine, mode)
 
     def complete(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
@@ -79,11 +80,13 @@ class Prediction:
         """Whether a host address of which no name was seen is hidden behind one."""
         if self.engine == "firefox":
             return True
-        if not self.wildcard:
+        if self.engine not in ("chromium", "webkit") or self.mode == 1:
             return False
         # Where names were announced this one was missed; by a silence that was recorded whole,
         # nothing is hidden.
-        return bool(self.agent.names) or (None if self.mode is None else False)
+        if self.agent.names or self.is_sure:
+            return True
+        return None if self.mode is None else False
 
     def _prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
         """Fill in the priority: from a check's PRIORITY, whose lower bits are the candidate's,

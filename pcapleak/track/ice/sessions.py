@@ -57,12 +57,15 @@ def build_sessions(
         guess = guess_engine(agent, tracker.browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
-        mode = infer_mode(agent, guess, clients_of(agent, tracker.browsers, hosts), multicast)
+        mode = infer_mode(
+            agent, guess, clients_of(agent, tracker.browsers, hosts), multicast, names.cut
+        )
         if mode.mode == 1:
             agent.names = []
         candidates: list[Candidate] = []
         if agent.local:
-            candidates = CandidateBuilder(agent, guess.engine, mode).build()
+            joined = multicast.joined(agent.addresses, agent.began_ns)
+            candidates = CandidateBuilder(agent, guess.engine, mode, resolves_names=joined).build()
         shape = SetShape()
         # Of what Firefox gathers without asking a server by UDP no packet tells, and a host
         # without IPv4 has no host candidates for its pages.
