@@ -457,3 +457,35 @@ def test_what_a_relay_forwards_is_part_of_the_session_it_was_allocated_for() -> 
     assert any(pair.startswith(f"{address}:{port} ") for pair in first.nominated
                for address, port in relays)  # fmt: skip
     assert all(address not in one.client_addresses for one in others for address, _ in relays)
+
+
+def clients_and_server(names: tuple[str, str], ties: tuple[int, ...]) -> list[IceSession]:
+    """Clients, one for each tie-breaker, that check a server and are checked by it; `names` are
+    the fragments of the clients and of the server."""
+    scene = Scene()
+    for number, tie in enumerate(ties):
+        here = end(f"192.0.2.{7 + number}", 5000 + number)
+        own, peer = (name.format(number) for name in names)
+        asked = check(100 + number, f"{peer}:{own}", tie, None)
+        back = check(200 + number, f"{own}:{peer}", 99, None)
+        scene.ice.add(scene.context(1 + 60 * number, here, SERVER), asked)
+        scene.ice.add(scene.context(1.1 + 60 * number, SERVER, here), back)
+    return scene.sessions()
+
+
+def test_a_constant_username_fragment_joins_nothing() -> None:
+    """Three clients and a server whose program has one for all of them."""
+    found = clients_and_server(("CONSTANT", "CONSTANT"), (1, 2, 3))
+    clients = [one.client_addresses for one in found if "198.51.100.10" not in one.client_addresses]
+    assert clients == [["192.0.2.7"], ["192.0.2.8"], ["192.0.2.9"]]
+
+
+def test_a_fragment_that_a_stranger_repeats_joins_nothing() -> None:
+    found = clients_and_server(("AAAA", "PPP{}"), (1, 2))
+    assert all(len(one.client_addresses) == 1 for one in found)
+
+
+def test_a_fragment_of_ones_own_joins_its_sockets() -> None:
+    """One tie-breaker, on two addresses of one host."""
+    found = clients_and_server(("AAAA", "PPPP"), (1, 1))
+    assert ["192.0.2.7", "192.0.2.8"] in [one.client_addresses for one in found]

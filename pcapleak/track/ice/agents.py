@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.shared import shared_fragments
 from pcapleak.track.names import NameRecord
 from pcapleak.values.addresses import is_private
 from pcapleak.values.packets import Endpoint, IPAddress
@@ -263,10 +264,12 @@ def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     first: dict[object, int] = {}
     """The first socket with a tie-breaker, a username fragment or a relayed address."""
     ports: dict[object, list[int]] = {}
+    shared = shared_fragments(sockets, hosts)
     for i, socket in enumerate(sockets):
         # What a relay forwards comes from the address it allocated for one socket.
         own = (socket.local,) if "turn" in socket.layers else ()
-        for mark in (*socket.tie_breakers, *socket.fragments, *socket.relayed, *own):
+        fragments = [one for one in socket.fragments if one not in shared]
+        for mark in (*socket.tie_breakers, *fragments, *socket.relayed, *own):
             j = first.setdefault(mark, i)
             if j != i:
                 union.join(i, j)
