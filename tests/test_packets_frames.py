@@ -97,10 +97,6 @@ SNAP = bytes.fromhex("aaaa03000000")
         pytest.param(107, bytes.fromhex("184103cc") + PACKET, id="frame relay"),
         pytest.param(8, bytes(16) + PACKET, id="SLIP"),
         pytest.param(10, bytes(13) + SNAP + b"\x08\x00" + PACKET, id="FDDI"),
-        pytest.param(6, bytes(14) + SNAP + b"\x08\x00" + PACKET, id="token ring"),
-        pytest.param(109, struct.pack("<III", 2, 0, 0) + PACKET, id="enc"),
-        pytest.param(117, bytes([61, 2]) + bytes(62) + PACKET, id="pflog"),
-        pytest.param(284, bytes(12) + bytes(4) + b"\x08\x00" + PACKET, id="DSA"),
     ],
 )
 def test_every_link_type_leads_to_the_packet(link_type: int, frame: bytes) -> None:

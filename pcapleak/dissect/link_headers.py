@@ -6,7 +6,6 @@ Each function reads one header and says which layer follows, and where.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 
 from pcapleak.dissect.header_steps import (
     FAMILIES,
@@ -25,7 +24,6 @@ from pcapleak.dissect.link import IPV4, IPV6
 
 _PPP_TYPES: dict[int, Layer] = {0x21: IPV4, 0x57: IPV6, 0x281: 0x8847, 0x283: 0x8848}
 _NLPIDS: dict[int, Layer] = {0xCC: IPV4, 0x8E: IPV6}
-_ARCNET_TYPES: dict[int, Layer] = {212: IPV4, 196: IPV6}
 
 
 def ethernet(octets: bytes, at: int) -> Step:
@@ -158,14 +156,6 @@ def radiotap(octets: bytes, at: int) -> Step:
     return "802.11", start
 
 
-def prism(octets: bytes, at: int) -> Step:
-    """Prism, in either byte order, or AVS, which says so by its first word."""
-    if u32(octets, at)[0] == 0x80211001:
-        return "802.11", at + u32(octets, at + 4)[0]
-    length = min(u32(octets, at + 4)[0], u32_le(octets, at + 4)[0])
-    return "802.11", at + length
-
-
 def per_packet(octets: bytes, at: int) -> Step:
     """PPI: a little-endian header length and link type."""
     (length,) = u16_le(octets, at + 2)
@@ -199,16 +189,6 @@ def loopback(octets: bytes, at: int) -> Step:
     return FAMILIES.get(family, NOTHING), at + 4
 
 
-def encrypted(octets: bytes, at: int) -> Step:
-    """OpenBSD's enc: family, SPI, flags."""
-    return loopback(octets, at)[0], at + 12
-
-
-def pflog(octets: bytes, at: int) -> Step:
-    """OpenBSD's packet filter log, padded to four bytes."""
-    return FAMILIES.get(octets[at + 1], NOTHING), at + (octets[at] + 3 & ~3)
-
-
 def cooked(octets: bytes, at: int) -> Step:
     """Linux cooked v1."""
     return u16(octets, at + 14)[0], at + 16
@@ -219,25 +199,6 @@ def fddi(octets: bytes, at: int) -> Step:
     return "llc", at + 13
 
 
-def token_ring(octets: bytes, at: int) -> Step:
-    """IEEE 802.5 with source routing."""
-    routed = octets[at + 8] & 0x80
-    return "llc", at + 14 + (octets[at + 14] & 31 if routed else 0)
-
-
-def arcnet(octets: bytes, at: int) -> Step:
-    """Linux ARCNET: addresses, offset, protocol; RFC 1201 adds split flag and sequence."""
-    kind = octets[at + 4]
-    if kind == 240:  # RFC 1051
-        return IPV4, at + 5
-    return _ARCNET_TYPES.get(kind, NOTHING), at + 8
-
-
-def infiniband(octets: bytes, at: int) -> Step:
-    """IP over InfiniBand: a 40-byte pseudo header, EtherType, two reserved bytes."""
-    return u16(octets, at + 40)[0], at + 44
-
-
 def ipnet(octets: bytes, at: int) -> Step:
     """Solaris' IP observability header."""
     return FAMILIES.get(octets[at + 1], NOTHING), at + 24
@@ -246,25 +207,3 @@ def ipnet(octets: bytes, at: int) -> Step:
 def slip(octets: bytes, at: int) -> Step:
     """A direction, then a compressed header kept beside the packet."""
     return by_version(octets, at + 16)
-
-
-def juniper(layer: Layer) -> Callable[[bytes, int], Step]:
-    """Juniper's header: magic, flags, extensions, then the link layer unless stripped."""
-
-    def step(octets: bytes, at: int) -> Step:
-        flags = octets[at + 3]
-        if octets[at : at + 3] != b"\x4d\x47\x43" or flags & 2:
-            return NOTHING, at
-        return layer, at + 4 + (2 + u16(octets, at + 4)[0] if flags & 0x80 else 0)
-
-    return step
-
-
-def directed(layer: Layer) -> Callable[[bytes, int], Step]:
-    """One byte of direction before `layer`."""
-    return lambda _, at: (layer, at + 1)
-
-
-def switch_tag(size: int) -> Callable[[bytes, int], Step]:
-    """A switch chip's tag of `size` bytes between the addresses and the EtherType."""
-    return lambda octets, at: (u16(octets, at + 12 + size)[0], at + 14 + size)
