@@ -73,6 +73,7 @@ def _age(date: str) -> str:
 
 def _print(entry: PlaceEntry) -> None:
     from pcapleak.judge.coherence.zones import country_name
+    from pcapleak.report.phrases import place_sureness
     from pcapleak.report.text import safe
 
     typer.echo(entry.address)
@@ -81,7 +82,7 @@ def _print(entry: PlaceEntry) -> None:
         rows.append(("note", entry.note))
     if entry.countries:
         names = " or ".join(f"{country_name(code)} ({code})" for code in entry.countries)
-        rows.append(("country", f"{names}, {_agreement(entry)}"))
+        rows.append(("country", f"{names}, {place_sureness(entry)}"))
     said = "; ".join(f"{name}: {code}" for name, code in entry.sources.items())
     if len(entry.sources) > 1 and entry.countries:
         rows.append(("", said))
@@ -97,17 +98,8 @@ def _print(entry: PlaceEntry) -> None:
         typer.echo(f"  {label:10} {safe(text)}")
 
 
-def _agreement(entry: PlaceEntry) -> str:
-    """What the confidence of a country rests on."""
-    if entry.confidence == "certain":
-        return "certain (a map of yours)"
-    if len(entry.countries) > 1:
-        return "the sources differ"
-    return "the sources agree" if len(entry.sources) > 1 else "one source"
-
-
 _KIND_BY = {
-    "certain": "certain (a map of yours)",
+    "certain": "a map of yours",
     "high": "by a list of systems or ranges",
     "medium": "by its system or company, which may have others",
     "low": "by a word of the organisation's name",

@@ -11,6 +11,7 @@ from pcapleak.report.document import (
     MdnsName,
     NatProfile,
     PageRow,
+    PlaceEntry,
     PolicyEntry,
     TunnelEntry,
     Vector,
@@ -139,10 +140,19 @@ def vector_line(vector: Vector) -> str:
         name = f"AS{place.asn} {safe(place.organisation or '')}".rstrip()
         network = f", {name}" if place.asn is not None else ""
         kind = f", {place.kind}" if place.kind != "unknown" else ""
-        sure = f" ({place.confidence})" if place.confidence else ""
+        sure = f" ({place_sureness(place)})" if place.countries else ""
         parts.append(f"{safe(place.address)} {where}{sure}{network}{kind}")
     text = "; ".join(parts) or safe(vector.value or "not known")
     return f"{text} · {safe(vector.provenance, 400)}"
+
+
+def place_sureness(place: PlaceEntry) -> str:
+    """What the confidence of a country rests on: how many sources say so, no more."""
+    if place.confidence == "certain":
+        return "a map of yours"
+    if len(place.countries) > 1:
+        return "the sources differ"
+    return "the sources agree" if len(place.sources) > 1 else "one source"
 
 
 def nat_line(nat: NatProfile) -> str:
