@@ -216,7 +216,7 @@ def limits_page() -> str:
             if not isinstance(after, ast.Expr):
                 continue
             if isinstance(statement, ast.Assign):
-                (target,), value = statement.targets, statement.value
+                target, value = statement.targets[0], statement.value
             elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
                 target, value = statement.target, statement.value
             else:
