@@ -12,7 +12,8 @@ mediasoup 32. More are legal (RFC 8839 section 5.4: up to 256), and a page may a
 MAX_SHOWN = 80
 """Characters shown of one value."""
 
-_ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]+")
+_ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+"""Microsoft's ICE ends fragments as Base64 does."""
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """What Zoom names its ends by."""
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from pcapleak.judge import Judgement
 from pcapleak.judge.coherence.compare import (
     WORST,
     WORST_KNOWN,
@@ -22,11 +21,12 @@ from pcapleak.judge.coherence.compare import (
     worst_of_best,
 )
 from pcapleak.judge.coherence.databases import DataFile
-from pcapleak.judge.coherence.findings import coherence_findings, shape_findings
 from pcapleak.judge.coherence.nat import NatProfile, nat_profiles
 from pcapleak.judge.coherence.places import Atlas, Place, atlas
 from pcapleak.judge.coherence.text import Conclusion, conclusions, pair_sentence, story
 from pcapleak.judge.coherence.vectors import VECTORS, Sign, VectorName, find_signs
+from pcapleak.judge.findings import contradictions
+from pcapleak.judge.judgement import Judgement
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.track.state import State
 from pcapleak.values.addresses import inside
@@ -97,8 +97,7 @@ def assess(state: State, judgement: Judgement, policy: Policy) -> tuple[Coherenc
         nat=nat_profiles(state, tunnels),
         sources=_sources(chart, places),
     )
-    findings = coherence_findings(signs, pairs) + shape_findings(state.sessions)
-    return coherence, findings
+    return coherence, contradictions(signs, pairs)
 
 
 def _pairs(

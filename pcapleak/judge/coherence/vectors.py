@@ -8,9 +8,9 @@ from ipaddress import ip_address, ip_network
 from operator import itemgetter
 from typing import Literal
 
-from pcapleak.judge import Judgement
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
 from pcapleak.judge.coherence.zones import canonical_zone, zone_countries
+from pcapleak.judge.judgement import Judgement
 from pcapleak.policy.policy import Network, Policy
 from pcapleak.track.client_hints import Claim, ClaimKind
 from pcapleak.track.ice.session import Candidate

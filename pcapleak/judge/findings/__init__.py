@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from pcapleak.judge.coherence.contradiction import Pairs, Signs
 from pcapleak.judge.context import Scene
 from pcapleak.judge.findings import (
     candidate_set_shape,
@@ -46,20 +47,25 @@ from pcapleak.judge.findings import (
 )
 from pcapleak.values.findings import Finding, FindingKind
 
-__all__ = ["COHERENCE", "KINDS", "RULES", "found"]
+__all__ = ["COHERENCE", "KINDS", "RULES", "contradictions", "found"]
 
 
-class Kind(Protocol):
-    """A module of a finding whose rule is not asked with a scene."""
+class Rule(Protocol):
+    """A module of a finding."""
 
     KIND: FindingKind
 
-
-class Rule(Kind, Protocol):
-    """A module of a finding."""
-
     def find(self, scene: Scene) -> Iterator[Finding]:
         """The findings of this kind, each one fact."""
+
+
+class CoherenceRule(Protocol):
+    """A module of a finding about the story that addresses, clock and languages tell."""
+
+    KIND: FindingKind
+
+    def find(self, signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+        """The findings of this kind, from the vectors and every pair of them."""
 
 
 RULES: tuple[Rule, ...] = (
@@ -83,6 +89,7 @@ RULES: tuple[Rule, ...] = (
     mdns_tunnel_address_on_lan,
     mdns_lan_address_in_tunnel,
     foundation_reveals_address,
+    candidate_set_shape,
     webrtc_loopback_channel,
     webrtc_lan_scan,
     stun_carries_data,
@@ -91,18 +98,20 @@ RULES: tuple[Rule, ...] = (
     capture_incomplete,
 )
 
-COHERENCE: tuple[Kind, ...] = (
+COHERENCE: tuple[CoherenceRule, ...] = (
     coherence_country,
     coherence_network,
     coherence_time_zone,
     coherence_language,
     coherence_resolver,
-    candidate_set_shape,
 )
-"""Raised by `judge.coherence`, which holds addresses and sessions against each other."""
+"""Asked by `judge.coherence`, once it has located the addresses."""
 
 KINDS: tuple[FindingKind, ...] = tuple(
-    sorted((module.KIND for module in (*RULES, *COHERENCE)), key=lambda kind: kind.id)
+    sorted(
+        (*(rule.KIND for rule in RULES), *(rule.KIND for rule in COHERENCE)),
+        key=lambda kind: kind.id,
+    )
 )
 """In the order of their ids."""
 
@@ -111,3 +120,8 @@ def found(scene: Scene) -> Iterator[Finding]:
     """What every rule finds."""
     for rule in RULES:
         yield from rule.find(scene)
+
+
+def contradictions(signs: Signs, pairs: Pairs) -> list[Finding]:
+    """What surely contradicts the exit."""
+    return [finding for rule in COHERENCE for finding in rule.find(signs, pairs)]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import make
+from pcapleak.track.ice.session import Session
+from pcapleak.values.evidence import Evidence
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL406",
@@ -31,3 +37,48 @@ KIND = FindingKind(
         "candidates only, and any client may have a public address of its own."
     ),
 )
+
+
+_UNUSUAL = ("relay-only", "srflx-only", "srflx-equals-interface", "raw-host")
+"""Shapes that a browser at home, with nothing set and no camera granted, does not gather."""
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each shape that no plain browser's candidates have."""
+    shapes: dict[str, list[Session]] = {}
+    for session in scene.state.sessions:
+        shape = session.shape
+        # Names that only signalling shows (Firefox's) hide addresses too.
+        sure = session.engine == "other" or session.mode.mode == 1
+        if shape.shape in _UNUSUAL and (sure or shape.shape != "raw-host"):
+            shapes.setdefault(shape.shape, []).append(session)
+    for name, alike in shapes.items():
+        frames = sorted(
+            {frame for session in alike for one in session.candidates for frame in one.frames}
+        )
+        clients = dict.fromkeys(str(one) for session in alike for one in session.client_addresses)
+        yield make(
+            KIND,
+            subject=f"{name} of {', '.join(list(clients)[:4])}",
+            message=f"The candidates are {name}: {_SHAPES[name]}.",
+            evidence=Evidence(
+                frames,
+                len(frames),
+                min(one.first_ns for one in alike),
+                max(one.last_ns for one in alike),
+            ),
+            interface=None,
+            display_filter="stun",
+            confidence="medium",
+            reasons=alike[0].shape.reasons,
+        )
+
+
+_SHAPES = {
+    "relay-only": "a page gets no address but the relay's, as where all other ways are barred",
+    "srflx-only": "no host candidate beside what servers saw, as a policy or Mode 3 has it",
+    "srflx-equals-interface": "servers see the interface's own address: a server or a tunnel, "
+    "seldom a home",
+    "raw-host": "host addresses are not hidden behind names: camera or microphone was granted, "
+    "or it is no browser",
+}

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pcapleak.judge.coherence.contradiction import Pairs, Signs, contradicted, contradiction
+from pcapleak.judge.coherence.text import the_exit, where
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL401",
@@ -33,3 +38,27 @@ KIND = FindingKind(
         "is claimed, and so some contradictions are missed."
     ),
 )
+
+
+def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+    """The exits of both families, then an exit and an address that WebRTC shows."""
+    for comparison, place in contradicted(pairs, "exit"):
+        other = comparison.other
+        assert other is not None
+        message = (
+            f"The page would see an IPv4 exit {where(place)} ({place.address}) and an IPv6 exit "
+            f"{where(other)} ({other.address})"
+        )
+        yield replace(
+            contradiction(KIND, signs, "exit", comparison, message),
+            remedy="Use exits of one country for IPv4 and IPv6, or close IPv6 inside the tunnel.",
+        )
+    for comparison, place in contradicted(pairs, "webrtc"):
+        if comparison.aspects["country"] == "disagree":
+            other = comparison.other
+            assert other is not None
+            message = (
+                f"The page would see {the_exit(signs['exit'])} {where(place)} ({place.address}) "
+                f"and a WebRTC address {where(other)} ({other.address})"
+            )
+            yield contradiction(KIND, signs, "webrtc", comparison, message)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+from dataclasses import replace
+
+from pcapleak.judge.coherence.contradiction import (
+    Pairs,
+    Signs,
+    contradicted,
+    contradiction,
+    page_sees,
+)
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL404",
@@ -26,3 +36,23 @@ KIND = FindingKind(
         "against anyone."
     ),
 )
+
+
+def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+    """An exit and languages: a weak sign, unless the clock is foreign too."""
+    for comparison, place in contradicted(pairs, "language"):
+        message = f"{page_sees(signs, place)} and a browser that asks for {signs['language'].text}"
+        finding = contradiction(KIND, signs, "language", comparison, message)
+        yield finding if _clock_too(pairs) else replace(finding, severity=Severity.LOW)
+
+
+def _clock_too(pairs: Pairs) -> bool:
+    """Whether the clock is as foreign as the languages: who lives abroad has the local time."""
+    zone = pairs.get(("exit", "time zone"))
+    tongue = pairs.get(("time zone", "language"))
+    return (
+        zone is not None
+        and zone.verdict == "disagree"
+        and tongue is not None
+        and tongue.verdict == "agree"
+    )

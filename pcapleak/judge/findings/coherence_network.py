@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+
+from pcapleak.judge.coherence.contradiction import Pairs, Signs, contradicted, contradiction
+from pcapleak.judge.coherence.text import network, the_exit
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL402",
@@ -33,3 +37,16 @@ KIND = FindingKind(
         "the same. The kind of a network is sure for a table of known ones alone."
     ),
 )
+
+
+def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+    """An exit and an address that WebRTC shows."""
+    for comparison, place in contradicted(pairs, "webrtc"):
+        if comparison.aspects["network"] == "disagree":
+            other = comparison.other
+            assert other is not None
+            message = (
+                f"The page would see {the_exit(signs['exit'])} {network(place)} and a WebRTC "
+                f"address {network(other)}"
+            )
+            yield contradiction(KIND, signs, "webrtc", comparison, message)

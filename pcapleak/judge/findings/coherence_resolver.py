@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+
+from pcapleak.judge.coherence.contradiction import (
+    Pairs,
+    Signs,
+    contradicted,
+    contradiction,
+    page_sees,
+)
+from pcapleak.judge.coherence.text import network, where
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL405",
@@ -32,3 +42,19 @@ KIND = FindingKind(
         "has is at most uncertain. A router hides the resolver behind it."
     ),
 )
+
+
+def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+    """An exit and a resolver, or the client's own network that a resolver tells of."""
+    sign = signs["resolver"]
+    for comparison, place in contradicted(pairs, "resolver"):
+        other = comparison.other
+        assert other is not None
+        what = "a resolver"
+        if other.address in sign.subnets:
+            what = f"the client's own network {sign.subnets[other.address]}"
+        message = (
+            f"{page_sees(signs, place)} {network(place)}, its name servers {what} {where(other)} "
+            f"{network(other)}"
+        )
+        yield contradiction(KIND, signs, "resolver", comparison, message)

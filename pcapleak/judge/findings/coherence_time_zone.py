@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pcapleak.values.findings import FindingKind, Observers, Severity
+from collections.abc import Iterator
+
+from pcapleak.judge.coherence.contradiction import (
+    Pairs,
+    Signs,
+    contradicted,
+    contradiction,
+    page_sees,
+)
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
 KIND = FindingKind(
     id="PL403",
@@ -28,3 +37,10 @@ KIND = FindingKind(
         "zone of another country with the same clock is uncertain, though its name differs."
     ),
 )
+
+
+def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
+    """An exit and a clock."""
+    for comparison, place in contradicted(pairs, "time zone"):
+        message = f"{page_sees(signs, place)} and a clock set to {signs['time zone'].text}"
+        yield contradiction(KIND, signs, "time zone", comparison, message)
