@@ -131,8 +131,8 @@ def test_a_tunnel_alone_tells_of_nothing_seen(tmp_path: Path) -> None:
     document = judged(recording, policy, tmp_path, (ETH0,))
     assert document.verdict.result == "no-leak"
     assert document.verdict.reason == (
-        "nothing left beside 198.51.100.9:51820; "
-        "not put to the test were stun, dns, ipv6, quic, tcp, mdns"
+        "nothing was put to the test, as the capture has nothing that may leak; "
+        "no traffic bypassed 198.51.100.9:51820"
     )
 
 
@@ -143,7 +143,7 @@ def test_what_other_hosts_did_puts_nothing_to_the_test(tmp_path: Path) -> None:
     policy = TUNNEL_POLICY.merged(Policy.from_options(client=[CLIENT]))
     document = judged(recording, policy, tmp_path)
     assert document.verdict.result == "no-leak"
-    assert "not put to the test were stun" in document.verdict.reason
+    assert "Not tested (none in the capture): STUN" in document.verdict.reason
     assert document.verdict.reason.endswith("other hosts (192.168.50.43) are not judged")
     assert any("192.168.50.43" in finding.message for finding in of(document, "PL901"))
     stun = next(entry for entry in document.coverage if entry.kind == "stun")

@@ -18,6 +18,7 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
     Coverage,
 )
+from pcapleak.judge.paths import ECHO
 from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
 from pcapleak.values.addresses import is_public
 from pcapleak.values.packets import Bool, IPAddress, Service
@@ -25,6 +26,10 @@ from pcapleak.values.packets import Bool, IPAddress, Service
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
 # WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
 _OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
+
+
+_NAMED = Service.QUIC | Service.DTLS | Service.RTP | Service.CHANNEL_DATA | Service.DHCP
+"""UDP that has a row of its own, or belongs to WebRTC or to the link."""
 
 
 def recorded(scene: Scene) -> Recorded:
@@ -222,7 +227,9 @@ def coverage(scene: Scene) -> list[Coverage]:
     columns = scene.columns
     kinds = _kinds(scene)
     # What other hosts did puts nothing of the client's to the test.
+    # Nor does what carries the tunnel itself.
     judged = (scene.path != UNASSESSED) | columns.inside(columns.near, _mine(scene))
+    judged &= scene.path != TUNNEL_TRANSPORT
     entries = []
     for kind in REQUIRE_KINDS:
         mask = kinds[kind]
@@ -256,16 +263,18 @@ def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
         "quic": columns.serving(Service.QUIC),
         "tcp": (columns.protocol == 6) & host,
         "mdns": mdns,
+        "udp": (columns.protocol == 17) & host & ~(stun | dns | mdns | columns.serving(_NAMED)),
+        "icmp": np.isin(columns.protocol, (1, 58)) & host & np.isin(columns.orig_port, ECHO),
     }
 
 
 def _note(scene: Scene, kind: RequireKind, seen: bool, by_any: bool) -> str:
     if by_any and not seen:
-        return "only other hosts' was seen: nothing of this kind was put to the test"
+        return "only other hosts' were seen, so not tested"
     if kind == "stun" and not seen and scene.state.mdns_names:
         return "a WebRTC name was announced: a page gathered candidates where this cannot show it"
     if not seen:
-        return "not seen: nothing of this kind was put to the test"
+        return "none seen, so not tested"
     if kind == "tcp" and scene.proxies:
         return "what the proxy carries inside is its clients' TCP"
     return ""

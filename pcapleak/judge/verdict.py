@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
-from pcapleak.judge.judgement import Coverage
+from pcapleak.judge.judgement import BYPASS, Coverage
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
@@ -51,30 +53,54 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         return Verdict("inconclusive", mistyped, exposed)
     leaks = [finding for finding in findings if finding.is_leak]
     if leaks:
-        more = len(leaks) - 1
-        others = f" (and {more} more finding{'s' if more > 1 else ''})" if more else ""
-        worst = min(leaks, key=lambda finding: finding.rank)
-        return Verdict("leak", f"{worst.message}{others}{_not_recorded(scene)}", exposed)
+        return _leak(scene, leaks, exposed)
     obstacle = _obstacle(scene, seen, ledger)
     if obstacle is not None:
         return Verdict("inconclusive", f"{obstacle}{_not_recorded(scene)}", exposed)
-    kinds = [entry.kind for entry in ledger if entry.seen]
-    missing = [entry.kind for entry in ledger if not entry.seen]
+    tested = [_NAMES[entry.kind] for entry in ledger if entry.seen]
+    missing = [_NAMES[entry.kind] for entry in ledger if not entry.seen]
     beside = any(finding.kind.is_leak for finding in findings)
     reason = (
-        f"nothing that matters left beside {_ways(scene)} (see the findings)"
+        f"nothing that matters bypassed {_ways(scene)} (see the findings)"
         if beside
-        else f"nothing left beside {_ways(scene)}"
+        else f"no traffic bypassed {_ways(scene)}"
     )
-    told = [f"seen were {', '.join(kinds)}"] if kinds else []
-    if missing:
-        told.append(f"not put to the test were {', '.join(missing)}")
-    reason += f"; {', '.join(told)}"
+    if not tested:
+        reason = f"nothing was put to the test, as the capture has nothing that may leak; {reason}"
+    else:
+        reason += f". Tested: {', '.join(tested)}"
+        reason += f". Not tested (none in the capture): {', '.join(missing)}" if missing else ""
     reason += _before(scene)
     reason += _not_recorded(scene)
     if seen.others:
         reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
+
+
+_NAMES = {
+    "stun": "STUN",
+    "dns": "DNS",
+    "ipv6": "IPv6",
+    "quic": "QUIC",
+    "tcp": "TCP",
+    "mdns": "mDNS",
+    "udp": "other UDP",
+    "icmp": "ICMP",
+}
+
+
+def _leak(scene: Scene, leaks: list[Finding], exposed: tuple[IPAddress, ...]) -> Verdict:
+    """The worst finding, of several the one with most traffic, and how much went outside."""
+    worst = min(leaks, key=lambda one: (one.severity.rank, -one.evidence.bytes, one.rank))
+    columns = scene.columns
+    rows = np.flatnonzero((scene.path == BYPASS) & (columns.sent_packets > 0))
+    servers = len(np.unique(np.stack((columns.far.hi[rows], columns.far.lo[rows])), axis=1).T)
+    reason = worst.message
+    if len(leaks) > 1:
+        more = plural(len(leaks) - 1, "more finding")
+        packets = plural(int(columns.sent_packets[rows].sum()), "packet")
+        reason += f" (and {more}; {packets} to {plural(servers, 'server')} in all)"
+    return Verdict("leak", f"{reason}{_not_recorded(scene)}", exposed, servers)
 
 
 def _before(scene: Scene) -> str:

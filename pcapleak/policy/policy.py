@@ -240,7 +240,8 @@ class Policy:
         parse_kind,
         "require",
         "KIND",
-        "No verdict of `no leak` unless this traffic was seen: stun, dns, ipv6, quic, tcp or mdns.",
+        "No verdict of `no leak` unless this traffic was seen: stun, dns, ipv6, quic, tcp, mdns,"
+        " udp or icmp.",
         "[]",
         commas=True,
     )

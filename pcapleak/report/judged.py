@@ -11,7 +11,8 @@ from pcapleak.values import findings
 
 def verdict_entry(verdict: findings.Verdict) -> document.Verdict:
     """The verdict."""
-    return document.Verdict(verdict.result, verdict.reason, [str(one) for one in verdict.exposed])
+    exposed = [str(one) for one in verdict.exposed]
+    return document.Verdict(verdict.result, verdict.reason, exposed, verdict.servers)
 
 
 def finding_entry(finding: findings.Finding) -> document.Finding:

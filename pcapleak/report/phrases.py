@@ -6,6 +6,7 @@ from pcapleak.report.document import (
     BrowserEntry,
     CaptureEntry,
     CoverageEntry,
+    Document,
     Finding,
     FlowEntry,
     MdnsName,
@@ -180,3 +181,14 @@ def seen_line(finding: Finding) -> str:
     if finding.bytes:
         parts.append(size(finding.bytes))
     return ", ".join(filter(None, parts))
+
+
+def not_shown(document: Document) -> str:
+    """What was exposed where the capture shows no address."""
+    servers = document.verdict.servers
+    if not servers:
+        return "no address"
+    return (
+        "the client's public address (not readable in this capture), to "
+        f"{servers:,} {'server' if servers == 1 else 'servers'}"
+    )

@@ -129,3 +129,5 @@ class Verdict(NamedTuple):
     reason: str
     exposed: tuple[IPAddress, ...] = ()
     """Public addresses of the client that reached somebody outside the tunnel or proxy."""
+    servers: int = 0
+    """Of a leak: how many servers saw where it came from, whether the capture shows it or not."""

@@ -103,6 +103,8 @@ class Verdict:
     """Why, in a sentence."""
     exposed_addresses: list[str] = field(default_factory=list)
     """Public addresses of the client that reached somebody outside the tunnel or proxy."""
+    servers: int = 0
+    """Of a leak: how many servers outside saw the client's public address, readable here or not."""
 
 
 @dataclass(slots=True)
@@ -240,7 +242,7 @@ class TimelineEvent:
 class CoverageEntry:
     """One kind of traffic that could have leaked: was it seen, and where did it go."""
 
-    kind: Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns"]
+    kind: Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns", "udp", "icmp"]
     seen: bool
     """Whether any of it was in the capture: where there is a policy, of what it judges."""
     paths: dict[str, int] = field(default_factory=dict)

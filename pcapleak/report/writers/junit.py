@@ -11,6 +11,16 @@ from pcapleak.report.document import Document, Finding
 from pcapleak.report.text import safe
 from pcapleak.values.findings import Severity
 
+_TESTED_BY: dict[str, tuple[str, ...]] = {
+    "PL10": ("stun",),
+    "PL201": ("quic", "udp"),
+    "PL202": ("ipv6",),
+    "PL203": ("dns",),
+    "PL204": ("tcp",),
+    "PL30": ("mdns", "stun"),
+}
+"""By the beginning of a kind's id, the traffic without which it was not put to the test."""
+
 
 def to_junit(
     documents: Sequence[Document],
@@ -29,7 +39,7 @@ def to_junit(
     root = ElementTree.Element("testsuites", name="pcapleak")
     for document in documents:
         root.append(_suite(document, failures))
-    for name in ("tests", "failures", "errors"):
+    for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
@@ -58,10 +68,20 @@ def _suite(document: Document, failures: set[tuple[str, str]]) -> ElementTree.El
         elif found:
             output = ElementTree.SubElement(case, "system-out")
             output.text = "\n".join(_details(finding) for finding in found)
+        elif missing := _untested(document, kind.id):
+            ElementTree.SubElement(case, "skipped", message=f"no {missing} in the capture")
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("errors", str(len(suite.findall("testcase/error"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     return suite
+
+
+def _untested(document: Document, kind: str) -> str:
+    """The traffic of which nothing was seen, so that a kind of finding was not put to the test."""
+    by = next((kinds for start, kinds in _TESTED_BY.items() if kind.startswith(start)), ())
+    seen = {entry.kind for entry in document.coverage if entry.seen}
+    return " or ".join(by) if by and document.coverage and not seen & set(by) else ""
 
 
 def _details(finding: Finding) -> str:

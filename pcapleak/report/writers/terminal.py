@@ -35,6 +35,7 @@ from pcapleak.report.phrases import (
     name_addresses,
     name_line,
     nat_line,
+    not_shown,
     page_line,
     policy_line,
     seen_line,
@@ -143,7 +144,7 @@ class _Page:
             shown += f" and {len(exposed) - MAX_EXPOSED} more"
         self.rows(
             [
-                ("Exposed", Text(shown or "no address", style="bold" if shown else "")),
+                ("Exposed", Text(shown or not_shown(document), style="bold" if shown else "")),
                 ("Why", safe(document.verdict.reason, 2000)),
             ]
         )
