@@ -129,11 +129,13 @@ def _never_up(scene: Scene) -> str | None:
 
 
 def _absent(scene: Scene) -> list[str]:
-    """Tunnels that the policy names and no recording has."""
+    """Tunnels that the policy names and no recording has, not even without a packet."""
+    recorded = {interface.name for interface in scene.state.interfaces}
     return [
         tunnel.label
         for tunnel in scene.tunnels
         if tunnel.given and tunnel.is_named and not tunnel.interfaces
+        if tunnel.label not in recorded
     ]
 
 
