@@ -29,7 +29,7 @@ KIND = FindingKind(
     confirm="Read the candidates of the session in the report.",
     remedy=(
         "None needed where it is the price of hiding addresses; take camera and microphone "
-        "permissions back where raw addresses show."
+        "permissions back, and entries from WebRtcLocalIpsAllowedUrls, where raw addresses show."
     ),
     sources=("RFC 8828 section 5.2", "RFC 8828 section 7"),
     weaknesses=(

@@ -28,7 +28,7 @@ KIND = FindingKind(
     confirm='Filter mdns and dns.resp.name contains ".local" and read the A or AAAA record.',
     remedy=(
         "It is how multicast DNS candidates work within a network. Mode 3 or 4 of RFC 8828 "
-        "(WebRtcIPHandling) gathers no such candidates."
+        "(WebRtcIPHandling, WebRtcIPHandlingUrl) gathers no such candidates."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 8.3"),
     weaknesses=(

@@ -45,7 +45,8 @@ KIND = FindingKind(
         "within the same second, joined by one tie-breaker or one server."
     ),
     remedy=(
-        "Set WebRtcIPHandling to default_public_interface_only or disable_non_proxied_udp, take "
+        "Set WebRtcIPHandling, or WebRtcIPHandlingUrl for sites that have the camera, to "
+        "default_public_interface_only or disable_non_proxied_udp, take "
         "camera and microphone permissions back, and let the kill switch drop UDP that is bound "
         "to the physical interface."
     ),
