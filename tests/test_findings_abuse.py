@@ -12,6 +12,7 @@ from builders import (
     ETH0,
     NO_POLICY,
     STUN,
+    SYN,
     TUNNEL_POLICY,
     Recording,
     behind_tunnel,
@@ -19,6 +20,7 @@ from builders import (
     ids,
     judged,
     of,
+    tcp_packet,
 )
 from stun_encoder import attribute, check, message, xor_address
 
@@ -158,6 +160,24 @@ def test_servers_that_a_page_made_up_are_a_scan_too(tmp_path: Path) -> None:
     assert "40 hosts and ports" in finding.message
 
 
+def test_tcp_ports_that_are_closed_count_beside_one_that_is_open(tmp_path: Path) -> None:
+    recording = Recording()
+    recording.tcp(0, ETH0, CLIENT, 51000, "192.168.1.100", 80, message(0x0003))
+    for host in range(20):
+        ends = CLIENT, 51001 + host, f"192.168.1.{101 + host}", 80
+        recording.ip(10 * host, ETH0, tcp_packet(*ends, SYN, 1000))
+    (finding,) = of(report(recording, tmp_path), "PL502")
+    assert "21 hosts" in finding.message
+
+
+def test_a_scan_over_tcp_without_stun_is_none_of_webrtc(tmp_path: Path) -> None:
+    recording = Recording()
+    for host in range(20):
+        ends = CLIENT, 51001 + host, f"192.168.1.{101 + host}", 80
+        recording.ip(10 * host, ETH0, tcp_packet(*ends, SYN, 1000))
+    assert "PL502" not in ids(report(recording, tmp_path))
+
+
 def test_a_conference_of_thirty_members_on_the_lan_is_no_scan(tmp_path: Path) -> None:
     recording = Recording()
     for member in range(30):
@@ -260,6 +280,17 @@ def test_counters_in_attributes_of_a_vendor_are_no_data(tmp_path: Path) -> None:
     for i in range(10):
         extra = attribute(0xC0DE, i.to_bytes(8, "big"))
         recording.udp(i, ETH0, CLIENT, 50000, STUN, 3478, request("Recv:Send", extra=extra))
+    assert "PL503" not in ids(report(recording, tmp_path))
+
+
+def test_usernames_that_end_as_base64_does_are_no_data(tmp_path: Path) -> None:
+    """As Microsoft's ICE made them."""
+    recording = Recording()
+    for i in range(5):
+        name = f"Wqv2tKFJL9FX8xcf0bx{i}U8CqUcJEHvMg==:{i}"
+        asked = request(name)
+        answer = success(asked, CLIENT, 50000 + i)
+        recording.exchange(5 * i, ETH0, CLIENT, 50000 + i, STUN, 3478, asked, answer)
     assert "PL503" not in ids(report(recording, tmp_path))
 
 

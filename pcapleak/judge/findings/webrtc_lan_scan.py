@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, on_interface, plural, sightings_evidence
+from pcapleak.judge.columns import TCP
+from pcapleak.judge.context import Scene, single
+from pcapleak.judge.finding_builder import (
+    make,
+    on_interface,
+    plural,
+    rows_of,
+    sightings_evidence,
+)
+from pcapleak.judge.paths import PSH
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import classify, inside, unmapped
@@ -41,7 +49,8 @@ KIND = FindingKind(
     sources=("RFC 8445 section 19.5.1", "RFC 8826 section 4.2.1"),
     weaknesses=(
         "A port that is closed to TCP shows a connection attempt only, which has nothing of "
-        "WebRTC. Candidates of a peer that never answered look alike, but are few."
+        "WebRTC: such count beside others that got as far as STUN. Candidates of a peer that "
+        "never answered look alike, but are few."
     ),
 )
 
@@ -49,6 +58,10 @@ MIN_HOSTS = 8
 MIN_ENDPOINTS = 16
 """Unanswered hosts, or hosts and ports, from which on it is a scan: one peer's candidates are
 its own addresses, a handful, or a dozen where containers have networks of their own."""
+
+AROUND_NS = 5_000_000_000
+MAX_ATTEMPTS = 4096
+"""TCP connections looked at around a scan."""
 
 _LOCAL = ("private IPv4", "unique local IPv6", "link-local", "shared (CGNAT)")
 
@@ -76,7 +89,8 @@ def find(scene: Scene) -> Iterator[Finding]:
         else:
             found.setdefault(place, []).append((key, link))
     for (interface, source), shown in found.items():
-        endpoints = {key.destination for key, _ in shown}
+        attempts = _attempts(scene, interface, source, shown)
+        endpoints = {key.destination for key, _ in shown} | attempts
         hosts = {one.address for one in endpoints}
         if len(hosts) < MIN_HOSTS and len(endpoints) < MIN_ENDPOINTS:
             continue
@@ -111,9 +125,29 @@ def find(scene: Scene) -> Iterator[Finding]:
             reasons=[
                 f"ports {', '.join(map(str, ports[:8]))}{', ...' if len(ports) > 8 else ''}",
                 f"from {plural(len({key.source for key, _ in shown}), 'socket')}",
+                *([f"{len(attempts)} TCP connections that carried nothing"] if attempts else []),
                 *(f"{one} answered" for one in answers[:4]),
             ],
         )
+
+
+def _attempts(
+    scene: Scene, interface: int, source: IPAddress, shown: list[tuple[LinkKey, Link]]
+) -> set[Endpoint]:
+    """Where TCP connections went that carried nothing, around those that carried STUN: a closed
+    port never gets as far as that."""
+    over_tcp = [link.seen for key, link in shown if key.transport == "tcp"]
+    if not over_tcp:
+        return set()
+    columns = scene.columns
+    first = min(seen.first_ns for seen in over_tcp) - AROUND_NS
+    last = max(seen.last_ns for seen in over_tcp) + AROUND_NS
+    mask = (columns.protocol == TCP) & columns.on([interface])
+    mask &= columns.inside(columns.orig, [single(source)]) & ~columns.public(columns.resp)
+    mask &= (columns.flows.tcp_flags & PSH == 0) & (columns.first_ns >= first)
+    mask &= columns.first_ns <= last
+    ends = (columns.flows.resp(row) for row in rows_of(mask)[:MAX_ATTEMPTS].tolist())
+    return {end for end in ends if _is_local(scene, end.address)}
 
 
 def _is_local(scene: Scene, address: IPAddress) -> bool:
