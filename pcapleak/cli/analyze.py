@@ -175,7 +175,9 @@ def analyze(
         )
         if context.obj is OWN_PROCESS and not redact:
             opened.leave_to_committer()
-            hindrance = confine([Path(name) for name in given if name != "-"], opened.folders)
+            readable = [Path(name) for name in given if name != "-"]
+            # Captures may bring the keys that tshark opens them with.
+            hindrance = confine(readable, opened.folders, ("tshark",), spawn=True)
             if hindrance is not None and verbose:
                 typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
         if redact:

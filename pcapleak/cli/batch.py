@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcapleak.capture.output import OutputFile, check_distinct, protect
+from pcapleak.capture.output import Committer, OutputFile, check_distinct, make_folder, protect
+from pcapleak.cli.confinement import OWN_PROCESS, confine
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, print_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @grouped
 def batch(
     *,
+    context: typer.Context,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -94,7 +96,7 @@ def batch(
     2 the command was wrong, or a capture could not be analyzed
     3 inconclusive
     """
-    from pcapleak.fleet.run import find, run
+    from pcapleak.fleet.run import LOCAL, find, run
 
     judged_by = policy.read()
     captures = find(paths)
@@ -107,6 +109,17 @@ def batch(
         opened = {option: OutputFile(path) for option, path in asked.items()}
         for file in opened.values():
             stack.callback(file.discard)
+        if results is not None:
+            make_folder(results)
+        if parquet is not None:
+            make_folder(parquet)
+        here = scheduler == LOCAL and not any("://" in path for path in captures)
+        if context.obj is OWN_PROCESS and here:
+            if opened:
+                stack.enter_context(Committer(list(opened.values())))
+            places = [*judged_by.geo_databases, *judged_by.geo_maps]
+            folders = [folder for folder in (results, parquet) if folder is not None]
+            confine(map(Path, (*captures, *places)), folders, spawn=True)
         with _progress() as progress:
             fleet = run(
                 captures,

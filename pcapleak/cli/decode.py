@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json as json_text
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from pcapleak.cli.confinement import OWN_PROCESS, confine
 
 MAX_FRAMES = 10
 """Frames named of requests without an answer."""
 
 
 def decode(
+    context: typer.Context,
     source: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A capture, - for standard input.")
     ] = None,
@@ -65,6 +69,8 @@ def decode(
     wanted = frozenset(word for text in only or () for word in text.split(","))
     for word in {*wanted, *([protocol] if protocol else [])} - set(WORDS):
         raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(WORDS)}")
+    if source is not None and context.obj is OWN_PROCESS:
+        confine([] if str(source) == "-" else [Path(source)], [])
     transactions = TransactionTable()
     credential = None if password is None else Credential(password, username, realm)
     if source is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pcapleak.cli.confinement import OWN_PROCESS, confine
+
 
 def redact(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="IN", help="The capture.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The pcapng to write.")],
     key: Annotated[
@@ -34,12 +38,21 @@ def redact(
     """
     import secrets
 
-    from pcapleak.capture.output import protect
+    from pcapleak.capture.output import Committer, OutputFile, protect
     from pcapleak.redact import read_key, redact_capture
 
     used = secrets.token_bytes(32) if key is None else read_key(key)
     protect([] if key is None else [key])
-    done = redact_capture(source, target, used, keep_payload=keep_payload)
+    if str(source) == "-" or str(target) == "-":
+        redact_capture(source, target, used)  # which says why not
+    protect([source])
+    output = OutputFile(target, through=False)
+    with ExitStack() as stack:
+        stack.callback(output.discard)
+        if context.obj is OWN_PROCESS:
+            stack.enter_context(Committer([output]))
+            confine([source], [])
+        done = redact_capture(source, output, used, keep_payload=keep_payload)
     notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed, none left"]
     if done.forgotten:
         notes[-1] = f"all addresses renamed, of the first {done.addresses} none left"

@@ -55,7 +55,11 @@ class Redaction:
 
 
 def redact_capture(
-    source: str | Path, target: str | Path, key: bytes, *, keep_payload: bool = False
+    source: str | Path,
+    target: str | Path | OutputFile,
+    key: bytes,
+    *,
+    keep_payload: bool = False,
 ) -> Redaction:
     """Write `source` to `target` (pcapng) with everything renamed that names somebody.
 
@@ -65,7 +69,6 @@ def redact_capture(
         CaptureError: the source cannot be read.
         PcapleakError: an original address was found in what was written; `target` is not made.
     """
-    target = Path(target)
     if str(source) == "-":
         raise PcapleakError("redaction reads its input twice; give a file, not standard input")
     if str(target) == "-":
@@ -73,7 +76,8 @@ def redact_capture(
             "redaction looks at all it writes before it shows it; give a file, not standard output"
         )
     protect([source])
-    with OutputFile(target, through=False) as file:
+    output = target if isinstance(target, OutputFile) else OutputFile(target, through=False)
+    with output as file:
         return _redact(Path(source), file, key, keep_payload=keep_payload)
 
 
