@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from test_cli import ROOT
 
-from pcapleak.capture.output import Committer, OutputFile, write_text
 from pcapleak.errors import PcapleakError
+from pcapleak.report.output import Committer, OutputFile, write_text
 
 CAPTURE = ROOT / "captures" / "full-tunnel.pcapng"
 FILES = ("--json", "--html", "--evidence", "--junit")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcapleak.capture.output import protect
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.confinement import OWN_PROCESS, confine
 from pcapleak.cli.grouped import grouped
@@ -20,6 +19,7 @@ from pcapleak.cli.outputs import OUTPUT, Outputs
 from pcapleak.cli.progress import progress_bar
 from pcapleak.cli.status import VERDICT, FailOn, exit_status
 from pcapleak.errors import CaptureError
+from pcapleak.report.output import protect
 from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:

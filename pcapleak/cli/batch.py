@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcapleak.capture.output import Committer, OutputFile, check_distinct, make_folder, protect
 from pcapleak.cli.confinement import OWN_PROCESS, confine
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, print_text
+from pcapleak.report.output import Committer, OutputFile, check_distinct, make_folder, protect
 
 if TYPE_CHECKING:
     from pcapleak.fleet.fleet import Fleet

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self
 
 import typer
 
-from pcapleak.capture.output import (
+from pcapleak.errors import PcapleakError
+from pcapleak.report.output import (
     Committer,
     OutputFile,
     check_distinct,
     make_folder,
 )
-from pcapleak.errors import PcapleakError
 
 if TYPE_CHECKING:
     from pcapleak.report.document import Document
@@ -174,10 +174,10 @@ class Outputs:
         """
         paths = {writer.option: path for writer, path in self._given}
         paths |= {option: Path(path) for option, path in texts.items() if path not in (None, "-")}
-        for option, path in paths.items():
+        for path in paths.values():
             if str(path).startswith("-"):
                 raise PcapleakError(
-                    f"{option} {path}: an option where a file to write was expected; give the "
+                    f"{path}: an option where a file to write was expected; give the "
                     "file's path, or - for standard output"
                 )
         paths = {option: path.absolute() for option, path in paths.items()}

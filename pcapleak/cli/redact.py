@@ -38,8 +38,8 @@ def redact(
     """
     import secrets
 
-    from pcapleak.capture.output import Committer, OutputFile, protect
     from pcapleak.redact import read_key, redact_capture
+    from pcapleak.report.output import Committer, OutputFile, protect
 
     used = secrets.token_bytes(32) if key is None else read_key(key)
     protect([] if key is None else [key])

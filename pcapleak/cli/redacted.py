@@ -17,7 +17,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.policy.fields import COHERENCE, rows
 from pcapleak.policy.parsers import parse_interface
 from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel
-from pcapleak.values.packets import Endpoint
+from pcapleak.values.endpoints import Endpoint
 
 if TYPE_CHECKING:
     from pcapleak.redact import Renamer

@@ -10,12 +10,12 @@ from os.path import realpath
 from pathlib import Path
 
 from pcapleak.capture import find_captures
-from pcapleak.capture.output import make_folder, write_text
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.fleet import Fleet, Row, summarise
 from pcapleak.fleet.tasks import examine
 from pcapleak.fleet.workers import Answer, cluster_answers, connect, local_answers, missing
 from pcapleak.policy.policy import Policy
+from pcapleak.report.output import make_folder, write_text
 from pcapleak.report.writers.json import from_json_one, read_reports
 
 LOCAL = "local"

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pcapleak.capture.output import OutputFile, make_folder
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.fleet import Fleet
+from pcapleak.report.output import OutputFile, make_folder
 from pcapleak.report.text import count, safe
 from pcapleak.values.findings import Severity
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.digest import Digests
@@ -21,6 +19,9 @@ from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document
 from pcapleak.report.report import Report
 from pcapleak.values.packets import RecordBatch
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Progress = Callable[[int, "int | None"], None]
 """Called now and then with the bytes read and the bytes there are (None where unknown)."""
@@ -140,6 +141,9 @@ def _side_by_side(
     jobs: int,
     failed: Callable[[CaptureError], None] | None,
 ) -> Iterator[Document]:
+    import multiprocessing
+    from concurrent.futures import Future, ProcessPoolExecutor
+
     # Spawned: processes without what this one holds, and without a socket in a folder that a
     # confined process may not write.
     spawn = multiprocessing.get_context("spawn")

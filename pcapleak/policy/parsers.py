@@ -18,8 +18,7 @@ from pcapleak.policy.values import (
     Rule,
     TransportName,
 )
-from pcapleak.values.addresses import Network
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.endpoints import Endpoint, IPAddress, Network
 
 
 def parse_address(text: str, where: str) -> IPAddress:

@@ -41,8 +41,7 @@ from pcapleak.policy.parsers import (
     parse_text,
 )
 from pcapleak.policy.values import REQUIRE_KINDS, RequireKind, Rule, TransportName
-from pcapleak.values.addresses import Network
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.endpoints import Endpoint, IPAddress, Network
 
 __all__ = [
     "REQUIRE_KINDS",

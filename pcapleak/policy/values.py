@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, get_args
 
-from pcapleak.values.addresses import Network
+from pcapleak.values.endpoints import Network
 
 TransportName = Literal["udp", "tcp", "icmp"]
 RequireKind = Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns", "udp", "icmp"]

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
-from pcapleak.capture.output import OutputFile, protect
 from pcapleak.errors import PcapleakError
 from pcapleak.judge.sides import TUNNEL_WORDS
 from pcapleak.redact.canvas import Canvas
@@ -25,6 +24,7 @@ from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import Packets
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
+from pcapleak.report.output import OutputFile, protect
 from pcapleak.values.packets import Direction, Interface, RecordBatch
 from pcapleak.values.programs import Program
 

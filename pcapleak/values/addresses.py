@@ -5,14 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Literal, TypeVar
 
 import numpy as np
 
+from pcapleak.values.endpoints import Network as Network
 from pcapleak.values.packets import Bool, IPAddress, UInt8, UInt64
-
-Network = IPv4Network | IPv6Network
 
 AddressClass = Literal[
     "public IPv4",

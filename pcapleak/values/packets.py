@@ -17,9 +17,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pcapleak.values.endpoints import Endpoint as Endpoint
+from pcapleak.values.endpoints import IPAddress as IPAddress
 from pcapleak.values.programs import Program
-
-IPAddress = IPv4Address | IPv6Address
 
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
@@ -29,17 +29,6 @@ UInt32 = NDArray[np.uint32]
 UInt16 = NDArray[np.uint16]
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
-
-
-class Endpoint(NamedTuple):
-    """A transport address."""
-
-    address: IPAddress
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        return f"{host}:{self.port}"
 
 
 class _ReckonedOnce:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pcapleak.capture.output import OutputFile
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.errors import PcapleakError
 from pcapleak.explain.messages import read_messages
+from pcapleak.report.output import OutputFile
 from pcapleak.report.writers.tables import STUN, frame_of, inert_texts
 from pcapleak.values.packets import Context, Interface
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
-from pcapleak.capture.output import OutputFile
 from pcapleak.errors import PcapleakError
 from pcapleak.report.document import Candidate, Confidence, Document, Engine, IceSession, Severity
 from pcapleak.report.document import Path as FlowPath
+from pcapleak.report.output import OutputFile
 from pcapleak.report.text import iso_time, safe
 
 TIME = "datetime64[ns, UTC]"
