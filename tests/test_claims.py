@@ -10,7 +10,7 @@ from builders import CLIENT, PROXY_POLICY, WEB, Recording, judged
 from lab_truth import CAPTURES
 
 import pcapleak
-from pcapleak.decode.ice.page_facts import PageFacts, read_page_facts
+from pcapleak.decode.ice.page import PageFacts, read_page_facts
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.websocket import WebSocketMessage
 from pcapleak.errors import PcapleakError

@@ -9,8 +9,7 @@ from stun_encoder import attribute, check, classic, message, plain_address, xor_
 
 from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.stun.decoder import decode_stun
-from pcapleak.decode.stun.nested import nested_in
-from pcapleak.decode.stun.turn import decode_channel_data
+from pcapleak.decode.stun.turn import decode_channel_data, nested_in
 from pcapleak.errors import DecodeError
 
 TXID = b"t" * 12

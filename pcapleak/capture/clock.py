@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.values.packets import SECOND as SECOND
 from pcapleak.values.packets import Int64, UInt64
 
-SECOND = 1_000_000_000
 _LAST_SECOND = 9_223_372_035
 """The last whole second before 64 bits of nanoseconds end, in 2262: later times stop here."""
 

@@ -12,7 +12,7 @@ from pcapleak.dissect.fragments import Reassembler
 from pcapleak.dissect.link_frames import FrameReader, Frames
 from pcapleak.dissect.network import Network, parse_network
 from pcapleak.dissect.trailers import Trailers
-from pcapleak.dissect.transport import UDP, Transport, parse_transport
+from pcapleak.dissect.transport import Transport, parse_transport
 from pcapleak.dissect.tunnels import Encapsulations, encapsulation_of, inner_packets, tunnel_rows
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import (
@@ -24,6 +24,7 @@ from pcapleak.values.packets import (
     Packets,
     RecordBatch,
 )
+from pcapleak.values.registries import UDP
 
 _MALFORMED_KEPT = 1000
 """Malformed frames remembered one by one; the others are counted. 1000 errors are 300 kB."""

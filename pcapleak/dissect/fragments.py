@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pcapleak.dissect.network import Network
-from pcapleak.dissect.transport import UDP
 from pcapleak.dissect.tunnels import TUNNEL_PROTOCOLS
 from pcapleak.values.packets import Encapsulation, PacketFlag, Packets
+from pcapleak.values.registries import UDP
 
 _OPEN = 1024
 _HELD = 4 << 20

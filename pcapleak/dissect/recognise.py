@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcapleak.dissect.field_reads import pick, take, take_u32
-from pcapleak.dissect.transport import ICMP, ICMPV6, UDP
 from pcapleak.values.packets import (
     Bool,
     Bytes,
@@ -27,13 +26,9 @@ from pcapleak.values.packets import (
     UInt16,
     UInt32,
 )
-from pcapleak.values.registries import SIP_STARTS
+from pcapleak.values.registries import ESP, GRE, ICMP, ICMPV6, L2TP, MAGIC_COOKIE, SIP_STARTS, UDP
 
-_GRE = 47
-_ESP = 50
-_L2TP = 115
 _ROUTER_ADVERTISEMENT = 134
-_COOKIE = 0x2112A442
 _HEAD = 32
 
 _BY_PORT = {
@@ -136,9 +131,9 @@ def _other_protocols(packets: Packets, services: UInt32, decoder: UInt8) -> None
     for number, service in (
         (ICMP, Service.ICMP.value),
         (ICMPV6, Service.ICMP.value),
-        (_GRE, Service.GRE.value),
-        (_ESP, Service.ESP.value),
-        (_L2TP, Service.L2TP.value),
+        (GRE, Service.GRE.value),
+        (ESP, Service.ESP.value),
+        (L2TP, Service.L2TP.value),
     ):
         services[protocol == number] = service
     decoder[packets.flags & PacketFlag.ICMP_ERROR.value != 0] = Decoder.ICMP_ERROR.value
@@ -170,7 +165,7 @@ def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     decoder[isakmp] = Decoder.IKE.value
     natted = heads.port(4500)
     marker = heads.u32(0) == 0
-    services[rows[natted & ~marker & (length > 8) & (heads.words[:, 1] != _COOKIE)]] |= (
+    services[rows[natted & ~marker & (length > 8) & (heads.words[:, 1] != MAGIC_COOKIE)]] |= (
         Service.ESP.value
     )
     isakmp = rows[natted & marker & (length >= 32) & _ike_version(heads.bytes[:, 21])]
@@ -218,7 +213,7 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     free = decoder[rows] == Decoder.NONE.value
     kind, word = heads.u16(0), heads.u32(0)
 
-    cookie = (heads.words[:, 1] == _COOKIE) & (length >= 8)
+    cookie = (heads.words[:, 1] == MAGIC_COOKIE) & (length >= 8)
     # Without the cookie only RFC 3489's own types, and a length that fits to the byte
     fits = free & (heads.u16(2) == declared - 20) & (length >= 20)
     classic = fits & (_one_of(kind, _CLASSIC_TYPES) | (heads.words[:, 5] == _MS_TURN_START))
@@ -310,7 +305,7 @@ def _openvpn(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
 def _channel_data(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     """TURN ChannelData (RFC 8656 section 12.4) whose content proves itself, and OpenVPN."""
     fits = heads.u16(2).astype(np.int64) + 4 <= heads.declared
-    stun = (heads.bytes[:, 4] < 0x40) & (heads.u32(8) == _COOKIE) & (heads.length >= 12)
+    stun = (heads.bytes[:, 4] < 0x40) & (heads.u32(8) == MAGIC_COOKIE) & (heads.length >= 12)
     hello = _is_dtls(heads.bytes, 4) & (heads.length >= 18)
     if hello.any():
         hello &= _is_hello(heads.bytes, 4)
@@ -342,7 +337,7 @@ def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     STUN behind a relay's session."""
     octets = heads.bytes
     # [MS-TURN]'s multiplexing: 0xFF10, a length, a session's 8 bytes, then STUN
-    session = (heads.u16(0) == 0xFF10) & (heads.words[:, 4] == _COOKIE) & (heads.length >= 32)
+    session = (heads.u16(0) == 0xFF10) & (heads.words[:, 4] == MAGIC_COOKIE) & (heads.length >= 32)
     services[heads.rows[session]] |= Service.STUN.value | Service.TURN.value
     decoder[heads.rows[session]] = Decoder.STUN.value
     version = (heads.u32(0) << np.uint32(8)) | octets[:, 4]

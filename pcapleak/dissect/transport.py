@@ -9,12 +9,7 @@ import numpy as np
 from pcapleak.dissect.field_reads import take
 from pcapleak.dissect.network import Network
 from pcapleak.values.packets import Bytes, Int64, PacketFlag, UInt8, UInt16, UInt32
-
-ICMP = 1
-TCP = 6
-UDP = 17
-ICMPV6 = 58
-SCTP = 132
+from pcapleak.values.registries import ICMP, ICMPV6, SCTP, TCP, UDP
 
 _HEADER = np.zeros(256, np.uint8)
 _HEADER[[TCP, UDP, SCTP]] = [20, 8, 12]

@@ -8,8 +8,8 @@ from pcapleak.dissect.field_reads import take
 from pcapleak.dissect.header_steps import Layer
 from pcapleak.dissect.layers import find_ip
 from pcapleak.dissect.link import IPV4, IPV6
-from pcapleak.dissect.transport import UDP
 from pcapleak.values.packets import Bool, Encapsulation, Int64, PacketFlag, Packets, UInt16
+from pcapleak.values.registries import UDP
 
 _WINDOW = 512
 """Bytes looked at for the headers between an outer and an inner packet."""

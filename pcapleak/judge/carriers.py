@@ -28,6 +28,7 @@ from pcapleak.track.windows import HostKey
 from pcapleak.values.addresses import classify, is_public, unmapped
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Endpoint, IPAddress, Service
+from pcapleak.values.registries import ESP
 
 MAIN_SHARE = 0.5
 """Share of a host's traffic to public addresses that a tunnel or proxy must carry before it is
@@ -49,7 +50,6 @@ VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
 MAX_PORTS = 3
 """Ports of a carrier that its endpoint names; one that hops over more is known by its address."""
 
-ESP = 50
 _OTHER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
 """What a flow that is only shaped like a tunnel's rather is."""
 

@@ -23,8 +23,8 @@ from pcapleak.values.packets import (
     UInt64,
     address_of,
 )
-
-TCP, UDP = 6, 17
+from pcapleak.values.registries import TCP as TCP
+from pcapleak.values.registries import UDP as UDP
 
 
 class Side(NamedTuple):

@@ -21,7 +21,6 @@ SHAPED = CARRIERS | Service.WIREGUARD_HANDSHAKE
 """Of tunnels' own protocols."""
 
 _READABLE = Service.HTTP | Service.DNS | Service.NTP | Service.SIP | Service.ICMP
-_ICMP, _ICMPV6 = 1, 58
 _FRAME_HEADERS = 42
 """Bytes of a frame that are no payload, at the least, but for TCP's longer header."""
 _TCP_MORE = 12

@@ -28,8 +28,8 @@ from pcapleak.judge.judgement import (
 from pcapleak.policy.policy import Rule
 from pcapleak.values.addresses import inside, is_public
 from pcapleak.values.packets import Bool, IPAddress, Service, UInt8
+from pcapleak.values.registries import ICMP, ICMPV6
 
-ICMP, ICMPV6 = 1, 58
 DHCP_SERVER, DHCP_CLIENT = 67, 68
 ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""

@@ -11,9 +11,8 @@ from pcapleak.judge.finding_builder import amount
 from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT, Event
 from pcapleak.judge.tunnel_life import Down, TunnelLife, state_at
 from pcapleak.values.findings import Finding, Severity
+from pcapleak.values.packets import SECOND as SECOND
 from pcapleak.values.packets import Bool, DeviceChange
-
-SECOND = 1_000_000_000
 
 SLOW_HANDSHAKE_NS = 1 * SECOND
 """A handshake takes a round trip; one that took longer than this was not answered at first."""

@@ -14,8 +14,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.values.packets import Context, Direction
 
 if TYPE_CHECKING:
-    from pcapleak.decode.ice.page import PageCandidate
-    from pcapleak.decode.ice.page_facts import PageFacts
+    from pcapleak.decode.ice.page import PageCandidate, PageFacts
 
 
 class Pages(NamedTuple):
@@ -34,8 +33,7 @@ def read_pages(paths: Iterable[str | Path]) -> Pages:
     """
     pages = Pages({}, {})
     for path in paths:
-        from pcapleak.decode.ice.page import read_page
-        from pcapleak.decode.ice.page_facts import read_page_facts
+        from pcapleak.decode.ice.page import read_page, read_page_facts
 
         try:
             text = Path(path).read_text(encoding="utf-8", errors="replace")

@@ -19,6 +19,7 @@ from pcapleak.redact.quic import QuicHellos
 from pcapleak.redact.signalling import redact_sip
 from pcapleak.redact.stun import begins_with_cookie, redact_channel, redact_stun
 from pcapleak.redact.web import Web
+from pcapleak.values.registries import COOKIE
 
 _DNS_PORTS = frozenset((53, 5353, 5355))
 _DHCP_PORTS = frozenset((67, 68))
@@ -160,7 +161,7 @@ class Datagrams:
         if len(data) >= 4 and length + 4 <= declared and depth < _NESTED:
             inside = data[4 : 4 + length]
             exact = declared - 4 - length <= 3
-            if exact or inside[4:8] == b"\x21\x12\xa4\x42" or inside[1:3] in _DTLS_VERSIONS:
+            if exact or inside[4:8] == COOKIE or inside[1:3] in _DTLS_VERSIONS:
                 return redact_channel(data, lambda inner: self._nested(inner, depth))
         return _openvpn(data)
 

@@ -16,8 +16,8 @@ from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.hello import redact_tls, same_length_host
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.signalling import redact_sip
+from pcapleak.values.registries import COOKIE
 
-_COOKIE = b"\x21\x12\xa4\x42"
 _DNS = 53
 _SOCKS_ANSWER, _PREAMBLE = b"\5\0", 16
 """A proxy's first answer, and how far into its side it may stand: some say something before."""
@@ -101,7 +101,7 @@ def _dialogue(
 
 
 def _stun_at(data: bytes, at: int) -> bool:
-    return data[at + 4 : at + 8] == _COOKIE and data[at] < 0x40
+    return data[at + 4 : at + 8] == COOKIE and data[at] < 0x40
 
 
 def _framed_at(data: bytes, at: int) -> bool:
@@ -259,7 +259,7 @@ def _after_socks(data: bytes) -> bytes:
         at = data.find(mark, 0, 600)
         if at >= 0:
             return data[at:]
-    at = data.find(_COOKIE, 0, 600)
+    at = data.find(COOKIE, 0, 600)
     return data[at - 4 :] if at >= 4 else b""
 
 

@@ -6,7 +6,6 @@ import struct
 
 from pcapleak.dissect.header_steps import Layer
 from pcapleak.dissect.layers import find_ip
-from pcapleak.dissect.transport import ICMP, ICMPV6, SCTP, TCP, UDP
 from pcapleak.dissect.tunnels import PROTOCOL_LAYERS
 from pcapleak.redact.canvas import Canvas, behind, checksum, joined
 from pcapleak.redact.configuration import redact_icmpv6
@@ -15,11 +14,12 @@ from pcapleak.redact.fragments import Fragments
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.streams import Streams, redact_options
 from pcapleak.redact.tunnels import carried_layer, tunnelled
+from pcapleak.values.registries import AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP
 
 _NESTED = 8
 """Packets within packets; real ones nest three deep."""
-_ESP, _AH, _IPIP, _SIX_IN_FOUR, _IGMP = 50, 51, 4, 41, 2
-_SHOWN = {UDP: 4, TCP: 14, _ESP: 8, SCTP: 12, 115: 4}
+_IPIP, _SIX_IN_FOUR, _IGMP = 4, 41, 2
+_SHOWN = {UDP: 4, TCP: 14, ESP: 8, SCTP: 12, 115: 4}
 """Bytes of headers that name nobody, of which no more is shown or there."""
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 WINDOW = 1024
@@ -82,9 +82,9 @@ class Packets:
         kind, at = data[6], 40
         fragment = None
         last = data[24:40]
-        while kind in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION, _AH) and at + 8 <= end:
+        while kind in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION, AH) and at + 8 <= end:
             size = 8 if kind == _FRAGMENT else 8 * (data[at + 1] + 1)
-            if kind == _AH:
+            if kind == AH:
                 size = 4 * (data[at + 1] + 2)
             if at + size > end:
                 break
@@ -110,7 +110,7 @@ class Packets:
         canvas.number(0, 2)
         if kind == _FRAGMENT:
             canvas.number(0, 8)
-        elif kind == _AH:
+        elif kind == AH:
             canvas.number(0, 12)
         elif kind == _ROUTING:
             canvas.number(0, 8)
@@ -140,7 +140,7 @@ class Packets:
         if not data:
             return Canvas(data), 0
         whole = len(data) >= declared
-        if protocol == _AH and len(data) >= 12:
+        if protocol == AH and len(data) >= 12:
             size = min(4 * (data[1] + 2), len(data))
             head = Canvas(data[:size])
             head.number(0, 12)

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pcapleak.values.packets import Bytes, IPAddress
+from pcapleak.values.registries import COOKIE, MAGIC_COOKIE
 
-_COOKIE4 = 0x2112A442
-_COOKIE = b"\x21\x12\xa4\x42"
 _MAX_KEYS = 16
 """STUN messages within messages of one frame, each with a key of its own."""
 
@@ -42,7 +41,7 @@ class Residue:
         self._macs = set(hardware)
         forms = np.array(sorted(self._four), np.uint32)
         self._words = np.unique(
-            np.concatenate((forms, forms.byteswap(), forms ^ np.uint32(_COOKIE4)))
+            np.concatenate((forms, forms.byteswap(), forms ^ np.uint32(MAGIC_COOKIE)))
         ).astype(np.uint64)
         self._tails = _numbers(p[8:] for p in self._six)
         self._turned = _numbers(p[::-1][8:] for p in self._six)
@@ -84,7 +83,7 @@ class Residue:
             return f"{IPv4Address(value)} as it is", at, 4
         if turned in self._four:
             return f"{IPv4Address(turned)} reversed", at, 4
-        return f"{IPv4Address(value ^ _COOKIE4)} XORed", at, 4
+        return f"{IPv4Address(value ^ MAGIC_COOKIE)} XORed", at, 4
 
     def _mac(self, data: bytes, at: int) -> _Found:
         value = data[at : at + 6]
@@ -103,7 +102,7 @@ class Residue:
     def _xored(self, octets: Bytes, loose: NDArray[np.bool_]) -> str | None:
         """IPv6 addresses XORed with the cookie and what follows it."""
         data = octets.tobytes()
-        key_at = data.find(_COOKIE) if self._six else -1
+        key_at = data.find(COOKIE) if self._six else -1
         if key_at < 0:
             return None
         halves = _windows(octets, 8)
@@ -116,7 +115,7 @@ class Residue:
                 plain = bytes(a ^ b for a, b in zip(mixed, key, strict=False))
                 if hit >= 8 and plain in self._six and loose[hit - 8 : hit + 8].any():
                     return f"{IPv6Address(plain)} XORed"
-            key_at = data.find(_COOKIE, key_at + 1)
+            key_at = data.find(COOKIE, key_at + 1)
         return None
 
     def _text(self, data: bytes, loose: NDArray[np.bool_]) -> str | None:

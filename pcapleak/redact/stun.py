@@ -9,11 +9,11 @@ from pcapleak.decode.stun import attributes as attr
 from pcapleak.decode.stun import values
 from pcapleak.decode.stun.attributes import ATTRIBUTES
 from pcapleak.decode.stun.decoder import decode_stun
-from pcapleak.decode.stun.message import COOKIE
 from pcapleak.errors import DecodeError
 from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program
+from pcapleak.values.registries import COOKIE
 
 MAX_TIE_BREAKERS = 16
 """Salts tried on each foundation that signalling shows."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
 
-from pcapleak.decode.ice.page_facts import read_page_facts
+from pcapleak.decode.ice.page import read_page_facts
 from pcapleak.decode.web.http import HttpRequest
 from pcapleak.decode.web.websocket import WebSocketMessage
 from pcapleak.track.sightings import Sighting

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.stun.attributes import DATA, META_DTLS_IN_STUN
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
-from pcapleak.decode.stun.nested import nested_in
-from pcapleak.decode.stun.turn import ChannelData
+from pcapleak.decode.stun.turn import ChannelData, nested_in
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Context, Endpoint
 

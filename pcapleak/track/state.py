@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pcapleak.decode.ice.page_facts import PageFacts
+from pcapleak.decode.ice.page import PageFacts
 from pcapleak.errors import DecodeError
 from pcapleak.track.client_hints import ClaimTracker
 from pcapleak.track.flows.table import FlowTable

@@ -21,6 +21,9 @@ from pcapleak.values.endpoints import Endpoint as Endpoint
 from pcapleak.values.endpoints import IPAddress as IPAddress
 from pcapleak.values.programs import Program
 
+SECOND = 1_000_000_000
+"""In nanoseconds."""
+
 Bytes = NDArray[np.uint8]
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]

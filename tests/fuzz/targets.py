@@ -29,8 +29,7 @@ from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.media.dtls import decode_dtls
 from pcapleak.decode.media.rtp import decode_rtp
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
-from pcapleak.decode.stun.nested import nested_in
-from pcapleak.decode.stun.turn import decode_channel_data
+from pcapleak.decode.stun.turn import decode_channel_data, nested_in
 from pcapleak.decode.tunnels.ike import decode_ike
 from pcapleak.decode.tunnels.openvpn import decode_openvpn
 from pcapleak.decode.tunnels.socks import decode_socks_udp, parse_login, parse_reply, parse_request

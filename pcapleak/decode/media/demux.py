@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from pcapleak.decode.stun.decoder import decode_stun
-from pcapleak.decode.stun.message import COOKIE
 from pcapleak.errors import DecodeError
+from pcapleak.values.registries import COOKIE
 
 Protocol = Literal["stun", "zrtp", "dtls", "channel-data", "rtp", "rtcp", "quic", "unknown"]
 Confidence = Literal["certain", "high", "medium", "low"]

@@ -8,8 +8,7 @@ from pcapleak.decode.stun.decoder import MULTIPLEXED, StunMessage, decode_stun
 from pcapleak.decode.stun.turn import decode_channel_data
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Service
-
-COOKIE = b"\x21\x12\xa4\x42"
+from pcapleak.values.registries import COOKIE
 
 _MULTIPLEXED = MULTIPLEXED.to_bytes(2, "big")
 

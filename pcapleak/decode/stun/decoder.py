@@ -12,9 +12,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from pcapleak.decode.stun.attributes import attribute_name
-from pcapleak.decode.stun.message import COOKIE, MS_TURN_START, RawAttribute, StunMessage
+from pcapleak.decode.stun.message import MS_TURN_START, RawAttribute, StunMessage
 from pcapleak.decode.stun.types import MS_TURN_TYPES
 from pcapleak.errors import DecodeError
+from pcapleak.values.registries import COOKIE
 
 __all__ = ["HEADER_SIZE", "MULTIPLEXED", "RawAttribute", "StunMessage", "decode_stun"]
 

@@ -19,8 +19,8 @@ from pcapleak.decode.stun.values import ErrorCode, Value
 from pcapleak.decode.stun.views import Address, Flag, Network, Number, Text
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Endpoint
+from pcapleak.values.registries import COOKIE
 
-COOKIE = b"\x21\x12\xa4\x42"
 MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
 """The MAGIC-COOKIE attribute, with which every [MS-TURN] message begins."""
 

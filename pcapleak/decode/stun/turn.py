@@ -1,11 +1,16 @@
-"""TURN's data plane: ChannelData (RFC 8656 section 12.4)."""
+"""What TURN and STUN messages carry: ChannelData (RFC 8656 section 12.4), the peer conversation
+inside indications, DTLS inside checks."""
 
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from pcapleak.decode.media.demux import Guess, demultiplex
+from pcapleak.decode.stun import attributes as attr
+from pcapleak.decode.stun.message import StunMessage
 from pcapleak.errors import DecodeError
+from pcapleak.values.packets import Endpoint
 
 _head = struct.Struct("!HH").unpack_from
 
@@ -41,3 +46,30 @@ def decode_channel_data(data: bytes) -> ChannelData:
     elif rest != length and rest != length + 3 & ~3:
         problems.append(f"{rest - length} bytes after the data")
     return ChannelData(channel, data[4 : 4 + length], tuple(problems))
+
+
+class Nested(NamedTuple):
+    """A datagram inside a message."""
+
+    carrier: Literal["turn-data", "dtls-in-stun"]
+    data: bytes
+    guess: Guess
+    peer: Endpoint | None
+    """The far end that a TURN message names; the near end is the relayed address."""
+    to_peer: bool
+    """Whether the datagram travels to the peer."""
+
+
+def nested_in(message: StunMessage) -> Nested | None:
+    """What a STUN message carries: DATA of TURN's indications (RFC 8656 section 11) and of
+    [MS-TURN]'s requests, or libwebrtc's DTLS inside a check."""
+    data = message.data
+    if data is not None:
+        peers = message.peer_addresses
+        to_peer = message.method_name == "Send"
+        guess = demultiplex(data)
+        return Nested("turn-data", data, guess, peers[0] if peers else None, to_peer)
+    data = message.raw(attr.META_DTLS_IN_STUN)
+    if data:
+        return Nested("dtls-in-stun", data, demultiplex(data), None, False)
+    return None

@@ -7,9 +7,8 @@ import hashlib
 import struct
 
 from pcapleak.values.packets import Endpoint
+from pcapleak.values.registries import ICMP, ICMPV6
 
-ICMP = 1
-ICMPV6 = 58
 # Request and answer: RFC 792, 950, 1256; RFC 4443, 4861, 2710, and 4068's successors as the
 # specification's reference code lists them. An echo and its reply are one conversation.
 _EXCHANGES = {

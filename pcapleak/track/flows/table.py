@@ -16,9 +16,10 @@ from pcapleak.track.flows.columns import (
     FlowColumns,
     Mark,
 )
-from pcapleak.track.flows.community_id import ICMP, ICMP_ANSWERS, ICMPV6
+from pcapleak.track.flows.community_id import ICMP_ANSWERS
 from pcapleak.track.flows.index import Keys, grown
 from pcapleak.values.packets import Bool, Int32, Int64, Packets, UInt8, UInt32, UInt64
+from pcapleak.values.registries import ICMP, ICMPV6
 
 _SIXTEEN = np.uint64(16)
 _ENCAPSULATION = np.uint64(0xFFFF_0000)

@@ -10,9 +10,8 @@ from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.ice.shared import shared_fragments
 from pcapleak.track.names import NameRecord
 from pcapleak.values.addresses import is_private
+from pcapleak.values.packets import SECOND as SECOND
 from pcapleak.values.packets import Endpoint, IPAddress
-
-SECOND = 1_000_000_000
 
 BURST_NS = 2 * SECOND
 """Sockets of one session begin to gather within this: one after the other, but a server's
