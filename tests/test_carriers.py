@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,46 @@ def test_the_way_out_of_a_proxy_on_this_host_is_what_its_clients_bytes_are_in(
     assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
     recording.stun(500, ETH0, CLIENT, 50000, PUBLIC)
     assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+def options_of(reason: str) -> dict[str, list[str]]:
+    """The options that a verdict's reason names, as `Policy.from_options` takes them."""
+    found: dict[str, list[str]] = {}
+    words = reason.replace(";", " ").split()
+    for option, value in pairwise(words):
+        if option.startswith("--") and value not in ("or", "and"):
+            found.setdefault(option[2:].replace("-", "_"), []).append(value.rstrip(".,"))
+    return found
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("exchanges", [2, 12, 60])
+@pytest.mark.parametrize("servers", [(VPN,), (VPN, "198.51.100.41")])
+@pytest.mark.parametrize("ports", [1, 2, 8])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_hint_that_is_followed_makes_no_leak_of_a_clean_recording(
+    tmp_path: Path, inside: bool, exchanges: int, servers: tuple[str, ...], ports: int, named: bool
+) -> None:
+    recording = carried(exchanges=exchanges, servers=servers, ports=ports)
+    if not inside:
+        recording.packets = [one for one in recording.packets if one[1] == ETH0]
+    options = {"tunnel": ["wg0"]} if named else {}
+    document = judged(recording, Policy.from_options(**options), tmp_path)
+    if len(servers) == 1 or (inside and exchanges > 2):
+        assert document.verdict.result != "leak", document.verdict.reason
+    told = options_of(document.verdict.reason)
+    if told and document.verdict.result != "leak":
+        followed = judged(recording, Policy.from_options(**{**options, **told}), tmp_path)
+        assert followed.verdict.result != "leak", (told, followed.verdict.reason)
+
+
+def test_a_hint_for_a_proxy_on_this_host_makes_no_leak(tmp_path: Path) -> None:
+    for way_out in ("udp", "tcp"):
+        for exchanges in (2, 60):
+            recording = local_proxy(way_out, exchanges)
+            options = {"proxy": ["socks5://127.0.0.1:1080"]}
+            document = judged(recording, Policy.from_options(**options), tmp_path)
+            assert document.verdict.result != "leak"
+            told = options_of(document.verdict.reason)
+            followed = judged(recording, Policy.from_options(**{**options, **told}), tmp_path)
+            assert followed.verdict.result == "no-leak", followed.verdict.reason

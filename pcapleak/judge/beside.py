@@ -23,6 +23,7 @@ from pcapleak.judge.finding_builder import (
     plural,
     rows_of,
 )
+from pcapleak.judge.hints import allow_options
 from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, TUNNEL
 from pcapleak.judge.paths import answered
 from pcapleak.judge.webrtc_flows import webrtc_flows
@@ -175,7 +176,9 @@ def _flow_finding(
     if grey is not None:
         reasons.insert(0, grey.reason)
         suffix = f" ({grey.label})"
-    elif lenient:
+    elif alone:
+        reasons += _option(scene, rows)
+    if grey is None and lenient:
         reasons.append("a proxy is often meant for one program only; --strict makes this a leak")
     return make(
         kind,
@@ -190,6 +193,25 @@ def _flow_finding(
         addresses=[a for a in near_addresses(scene, rows) if is_public(a)],
         reasons=reasons,
     )
+
+
+def _option(scene: Scene, rows: Int64) -> list[str]:
+    """The option that would make these flows a carrier, where none of a tunnel or of a proxy on
+    this host is known."""
+    far = scene.columns.far_endpoint(int(rows[0]))
+    alone = [
+        f"if {far} is the server of {tunnel.label}, say so with --vpn-endpoint {far}"
+        for tunnel in scene.tunnels
+        if not tunnel.endpoints
+    ]
+    if len({scene.columns.far_endpoint(row).address for row in rows[:1000].tolist()}) > 1:
+        return []
+    return alone + [
+        f"if {proxy.scheme}://{proxy.endpoint} goes out there, say so with "
+        f"{allow_options(scene, [far.address])}"
+        for proxy in scene.proxies
+        if proxy.endpoint.address.is_loopback and not proxy.servers
+    ]
 
 
 def _other_tunnel(scene: Scene, rows: Int64) -> list[str]:

@@ -175,21 +175,30 @@ def _guess(
     tunnel.confidence = "low"
 
 
-def likely_carrier(scene: Scene) -> Endpoint | None:
-    """The server that may carry a tunnel: what is shaped like one and most of the traffic with
-    the world, or what nearly all goes to."""
+def likely_carrier(scene: Scene) -> SceneTunnel | None:
+    """A tunnel that a server may carry: what is shaped like one and most of the traffic with the
+    world, or what nearly all goes to."""
+    found = _likely(scene)
+    if found is None:
+        return None
+    tunnel = SceneTunnel(label=str(found[0].address))
+    _take(tunnel, scene.columns, ip_network(found[0].address), found[1])
+    return tunnel
+
+
+def _likely(scene: Scene) -> tuple[Endpoint, Bool] | None:
     columns = scene.columns
     rows = columns.on(scene.outside) & (columns.encapsulation == 0)
     world = rows & (columns.public(columns.resp) | columns.public(columns.orig))
     shaped = world & columns.serving(SHAPED) & ~columns.serving(_OTHER)
     found = _largest(columns, shaped & (columns.protocol == UDP))
     if found is not None and _is_share(columns, found[1], world, MAIN_SHARE):
-        return found[0]
+        return found
     found = _largest(columns, world & ~readable(scene, world))
     if found is None or not _is_share(columns, found[1], world, NEARLY_ALL):
         return None
     both = (columns.flows.resp_packets[found[1]] > 0).any()
-    return found[0] if both else None
+    return found if both else None
 
 
 def _is_share(columns: Columns, part: Bool, whole: Bool, share: float) -> bool:

@@ -40,14 +40,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
     if not scene.has_policy and (tried := _never_up(scene)):
         return Verdict("inconclusive", tried, exposed)
     if not scene.has_policy:
-        return Verdict(
-            "no-policy",
-            "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
-            f"{_hint(scene)}"
-            if len(scene.columns)
-            else "the capture holds no IP packet",
-            exposed,
-        )
+        return Verdict("no-policy", _no_policy(scene), exposed)
     mistyped = _mistyped(scene)
     if mistyped is not None:
         return Verdict("inconclusive", mistyped, exposed)
@@ -177,17 +170,32 @@ def _not_recorded(scene: Scene) -> str:
     )
 
 
-def _hint(scene: Scene) -> str:
-    """What may have been meant, where no handshake proves it."""
+def _no_policy(scene: Scene) -> str:
+    """Why there is nothing to judge by, and what may have been meant, filled in."""
+    if not len(scene.columns):
+        return "the capture holds no IP packet"
+    nothing = "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
     proxies = scene.state.tunnels.proxies()
     proxy = next((one for one in proxies if one.confirmed and not one.layers), None)
     if proxy is not None:
         scheme = "socks5" if proxy.kind == "socks" else "http"
-        return f"if {proxy.server} is the proxy, say so with --proxy {scheme}://{proxy.server}"
+        option = f"--proxy {scheme}://{proxy.server}"
+        return f"{nothing}if {proxy.server} is the proxy, say so with {option}"
+    outside = set(scene.outside)
+    tunnels = [one for one in scene.state.tunnels.tunnels() if one.interface in outside]
+    tunnel = max(tunnels, key=lambda one: (one.confirmed, len(one.handshakes)), default=None)
+    if tunnel is not None:
+        seen = "came up" if tunnel.confirmed else "was tried"
+        return (
+            f"none is given, and the {tunnel.kind} tunnel with {tunnel.server} that {seen} here is "
+            "not plainly meant for all traffic; if it is, say so with "
+            f"--vpn-endpoint {tunnel.server}"
+        )
     found = likely_carrier(scene)
-    if found is None:
-        return "give one with --tunnel or --proxy"
-    return f"if {found} is the VPN's server, say so with --vpn-endpoint {found}"
+    if found is not None:
+        option = endpoint_options(found.endpoints)
+        return f"{nothing}if {found.label} is the VPN's server, say so with {option}"
+    return f"{nothing}give one with --tunnel or --proxy"
 
 
 def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:

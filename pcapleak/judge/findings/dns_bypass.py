@@ -20,7 +20,7 @@ from pcapleak.judge.finding_builder import (
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.track.resolvers import DOT_PORT, Resolver, ResolverTransport
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
-from pcapleak.values.packets import Int64
+from pcapleak.values.packets import Int64, Service
 
 KIND = FindingKind(
     id="PL203",
@@ -98,7 +98,7 @@ def _outside(scene: Scene) -> Iterator[Finding]:
             display_filter=on_interface(
                 scene,
                 interface,
-                f"{address_filter(resolver)} and (dns or tcp.port == 853 or udp.port == 853)",
+                f"{address_filter(resolver)} and ({_filter(scene, part)})",
             ),
             severity=severity,
             addresses=public_near(scene, part),
@@ -118,6 +118,22 @@ def _asked(scene: Scene, rows: Int64, mine: list[Resolver]) -> tuple[list[str], 
     names = dict.fromkeys(name for used in mine for name in used.names)
     queries = sum(used.queries for used in mine)
     return list(names), queries or int(scene.columns.sent_packets[rows].sum())
+
+
+def _filter(scene: Scene, rows: Int64) -> str:
+    """What shows these flows: of what is encrypted only its ports do."""
+    columns = scene.columns
+    shown = {"dns"} if columns.serving(Service.DNS)[rows].any() else set()
+    hidden = rows[~columns.serving(Service.DNS)[rows]][:1000]
+    shown |= {
+        f"{'tcp' if columns.protocol[row] == TCP else 'udp'}.port == {columns.far_port[row]}"
+        for row in hidden.tolist()
+    }
+    return " or ".join(sorted(shown)[:MAX_SHOWN]) or "dns"
+
+
+MAX_SHOWN = 8
+"""Ports in a display filter."""
 
 
 def _by_ports(columns: Columns, rows: Int64) -> set[ResolverTransport]:
