@@ -1,28 +1,36 @@
-"""Captures made to be slow: CPU and memory of each flood, small and ten times as large.
+"""Captures made to be slow: CPU and memory of each flood, four and sixteen times as large, and of
+files that are small and say much.
 
     python bench/floods.py > bench/results/floods.md
 
-What is linear costs as much a packet in both. The floods are those of tests/floods.py; each runs
-in a process of its own.
+What is linear costs as much a packet in all three. The floods are those of tests/floods.py; each
+runs in a process of its own.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 sys.path.insert(0, str(TESTS))
 
 import floods  # noqa: E402
+from capture_files import Pcapng  # noqa: E402
 from test_hostile import colliding  # noqa: E402
 
 from pcapleak.track.flows.index import FlowIndex  # noqa: E402
 
-SMALL, LARGE = 100_000, 1_000_000
+SIZES = (62_500, 250_000, 1_000_000)
+
+LAB = TESTS.parent / "captures" / "signalling-tls.pcapng"
 
 
 def flood(kind: str, total: int) -> tuple[float, int]:
@@ -41,20 +49,56 @@ def collisions(total: int) -> float:
     return time.process_time() - start
 
 
+def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Small files that say much, by what they do."""
+    build = Pcapng()
+    long, many = folder / "long.pcapng.gz", folder / "many.pcapng.gz"
+    for path, count, size in ((long, 4000, 60_000), (many, 65_536, 60)):
+        said = [(2, b"n" * size), (3, b"d" * size)]
+        with gzip.open(path, "wb", 6) as file:
+            file.write(build.section())
+            for _ in range(count):
+                file.write(build.interface(1, 0, *said))
+            file.write(build.packet(bytes(60)))
+        yield f"{count:,} interfaces with names of {size:,} bytes", path
+    yield "keys that open TLS", LAB
+
+
+def analysis(path: Path) -> tuple[float, float, int, int]:
+    """CPU and clock seconds and the most megabytes of one process of `pcapleak analyze`, its
+    children's included, and the kilobytes it wrote."""
+    command = [sys.executable, "-m", "pcapleak", "analyze", str(path), "--json", "-", "--exit-zero"]
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as out, subprocess.Popen(command, stdout=out) as process:
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0
+        lasted = time.perf_counter() - start
+        size = out.seek(0, os.SEEK_END)
+    return used.ru_utime + used.ru_stime, lasted, used.ru_maxrss >> 10, size >> 10
+
+
 def main() -> None:
     print("# Floods\n")
     print("Made by `python bench/floods.py`: nanoseconds of CPU a packet, and megabytes held.\n")
-    print(f"| every packet has another | {SMALL:,} | {LARGE:,} | MB |")
-    print("|---|---:|---:|---:|")
+    print(f"| every packet has another | {' | '.join(f'{size:,}' for size in SIZES)} | MB |")
+    print("|---|---:|---:|---:|---:|")
     for kind, made in floods.FLOODS.items():
-        small, _ = flood(kind, SMALL)
-        large, megabytes = flood(kind, LARGE)
+        runs = [flood(kind, size) for size in SIZES]
         what = (made.__doc__ or kind).partition("\n")[0].rstrip(".")
-        cells = f"{small / SMALL * 1e9:,.0f} | {large / LARGE * 1e9:,.0f} | {megabytes}"
-        print(f"| {kind}: {what} | {cells} |", flush=True)
+        each = [
+            f"{seconds / size * 1e9:,.0f}" for (seconds, _), size in zip(runs, SIZES, strict=True)
+        ]
+        print(f"| {kind}: {what} | {' | '.join(each)} | {runs[-1][1]} |", flush=True)
     few, many = (collisions(total) / total * 1e9 for total in (1 << 14, 1 << 16))
     print("\nFlow keys built to collide in a fixed hash, nanoseconds each to put into the index:")
-    print(f"{few:,.0f} for {1 << 14:,}, {many:,.0f} for {1 << 16:,}.")
+    print(f"{few:,.0f} for {1 << 14:,}, {many:,.0f} for {1 << 16:,}.\n")
+    print("| a file with | kB | CPU s | s | MB | kB of report |")
+    print("|---|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        for what, path in bombs(Path(folder)):
+            cpu, lasted, megabytes, written = analysis(path)
+            size = path.stat().st_size >> 10
+            print(f"| {what} | {size} | {cpu:.1f} | {lasted:.1f} | {megabytes} | {written} |")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,17 @@ SAMPLE = ("socks", "tunnel-drop", "native-ipv6", "split-tunnel", "mode-4", "full
           "openvpn", "firefox-socks", "kill-switch", "firefox-native-ipv6")  # fmt: skip
 TURNS: Counter[str] = Counter()
 
-FOUND: tuple[tuple[str, tuple[Visit, ...]], ...] = ()
+FOUND: tuple[tuple[str, tuple[Visit, ...]], ...] = (
+    # In the proxy's name, so that all the client's traffic was between a mirror's ends.
+    (
+        "mode-4",
+        (
+            Visit("advertisement", 1, 0, 87),
+            Visit("advertisement", 1, 0, 0),
+            Visit("encapsulated", 2, 0, 0),
+        ),
+    ),
+)
 """What searches found, by the name of the capture."""
 
 

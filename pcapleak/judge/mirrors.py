@@ -6,9 +6,11 @@ from ipaddress import ip_network
 
 import numpy as np
 
+from pcapleak.dissect.tunnels import PORT_LAYERS
 from pcapleak.judge.columns import Columns
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
+from pcapleak.values.registries import GRE, UDP
 
 _KINDS = frozenset({"capwap", "geneve", "gre", "tzsp", "vxlan"})
 """What copies come in: ERSPAN is GRE, cloud mirrors are VXLAN or GENEVE."""
@@ -33,7 +35,13 @@ def open_mirrors(state: State, columns: Columns, policy: Policy) -> frozenset[in
     if any(tunnel.protocol in _KINDS for tunnel in policy.tunnels):
         return frozenset()
     copies: list[int] = []
-    # What holds no IP, ARP say, stands between the mirror's ends as it came.
+    # A copy of what is no IP, ARP say, stands between the mirror's ends as it came. Anything
+    # else between them is a conversation, in whose name a stranger may send.
+    ports = np.asarray(list(PORT_LAYERS))
+    carrying = (columns.protocol == UDP) & (
+        np.isin(columns.orig_port, ports) | np.isin(columns.resp_port, ports)
+    )
+    carrying |= columns.protocol == GRE
     came = np.zeros(len(columns), np.bool_)
     for number, outer in enumerate(state.encapsulations):
         if outer is None or outer.kind not in _KINDS:
@@ -45,7 +53,8 @@ def open_mirrors(state: State, columns: Columns, policy: Policy) -> frozenset[in
             return frozenset()
         copies.append(number)
         ends = [ip_network(address) for address in addresses]
-        came |= columns.inside(columns.orig, ends) & columns.inside(columns.resp, ends)
+        between = columns.inside(columns.orig, ends) & columns.inside(columns.resp, ends)
+        came |= between & carrying
     if not copies:
         return frozenset()
     opened = np.isin(columns.encapsulation, np.asarray(copies, np.int64))
