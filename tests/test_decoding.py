@@ -14,6 +14,7 @@ from stun_encoder import attribute, check, message, xor_address
 
 from pcapleak.capture import PcapngWriter
 from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.stun.turn import decode_channel_data
 from pcapleak.errors import CaptureError, DecodeError
 from pcapleak.explain.credentials import Credential
 from pcapleak.explain.messages import WORDS, decode_capture, decode_hex
@@ -150,6 +151,9 @@ def test_pasted_messages_of_other_protocols_are_told() -> None:
     rtp = decode_hex("8060000100000002deadbeef" + "00" * 20, "rtp")
     assert rtp.summary == "RTP type 96, SSRC 0xdeadbeef"
     assert decode_hex("400100026869").summary == "ChannelData 0x4001, 2 bytes"
+    hello = bytes.fromhex("16fefd0000000000000000000d01000001000000000000010000")
+    carried = decode_channel_data(b"\x40\1\0\x1a" + hello)
+    assert summarise(carried) == "ChannelData 0x4001, 26 bytes of DTLS"
 
 
 @settings(max_examples=200, deadline=None)

@@ -59,6 +59,11 @@ def recognised(payload: bytes, source: int = 40000, destination: int = 50000) ->
         ),
         pytest.param(b"\xe3\0\0\0\1\x08" + bytes(60), Service.QUIC, Decoder.NONE, id="Handshake"),
         pytest.param(
+            b"\xc3\x1a\x2a\xfa\x0a\x08" + bytes(60), Service.QUIC, Decoder.NONE, id="greased"
+        ),
+        pytest.param(b"\x0d" + SESSION + b"Q043\1", Service.QUIC, Decoder.NONE, id="Q043"),
+        pytest.param(b"\x09" + SESSION + b"Q0x3\1", Service(0), Decoder.NONE, id="not Q043"),
+        pytest.param(
             b"\1\0\0\0" + bytes(144),
             Service.WIREGUARD | Service.WIREGUARD_HANDSHAKE,
             Decoder.WIREGUARD,

@@ -151,6 +151,7 @@ def test_check_as_libwebrtc_sends_it() -> None:
     assert got.is_ice
     assert got.use_candidate
     assert got.nomination == 3
+    assert [got.decode(one) for one in got.attributes if one.type == 0xC001] == [3]
     assert got.network_info == (0, 999)
     assert got.ice_controlling == got.tie_breaker == 0x0102030405060708
     assert got.fingerprint == "ok"
@@ -401,8 +402,8 @@ def test_unreadable_values_are_problems_of_the_message(
             "stun header at byte 2: no magic cookie, and not RFC 3489: 0 bytes announced, 1 there",
         ),
         (
-            classic(0x0001, attribute(0x0101, b"1234")),
-            "stun header at byte 20: no magic cookie, and not RFC 3489: attribute 0x0101",
+            classic(0x0001, attribute(0x0102, b"1234")),
+            "stun header at byte 20: no magic cookie, and not RFC 3489: attribute 0x0102",
         ),
         (
             classic(0x0001, b"\0\3\0\x08" + bytes(4)),

@@ -189,6 +189,11 @@ def _is_tunnels(heads: _Heads) -> Bool:
     return chosen
 
 
+def _digits(octets: UInt8) -> Bool:
+    chosen: Bool = octets - np.uint8(0x30) < 10
+    return chosen
+
+
 def _ike_version(octet: UInt8) -> Bool:
     chosen: Bool = (octet >> 4 == 1) | (octet >> 4 == 2)
     return chosen
@@ -233,6 +238,13 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     if len(near):
         macs = take(heads.data, heads.offset[near] + declared[near] - 32, 32)
         handshake[near] = macs[:, :16].any(axis=1) & ~macs[:, 16:].any(axis=1)
+    # Google's QUIC up to Q043: flags with a version, 8 bytes of connection id, "Q0" and digits
+    google = (heads.first & 0xC9 == 0x09) & (heads.u16(10) >> 8 == 0x30) & free
+    google &= (
+        (heads.bytes[:, 9] == 0x51) & _digits(heads.bytes[:, 11]) & _digits(heads.bytes[:, 12])
+    )
+    services[rows[google & (length >= 13)]] |= Service.QUIC.value
+
     data = (word == 0x04000000) & (declared >= 32) & (declared % 16 == 0) & ~stun
     services[rows[data]] |= Service.WIREGUARD.value
     services[rows[handshake]] |= Service.WIREGUARD.value | Service.WIREGUARD_HANDSHAKE.value
@@ -347,7 +359,9 @@ def _quic(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     one = (version == 1) | _one_of(version >> np.uint32(8), (0xFF0000, 0xFACEB0))
     google = _one_of(version >> np.uint32(16), (0x5130, 0x5430))
     sane = ~session & (octets[:, 5] <= 20) & (heads.length >= 7)
-    services[heads.rows[((one | two) & sane) | google]] |= Service.QUIC.value
+    # RFC 9000 section 15: versions that only make servers negotiate
+    greased = version & np.uint32(0x0F0F0F0F) == 0x0A0A0A0A
+    services[heads.rows[((one | two | greased) & sane) | google]] |= Service.QUIC.value
     initial = ((one & (kind == 0)) | (two & (kind == 1))) & sane
     decoder[heads.rows[initial]] = Decoder.QUIC.value
 

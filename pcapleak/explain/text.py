@@ -22,6 +22,7 @@ from pcapleak.decode.ice.priority import read_priority
 from pcapleak.decode.ice.terms import network_meaning
 from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import RouterAdvertisement
+from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.media.dtls import DtlsHello
 from pcapleak.decode.media.rtp import RtcpPacket, RtpPacket
 from pcapleak.decode.messages import Message
@@ -129,13 +130,18 @@ def dns_fields(message: DnsMessage) -> dict[str, JsonValue]:
     return found
 
 
+_CARRIED = {"stun": " of STUN", "dtls": " of DTLS", "rtp": " of SRTP", "rtcp": " of SRTCP"}
+
+
 def summarise(message: Message | RtpPacket | RtcpPacket | DecodeError) -> str:
     """One line that says what matters of a message."""
     match message:
         case StunMessage():
             return _stun(message)
         case ChannelData():
-            return f"ChannelData 0x{message.channel:04X}, {len(message.data)} bytes"
+            inside = demultiplex(message.data)
+            what = "" if inside.confidence == "low" else _CARRIED.get(inside.protocol, "")
+            return f"ChannelData 0x{message.channel:04X}, {len(message.data)} bytes{what}"
         case DnsMessage():
             return _dns(message)
         case DhcpMessage():

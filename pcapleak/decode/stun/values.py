@@ -127,6 +127,12 @@ def u32(value: bytes, _key: bytes) -> int:
     return int.from_bytes(value, "big")
 
 
+def nomination(value: bytes, _key: bytes) -> int | bytes:
+    """libwebrtc's counter of nominations, unsigned; IANA gave its type to ENF-FLOW-DESCRIPTION,
+    of any other length."""
+    return int.from_bytes(value, "big") if len(value) == 4 else value
+
+
 def u64(value: bytes, _key: bytes) -> int:
     """64 bits."""
     if len(value) != 8:
