@@ -21,6 +21,7 @@ SEVERITIES = {
     "PL105": "medium", "PL106": "medium", "PL107": "medium",
     "PL201": "high", "PL202": "high", "PL203": "high", "PL204": "high", "PL205": "high",
     "PL206": "high", "PL207": "medium", "PL208": "high", "PL209": "medium",
+    "PL210": "high",
     "PL301": "low", "PL302": "medium", "PL303": "medium", "PL304": "medium",
     "PL401": "medium", "PL402": "medium", "PL403": "medium", "PL404": "medium",
     "PL405": "medium", "PL406": "low", "PL407": "medium",

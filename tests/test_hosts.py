@@ -225,3 +225,16 @@ def test_a_named_client_that_sends_ipv6_from_its_own_frames_exposes_it(tmp_path:
     document = judged(recording, NAMED, tmp_path)
     assert document.verdict.exposed_addresses == [CLIENT6]
     assert clients(document) == [CLIENT, CLIENT6]
+
+
+@pytest.mark.parametrize("lowered", [True, False])
+def test_what_an_exit_node_hands_on_is_not_its_own(lowered: bool, tmp_path: Path) -> None:
+    """From the tunnel's other end, sent on with this host's address: the hop limit shows it. Near
+    miss: a socket of this host that moved from the tunnel to the uplink."""
+    recording = Linked(lowered=frozenset([CLIENT] if lowered else []))
+    recording.links |= {"100.93.158.105": CLIENT_LINK}
+    vpn_user(recording)
+    for ms, interface, source in ((2000, 1, "100.93.158.105"), (2001, 0, CLIENT)):
+        recording.tcp(ms, interface, source, 47000, "192.0.2.80", 443, b"hello", b"hello")
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert ("PL204" in ids(document)) != lowered

@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import numpy as np
 
 from pcapleak.judge.clients import server_port
@@ -26,6 +28,7 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
 )
 from pcapleak.policy.policy import Rule
+from pcapleak.track.flows.columns import RESP_SHIFT, Mark
 from pcapleak.values.addresses import inside, is_public
 from pcapleak.values.packets import Bool, IPAddress, Service, UInt8
 from pcapleak.values.registries import ICMP, ICMPV6
@@ -35,6 +38,7 @@ ECHO = (0, 8, 128, 129)
 """Types of echo requests and replies of ICMP and ICMPv6."""
 ECHO_REQUESTS = (8, 128)
 SYN, PSH = 2, 8
+_SHARED = ip_network("100.64.0.0/10")
 SETTLED_NS = 1_000_000_000
 """From the first packet of a recording: what was first seen until then may have begun before."""
 EPHEMERAL = 32768
@@ -49,6 +53,7 @@ def assign_paths(scene: Scene) -> UInt8:
         return path
     mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) & ~_foreign(scene)
     mine |= _wrapped(scene)
+    mine &= ~_handed_on(scene)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -57,6 +62,7 @@ def assign_paths(scene: Scene) -> UInt8:
     path[outside & mine & control & ~echo] = UNASSESSED
     path[outside & mine & _tells_names(scene)] = BYPASS
     path[local_traffic(scene)] = LOCAL
+    path[outside & mine & _routed(scene)] = BYPASS
     dns = columns.asking()
     # A resolver on the local network hands the questions on: asking it is no local matter.
     served = answered(columns) & ~columns.public(columns.far)
@@ -99,6 +105,47 @@ def matches(columns: Columns, rule: Rule) -> Bool:
     return found
 
 
+def _routed(scene: Scene) -> Bool:
+    """Flows to what the policy's routes send into its tunnels, whatever is local otherwise: the
+    longest prefix decides, as in a routing table."""
+    columns = scene.columns
+    routes = {network for tunnel in scene.tunnels if tunnel.given for network in tunnel.routes}
+    # What is longer is written later.
+    found = np.zeros(len(columns), np.bool_)
+    ways = [*((network, False) for network in scene.lans), *((network, True) for network in routes)]
+    for network, is_route in sorted(ways, key=lambda way: (way[0].prefixlen, way[1])):
+        found[columns.inside(columns.far, [network])] = is_route
+    return found & ~columns.special(columns.far)
+
+
+def _handed_on(scene: Scene) -> Bool:
+    """Flows that came in through a tunnel from another host and were sent on with this one's
+    address: an exit node's, or a VPN server's.
+
+    From the same port to the same far end, and inside from the other end of the tunnel: the
+    recorder saw it come in, or the hop limit was lowered on the way.
+    """
+    columns, flows = scene.columns, scene.columns.flows
+    found = np.zeros(len(columns), np.bool_)
+    within = np.flatnonzero(columns.on(scene.ids("tunnel")))
+    rows = np.flatnonzero(columns.on(scene.outside) & (columns.encapsulation == 0))
+    if not len(within) or not len(rows):
+        return found
+    keys = columns.socket_keys(within)
+    inbound, outbound = (
+        np.where(columns.orig_is_near, flows.marks, flows.marks >> np.uint8(RESP_SHIFT))[within]
+        & np.uint8(mark)
+        != 0
+        for mark in (Mark.ORIG_INBOUND, Mark.ORIG_OUTBOUND)
+    )
+    hops = np.where(columns.orig_is_near, flows.orig_hops, flows.resp_hops).astype(np.int64)
+    came = set(keys[inbound & ~outbound].tolist())
+    inner = dict(zip(keys.tolist(), hops[within].tolist(), strict=True))
+    for row, key in zip(rows.tolist(), columns.socket_keys(rows).tolist(), strict=True):
+        found[row] = key in came or inner.get(key, 0) - int(hops[row]) == 1
+    return found
+
+
 def local_traffic(scene: Scene) -> Bool:
     """Flows on outside interfaces that stay on the link or the local network.
 
@@ -107,7 +154,9 @@ def local_traffic(scene: Scene) -> Bool:
     DHCP beyond the link (a relayed server's) must be DHCP throughout, with the lease's server.
     """
     columns = scene.columns
-    public = columns.public(columns.far)
+    # Addresses that providers share (RFC 6598) are local to those who have one.
+    shared = columns.inside(columns.far, [_SHARED]) & ~columns.inside(columns.near, [_SHARED])
+    public = columns.public(columns.far) | shared
     found = columns.special(columns.far) | (columns.special(columns.near) & ~public)
     found |= ~public & ~columns.inside(columns.far, scene.inner)
     for network in scene.lans:

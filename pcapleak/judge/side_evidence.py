@@ -132,7 +132,12 @@ def _comes_out(state: State, columns: Columns, number: int, others: list[int]) -
     if inside is None or not others:
         return None
     # What both have as an end was handed on, not carried.
-    here = {key.address for key, _ in state.windows.hosts([number])}
+    here = {key.address: size for key, size in state.windows.hosts([number])}
+    world = {address: size for address, size in here.items() if is_public(address)}
+    for other in others:
+        both = [key.address for key, _ in state.windows.hosts([other]) if key.address in world]
+        if 2 * sum(world[address] for address in both) > sum(world.values()):
+            return None
     servers: list[IPAddress] = [
         address
         for address in dict.fromkeys(key.address for key, _ in state.windows.hosts(others))

@@ -1,0 +1,84 @@
+"""PL210: traffic to the local network where the policy says that it must be silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pcapleak.judge.columns import UDP
+from pcapleak.judge.context import Scene
+from pcapleak.judge.finding_builder import (
+    address_filter,
+    by_address,
+    flow_evidence,
+    make,
+    on_interface,
+    plural,
+    rows_of,
+)
+from pcapleak.judge.finding_words import LAN
+from pcapleak.judge.judgement import LOCAL
+from pcapleak.judge.paths import ECHO, ICMP, ICMPV6
+from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import Bool, Service
+
+IGMP = 2
+
+KIND = FindingKind(
+    id="PL210",
+    name="lan-traffic",
+    severity=Severity.HIGH,
+    is_leak=True,
+    exposes=False,
+    observers=Observers("traffic on the local network", (LAN,)),
+    has_causes=False,
+    when=(
+        "The policy says that no network is local, and the client talks to hosts of its network "
+        "beyond what a link needs (DHCP, ARP, neighbour discovery)."
+    ),
+    meaning=(
+        "On a network that is not trusted its hosts learn the client's names, services and "
+        "files, and can answer: printers, shares and names asked for by multicast all show."
+    ),
+    confirm=(
+        "Filter the client's address on the physical interface, without the VPN server's, dhcp, "
+        "arp and icmpv6."
+    ),
+    remedy=(
+        "Turn local network access off in the VPN client, or drop it: nft add rule inet filter "
+        "output oifname eth0 ip daddr 192.168.0.0/16 drop, after a rule for the VPN server."
+    ),
+    sources=("RFC 6762 section 21", "TunnelCrack, USENIX Security 2023"),
+    weaknesses="Raised only with --lan none: most policies let the local network be reached.",
+)
+
+
+def find(scene: Scene) -> Iterator[Finding]:
+    """One finding for each interface and far address."""
+    if not scene.policy.no_lan or not scene.has_policy:
+        return
+    columns = scene.columns
+    mask = (scene.path == LOCAL) & columns.on(scene.outside) & (columns.sent_packets > 0)
+    mask &= columns.inside(columns.near, scene.clients) & ~_needed(scene)
+    for interface, address, part in by_address(scene, rows_of(mask), columns.far):
+        label = scene.label(interface)
+        evidence = flow_evidence(scene, part)
+        yield make(
+            KIND,
+            subject=f"{address} on {label}",
+            message=f"{plural(evidence.frame_count, 'packet')} went to {address} on the local "
+            f"network of {label}, which the policy wants silent.",
+            evidence=evidence,
+            interface=label,
+            display_filter=on_interface(scene, interface, address_filter(address)),
+        )
+
+
+def _needed(scene: Scene) -> Bool:
+    """What a link needs: addresses, neighbours, routers and groups; errors answer."""
+    columns = scene.columns
+    control = (columns.protocol == ICMP) | (columns.protocol == ICMPV6)
+    found = (control & ~np.isin(columns.orig_port, ECHO)) | (columns.protocol == IGMP)
+    found |= columns.serving(Service.DHCP | Service.DHCPV6) & (columns.protocol == UDP)
+    return np.asarray(found)
