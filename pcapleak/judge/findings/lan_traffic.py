@@ -19,9 +19,10 @@ from pcapleak.judge.finding_builder import (
 )
 from pcapleak.judge.finding_words import LAN
 from pcapleak.judge.judgement import LOCAL
-from pcapleak.judge.paths import ECHO, ICMP, ICMPV6
+from pcapleak.judge.paths import ECHO
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Bool, Service
+from pcapleak.values.registries import ICMP, ICMPV6
 
 IGMP = 2
 
