@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -40,6 +39,7 @@ from pcapleak.errors import DecodeError
 from pcapleak.explain.credentials import Credential, Credentials
 from pcapleak.explain.text import JsonValue, message_fields, summarise
 from pcapleak.explain.transactions import Transaction, TransactionTable
+from pcapleak.report.text import iso_time
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.relays import RelayTable
 from pcapleak.values.packets import Context, Endpoint, Interface
@@ -79,7 +79,7 @@ class DecodedMessage:
         """The message on one line."""
         parts = []
         if self.frame is not None and self.ts_ns is not None:
-            parts = [str(self.frame), _clock(self.ts_ns)]
+            parts = [str(self.frame), iso_time(self.ts_ns)[11:-4]]
         if self.source and self.destination:
             parts.append(f"{self.source} → {self.destination}")
         parts.append("/".join((*filter(None, [self.transport]), *self.layers, self.protocol)))
@@ -92,7 +92,7 @@ class DecodedMessage:
         """The message as an object; absent facts are left out."""
         found: dict[str, JsonValue] = {}
         if self.frame is not None and self.ts_ns is not None:
-            found |= {"frame": self.frame, "time": _iso(self.ts_ns), "time_ns": self.ts_ns}
+            found |= {"frame": self.frame, "time": iso_time(self.ts_ns), "time_ns": self.ts_ns}
         found["protocol"] = self.protocol
         for name, value in (
             ("transport", self.transport),
@@ -110,15 +110,6 @@ class DecodedMessage:
         found["problems"] = list(self.problems)
         found["message"] = self.fields
         return found
-
-
-def _iso(ts_ns: int) -> str:
-    seconds, nanoseconds = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
-
-
-def _clock(ts_ns: int) -> str:
-    return _iso(ts_ns)[11:-4]
 
 
 def decode_capture(
