@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from builders import (
     WEB,
     WG0,
     Recording,
+    dns_answer,
     dns_query,
     judged,
     tcp_packet,
@@ -216,3 +218,26 @@ def test_a_hint_for_a_proxy_on_this_host_makes_no_leak(tmp_path: Path) -> None:
             told = options_of(document.verdict.reason)
             followed = judged(recording, Policy.from_options(**{**options, **told}), tmp_path)
             assert followed.verdict.result == "no-leak", followed.verdict.reason
+
+
+def client_hello(name: str) -> bytes:
+    """A TLS record with a hello that names its server."""
+    host = name.encode()
+    listed = struct.pack("!HBH", len(host) + 3, 0, len(host)) + host
+    extensions = struct.pack("!HH", 0, len(listed)) + listed
+    body = b"\3\3" + bytes(32) + b"\0" + b"\0\2\x13\x01" + b"\1\0"
+    body += struct.pack("!H", len(extensions)) + extensions
+    message = b"\1" + len(body).to_bytes(3, "big") + body
+    return b"\x16\3\1" + struct.pack("!H", len(message)) + message
+
+
+@pytest.mark.parametrize(("address", "result"), [(WEB, "leak"), (VPN, "no-leak")])
+def test_tls_for_a_name_of_another_server_is_beside_the_carrier(
+    tmp_path: Path, address: str, result: str
+) -> None:
+    """The name was looked up inside; at the VPN's own server it may be its service's."""
+    recording = carried(exchanges=100)
+    lookup = dns_query("shop.example"), dns_answer("shop.example", address)
+    recording.exchange(50, WG0, INNER, 41000, "10.66.0.1", 53, *lookup)
+    recording.tcp(3000, ETH0, CLIENT, 52000, VPN, 443, client_hello("shop.example"), bytes(200))
+    assert judged(recording, TUNNEL, tmp_path).verdict.result == result

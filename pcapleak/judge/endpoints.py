@@ -15,7 +15,7 @@ from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.sides import CARRIERS
 from pcapleak.policy.policy import Network, Rule
-from pcapleak.values.packets import Bool, Int64, IPAddress, Service
+from pcapleak.values.packets import Bool, Int64, Service
 
 SHAPED = CARRIERS | Service.WIREGUARD_HANDSHAKE
 """Of tunnels' own protocols."""
@@ -79,21 +79,18 @@ def readable(scene: Scene, there: Bool) -> Bool:
     columns = scene.columns
     found = columns.serving(_READABLE)
     found |= columns.serving(Service.STUN) & ~columns.serving(SHAPED)
-    found &= there
-    for row in np.flatnonzero(there & ~found).tolist():
+    return (found & there) | alien(scene, there)
+
+
+def alien(scene: Scene, there: Bool) -> Bool:
+    """Of some flows, those for a name that was looked up and is another server's."""
+    found = np.zeros(len(there), np.bool_)
+    for row in np.flatnonzero(there).tolist():
         name = scene.state.server_names.get(row)
-        if name is not None and _is_alien(scene, name, columns.far_endpoint(row).address):
-            found[row] = True
+        if name is not None:
+            own = scene.state.resolvers.addresses_of({name.rstrip(".").lower()})
+            found[row] = bool(own) and scene.columns.far_endpoint(row).address not in own
     return found
-
-
-def _is_alien(scene: Scene, name: str, server: IPAddress) -> bool:
-    """Whether a server was reached by a name that it was not looked up by."""
-    asked = scene.state.resolvers.name_of(server)
-    plain = name.rstrip(".").lower()
-    if asked is not None:
-        return asked.rstrip(".") != plain
-    return bool(scene.state.resolvers.addresses_of({plain}))
 
 
 def beside(scene: Scene, there: Bool, fit: Conserved | None) -> Bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.context import Scene, single
+from pcapleak.judge.endpoints import alien
 from pcapleak.judge.paths import SYN, answered
 from pcapleak.values.packets import Bool, Int64, Service
 
@@ -115,15 +116,10 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
         for rule in tunnel.endpoints
         if rule.network is not None
     ]
-    yield (
-        "VPN server",
-        "the VPN client speaks to its own server",
-        columns.inside(columns.far, servers)
-        & (
-            ((columns.protocol == TCP) & (columns.far_port == HTTPS))
-            | columns.serving(Service.ICMP)
-        ),
+    own = columns.inside(columns.far, servers) & (
+        ((columns.protocol == TCP) & (columns.far_port == HTTPS)) | columns.serving(Service.ICMP)
     )
+    yield "VPN server", "the VPN client speaks to its own server", own & ~alien(scene, own)
     yield (
         ANSWERED,
         "the far end began it; this host only answered",
