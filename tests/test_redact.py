@@ -15,10 +15,12 @@ from builders import Recording
 from capture_files import pcap_header, pcap_record
 from hypothesis import given
 from hypothesis import strategies as st
-from packet_bytes import dissect, ipv4, udp
+from packet_bytes import dissect, ethernet, ipv4, udp
 from test_cli import ROOT, run
 
 import pcapleak
+from pcapleak.capture import PcapngWriter
+from pcapleak.decode.tunnels.openvpn import decode_openvpn
 from pcapleak.dissect import recognise
 from pcapleak.errors import PcapleakError
 from pcapleak.redact import Renamer, read_key, redact_capture
@@ -29,7 +31,7 @@ from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Half
 from pcapleak.report.document import Document, Finding
 from pcapleak.values.addresses import classify
-from pcapleak.values.packets import Decoder
+from pcapleak.values.packets import Decoder, Interface
 
 KEY = bytes(range(32))
 LAB = sorted((ROOT / "captures").glob("*.pcapng"))
@@ -602,3 +604,38 @@ def test_handshakes_of_vpns_are_known_after_redaction(payload: bytes) -> None:
         for data in (payload, made)
     )
     assert before == after != [Decoder.NONE.value]
+
+
+VERBATIM = (
+    b"PASSWORD=hunter2 user=alice ip=203.0.113.77",
+    b"@\x01\x12\x34\xb3room\x07kitchen\xffname=alice",
+    b"8" + b"secret of alice" + bytes(4),
+    b"P\x0a\x42\x00\x02\x02\x42\x00\x00\x01\x08\x08\x08\x08",
+)
+
+
+@pytest.mark.parametrize("payload", VERBATIM)
+def test_what_only_begins_like_openvpn_is_not_kept(payload: bytes, tmp_path: Path) -> None:
+    """CoAP and any text of the right length do; not a word of it may stay."""
+    source, target = tmp_path / "in.pcapng", tmp_path / "out.pcapng"
+    with PcapngWriter(source) as writer:
+        frame = ethernet(ipv4(udp(payload)))
+        writer.write(Interface(0, 0, 1), 0, frame, len(frame))
+    redact_capture(source, target, bytes(32))
+    written = target.read_bytes()
+    for at in range(1, len(payload) - 4):
+        piece = payload[at : at + 4]
+        assert piece not in written or not any(piece)
+
+
+def test_openvpns_session_ids_are_renamed_alike_on_both_sides() -> None:
+    """Who answers whom can still be told, and by no id that another recording has."""
+    client, server = b"CLIENT01", b"SERVER01"
+    asked = b"\x38" + client + bytes(5)
+    answered = b"\x40" + server + b"\x01" + bytes(4) + client + bytes(4)
+    datagrams = Datagrams(Renamer(bytes(32)))
+    one, other = (bytes(datagrams.redact(data, (40000, 1194)).out) for data in (asked, answered))
+    first, second = decode_openvpn(one), decode_openvpn(other)
+    assert first.session_id == second.remote_session_id != client
+    assert second.session_id not in (server, None)
+    assert (first.kind, second.kind) == ("hard-reset-client", "hard-reset-server")

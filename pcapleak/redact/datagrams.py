@@ -7,6 +7,7 @@ recognised after.
 from __future__ import annotations
 
 from pcapleak.decode.stun.decoder import decode_stun
+from pcapleak.decode.tunnels.openvpn import decode_openvpn
 from pcapleak.decode.web.quic import VERSION_2
 from pcapleak.decode.web.sip import looks_like_sip
 from pcapleak.errors import DecodeError
@@ -134,7 +135,7 @@ class Datagrams:
             return redact_dtls(self.renamer, data)
         if data[:2] == b"\0\0" and depth < _NESTED:
             return self._socks(data, depth)
-        return _openvpn(data)
+        return _openvpn(self.renamer, data)
 
     def _socks(self, data: bytes, depth: int) -> Canvas | None:
         """The header of RFC 1928 section 7 and the datagram behind it."""
@@ -163,7 +164,7 @@ class Datagrams:
             exact = declared - 4 - length <= 3
             if exact or inside[4:8] == COOKIE or inside[1:3] in _DTLS_VERSIONS:
                 return redact_channel(data, lambda inner: self._nested(inner, depth))
-        return _openvpn(data)
+        return _openvpn(self.renamer, data)
 
 
 def _head(data: bytes, size: int) -> Canvas:
@@ -178,15 +179,27 @@ def _ipsec(data: bytes, *, natted: bool) -> Canvas:
     return _head(data, 32 if data[:4] == b"\0\0\0\0" else 8)
 
 
-def _openvpn(data: bytes) -> Canvas | None:
-    """Hard resets, which hold session ids, hashes and counters only; a client's key, wrapped for
-    `tls-crypt-v2`, comes last and makes them longer. Blanking what is none must not make one."""
-    if data[0] not in _RESETS or len(data) < 14:
+def _openvpn(renamer: Renamer, data: bytes) -> Canvas | None:
+    """Hard resets, by structure: the session ids renamed, counters kept, all else blanked. What
+    only begins like one (CoAP does) is none, and blanking it must not make it one."""
+    if data[0] not in _RESETS or len(data) < 14 or not any(data[1:9]):
         return None
-    if len(data) <= 120:
-        return _head(data, len(data))
-    numbered = data[9] in (0, 15) and data[10:12] == b"\0\0" and data[12] != 0
-    return _head(data, 17) if numbered else None
+    wrapped = len(data) >= 54 and data[9] in (0, 15) and data[10:12] == b"\0\0" and data[12] != 0
+    if not wrapped and data[-4:] != bytes(4):
+        return None
+    canvas = _head(data, 1)
+    canvas.put(1, renamer.token(data[1:9]))
+    if wrapped:
+        canvas.number(9, 13)
+        return canvas
+    remote = decode_openvpn(data).remote_session_id if data[0] & 7 == 0 else None
+    if remote is not None:
+        at = len(data) - 12
+        # The count of acknowledgements says where the peer's session id stands.
+        count = next(n for n in range(1, 9) if data[at - 4 * n - 1] == n)
+        canvas.number(at - 4 * count - 1, at - 4 * count)
+        canvas.put(at, renamer.token(remote))
+    return canvas
 
 
 def _media(data: bytes) -> Canvas | None:
