@@ -143,3 +143,17 @@ def test_a_tunnel_that_was_not_recorded_is_told_with_what_was(tmp_path: Path) ->
     alone = judged(recording, Policy.from_options(tunnel=["wg9"]), tmp_path, (ETH0,))
     assert alone.verdict.result == "leak"
     assert "wg9 is in no recording, eth0 is" in alone.verdict.reason
+
+
+def test_a_local_network_called_like_a_tunnel_hides_no_leak(tmp_path: Path) -> None:
+    """A router's: what comes in there goes into the tunnel, or out beside it."""
+    names = ("wan0", "eth7", "tun7")
+    recording = Recording(names=names, link_types=(1, 101, 1))
+    fill(recording)
+    for i in range(25):
+        recording.tcp(99 + 40 * i, 2, "192.168.1.50", 41000 + i, WEB, 443, b"q" * 200, b"a" * 1000)
+    assert judged(recording, NO_OPTIONS, tmp_path).verdict.result in ("no-leak", "inconclusive")
+    leak(recording)
+    document = judged(recording, NO_OPTIONS, tmp_path)
+    assert document.verdict.result == "leak"
+    assert document.captures[0].interfaces[1].role == "tunnel"

@@ -27,6 +27,7 @@ from pcapleak.judge.judgement import (
     TUNNEL_TRANSPORT,
     UNASSESSED,
 )
+from pcapleak.judge.sides import has_link_layer
 from pcapleak.policy.policy import Rule
 from pcapleak.track.flows.columns import RESP_SHIFT, Mark
 from pcapleak.values.addresses import inside, is_public
@@ -127,7 +128,9 @@ def _handed_on(scene: Scene) -> Bool:
     """
     columns, flows = scene.columns, scene.columns.flows
     found = np.zeros(len(columns), np.bool_)
-    within = np.flatnonzero(columns.on(scene.ids("tunnel")))
+    # A local network called like a tunnel hands on as a router does.
+    bare = [n for n in scene.ids("tunnel") if not has_link_layer(scene.state.interfaces[n])]
+    within = np.flatnonzero(columns.on(bare))
     rows = np.flatnonzero(columns.on(scene.outside) & (columns.encapsulation == 0))
     if not len(within) or not len(rows):
         return found

@@ -14,7 +14,7 @@ from pcapleak.judge.clients import most_common_end
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import OF_TUNNELS, Conserved, conserving, host_inside
 from pcapleak.judge.judgement import InterfaceRole
-from pcapleak.judge.sides import CARRIERS, NO_LINK_LAYER
+from pcapleak.judge.sides import CARRIERS, NO_LINK_LAYER, has_link_layer
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
 from pcapleak.track.windows import HostKey
@@ -134,7 +134,8 @@ def _comes_out(state: State, columns: Columns, number: int, others: list[int]) -
     # What both have as an end was handed on, not carried.
     here = {key.address: size for key, size in state.windows.hosts([number])}
     world = {address: size for address, size in here.items() if is_public(address)}
-    for other in others:
+    linked = {n for n in others if has_link_layer(state.interfaces[n])}
+    for other in others if has_link_layer(state.interfaces[number]) else set(others) - linked:
         both = [key.address for key, _ in state.windows.hosts([other]) if key.address in world]
         if 2 * sum(world[address] for address in both) > sum(world.values()):
             return None

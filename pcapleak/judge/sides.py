@@ -89,6 +89,13 @@ def interface_roles(
     ]
 
 
+def has_link_layer(interface: Interface) -> bool:
+    """Whether frames on it have a link layer, as those of tunnels mostly have not."""
+    if interface.hardware_type is not None:
+        return _kind(interface)[0] == "physical"
+    return interface.link_type not in (*NO_LINK_LAYER, *NULL_LINK_TYPES)
+
+
 def is_called(interface: Interface, name: str) -> bool:
     """Whether a person would call an interface so: by its name, or by its description, which is
     what Wireshark and Windows show."""
