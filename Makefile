@@ -4,17 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
+# Of the whole run alone: a part of the tests covers a part of the code.
+COVERAGE := $(if $(filter tests,$(T)),--cov --cov-report=term:skip-covered --cov-fail-under=85)
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
-.PHONY: demo test lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live \
+.PHONY: demo test evasion lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live \
 	bench-floods docs site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
 
 test: $(VENV)/.tested lint type  ## all checks and tests; what a machine lacks is skipped and named
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(T)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE) $(T)
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
@@ -34,6 +36,9 @@ system-deps:  ## Debian: programs that tests and the lab use (root)
 
 cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minutes)
 	PCAPLEAK_ALL_CUTS=1 $(BIN)/python -m pytest -q tests/test_capture_corpus.py -k cut
+
+evasion: $(VENV)/.tested  ## strangers' packets added to every capture, long: no leak is hidden, none is faked
+	PCAPLEAK_EVASION=long $(BIN)/python -m pytest -q -s tests/test_evasion.py
 
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py --results bench/results
