@@ -259,7 +259,7 @@ READERS = {
     "redacted": lambda path, side: ["redact", side, path.with_name("o")],
     "batch policy": lambda path, side: ["batch", path, "--policy", side],
 }  # fmt: skip
-HARMLESS = {("policy", "empty"), ("geo-map", "empty")}
+HARMLESS = {("policy", "empty"), ("geo-map", "empty"), ("batch policy", "empty")}
 """An empty table says nothing, which is right."""
 
 
