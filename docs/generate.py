@@ -276,6 +276,15 @@ def mutations_page() -> str:
     return page()
 
 
+def results_page() -> str:
+    """`results.md`: cases with known answers, by kind, and how many are right."""
+    sys.path.append(str(HERE.parent / "tests"))
+    from case_keys import page
+    from test_cases import FALLS_SHORT
+
+    return page(FALLS_SHORT)
+
+
 PAGES = {
     "cli.md": cli_page,
     "findings.md": findings_page,
@@ -284,6 +293,7 @@ PAGES = {
     "pcapleak.1": manual,
     "policy.md": policy_page,
     "report-schema.md": schema_page,
+    "results.md": results_page,
 }
 
 

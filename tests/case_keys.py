@@ -180,3 +180,43 @@ def _invented(
                     yield f"invented name {name}"
                 elif known and not announced[name] & known:
                     yield f"wrong session {name}"
+
+
+KINDS = {
+    "r": "facts of public reports, made as captures or recorded with real programs",
+    "b": "browsers and other WebRTC stacks, with what each page or program itself read",
+    "f": "whose traffic it is, what happened before the tunnel, filters",
+    "s": "a stranger's packets that hide or fake a leak",
+    "w": "a clean full tunnel under carriers of several shapes",
+    "l": "WebRTC against loopback and LAN, data in usernames, LAN traffic beside a tunnel",
+    "p": "captures that name the program of a packet",
+    "g": "exits, resolvers, clocks and languages",
+}
+
+
+def page(falls_short: dict[str, str]) -> str:
+    """`docs/results.md`: how far verdicts can be trusted, by kind of case."""
+    lines = [
+        "# How often the answer is right",
+        "",
+        "Situations in which a verdict was wrong once, or could be, each with its right answer: what",
+        "verdicts it may have, which findings it must and must not have, which addresses are exposed,",
+        "and what the page of a browser itself read. The captures are in `captures/cases`, and",
+        "`tests/test_cases.py` judges each of them anew; this page is made from it by `make docs`.",
+        "",
+        "| kind | captures | ways to judge them | right |",
+        "|---|---|---|---|",
+    ]
+    all_runs = runs()
+    for letter, what in KINDS.items():
+        mine = [run for run in all_runs if run.capture.name.startswith(letter)]
+        right = sum(run.name not in falls_short for run in mine)
+        captures = len({run.capture for run in mine})
+        lines.append(f"| {what} | {captures} | {len(mine)} | {right} |")
+    right = len(all_runs) - len(falls_short)
+    captures = len({run.capture for run in all_runs})
+    lines.append(f"| all | {captures} | {len(all_runs)} | {right} |")
+    if falls_short:
+        lines += ["", "Not yet as it should be:", ""]
+        lines += [f"- `{name}`: {why}" for name, why in falls_short.items()]
+    return "\n".join(lines) + "\n"
