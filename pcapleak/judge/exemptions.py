@@ -9,7 +9,8 @@ import numpy as np
 
 from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.context import Scene, single
-from pcapleak.judge.endpoints import alien
+from pcapleak.judge.endpoints import alien, carrier_rows
+from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import SYN, answered
 from pcapleak.values.packets import Bool, Int64, Service
 
@@ -46,6 +47,10 @@ KEEPALIVE_BYTES = 64
 """A NAT keepalive is one byte (RFC 3948 section 2.3), in a frame of at most this length."""
 
 
+MAX_SOCKETS = 100
+"""A carrier's flows whose sockets are looked at."""
+
+
 def benign_name(name: str) -> bool:
     """Whether a name is asked for connectivity checks, or by Avahi for the link's own domain."""
     return name.rstrip(".").lower() in CONNECTIVITY_CHECKS | {"local"}
@@ -73,6 +78,49 @@ def own_lookups(scene: Scene, rows: Int64) -> Bool:
             asked = scene.state.resolvers.asked_on(row)
             found[place] = asked is not None and all(name in own for name in asked[0])
     return found
+
+
+def from_carrier_socket(scene: Scene) -> Bool:
+    """Flows from the very sockets of a tunnel's carrier: no other program sends from them."""
+    columns = scene.columns
+    found = np.zeros(len(columns), np.bool_)
+    carrying = np.zeros(len(columns), np.bool_)
+    for tunnel in scene.tunnels:
+        # What is only guessed to be a carrier may be a call.
+        if tunnel.confidence != "low":
+            carrying |= carrier_rows(scene, tunnel)
+    carriers = np.flatnonzero(carrying & (columns.protocol == UDP))
+    beside = np.flatnonzero((scene.path == BYPASS) & (columns.protocol == UDP))
+    if not len(carriers) or not len(beside):
+        return found
+    beside = beside[np.isin(columns.near_port[beside], columns.near_port[carriers])]
+    sockets = {columns.near_endpoint(row) for row in carriers[:MAX_SOCKETS].tolist()}
+    found[[row for row in beside.tolist() if columns.near_endpoint(row) in sockets]] = True
+    return found
+
+
+def vpn_services(scene: Scene) -> tuple[Bool, Bool]:
+    """TLS to the VPN's own services: at addresses that its carrier's sockets spoke to, and for
+    names beside those that such a server was called by."""
+    columns, names = scene.columns, scene.state.server_names
+    rows = np.flatnonzero(from_carrier_socket(scene)).tolist()
+    known = {columns.far_endpoint(row).address for row in rows}
+    there, beside = np.zeros((2, len(columns)), np.bool_)
+    if not known:
+        return there, beside
+    tls = (scene.path == BYPASS) & (columns.protocol == TCP) & (columns.far_port == HTTPS)
+    there = tls & columns.inside(columns.far, [single(address) for address in known])
+    there &= ~alien(scene, there)
+    domains = {_domain(names[row]) for row in np.flatnonzero(there).tolist() if row in names}
+    others = [row for row in np.flatnonzero(tls & ~there).tolist() if row in names]
+    beside[[row for row in others if _domain(names[row]) in domains - {""}]] = True
+    return there, beside
+
+
+def _domain(name: str) -> str:
+    """What a server's name belongs to; empty for a name right below a top-level domain."""
+    rest = name.rstrip(".").lower().partition(".")[2]
+    return rest if "." in rest else ""
 
 
 ANSWERED = "answered"
@@ -120,6 +168,10 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
         ((columns.protocol == TCP) & (columns.far_port == HTTPS)) | columns.serving(Service.ICMP)
     )
     yield "VPN server", "the VPN client speaks to its own server", own & ~alien(scene, own)
+    yield "VPN client", "the socket that carries the tunnel", from_carrier_socket(scene)
+    there, beside = vpn_services(scene)
+    yield "VPN service", "the tunnel's own socket speaks to this server too", there
+    yield "VPN service", "named as the VPN's other servers are, which is no proof", beside
     yield (
         ANSWERED,
         "the far end began it; this host only answered",

@@ -7,6 +7,7 @@ import numpy as np
 from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy
 from pcapleak.judge.coverage import name_others, no_outside
+from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import BYPASS, Coverage
@@ -266,6 +267,13 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
     for proxy in scene.proxies:
         if proxy.confidence == "low" and proxy.given:
             return _local_proxy(scene, proxy)
+    named = np.flatnonzero(vpn_services(scene)[1]).tolist()
+    if named:
+        servers = dict.fromkeys(scene.columns.far_endpoint(row).address for row in named)
+        return (
+            f"{scene.state.server_names[named[0]]} is taken for the VPN's own by its name alone; "
+            f"if it is, say so with {allow_options(scene, list(servers))}"
+        )
     unseen = [
         entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen
     ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene
+from pcapleak.judge.exemptions import from_carrier_socket
 from pcapleak.judge.finding_builder import (
     Column,
     address_filter,
@@ -21,7 +22,7 @@ from pcapleak.judge.finding_builder import (
     rows_of,
 )
 from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
-from pcapleak.judge.webrtc_flows import WEBRTC, vpn_own_flows
+from pcapleak.judge.webrtc_flows import WEBRTC
 from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
@@ -49,7 +50,8 @@ KIND = FindingKind(
     remedy=BROWSER_REMEDY,
     sources=("RFC 8828 section 5.2", "RFC 8656", "RFC 8445 section 7"),
     weaknesses=(
-        "The program is not in the packets. VPN clients' own STUN is known by its name only."
+        "The program is not in the packets. What the socket that carries the tunnel sends is the "
+        "VPN's own."
     ),
 )
 
@@ -60,7 +62,7 @@ def find(scene: Scene) -> Iterator[Finding]:
     rows = rows_of(scene.beside.webrtc)
     if not len(rows):
         return
-    own = vpn_own_flows(scene)
+    own = set(np.flatnonzero(from_carrier_socket(scene)).tolist())
     served = _served(scene)
     sent: dict[int, list[int]] = {}
     for key, link in scene.state.ice.links.items():

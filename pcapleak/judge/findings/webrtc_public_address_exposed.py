@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from pcapleak.judge.context import Scene
+from pcapleak.judge.exemptions import from_carrier_socket
 from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
 from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import local_traffic
-from pcapleak.judge.webrtc_flows import vpn_own_flows
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import inside, is_public, unmapped
@@ -49,7 +51,7 @@ OLDER = "answer without its request because the recording began in between"
 
 def find(scene: Scene) -> Iterator[Finding]:
     """Only what was told to the client counts: XOR-MAPPED, never XOR-PEER or RELAYED."""
-    own = vpn_own_flows(scene)
+    own = set(np.flatnonzero(from_carrier_socket(scene)).tolist())
     found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link, Sighting]]] = {}
     asked: set[tuple[int, IPAddress]] = set()
     local = local_traffic(scene)
