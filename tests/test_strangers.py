@@ -216,6 +216,17 @@ def test_a_leak_that_arrives_inside_other_packets_is_none(wrap: object, tmp_path
     assert not ids(document) & {"PL101", "PL102"}
 
 
+@pytest.mark.parametrize("wrap", [vxlan, gre])
+@pytest.mark.parametrize(("far", "result"), [("45.33.32.156", "leak"), (ROUTER, "no-leak")])
+def test_private_traffic_inside_packets_to_the_world_is_not_local(
+    wrap: object, far: str, result: str, tmp_path: Path
+) -> None:
+    recording = behind_tunnel()
+    inner = udp_packet("10.9.9.2", 4000, "10.9.9.1", 5000, bytes(30))
+    recording.ip(200, ETH0, wrap(inner, CLIENT, far))  # type: ignore[operator]
+    assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == result
+
+
 @pytest.mark.parametrize("wrap", [vxlan, gre, sixinfour])
 def test_the_clients_own_encapsulation_is_its_traffic(wrap: object, tmp_path: Path) -> None:
     recording = behind_tunnel()

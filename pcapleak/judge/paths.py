@@ -169,7 +169,23 @@ def local_traffic(scene: Scene) -> Bool:
     )
     found[_leasing(scene)] = True
     found[_told_public(scene)] = False
+    found &= ~_wrapped_beyond(scene)
     return found & columns.on(scene.outside)
+
+
+def _wrapped_beyond(scene: Scene) -> Bool:
+    """Flows inside packets to public addresses (GRE, VXLAN): they leave, wherever they end."""
+    numbers = [
+        number
+        for number in scene.own_carriers()
+        if (outer := scene.state.encapsulations[number]) is not None
+        and any(
+            is_public(end.address) and not inside(end.address, scene.clients)
+            for end in (outer.source, outer.destination)
+        )
+    ]
+    found: Bool = np.isin(scene.columns.encapsulation, np.asarray(numbers, np.int64))
+    return found
 
 
 def _leasing(scene: Scene) -> list[int]:
