@@ -47,6 +47,8 @@ def packets(rows: list[tuple[int, int, int, int]], start: int = 1_700_000_000) -
         tcp_flags=column(np.uint8),
         tcp_seq=column(np.uint32),
         encapsulation=column(np.int32),
+        source_link=column(np.uint64),
+        hop_limit=column(np.uint8),
     )
 
 
@@ -127,6 +129,14 @@ def test_the_largest_hosts_keep_their_windows_among_thousands(
     assert len(tracker.hosts([0])) <= windows.MAX_HOSTS
     late = tracker.windows(host(100 + 19_999))
     assert late is None or late.received.sum() <= 1
+
+
+def test_hosts_are_numbered_no_further_than_the_flow_table_grows() -> None:
+    rows = [(i, 1, 2 + i, 10) for i in range(5000)]
+    tracker, flows = WindowTracker(), FlowTable(single=100, limit=200)
+    some = packets(rows)
+    tracker.update(some, *flows.update(some), flows)
+    assert len(flows) < 250 and tracker._index.size <= 2 * len(flows)
 
 
 def test_loopback_hosts_are_told_apart_by_port() -> None:

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.clients import most_common_end
+from pcapleak.judge.clients import ends_on
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.conservation import (
     OF_PROXIES,
@@ -25,7 +25,7 @@ from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.judge.endpoints import SHAPED, beside, networks_of, readable, translated
 from pcapleak.policy.policy import Network, Rule, TransportName
 from pcapleak.track.windows import HostKey
-from pcapleak.values.addresses import classify, is_public, unmapped
+from pcapleak.values.addresses import AddressClass, classify, is_public, unmapped
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Endpoint, IPAddress, Service
 from pcapleak.values.registries import ESP
@@ -53,7 +53,7 @@ MAX_PORTS = 3
 _OTHER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
 """What a flow that is only shaped like a tunnel's rather is."""
 
-_SILENT = frozenset(("multicast", "link-local", "loopback", "reserved"))
+_SILENT: frozenset[AddressClass] = frozenset(("multicast", "link-local", "loopback", "reserved"))
 """Where what a tunnel's device sends need not come out."""
 
 
@@ -83,11 +83,13 @@ def carried_outside(scene: Scene, interfaces: list[int], outside: list[int]) -> 
 def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     """Compare a tunnel's inside with the servers it is known to have, under all their forms."""
     tunnel.endpoints += translated(scene, tunnel.endpoints)
+    if not tunnel.interfaces:
+        return
     networks = networks_of(tunnel.endpoints)
     servers = [
         server for server in _servers(scene, outside) if any(server in net for net in networks)
     ]
-    if servers and tunnel.interfaces:
+    if servers:
         tunnel.conserved = _conserved(
             scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS
         )
@@ -212,10 +214,7 @@ def _weaker(one: Confidence, other: Confidence) -> Confidence:
 def tunnel_insides(scene: Scene, tunnel: SceneTunnel) -> list[Inside]:
     """What went through a tunnel's interfaces: as seen by the end that is probably the client's,
     then by the other one."""
-    columns = scene.columns
-    rows = columns.on(tunnel.interfaces)
-    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    ends = [most_common_end(columns, rows, version) for version in (4, 6)]
+    ends = ends_on(scene.columns, tunnel.interfaces)
     keys = [
         HostKey(number, end[0]) for end in ends if end is not None for number in tunnel.interfaces
     ]
@@ -263,9 +262,7 @@ def _told_inside(scene: Scene) -> set[IPAddress]:
 
 def _servers(scene: Scene, outside: list[int]) -> list[IPAddress]:
     """Hosts outside that may be servers: public ones first, the largest first."""
-    columns = scene.columns
-    plain = columns.on(outside) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    ends = [most_common_end(columns, plain, version) for version in (4, 6)]
+    ends = ends_on(scene.columns, outside)
     mine = {end[0] for end in ends if end is not None and not is_public(end[0])}
     mine |= {network.network_address for network in scene.policy.clients}
     hosts = dict.fromkeys(

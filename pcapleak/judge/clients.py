@@ -32,6 +32,7 @@ taken for one host's own and not for a network's."""
 
 
 SERVER_PORTS = (1080, 1194, 3128, 3478, 5349, 8080, 9050, 19302, 51820)
+_SERVED = np.isin(np.arange(1 << 16), (*range(1024), *SERVER_PORTS))
 
 MAX_STRANGERS = 2
 """Second private addresses of one host looked for; a network's recording has more."""
@@ -163,6 +164,15 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
     return ranked[0] if ranked else None
 
 
+def ends_on(columns: Columns, ids: Sequence[int]) -> list[tuple[IPAddress, float] | None]:
+    """`most_common_end` of IPv4 and of IPv6 between hosts beyond the link, on some interfaces."""
+    key = tuple(ids)
+    if key not in columns.common:
+        rows = columns.on(ids) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        columns.common[key] = [most_common_end(columns, rows, version) for version in (4, 6)]
+    return columns.common[key]
+
+
 def common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:
     """The addresses that may be the client's, by the share of these flows' packets that have
     them as an end: private ones before public ones; who began only breaks ties."""
@@ -204,7 +214,7 @@ def _answers(columns: Columns, rows: Bool) -> Bool:
 
 def server_port(port: UInt16) -> Bool:
     """Ports that servers listen at and clients do not send from."""
-    found: Bool = (port < 1024) | np.isin(port, SERVER_PORTS)
+    found: Bool = _SERVED[port]
     return found
 
 

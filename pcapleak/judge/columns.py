@@ -58,6 +58,8 @@ class Columns:
         self.bytes: Int64 = flows.orig_bytes + flows.resp_bytes
         self.first_ns: Int64 = flows.first_ns
         self.last_ns: Int64 = flows.last_ns
+        self.common: dict[tuple[int, ...], list[tuple[IPAddress, float] | None]] = {}
+        """The ends that most packets of some interfaces have, as far as they were asked for."""
         self.orient(np.ones(len(flows), np.bool_))
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pcapleak.track.windows import HostKey, HostWindows, WindowTracker
-from pcapleak.values.addresses import classify
+from pcapleak.values.addresses import AddressClass
 from pcapleak.values.packets import Int64, IPAddress
 
 LEAST_SHARE = 0.9
@@ -117,7 +117,7 @@ def host_inside(
     windows: WindowTracker,
     interfaces: Sequence[int],
     hosts: Sequence[HostKey],
-    silent: frozenset[str],
+    silent: frozenset[AddressClass],
 ) -> Inside | None:
     """What `hosts` (the client's own addresses there) sent and received; None for nothing.
 
@@ -135,11 +135,7 @@ def host_inside(
         packets_down = packets_down + seen.received_packets
     if not found:
         return None
-    least = sent
-    for key, _ in windows.hosts(list(interfaces)):
-        if classify(key.address) in silent:
-            one = windows.windows(key)
-            least = least - (one.received if one is not None else 0)
+    least = sent - windows.received_by(interfaces, silent) if silent else sent
     return Inside(
         Way(np.maximum(least, 0), sent, packets_up), Way(received, received, packets_down)
     )

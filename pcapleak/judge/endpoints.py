@@ -147,6 +147,7 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
     if not known:
         return []
     columns = scene.columns
+    wanted = [address.packed for address in known]
     prefixes = [
         ip_network((address, 96), strict=False)
         for address in scene.state.resolvers.addresses_of({_NAT64_NAME})
@@ -156,6 +157,10 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
     for key, _ in scene.state.windows.hosts(scene.ids("physical", "unknown", "any")):
         address = key.address
         if not isinstance(address, IPv6Address):
+            continue
+        octets = address.packed
+        shorter = octets[:8] + octets[9:]
+        if not any(one in octets or one in shorter for one in wanted):
             continue
         if address.ipv4_mapped is not None:
             continue

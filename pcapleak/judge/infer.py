@@ -14,9 +14,9 @@ from pcapleak.judge.clients import (
     add_other_uplinks,
     beside,
     complete_clients,
+    ends_on,
     interface_addresses,
     lan_guess,
-    most_common_end,
 )
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
@@ -229,12 +229,8 @@ def _servers(scene: Scene) -> list[Network]:
 
 def _inside_ends(scene: Scene) -> list[Network]:
     """Addresses that are the client's inside tunnels, not outside."""
-    columns = scene.columns
     found = [network for tunnel in scene.policy.tunnels for network in tunnel.addresses]
-    rows = columns.on(scene.inside_ids)
-    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    for version in (4, 6):
-        end = most_common_end(columns, rows, version)
+    for end in ends_on(scene.columns, scene.inside_ids):
         if end is not None:
             found.append(single(end[0]))
     return found
@@ -251,15 +247,12 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
             sources.append((address, f"the capture file names it on {tunnel.label}", "certain"))
         if tunnel.addresses or not tunnel.interfaces:
             continue
-        columns = scene.columns
-        rows = columns.on(tunnel.interfaces)
-        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
-        for version in (4, 6):
-            found = most_common_end(columns, rows, version)
+        for found in ends_on(scene.columns, tunnel.interfaces):
             if found is not None and not inside(found[0], scene.clients):
                 address, share = found
                 tunnel.addresses.append(single(address))
-                reason = f"takes part in {share:.0%} of the IPv{version} packets on {tunnel.label}"
+                packets = f"{share:.0%} of the IPv{address.version} packets"
+                reason = f"takes part in {packets} on {tunnel.label}"
                 sources.append((address, reason, "high" if share > 0.9 else "medium"))
     scene.inner = [network for tunnel in scene.tunnels for network in tunnel.addresses]
     # Without a recording of the tunnel, a second private address of the host, of another

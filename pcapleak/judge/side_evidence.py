@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pcapleak.judge.clients import most_common_end
+from pcapleak.judge.clients import ends_on
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import OF_TUNNELS, Conserved, conserving, host_inside
 from pcapleak.judge.judgement import InterfaceRole
@@ -18,7 +18,7 @@ from pcapleak.judge.sides import CARRIERS, NO_LINK_LAYER, has_link_layer
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
 from pcapleak.track.windows import HostKey
-from pcapleak.values.addresses import is_public
+from pcapleak.values.addresses import AddressClass, is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.packets import IPAddress
 
@@ -28,7 +28,7 @@ MAX_COMPARED = 16
 LEAST_RATIO = 0.95
 """Of what comes out, with its headers, for each byte that went in with its headers."""
 
-_SILENT = frozenset(("multicast", "link-local", "loopback", "reserved"))
+_SILENT: frozenset[AddressClass] = frozenset(("multicast", "link-local", "loopback", "reserved"))
 
 
 def settle(
@@ -94,9 +94,11 @@ def _coming_out(
     free = [n for n in there if _is_open(state, policy, roles, n)]
     free.sort(key=lambda number: (-packets[number], number))
     for number in free[:MAX_COMPARED]:
+        if roles[number].strength > Strength.TYPICAL:
+            continue
         others = [other for other in there if other != number]
         fit = _comes_out(state, columns, number, others)
-        if fit is None or roles[number].strength > Strength.TYPICAL:
+        if fit is None:
             continue
         servers = ", ".join(map(str, fit.servers))
         roles[number] = InterfaceRole("tunnel", f"{fit.reason} ({servers})", Strength.CONSERVED)
@@ -124,12 +126,11 @@ def _is_open(state: State, policy: Policy, roles: Sequence[InterfaceRole], numbe
 
 def _comes_out(state: State, columns: Columns, number: int, others: list[int]) -> Conserved | None:
     """The servers on other interfaces that one's traffic comes out to."""
-    rows = columns.on([number])
-    rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    ends = [most_common_end(columns, rows, version) for version in (4, 6)]
-    keys = [HostKey(number, end[0]) for end in ends if end is not None]
+    if not others:
+        return None
+    keys = [HostKey(number, end[0]) for end in ends_on(columns, [number]) if end is not None]
     inside = host_inside(state.windows, [number], keys, _SILENT)
-    if inside is None or not others:
+    if inside is None:
         return None
     # What both have as an end was handed on, not carried.
     here = {key.address: size for key, size in state.windows.hosts([number])}

@@ -7,13 +7,25 @@ their order alone, not on how they came in batches.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.track.flows.index import grown
+from pcapleak.track.flows.index import (
+    META,
+    ORIG_HI,
+    ORIG_LO,
+    PORTS,
+    RESP_HI,
+    RESP_LO,
+    FlowIndex,
+    Keys,
+    grown,
+)
 from pcapleak.track.flows.table import FlowTable
-from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, address_of, words_of
+from pcapleak.values.addresses import AddressClass, column_kind, column_of
+from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, UInt64, address_of
 
 MAX_WINDOWS = 256
 """Windows kept: from 0.27 s each, one minute of recording, to whatever the recording spans."""
@@ -30,6 +42,11 @@ SENT, SENT_PACKETS, RECEIVED, RECEIVED_PACKETS = range(4)
 
 _NONE = -1
 _LOOPBACK_4 = np.uint64(127)
+_SIXTEEN = np.uint64(16)
+_HOST = np.uint64(0xFFFF_FFFF_0000_FF00)
+"""Of a flow's `META`: its interface and version."""
+_VERSION_4 = np.uint64(4 << 8)
+_PORT = np.uint64(0xFFFF_0000)
 
 
 class HostKey(NamedTuple):
@@ -54,10 +71,16 @@ class HostWindows(NamedTuple):
 
 
 class WindowTracker:
-    """Counts payload bytes and packets for hosts and windows."""
+    """Counts payload bytes and packets for hosts and windows.
+
+    Every end of a flow has a number, so that its total is known: the flow table's bound is the
+    bound of these too, two of them for each flow. One takes 80 to 96 bytes (56 of key, 16 of
+    total and row, 8 to 24 a slot), times growth by doubling: at the most 100 MB.
+    """
 
     def __init__(self) -> None:
-        self._numbers: dict[tuple[int, int, int, int, int], int] = {}
+        self._index = FlowIndex()
+        """Hosts as keys of flows to nowhere."""
         self._ends: Int64 = np.zeros((1 << 12, 2), np.int64)
         """By flow: the numbers of orig and resp."""
         self._flows = 0
@@ -74,6 +97,8 @@ class WindowTracker:
         """The numbers of the first and last window, counted since 1970."""
         self._shift = FIRST_SHIFT
         self._packets = 0
+        self._kept: dict[HostKey, int] | None = None
+        """The numbers of the hosts with windows, largest first; None where packets came since."""
 
     @property
     def width_ns(self) -> int:
@@ -88,6 +113,7 @@ class WindowTracker:
     def update(self, packets: Packets, flow: Int64, forward: Bool, flows: FlowTable) -> None:
         """Count `packets`, of the flows that the table gave them. Packets inside other ones are
         counted with those."""
+        self._kept = None
         self._enter(flows)
         outer = np.flatnonzero(packets.encapsulation == 0)
         for rows in self._epochs(outer):
@@ -99,9 +125,8 @@ class WindowTracker:
 
     def windows(self, key: HostKey) -> HostWindows | None:
         """What a host sent and received; None where it was not seen, or was too small to keep."""
-        hi, lo = words_of(key.address)
-        number = self._numbers.get((key.interface, key.address.version, hi, lo, key.port))
-        if number is None or self._slots[number] < 0:
+        number = self._hosts().get(key)
+        if number is None:
             return None
         cells = self._cells[self._slots[number]]
         sent, packets, received, received_packets = (cells[:, column] for column in range(4))
@@ -111,12 +136,43 @@ class WindowTracker:
     def hosts(self, interfaces: list[int]) -> list[tuple[HostKey, int]]:
         """The kept hosts of some interfaces with their payload in all, largest first."""
         wanted = set(interfaces)
-        found = [
-            (HostKey(interface, address_of(version, hi, lo), port), int(self._totals[number]))
-            for (interface, version, hi, lo, port), number in self._numbers.items()
-            if interface in wanted and self._slots[number] >= 0
+        return [
+            (key, int(self._totals[number]))
+            for key, number in self._hosts().items()
+            if key.interface in wanted
         ]
-        return sorted(found, key=lambda one: (-one[1], int(one[0].address), one[0].port))
+
+    def received_by(self, interfaces: Sequence[int], classes: Iterable[AddressClass]) -> Int64:
+        """What the kept hosts of some interfaces received whose addresses are of some special
+        classes, by window."""
+        numbers = self._held[self._held >= 0]
+        keys = self._index.stored[numbers]
+        meta = keys[:, META]
+        version = (meta >> np.uint64(8)).astype(np.uint8)
+        wanted = column_of(column_kind(version, keys[:, ORIG_HI], keys[:, ORIG_LO]), *classes)
+        wanted &= np.isin(meta >> np.uint64(32), np.asarray(interfaces, np.uint64))
+        cells = self._cells[self._slots[numbers[wanted]], :, RECEIVED]
+        total: Int64 = cells.sum(axis=0)
+        return total
+
+    def _hosts(self) -> dict[HostKey, int]:
+        if self._kept is None:
+            numbers = np.sort(self._held[self._held >= 0])
+            keys = self._index.stored[numbers]
+            hi, lo, port = keys[:, ORIG_HI], keys[:, ORIG_LO], keys[:, PORTS] >> _SIXTEEN
+            order = np.lexsort((port, lo, hi, -self._totals[numbers]))
+            self._kept = {
+                HostKey(meta >> 32, address_of(meta >> 8 & 0xFF, high, low), own): number
+                for meta, high, low, own, number in zip(
+                    keys[order, META].tolist(),
+                    hi[order].tolist(),
+                    lo[order].tolist(),
+                    port[order].tolist(),
+                    numbers[order].tolist(),
+                    strict=True,
+                )
+            }
+        return self._kept
 
     def _enter(self, flows: FlowTable) -> None:
         """Number the ends of flows that are new."""
@@ -125,31 +181,14 @@ class WindowTracker:
             return
         if size > len(self._ends):
             self._ends = grown(self._ends, 1 << (size - 1).bit_length())
-        new = slice(known, size)
-        version = flows.version[new]
-        interface = flows.interface[new].tolist()
-        sides = (
-            (flows.orig_hi[new], flows.orig_lo[new], flows.orig_port[new]),
-            (flows.resp_hi[new], flows.resp_lo[new], flows.resp_port[new]),
-        )
-        for column, (hi, lo, port) in enumerate(sides):
-            looped = np.where(version == 4, lo >> np.uint64(24) == _LOOPBACK_4, lo == np.uint64(1))
-            looped &= hi == 0
-            shown = np.where(looped, port, 0).tolist()
-            keys = zip(interface, version.tolist(), hi.tolist(), lo.tolist(), shown, strict=True)
-            self._ends[new, column] = [self._number(key) for key in keys]
+        number, _ = self._index.number(_hosts_of(flows.keys[known:]))
+        self._ends[known:size] = number.reshape(-1, 2)
         self._flows = size
-
-    def _number(self, key: tuple[int, int, int, int, int]) -> int:
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self._numbers)
-            room = len(self._totals)
-            if number == room:
-                self._totals = grown(self._totals, room * 2)
-                self._slots = grown(self._slots, room * 2)
-                self._slots[room:] = _NONE
-        return number
+        room, hosts = len(self._totals), self._index.size
+        if hosts > room:
+            self._totals = grown(self._totals, 1 << (hosts - 1).bit_length())
+            self._slots = grown(self._slots, len(self._totals))
+            self._slots[room:] = _NONE
 
     def _epochs(self, rows: Int64) -> list[Int64]:
         """`rows` cut where an epoch ends."""
@@ -228,3 +267,20 @@ class WindowTracker:
         self._slots[self._held[small]] = _NONE
         self._held[small] = _NONE
         self._free += len(small)
+
+
+def _hosts_of(flows: UInt64) -> Keys:
+    """Both ends of flows as hosts, orig before resp."""
+    hi, lo = (
+        flows[:, ORIG_HI : RESP_HI + 1 : 2].reshape(-1),
+        flows[:, ORIG_LO : RESP_LO + 1 : 2].reshape(-1),
+    )
+    ports = np.stack(
+        (flows[:, PORTS] & _PORT, flows[:, PORTS] << _SIXTEEN & _PORT), axis=1
+    ).reshape(-1)
+    meta = np.repeat(flows[:, META] & _HOST, 2)
+    four = meta & np.uint64(0xFF00) == _VERSION_4
+    looped = np.where(four, lo >> np.uint64(24) == _LOOPBACK_4, lo == np.uint64(1)) & (hi == 0)
+    ports[~looped] = 0
+    nowhere = np.zeros(len(hi), np.uint64)
+    return Keys(hi, lo, nowhere, nowhere, ports, nowhere, meta)

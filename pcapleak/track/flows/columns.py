@@ -64,6 +64,11 @@ class FlowColumns:
         return self._index.size
 
     @property
+    def keys(self) -> UInt64:
+        """Rows of the columns that `index` names."""
+        return self._index.stored
+
+    @property
     def interface(self) -> Int64:
         """Interface ids."""
         return self._meta(32, 0xFFFF_FFFF).astype(np.int64)

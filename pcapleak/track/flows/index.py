@@ -131,6 +131,29 @@ class FlowIndex:
             slot = (slot + 1) & mask
         return -1, False
 
+    def number(self, keys: Keys, limit: int | None = None) -> tuple[Int64, Bool]:
+        """The number of each key and whether orig is its source, new keys entered in the order of
+        their rows, up to `limit`; -1 for those beyond it."""
+        hashes = self.hash(keys)
+        number, forward = self.find(hashes, keys)
+        missing = np.flatnonzero(number < 0)
+        while len(missing):
+            # One new key for each distinct hash. Where the key is another one all the same, look
+            # again, so that two keys of one hash each get their own.
+            first, group = _distinct(hashes[missing])
+            room = len(first) if limit is None else max(0, limit - self.size)
+            rows = missing[first[:room]]
+            if not len(rows):
+                break
+            start = self.size
+            self.add(hashes[rows], keys.select(rows))
+            given = np.where(group < room, group + start, -1)
+            forward[missing], same = self.compare(given, keys.select(missing))
+            given[~same] = -1
+            number[missing] = given
+            missing = missing[np.flatnonzero(~same & (group < room))]
+        return number, forward
+
     def add(self, hashes: UInt64, keys: Keys) -> Int64:
         """Give numbers to keys that have none; no two of them may be equal."""
         start, stop = self.size, self.size + len(hashes)
@@ -168,6 +191,21 @@ class FlowIndex:
             self._slots[slot[free]] = value[free]
             left = self._slots[slot] != value
             value, slot = value[left], (slot[left] + 1) & mask
+
+
+def _distinct(hashes: UInt64) -> tuple[Int64, Int64]:
+    """Where each distinct hash comes first, ascending, and for each row the place of its hash
+    among those."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    first = np.minimum.reduceat(order, begins)
+    ascending = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[ascending] = np.arange(len(first))
+    group = np.empty(len(hashes), np.int64)
+    group[order] = np.repeat(place, np.diff(begins, append=len(hashes)))
+    return first[ascending], group
 
 
 def grown(column: NDArray[_Number], room: int) -> NDArray[_Number]:

@@ -136,29 +136,14 @@ class FlowTable(FlowColumns):
 
     def _number(self, keys: Keys, limit: int | None) -> tuple[Int64, Bool]:
         """Ids and directions, new flows entered up to `limit`; -1 for those beyond it."""
-        hashes = self._index.hash(keys)
-        flow, forward = self._index.find(hashes, keys)
-        missing = np.flatnonzero(flow < 0)
-        while len(missing):
-            # One new flow for each distinct hash. Where the key is another one all the same, look
-            # again, so that two flows of one hash each get their own.
-            first, group = _distinct(hashes[missing])
-            room = len(first) if limit is None else max(0, limit - len(self))
-            rows = missing[first[:room]]
-            if not len(rows):
-                break
-            start = len(self)
-            self._enter(self._index.add(hashes[rows], keys.select(rows)))
-            number = np.where(group < room, group + start, -1)
-            told = keys.select(missing)
-            forward[missing], same = self._index.compare(number, told)
-            number[~same] = -1
-            flow[missing] = number
-            missing = missing[np.flatnonzero(~same & (group < room))]
+        known = len(self)
+        flow, forward = self._index.number(keys, limit)
+        if len(self) > known:
+            self._enter(known)
         return flow, forward
 
-    def _enter(self, flow: Int64) -> None:
-        """Make empty rows for new flows."""
+    def _enter(self, first: int) -> None:
+        """Make empty rows for the flows that are new, from `first` on."""
         room, size = len(self._services), len(self)
         if size > room:
             while size > room:
@@ -169,36 +154,21 @@ class FlowTable(FlowColumns):
             self._links = grown(self._links, room)
             self._hops = grown(self._hops, room)
             self._marks = grown(self._marks, room)
-        counts = self._counts[flow[0] : size]
+        counts = self._counts[first:size]
         counts[:] = 0
         counts[:, FIRST_FRAME : FIRST_FRAME + 2] = -1
         counts[:, FIRST_NS], counts[:, LAST_NS] = HIGHEST_NS, LOWEST_NS
-        self._services[flow[0] : size] = 0
-        self._tcp_flags[flow[0] : size] = 0
-        self._links[flow[0] : size] = 0
-        self._hops[flow[0] : size] = 0
-        self._marks[flow[0] : size] = 0
+        self._services[first:size] = 0
+        self._tcp_flags[first:size] = 0
+        self._links[first:size] = 0
+        self._hops[first:size] = 0
+        self._marks[first:size] = 0
 
     def mark(self, flow: Int64, services: UInt32) -> None:
         """Add `services` to the flows they were recognised on."""
         rows = np.flatnonzero(services)
         if len(rows):
             np.bitwise_or.at(self._services, flow[rows], services[rows])
-
-
-def _distinct(hashes: UInt64) -> tuple[Int64, Int64]:
-    """Where each distinct hash comes first, ascending, and for each row the place of its hash
-    among those."""
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    first = np.minimum.reduceat(order, begins)
-    ascending = np.argsort(first)
-    place = np.empty(len(first), np.int64)
-    place[ascending] = np.arange(len(first))
-    group = np.empty(len(hashes), np.int64)
-    group[order] = np.repeat(place, np.diff(begins, append=len(hashes)))
-    return first[ascending], group
 
 
 def _keys_of(packets: Packets) -> Keys:
