@@ -61,7 +61,7 @@ def test_special_addresses(text: str, kind: str) -> None:
         ("172.16.0.0/12", "private IPv4"),
         ("192.168.0.0/16", "private IPv4"),
         ("192.0.0.0/24", "reserved"),
-        ("198.18.0.0/15", "reserved"),
+        ("198.18.0.0/15", "private IPv4"),
         ("224.0.0.0/4", "multicast"),
         ("255.255.255.255/32", "multicast"),
         ("::1/128", "loopback"),

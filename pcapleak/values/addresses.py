@@ -93,7 +93,7 @@ _CLASS_OF: dict[RangeKind, AddressClass] = {
     "unique local": "unique local IPv6",
     "IPv4-mapped": "IPv4-mapped",
     "unspecified": "reserved",
-    "benchmarking": "reserved",
+    "benchmarking": "private IPv4",  # Resolvers in VPN programs answer with them for names.
     "discard": "reserved",
     "reserved": "reserved",
 }
@@ -101,7 +101,11 @@ _CLASS_OF: dict[RangeKind, AddressClass] = {
 laboratories number their public side with them, and no host has one by chance."""
 _PUBLIC: tuple[AddressClass, ...] = ("public IPv4", "global IPv6")
 _CLASSES = tuple(dict.fromkeys(_CLASS_OF.values()))
-_NETWORKS = tuple((net, _CLASS_OF[kind]) for net, kind in RANGES if kind in _CLASS_OF)
+_NETWORKS = tuple(
+    (net, "unique local IPv6" if net.version == 6 and kind == "benchmarking" else _CLASS_OF[kind])
+    for net, kind in RANGES
+    if kind in _CLASS_OF
+)
 
 _ON_ITS_NETWORK: tuple[RangeKind, ...] = (
     "private",
