@@ -145,13 +145,15 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     datagrams = np.isin(columns.protocol, (UDP, ESP)) & ~columns.serving(_OTHER)
     shaped = datagrams & columns.serving(SHAPED)
     found = _largest(columns, rows & shaped)
-    if found is not None and tunnel.interfaces:
+    # An inside in which nobody spoke tells as little as one that was not recorded.
+    silent = not tunnel_insides(scene, tunnel)
+    if found is not None and not silent:
         if _as_many(scene, tunnel, found[1]):
             _take(tunnel, columns, ip_network(found[0].address), found[1])
             tunnel.reasons.append("its flow has a packet for each one inside the tunnel")
             tunnel.confidence = _weaker(tunnel.confidence, "medium")
             return
-    elif not tunnel.interfaces:
+    elif silent:
         ports = np.isin(columns.resp_port, VPN_PORTS) | np.isin(columns.orig_port, VPN_PORTS)
         found = found or _largest(columns, world & datagrams & ports)
         if found is not None and _is_share(columns, found[1], world, MAIN_SHARE):
@@ -164,7 +166,7 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
         found is not None
         and _is_share(columns, found[1], world, NEARLY_ALL)
         and (columns.flows.resp_packets[found[1]] > 0).any()
-        and (not tunnel.interfaces or _accompanies(scene, tunnel, outside, found[0].address))
+        and (silent or _accompanies(scene, tunnel, outside, found[0].address))
     ):
         _guess(tunnel, columns, *found, "nearly all goes there")
 

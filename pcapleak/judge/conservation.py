@@ -40,6 +40,9 @@ SEGMENT = 1200
 MORE_PACKETS = 25
 """Packets of keepalives, handshakes and decoys besides, each way."""
 
+EDGE = 2
+"""Windows at a recording's beginning in which what came out may have been sent before it."""
+
 MAX_SERVERS = 3
 """Servers that carry one inside together: a supernode and peers, say."""
 MAX_TRIED = 6
@@ -219,13 +222,14 @@ def accompanies(
     windows: WindowTracker, interfaces: Sequence[int], inside: Inside, server: IPAddress
 ) -> bool:
     """Whether a server received and sent something whenever something went in and came out, in
-    not many more packets."""
+    not many more packets. In the recording's first windows its part may have been over."""
     there = _together(windows, [HostKey(number, server) for number in interfaces])
     if there is None:
         return False
     most = OF_TUNNELS[0].packets * (_segments(inside.up) + _segments(inside.down)) + MORE_PACKETS
     for way, packets in ((inside.up, there.received_packets), (inside.down, there.sent_packets)):
         alive = np.convolve(packets, np.ones(3, np.int64), "same") > 0
+        alive[:EDGE] = True
         if not alive[way.least > 0].all() or packets.sum() > most:
             return False
     return True
