@@ -279,10 +279,21 @@ def _same_client(scene: Scene, field: PolicyField) -> None:
         columns.on(scene.ids("loopback")),
         _servers(scene),
     )
-    for address, says in host.same_frames(scene.clients, _inside_ends(scene)):
+    others = _inside_ends(scene)
+    for address, says in host.same_frames(scene.clients, others):
         scene.clients.append(single(address))
         field.value.append(address)
         field.reasons.append(f"{address}: {says}")
+    if not host.is_known:
+        # Nothing here tells of an address of the other version whose it is.
+        rows = columns.on(scene.outside) & (columns.encapsulation == 0)
+        rows &= columns.public(columns.orig) | columns.public(columns.resp)
+        rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        servers = _servers(scene)
+        rows &= ~columns.inside(columns.orig, servers) & ~columns.inside(columns.resp, servers)
+        known = {network.version for network in scene.clients}
+        ends = [most_common_end(columns, rows, version) for version in {4, 6} - known]
+        scene.rivals = [end[0] for end in ends if end is not None and not inside(end[0], others)]
 
 
 def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:

@@ -240,6 +240,11 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         )
     if scene.rivals:
         names = ", ".join(map(str, scene.rivals))
+        if scene.policy.clients:
+            return (
+                f"whether {names} is the client's too is not to be told; if it is, say so with "
+                f"--client {scene.rivals[0]}"
+            )
         return (
             f"whose traffic to judge is not to be told: {names} fit alike; name the client with "
             f"--client {scene.rivals[0]}"
