@@ -7,6 +7,7 @@ whatever it is called and whatever kind of device it is; what comes out again el
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def settle(
     """The roles that names and kinds of devices gave, corrected by what the traffic shows."""
     settled = list(roles)
     settled = _carrying(state, columns, policy, settled)
+    settled = _to_proxies(state, columns, policy, settled)
     return _coming_out(state, columns, policy, settled)
 
 
@@ -73,6 +75,26 @@ def _carrying(
             for number in wrong:
                 roles[number] = _outer(state, number, found[number], strength)
             break
+    return roles
+
+
+def _to_proxies(
+    state: State, columns: Columns, policy: Policy, roles: list[InterfaceRole]
+) -> list[InterfaceRole]:
+    """Put the interfaces over which a given proxy is spoken to outside, where nothing else is:
+    one that is only called like a tunnel's is the way out all the same."""
+    used = np.unique(columns.interface).tolist()
+    if any(roles[number].role in ("physical", "any", "unknown") for number in used):
+        return roles
+    for proxy in policy.proxies:
+        address, port = proxy.endpoint
+        ends = [ip_network(address)]
+        spoken = columns.inside(columns.orig, ends) & (columns.orig_port == port)
+        spoken |= columns.inside(columns.resp, ends) & (columns.resp_port == port)
+        for number in np.unique(columns.interface[spoken]).tolist():
+            if roles[number].role == "tunnel" and roles[number].strength < Strength.TOLD:
+                reason = f"the proxy {proxy.endpoint} is spoken to over it"
+                roles[number] = _outer(state, number, reason, Strength.PROVEN)
     return roles
 
 
