@@ -9,7 +9,7 @@ COVERAGE := $(if $(filter tests,$(T)),--cov --cov-report=term:skip-covered --cov
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
-.PHONY: demo test evasion lint type check format system-deps lab cuts bench bench-decoders bench-memory bench-live \
+.PHONY: demo test evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
 	bench-floods docs site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
@@ -39,6 +39,9 @@ cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minute
 
 evasion: $(VENV)/.tested  ## strangers' packets added to every capture, long: no leak is hidden, none is faked
 	PCAPLEAK_EVASION=long $(BIN)/python -m pytest -q -s tests/test_evasion.py
+
+metamorphic: $(VENV)/.tested  ## every capture told otherwise, none of which may turn a verdict (minutes)
+	PCAPLEAK_METAMORPHIC=all $(BIN)/python -m pytest -q tests/test_metamorphic.py
 
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py --results bench/results
