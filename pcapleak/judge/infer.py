@@ -17,6 +17,7 @@ from pcapleak.judge.clients import (
     ends_on,
     interface_addresses,
     lan_guess,
+    most_common_end,
 )
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
