@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from typing import Any
 import jsonschema
 import pytest
 from conftest import need_tool
-from live_support import CLIENT, PROXY, Watching, analyze, counter, machine, requests
+from live_support import CLIENT, PROXY, STUN_SERVER, Watching, analyze, counter, machine, requests
 from netns import Host, hosts
 
+from pcapleak import open_capture
+from pcapleak.capture import PcapngWriter
 from pcapleak.report.writers.events import EVENTS, events_schema
+from pcapleak.values.packets import Interface
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -73,11 +77,11 @@ def test_live_and_file_give_the_same_report(client: Host, tmp_path: Path) -> Non
     offline = analyze(str(recorded), "--proxy", PROXY)
     for report in (live, offline):
         for capture in report["captures"]:
-            for name in ("path", "format", "bytes", "sha256"):
+            # Why programs are not known, only the watch can say.
+            for name in ("path", "format", "bytes", "sha256", "problems"):
                 del capture[name]
-        for flow in report["flows"]:
-            del flow["process"]  # only a watch can ask the system
     assert live == offline
+    assert live["flows"][0]["process"] == "unknown (user root)"
     assert live["ice_sessions"][0]["candidates"][0]["port"] == 40000
 
 
@@ -99,10 +103,11 @@ def test_live_agrees_with_dumpcap_beside_it(client: Host, tmp_path: Path) -> Non
 
 
 def test_the_program_behind_a_leak_is_named(client: Host) -> None:
-    """By a helper that keeps root; without it, another user's program stays unknown."""
+    """By a helper that keeps root; without it, another user's program stays unknown, which is
+    said once."""
     for options, words in (
         (("--keep-root-for-processes",), "python"),
-        ((), "unknown (user root; without root other users' programs are hidden"),
+        ((), "unknown (user root)"),
     ):
         watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-", *options)
         sending = requests(client, 20)
@@ -110,9 +115,68 @@ def test_the_program_behind_a_leak_is_named(client: Host) -> None:
         report = json.loads(watching.stop(signal.SIGTERM)[0])
         (flow,) = [flow for flow in report["flows"] if flow["path"] == "bypass"]
         assert flow["process"].startswith(words)
+        hidden = [text for text in report["captures"][0]["problems"] if "another user's" in text]
         if options:
             # `ip netns exec` becomes the program it runs.
-            assert f"(pid {sending.pid}, user root)" in flow["process"]
+            assert f"(pid {sending.pid}, user root" in flow["process"]
+            assert "started by " in flow["process"]
+            assert not hidden
+        else:
+            assert len(hidden) == 1 and "--keep-root-for-processes" in hidden[0]
+
+
+def test_three_recordings_name_the_same_programs(client: Host, tmp_path: Path) -> None:
+    """A watch's, one of tcpdump, which knows none, and that with PKTAP headers before it."""
+    tcpdump = need_tool("tcpdump")
+    plain, folder = tmp_path / "any.pcap", tmp_path / "recorded"
+    recorder = client.start(tcpdump, "-i", "any", "-y", "LINUX_SLL2", "-U", "-w", str(plain))
+    watching = Watching(client, "--proxy", PROXY, "--json", "-", "--record", str(folder),
+                        "--keep-root-for-processes")  # fmt: skip
+    time.sleep(0.5)
+    sending = requests(client, 10)
+    sending.wait(20)
+    time.sleep(1)
+    live = json.loads(watching.stop(signal.SIGTERM)[0])
+    recorder.send_signal(signal.SIGINT)
+    recorder.communicate(timeout=10)
+    (recorded,) = folder.iterdir()
+    (name,) = [flow["process"] for flow in live["flows"] if flow["path"] == "bypass"]
+    assert name.startswith("python") and f"(pid {sending.pid}, user root" in name
+
+    def bypassing(path: Path) -> dict[tuple[str, int], str | None]:
+        report = analyze(str(path), "--proxy", PROXY)
+        return {
+            (flow["resp"]["address"], flow["resp"]["port"]): flow["process"]
+            for flow in report["flows"]
+            if flow["path"] == "bypass"
+        }
+
+    server = (STUN_SERVER, 3478)
+    assert bypassing(recorded) == {server: name}
+    assert bypassing(plain) == {server: None}
+    short = name.partition(" ")[0]
+    assert bypassing(with_pktap(plain, tmp_path / "pktap.pcapng", short, sending.pid)) == {
+        server: f"{short} (pid {sending.pid})"
+    }
+
+
+def with_pktap(source: Path, target: Path, name: str, pid: int) -> Path:
+    """The IP packets of a recording as Apple's tcpdump has them (bsd/net/pktap.h)."""
+    raw, pktap = 101, 258
+    with open_capture(source) as capture, PcapngWriter(target) as writer:
+        for batch in capture:
+            for row in range(len(batch)):
+                start, size = int(batch.offset[row]), int(batch.captured_length[row])
+                frame = batch.data[start : start + size].tobytes()
+                if frame[:2] != b"\x08\x00":
+                    continue
+                way = 2 if frame[10] == 4 else 1
+                head = struct.pack("<III24sIIIIi20s", 108, 1, raw, b"en0", way, 2, 0, 20, pid,
+                                   name.encode()[:16])  # fmt: skip
+                data = head.ljust(108, b"\0") + frame[20:]
+                ts_ns = int(batch.ts_ns[row])
+                writer.write(Interface(0, 0, pktap, "pktap"), ts_ns, data, len(data))
+    return target
 
 
 def test_nothing_is_sent_while_watching(root_network: None) -> None:

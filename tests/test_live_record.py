@@ -25,6 +25,7 @@ from pcapleak.live import writer_thread as scribe_module
 from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.recorder import Recorder
 from pcapleak.values.packets import Direction, Interface, RecordBatch
+from pcapleak.values.programs import Program
 
 ETH = Interface(0, 0, 1, "eth0")
 TUN = Interface(1, 0, 101, "tun0")
@@ -236,3 +237,34 @@ def test_windows_of_long_ago_are_forgotten(tmp_path: Path) -> None:
     assert len(evidence._marked) < 10
     evidence.close()
     assert len(kept(tmp_path / "evidence.pcapng")) == 399
+
+
+def test_each_file_names_the_program_of_a_flow_once(tmp_path: Path) -> None:
+    """So that what is left of a recording names it, whichever files went."""
+    recorder = Recorder(tmp_path, 8 * 4000, [ETH, TUN])
+    recorder.start()
+    program = Program("curl", 12, "root")
+    for number in range(3):
+        batch = batch_at([(number * 50 + at) * SECOND for at in range(50)], number * 50 + 1)
+        recorder.write(batch, 0, [(0, 7, program), (20, 7, program)])
+    recorder.close()
+    files = sorted(tmp_path.iterdir())
+    told = []
+    for path in files:
+        with open_capture(path) as capture:
+            told.append([text for batch in capture for text in batch.comments.values()])
+    assert sum(len(analyze(path).document.captures) for path in files) == len(files) > 2
+    assert all(texts in ([], ["process: curl (pid 12, user root)"]) for texts in told)
+    assert sum(map(len, told)) >= 2
+
+
+def test_a_packet_with_a_comment_among_many_is_written_as_it_is(tmp_path: Path) -> None:
+    batch = batch_at([number * SECOND for number in range(9)])
+    batch.comments = {0: "first", 4: "middle", 8: "last"}
+    with PcapngWriter(tmp_path / "a.pcapng") as writer:
+        writer.write_batch(batch, [ETH, TUN])
+    with open_capture(tmp_path / "a.pcapng") as capture:
+        (read,) = list(capture)
+    assert read.comments == batch.comments
+    assert read.ts_ns.tolist() == batch.ts_ns.tolist()
+    assert read.original_length.tolist() == batch.original_length.tolist()

@@ -26,6 +26,7 @@ from capture_files import Pcapng, padded
 
 import pcapleak
 from pcapleak.capture import PcapngWriter
+from pcapleak.capture.programs import read_comment, write_comment
 from pcapleak.policy.policy import Policy
 from pcapleak.redact.capture import redact_capture
 from pcapleak.redact.names import Renamer
@@ -289,6 +290,21 @@ def test_evidence_of_a_watch_names_the_programs_again(tmp_path: Path) -> None:
         )
     document = pcapleak.analyze(path).document
     assert [flow.process for flow in document.flows] == ["curl (pid 12, user root)"]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        Program("curl", 12, "root", "", "pod1f/0123456789ab", "bash", "Safari"),
+        Program("(sd-pam)", 12, "a, b"),
+        Program("100%28; (pid 3, user x)", 7, "root", parent="x, for y"),
+        Program(user="root"),
+        Program("curl"),
+    ],
+)
+def test_what_is_written_of_a_program_is_read_back(program: Program) -> None:
+    assert read_comment(write_comment(program), own=True) == program
+    assert read_comment(write_comment(program), own=False) is None
 
 
 def beside_tunnel(tmp_path: Path, allow: list[str], *comments: str) -> set[str]:

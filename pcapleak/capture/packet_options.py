@@ -35,6 +35,21 @@ def read_packet_options(
 ) -> None:
     """Fill directions, comments and programs of `rows`; each one's options are in
     `batch.data[begin:stop]`."""
+    _read(batch, rows, begin, stop, section, facts)
+    if not section.own:
+        # The user or the parent of a program that its recorder does not tell: a part of a comment
+        # that only looks so.
+        for row in [row for row, told in batch.programs.items() if not _is_named(told)]:
+            del batch.programs[row]
+
+
+def _is_named(program: Program) -> bool:
+    return bool(program.name) or program.pid is not None
+
+
+def _read(
+    batch: RecordBatch, rows: Int64, begin: Int64, stop: Int64, section: Section, facts: Facts
+) -> None:
     words = np.ndarray((len(batch.data) - 1,), f"{section.order}u2", batch.data, 0, (1,))
     at, stop = begin[rows], stop[rows]
     for _ in range(MAX_OPTIONS):

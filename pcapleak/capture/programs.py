@@ -9,7 +9,7 @@
 | RustNet | packet comments | its `pcapng_export.rs` |
 | etl2pcapng | packet comments | its `main.c` |
 | PCAPdroid | a trailer of Ethernet frames (`dissect/trailers.py`); comments and custom blocks of PEN 62652 | its `pcap_dump.c` |
-| pcapleak | comments of its evidence | `report/writers`, `pipeline/watch` |
+| pcapleak | comments of its recordings and evidence | `write_comment` |
 
 A comment is text of whoever wrote the file: it names a program only where all of it has the
 form of its recorder, and what it names is bounded and kept printable.
@@ -151,11 +151,35 @@ def _own(comment: str) -> Program | None:
     for line in comment.split("\n"):
         if found := _OWN.fullmatch(line):
             name, title, pid, user, container, parent, behalf = (
-                plain(part or "") for part in found.groups()
+                plain(_ESCAPED.sub(lambda part: chr(int(part[1], 16)), part or ""))
+                for part in found.groups()
             )
             number = int(pid) if pid else None
+            name = "" if name == "unknown" else name
             return Program(name, number, user, "", container, parent, behalf, title)
     return None
+
+
+_ESCAPED = re.compile("%(25|28|29|2C|3B)")
+_TO_ESCAPE = re.compile("[%(),;]")
+
+
+def write_comment(program: Program) -> str:
+    """A packet comment of pcapleak's own that `read_comment` reads back.
+
+    `process: NAME (TITLE, pid N, user USER, container CONTAINER, started by PARENT, for WHOM)`,
+    of which all but the name may be missing, and a name that is not known is `unknown`. Of the
+    texts `%`, brackets, commas and semicolons are `%` and two hexadecimal digits.
+    """
+    name = program.name or program.path.rpartition("/")[2]
+    escaped = [
+        _TO_ESCAPE.sub(lambda found: f"%{ord(found[0]):02X}", fact)
+        for fact in (
+            name, program.user, program.container, program.parent, program.behalf, program.title,
+        )
+    ]  # fmt: skip
+    name, user, container, parent, behalf, title = escaped
+    return f"process: {Program(name, program.pid, user, '', container, parent, behalf, title)}"
 
 
 _READERS: tuple[Callable[[str], Program | None], ...] = (_ptcpdump, _rustnet, _etl2pcapng)

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final, Self
 
 import numpy as np
 
+from pcapleak.capture.batches import rows_of
 from pcapleak.capture.blocks import (
     INTERFACE,
     NAMES,
@@ -27,6 +28,8 @@ _BYTE_ORDER: Final = 0x1A2B_3C4D
 _NANOSECONDS: Final = 9
 _MAX_OPTION: Final = 0xFFFF
 _OS_DROPS: Final = 7
+_BLOCK_OVERHEAD: Final = 47
+"""Bytes around a packet in its block, with the most of padding."""
 _FLAG: Final = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 
 
@@ -97,10 +100,33 @@ class PcapngWriter:
         self._block(PACKET, head + _padded(data) + _options(options))
 
     def write_batch(self, batch: RecordBatch, interfaces: list[Interface]) -> int:
-        """Write all packets of a batch in one go, without comments; gives the bytes written.
+        """Write all packets of a batch; gives the bytes written, about.
 
-        The file must be one of the operating system's, not a buffer in memory.
+        Packets without comments are written in one go, the others each on its own. The file must
+        be one of the operating system's, not a buffer in memory.
         """
+        start = size = 0
+        for row, comment in sorted(batch.comments.items()):
+            size += self._write_batch(rows_of(batch, start, row), interfaces)
+            at, captured = int(batch.offset[row]), int(batch.captured_length[row])
+            direction = Direction.UNKNOWN
+            if batch.direction is not None:
+                direction = Direction(int(batch.direction[row]))
+            self.write(
+                interfaces[int(batch.interface[row])],
+                int(batch.ts_ns[row]),
+                batch.data[at : at + captured].tobytes(),
+                int(batch.original_length[row]),
+                direction=direction,
+                comment=comment,
+            )
+            size += captured + _BLOCK_OVERHEAD + len(comment)
+            start = row + 1
+        return size + self._write_batch(rows_of(batch, start, len(batch)), interfaces)
+
+    def _write_batch(self, batch: RecordBatch, interfaces: list[Interface]) -> int:
+        if not len(batch):
+            return 0
         ids, place = np.unique(batch.interface, return_inverse=True)
         for number in ids.tolist():
             self.add_interface(interfaces[number])

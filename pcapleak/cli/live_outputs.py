@@ -36,7 +36,7 @@ class Outputs:
         if self.recorder is None:
             return
         if watch.last_batch is not None:
-            self.recorder.write(watch.last_batch, watch.source.dropped)
+            self.recorder.write(watch.last_batch, watch.source.dropped, watch.named())
             self.screen.unrecorded = self.recorder.missed
         if self.recorder.error is not None:
             self._say(watch, f"--record stopped: {self.recorder.error.strerror}")

@@ -9,10 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from pcapleak.capture.batches import held_bytes, reorder, rows_of
+from pcapleak.capture.batches import held_bytes, reorder
 from pcapleak.capture.writer import PcapngWriter
 from pcapleak.live.writer_thread import Scribe
-from pcapleak.values.packets import Bool, Direction, Int64, Interface, RecordBatch
+from pcapleak.values.packets import Bool, Int64, Interface, RecordBatch
 
 MAX_HELD = 256 << 20
 """Bytes of packets held for what comes before a finding: two seconds of a loaded gigabit link,
@@ -143,28 +143,9 @@ class EvidenceFile:
             self.cut = True
 
     def _write_part(self, part: RecordBatch) -> None:
-        """In the thread: packets without comments in one go, the others each on its own."""
-        start = 0
-        for row, comment in part.comments.items():
-            self._writer.write_batch(rows_of(part, start, row), self._interfaces)
-            self._write_one(part, row, comment)
-            start = row + 1
-        self._writer.write_batch(rows_of(part, start, len(part)), self._interfaces)
+        """In the thread."""
+        self._writer.write_batch(part, self._interfaces)
         self._file.flush()
-
-    def _write_one(self, batch: RecordBatch, row: int, comment: str) -> None:
-        start, size = int(batch.offset[row]), int(batch.captured_length[row])
-        direction = Direction.UNKNOWN
-        if batch.direction is not None:
-            direction = Direction(int(batch.direction[row]))
-        self._writer.write(
-            self._interfaces[int(batch.interface[row])],
-            int(batch.ts_ns[row]),
-            batch.data[start : start + size].tobytes(),
-            int(batch.original_length[row]),
-            direction=direction,
-            comment=comment,
-        )
 
 
 def _joined(windows: list[tuple[int, int]]) -> list[tuple[int, int]]:

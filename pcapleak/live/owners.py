@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,10 @@ class Owner(NamedTuple):
 
     pid: int
     name: str
+    parent: str = ""
+    """What started it."""
+    container: str = ""
+    """The first characters of its container's id, behind its pod's where it has one."""
 
 
 class Owners:
@@ -59,16 +64,53 @@ class Owners:
                 inode = int(target[8:-1])
                 if inode in wanted:
                     wanted.discard(inode)
-                    self._known[inode] = Owner(pid, _name(pid))
+                    self._known[inode] = _owner(pid)
             if not wanted:
                 return
 
 
-def _name(pid: int) -> str:
+def _owner(pid: int) -> Owner:
+    """What /proc tells of a process; of one that is gone since, as much as was read."""
+    parent = _read(pid, "stat").rpartition(")")[2].split()[1:2]
+    started_by = _read(int(parent[0]), "comm") if parent and parent[0] != "0" else ""
+    return Owner(
+        pid,
+        _read(pid, "comm").rstrip("\n"),
+        started_by.rstrip("\n"),
+        container_of(_read(pid, "cgroup")),
+    )
+
+
+def _read(pid: int, name: str) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").rstrip("\n")
+        return Path(f"/proc/{pid}/{name}").read_text("utf-8", "replace")
     except OSError:
-        return "?"
+        return ""
+
+
+_CONTAINER = re.compile(r"(?:^|[/-])([0-9a-f]{64})(?:\.scope)?(?:/|$)", re.MULTILINE)
+_NAMED = re.compile(
+    r"/(?:lxc(?:\.payload)?[./]|machine\.slice/(?:machine-|systemd-nspawn@))([^/\s]{1,64}?)"
+    r"(?:\.scope|\.service)?(?:/|$)",
+    re.MULTILINE,
+)
+_POD = re.compile(r"[/-]pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})\b")
+_SHOWN = 12
+"""Characters of a container's id that its tools show."""
+
+
+def container_of(cgroup: str) -> str:
+    """The container that a process's /proc/PID/cgroup tells, as Docker, podman, containerd,
+    CRI-O (an id of 64 digits), LXC and systemd-nspawn (a name) make their groups; in Kubernetes
+    behind its pod's uid. Empty where it tells none."""
+    pod = _POD.search(cgroup)
+    found = _CONTAINER.findall(cgroup)
+    name = found[-1][:_SHOWN] if found else ""
+    if not name and pod is None and (told := _NAMED.search(cgroup)):
+        name = told[1].replace("\\x2d", "-")
+    return "/".join(
+        part for part in (f"pod{pod[1].replace('_', '-')}" if pod else "", name) if part
+    )
 
 
 class RootOwners:

@@ -6,13 +6,15 @@ import os
 import pwd
 import struct
 import time
+from collections import Counter
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pcapleak.live.owners import Owner
-from pcapleak.values.packets import Endpoint
-from pcapleak.values.programs import Program
+from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.programs import Program, plain
 
 TABLES = {6: ("tcp", "tcp6"), 17: ("udp", "udp6"), 136: ("udplite", "udplite6")}
 MAX_SHARE = 0.1
@@ -40,16 +42,33 @@ class Processes:
         self._owners = owners
         self._hidden = hidden
         self._not_before_s = 0.0
+        self._unknown: Counter[str] = Counter()
+        """Flows of this machine whose programs could not be told, by why."""
 
     @property
     def ready(self) -> bool:
         """Whether asking has not yet taken its share of time."""
         return time.monotonic() >= self._not_before_s
 
-    def describe(self, flows: list[tuple[int, Endpoint, Endpoint]]) -> list[Program | None]:
-        """For each (IP protocol, one end, other end) whose socket it is.
+    def skip(self, flows: int) -> None:
+        """So many flows will not be asked for: they were too many."""
+        self._unknown[SKIPPED] += flows
 
-        None where nothing can be said: the flow is not this machine's.
+    def notes(self) -> list[str]:
+        """What could not be told, and why: once for all flows."""
+        return [
+            f"the program of {count} {'flow' if count == 1 else 'flows'} is not known: {why}"
+            for why, count in self._unknown.items()
+            if count
+        ]
+
+    def describe(
+        self, flows: list[tuple[int, Endpoint, Endpoint]], here: AbstractSet[IPAddress]
+    ) -> list[Program | None]:
+        """For each (IP protocol, one end, other end) whose socket it is; `here` are this
+        machine's addresses.
+
+        None where nothing can be said: the flow is not this machine's, or its socket was closed.
         """
         started_s = time.monotonic()
         tables = {protocol: _read(protocol) for protocol in {flow[0] for flow in flows}}
@@ -58,22 +77,29 @@ class Processes:
         owners = self._owners.find(wanted) if wanted else {}
         spent_s = time.monotonic() - started_s
         self._not_before_s = time.monotonic() + spent_s * (1 / MAX_SHARE - 1)
-        return [None if found is None else self._program(found, owners) for found in sockets]
+        for (protocol, a, b), found in zip(flows, sockets, strict=True):
+            mine = protocol in TABLES and (a.address in here or b.address in here)
+            self._unknown[CLOSED] += mine and (found is None or not found.inode)
+        return [self._program(found, owners) for found in sockets]
 
-    def _program(self, found: Socket, owners: dict[int, Owner]) -> Program:
+    def _program(self, found: Socket | None, owners: dict[int, Owner]) -> Program | None:
+        if found is None or not found.inode:
+            # What is left of a closed socket has no user either: the kernel writes 0.
+            return None
         user = _user(found.uid)
-        if found.inode in owners:
-            owner = owners[found.inode]
-            return Program(owner.name, owner.pid, user)
-        if not found.inode:
-            return Program(user=user, note="the program had closed the socket")
-        if not self._hidden or found.uid == os.geteuid():
-            return Program(user=user, note="the program was gone when it was looked for")
-        return Program(
-            user=user,
-            note="without root other users' programs are hidden, "
-            "--keep-root-for-processes shows them",
-        )
+        owner = owners.get(found.inode)
+        if owner is None:
+            hidden = self._hidden and found.uid != os.geteuid()
+            self._unknown[HIDDEN if hidden else GONE] += 1
+            return Program(user=user)
+        parent, container = plain(owner.parent), plain(owner.container)
+        return Program(plain(owner.name), owner.pid, user, parent=parent, container=container)
+
+
+HIDDEN = "another user's, which root alone sees (--keep-root-for-processes shows it)"
+CLOSED = "it had closed the socket when it was asked for"
+GONE = "it was gone when it was looked for"
+SKIPPED = "there were too many at once to ask for"
 
 
 @lru_cache(maxsize=1024)

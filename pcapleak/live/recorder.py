@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,15 @@ from typing import BinaryIO
 import numpy as np
 
 from pcapleak.capture.batches import held_bytes, rows_of
+from pcapleak.capture.programs import write_comment
 from pcapleak.capture.writer import PcapngWriter
 from pcapleak.errors import PcapleakError
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.values.packets import Interface, RecordBatch
+from pcapleak.values.programs import Program
+
+Named = tuple[int, int, Program]
+"""A row of a batch, its flow, and the program whose flow that is."""
 
 FILES = 8
 """A full recording is in so many files; the oldest goes when a new one is begun."""
@@ -48,6 +54,8 @@ class Recorder:
         # The thread's own from here on.
         self._sizes: deque[tuple[str, int]] = deque()
         self._drops: Counter[int] = Counter()
+        self._told: set[tuple[int, Program]] = set()
+        """Flows and their programs that the present file names."""
         self._size = 0
         self._name = ""
         self._writer: PcapngWriter
@@ -73,12 +81,15 @@ class Recorder:
                 "that belongs to the user the watch runs as, or one that does not exist yet"
             ) from error
 
-    def write(self, batch: RecordBatch, dropped: int) -> None:
-        """Keep a batch; `dropped` are the packets the kernel has dropped so far, on any device."""
+    def write(self, batch: RecordBatch, dropped: int, named: Sequence[Named] = ()) -> None:
+        """Keep a batch; `dropped` are the packets the kernel has dropped so far, on any device.
+
+        Of `named`, each file tells every program of a flow once, in a comment of a packet.
+        """
         if dropped > self._dropped:
             self._lacking[int(batch.interface[0])] += dropped - self._dropped
             self._dropped = dropped
-        job = partial(self._write, batch, Counter(self._lacking))
+        job = partial(self._write, batch, Counter(self._lacking), named)
         if self._scribe.offer(job, held_bytes(batch, self._last)):
             self._lacking.clear()
         else:
@@ -96,7 +107,9 @@ class Recorder:
         self._file.close()
         os.close(self._fd)
 
-    def _write(self, batch: RecordBatch, lacking: Counter[int]) -> None:
+    def _write(
+        self, batch: RecordBatch, lacking: Counter[int], named: Sequence[Named] = ()
+    ) -> None:
         """In the thread: write a batch, in several files where one would grow too large."""
         if lacking:
             self._note(lacking)
@@ -108,6 +121,11 @@ class Recorder:
             room = self._bound // FILES - self._size + (int(ends[start - 1]) if start else 0)
             stop = min(max(start + 1, int(np.searchsorted(ends, room))), len(batch))
             part = rows_of(batch, start, stop)
+            part.comments = {}
+            for row, flow, program in named:
+                if start <= row < stop and (flow, program) not in self._told:
+                    self._told.add((flow, program))
+                    part.comments[row - start] = write_comment(program)
             self._size += self._writer.write_batch(part, self._interfaces)
             start = stop
 
@@ -133,3 +151,4 @@ class Recorder:
         self._file.flush()
         self._size = 0
         self._drops.clear()
+        self._told.clear()

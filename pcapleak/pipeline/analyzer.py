@@ -84,8 +84,8 @@ class Analyzer:
         )
         self.datagrams = Datagrams(self.state.flows)
 
-    def add(self, batch: RecordBatch) -> None:
-        """Take the next records of the timeline."""
+    def add(self, batch: RecordBatch) -> tuple[Int64, Int64]:
+        """Take the next records of the timeline; the rows that hold packets, and their flows."""
         self._count(tally(batch))
         packets = self.dissector.dissect(batch)
         services, decoder = recognise(packets)
@@ -101,6 +101,7 @@ class Analyzer:
         checked = self._dispatch(events)
         ice = np.fromiter(checked, np.int64, len(checked))
         self.state.flows.mark(ice, np.full(len(ice), Service.ICE.value, np.uint32))
+        return packets.row, flow
 
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far, and report."""

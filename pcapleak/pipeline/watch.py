@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_interface
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from pcapleak.capture.programs import write_comment
 from pcapleak.judge import PATHS
 from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.processes import Processes
@@ -26,7 +28,8 @@ from pcapleak.report.text import safe
 from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
 from pcapleak.values.findings import Severity
-from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
+from pcapleak.values.packets import DeviceChange, Int64, Interface, RecordBatch
+from pcapleak.values.programs import Program
 
 JUDGE_AFTER_S = 0.1
 """Judging anew no sooner than this after the last time."""
@@ -40,8 +43,10 @@ CHILD_REST = 0.5
 """Between two such children, as a share of their time: a leak is told within 2.5 times it."""
 CHILD_POLL_S = 0.02
 """How often a child is looked for while nothing comes."""
-ASKED_A_BATCH = 100
-"""New flows of one batch whose processes are asked for."""
+ASKED_AT_ONCE = 100
+"""New flows whose processes are asked for together."""
+MAX_UNASKED = 1000
+"""New flows that wait to be asked for; beyond them the oldest are not."""
 TOLD_AT_ONCE = 1000
 """Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
 MAX_TOLD = 100_000
@@ -127,7 +132,11 @@ class Watch:
         self.source = source
         self.last_batch: RecordBatch | None = None
         """What the last step took."""
+        self._last_flows: tuple[Int64, Int64] | None = None
         self._processes = processes
+        self._asked = 0
+        """Flows whose processes were asked for, or never will be."""
+        self._turn = 0
         self._evidence = evidence
         self._analyzer = Analyzer(policy, source.interfaces)
         self._facts = CaptureFacts(source.path, source.format, filter=source.expression)
@@ -161,8 +170,11 @@ class Watch:
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
         batch = self.source.read(max(0.0, min(timeout_s, wait_s)))
         self.last_batch = batch
+        self._last_flows = None
         if batch is not None:
             self._take(batch)
+        if self._processes is not None and self._processes.ready and self.flows > self._asked:
+            self._ask(self._processes)
         self._note_news(batch is not None)
         if self._child is not None:
             return self._judged_beside(self._child) if self._child.poll() else None
@@ -210,7 +222,8 @@ class Watch:
     def _judge(self, at_once: int = TOLD_AT_ONCE) -> Judged:
         """The report of all packets so far, and what is told of it."""
         self._facts.bytes = self.source.bytes_read
-        self._facts.problems = list(self.source.problems)
+        notes = [] if self._processes is None else self._processes.notes()
+        self._facts.problems = [*self.source.problems, *notes]
         self._facts.drops = self.source.dropped
         judgement = self._analyzer.judge()
         fresh = judgement.path == BYPASS
@@ -220,27 +233,50 @@ class Watch:
         flows = [flow_entry(self._analyzer.state, judgement, row) for row in now]
         return Judged(self._analyzer.report(judgement), flows, len(rows) - len(now))
 
+    def named(self) -> list[tuple[int, int, Program]]:
+        """Of what the last step took: one row, the flow and its program for each flow whose
+        program is known; where it has several they take turns."""
+        programs = self._analyzer.state.programs
+        if self._last_flows is None or not len(programs):
+            return []
+        rows, flow = self._last_flows
+        self._turn += 1
+        found = []
+        numbers, firsts = np.unique(flow, return_index=True)
+        for number, first in zip(numbers.tolist(), firsts.tolist(), strict=True):
+            told = programs.of(number)
+            if told:
+                found.append((int(rows[first]), number, told[self._turn % len(told)]))
+        return found
+
     def _take(self, batch: RecordBatch) -> None:
-        before = self.flows
-        self._analyzer.add(batch)
+        self._last_flows = self._analyzer.add(batch)
         self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
             self._evidence.add(batch)
-        if self._processes is not None and self._processes.ready and self.flows > before:
-            self._ask(self._processes, before)
 
-    def _ask(self, processes: Processes, first: int) -> None:
-        """Whose the flows are that were new in the last batch."""
+    def _ask(self, processes: Processes) -> None:
+        """Whose the flows are that are new, as many as may be asked for at once."""
         state = self._analyzer.state
-        room = min(ASKED_A_BATCH, MAX_FLOWS - len(state.programs))
-        rows = range(first, min(self.flows, first + max(0, room)))
+        skipped = self.flows - self._asked - MAX_UNASKED
+        if skipped > 0:
+            self._asked += skipped
+            processes.skip(skipped)
+        room = min(ASKED_AT_ONCE, MAX_FLOWS - len(state.programs))
+        rows = range(self._asked, min(self.flows, self._asked + max(0, room)))
+        self._asked = rows.stop
         flows = state.flows
         protocols = flows.protocol[rows.start : rows.stop].tolist()
         asked = [
             (protocol, flows.orig(row), flows.resp(row))
             for row, protocol in zip(rows, protocols, strict=True)
         ]
-        for row, program in zip(rows, processes.describe(asked), strict=True):
+        here = {
+            ip_interface(address).ip
+            for interface in self.source.interfaces
+            for address in interface.addresses
+        }
+        for row, program in zip(rows, processes.describe(asked, here), strict=True):
             if program is not None:
                 state.programs.add(row, program)
 
@@ -267,11 +303,11 @@ class Watch:
             if finding.severity == Severity.INFO:
                 continue
             texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
-            process = self._analyzer.state.programs.text(
-                -1 if finding.flow is None else finding.flow
-            )
-            if process is not None:
-                texts.append(f"{finding.id} process: {safe(process)}")
+            flow = -1 if finding.flow is None else finding.flow
+            texts += [
+                f"{finding.id} {write_comment(program)}"
+                for program in self._analyzer.state.programs.of(flow)
+            ]
             for frame in finding.frames:
                 comments.setdefault(frame, []).extend(texts)
         return {frame: "\n".join(texts) for frame, texts in comments.items()}

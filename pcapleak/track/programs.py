@@ -29,7 +29,7 @@ class ProgramTracker:
     def add(self, flow: int, program: Program, *, trailer_of: int | None = None) -> None:
         """Take what one packet of a flow was said to belong to; `trailer_of` is the interface
         where a trailer said it, which `refuse` may take back."""
-        if not program.name and program.pid is None and not program.note:
+        if not program.name and program.pid is None and not program.user:
             return
         known = self._flows.get(flow)
         if known is None:

@@ -33,8 +33,6 @@ class Program(NamedTuple):
     """Whose traffic it carries: a resolver's client."""
     title: str = ""
     """What its users call it, where that is another name."""
-    note: str = ""
-    """Why more is not known."""
 
     def __str__(self) -> str:
         facts = [
@@ -49,7 +47,7 @@ class Program(NamedTuple):
             )
             if value not in ("", None)
         ]
-        told = ", ".join(facts) + (f"; {self.note}" if self.note else "")
+        told = ", ".join(facts)
         name = self.name or self.path.rpartition("/")[2] or "unknown"
         return f"{name} ({told})" if told else name
 
@@ -64,7 +62,6 @@ class Program(NamedTuple):
             self.parent or other.parent,
             self.behalf or other.behalf,
             self.title or other.title,
-            self.note or other.note,
         )
 
     def is_same(self, other: Program) -> bool:

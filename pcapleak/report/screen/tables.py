@@ -222,7 +222,7 @@ def _about_name(name: MdnsName) -> list[tuple[str, str]]:
 def _of_process(document: Document) -> dict[str, list[FlowEntry]]:
     found: dict[str, list[FlowEntry]] = {}
     for flow in _bypassing(document):
-        found.setdefault(flow.process or "not asked for", []).append(flow)
+        found.setdefault(flow.process or "unknown", []).append(flow)
     return found
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from pcapleak.capture import PcapngWriter, open_timeline
+from pcapleak.capture.programs import write_comment
 from pcapleak.report.document import Finding
 from pcapleak.report.text import safe
 from pcapleak.values.packets import Direction
@@ -49,7 +50,7 @@ def write_evidence(
                 if frame in comments:
                     texts.append(f"frame {frame} of the capture")
                 if row in batch.programs:
-                    texts.append(f"process: {safe(str(batch.programs[row]))}")
+                    texts.append(write_comment(batch.programs[row]))
                 if row in batch.comments:
                     texts.append(batch.comments[row])
                 start = int(batch.offset[row])
