@@ -264,3 +264,10 @@ def test_the_only_interface_over_which_the_proxy_is_spoken_to_is_outside(tmp_pat
     # Not so where the tunnel is given: the proxy may be reached through it.
     told = replace(called, options=(*options, "--tunnel", "tun0"))
     assert judge(told, tmp_path).verdict.result == "inconclusive"
+
+
+def test_what_a_tunnels_device_hands_on_is_no_carrier(tmp_path: Path) -> None:
+    """An exit node's guests go on from the same ports to the same far ends: forwarded."""
+    recording = variants.read(CASES / "r08-exit-node-any-capture.pcapng")
+    late = variants.begun_at(recording, len(recording.packets) // 2)
+    assert judge(late, tmp_path).verdict.result != "leak"

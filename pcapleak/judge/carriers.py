@@ -27,7 +27,7 @@ from pcapleak.policy.policy import Network, Rule, TransportName
 from pcapleak.track.windows import HostKey
 from pcapleak.values.addresses import AddressClass, classify, is_public, unmapped
 from pcapleak.values.evidence import CONFIDENCES, Confidence
-from pcapleak.values.packets import Bool, Endpoint, IPAddress, Service
+from pcapleak.values.packets import Bool, Endpoint, Int64, IPAddress, Service
 from pcapleak.values.registries import ESP
 
 MAIN_SHARE = 0.5
@@ -63,8 +63,15 @@ def find_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     What is conserved decides; else the shape of a tunnel's packets, as many as there were
     inside; else the one server that nearly all goes to, which is a guess.
     """
+    columns = scene.columns
+    handed = _handed_on(columns, tunnel.interfaces, outside)
+    servers = [
+        server
+        for server in _servers(scene, outside)
+        if not _at(columns, [ip_network(server)])[handed].any()
+    ]
     tunnel.conserved = _conserved(
-        scene, tunnel_insides(scene, tunnel), outside, _servers(scene, outside), OF_TUNNELS
+        scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS
     )
     if tunnel.conserved is not None:
         _take_conserved(scene, tunnel, tunnel.conserved, outside)
@@ -273,6 +280,14 @@ def _servers(scene: Scene, outside: list[int]) -> list[IPAddress]:
         if key.address not in mine and classify(key.address) not in _SILENT
     )
     return sorted(hosts, key=lambda address: not is_public(address))
+
+
+def _handed_on(columns: Columns, inside: list[int], outside: list[int]) -> Int64:
+    """Flows outside, by number, that came from an inside as they are, from one port to one far
+    end: forwarded, not carried."""
+    there = np.flatnonzero(columns.on(outside) & (columns.encapsulation == 0))
+    within = np.flatnonzero(columns.on(inside))
+    return there[np.isin(columns.socket_keys(there), columns.socket_keys(within))]
 
 
 def _at(columns: Columns, networks: list[Network]) -> Bool:
