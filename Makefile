@@ -4,19 +4,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := captures/socks.pcapng
 T ?= tests
-# Of the whole run alone: a part of the tests covers a part of the code.
-COVERAGE := $(if $(filter tests,$(T)),--cov --cov-report=term:skip-covered --cov-fail-under=85)
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
-.PHONY: demo test evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
+.PHONY: demo test coverage fresh evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
 	bench-floods docs site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
 
 test: $(VENV)/.tested lint type  ## all checks and tests; what a machine lacks is skipped and named
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(COVERAGE) $(T)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(T)
+
+coverage: $(VENV)/.tested  ## the same tests, with the branches that they cover
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered tests
+
+fresh:  ## both commands on an empty Debian 12 and 13 (root, debootstrap)
+	bash scripts/fresh-debian bookworm
+	bash scripts/fresh-debian trixie
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
