@@ -180,8 +180,10 @@ def _older_requests(scene: Scene) -> Iterator[str]:
         if key.layers or key.interface not in outside:
             continue
         for held in link.held:
+            if not held.lately or not scene.is_client(key.destination.address):
+                continue
             mapped = held.message.mapped_address
-            if mapped is None or not held.lately or not scene.is_client(key.destination.address):
+            if mapped is None:
                 continue
             if is_public(mapped.address) and not scene.is_exit(mapped.address):
                 yield (

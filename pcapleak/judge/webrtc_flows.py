@@ -36,6 +36,8 @@ def living_sessions(scene: Scene) -> set[frozenset[str]]:
     said: set[tuple[str, ...]] = set()
     alive: set[frozenset[str]] = set()
     for key, link in links.items():
+        if not link.usernames:
+            continue
         back = links.get(key.back)
         for username in link.usernames:
             parts = tuple(fragments(username))
@@ -43,5 +45,5 @@ def living_sessions(scene: Scene) -> set[frozenset[str]]:
             if (back is not None and back.check_answers) or (
                 parts != parts[::-1] and parts[::-1] in said
             ):
-                alive.add(pair_of(username))
+                alive.add(frozenset(parts))
     return alive

@@ -148,7 +148,7 @@ def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | No
     flows = []
     for key, link in links:
         here = {name: seen for name, seen in link.usernames.items() if is_data(name)}
-        back = scene.state.ice.links.get(key.back)
+        back = scene.state.ice.links.get(key.back) if here else None
         answered = back is not None and bool(back.check_answers)
         for name, sighting in here.items():
             # A long fragment may be a server's own, which then answers to it.

@@ -79,12 +79,11 @@ def find(scene: Scene) -> Iterator[Finding]:
         if target == unmapped(key.source.address):
             continue
         place = key.interface, key.source.address
-        back = scene.state.ice.links.get(key.back)
         if any(pair_of(username) in alive for username in link.usernames):
             continue
         if Endpoint(target, key.destination.port) in signalled:
             continue
-        if back is not None:
+        if key.back in scene.state.ice.links:
             answered.setdefault(place, []).append(key.destination)
         else:
             found.setdefault(place, []).append((key, link))

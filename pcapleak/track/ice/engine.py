@@ -73,16 +73,18 @@ def _possible(engine: Engine, lettered: bool | None) -> bool:
 
 def clients_of(agent: Agent, browsers: BrowserEvidence, hosts: Hosts) -> list[Client]:
     """The browsers that spoke from any address of the agent's host."""
-    found = (browsers.clients.get(address) for address in _everywhere(agent, hosts))
-    return [client for client in found if client is not None]
+    clients = browsers.clients
+    if not clients:
+        return []
+    known = [address for address in _everywhere(agent, hosts) if address in clients]
+    known.sort(key=lambda address: (address.version, int(address)))
+    return [clients[address] for address in known]
 
 
-def _everywhere(agent: Agent, hosts: Hosts) -> list[IPAddress]:
+def _everywhere(agent: Agent, hosts: Hosts) -> set[IPAddress]:
     """All addresses of the agent's host."""
-    mine = set(agent.addresses)
-    mine.update(announcer for name in agent.names for announcer in name.announcers)
-    everywhere = {other for address in mine for other in hosts.addresses(address)}
-    return sorted(everywhere, key=lambda address: (address.version, int(address)))
+    mine = set(agent.addresses).union(*(name.announcers for name in agent.names))
+    return set[IPAddress]().union(*map(hosts.addresses, mine))
 
 
 def _refine(guess: EngineGuess, said: EngineGuess | None) -> EngineGuess:

@@ -263,12 +263,12 @@ def _answering(name: NameRecord, agents: list[Agent], hosts: Hosts) -> Agent | N
     on the wire tells whose this is. A session that began later has more of its questions still
     to come."""
     first = name.first_ns or 0
-    reach = _reach([name], hosts)
+    reach, shown = _reach([name], hosts), set(name.addresses)
     able = [
         agent
         for agent in reversed(_began(agents, first - BORN_NS, first + BEFORE_NS))
         if agent.lettered is not True
-        and not agent.address_set.isdisjoint(name.addresses)
+        and not agent.address_set.isdisjoint(shown)
         and not agent.address_set.isdisjoint(reach)
     ]
     if not able:
