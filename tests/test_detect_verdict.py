@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from builders import (
     CLIENT,
+    CLIENT6,
     ETH0,
     INNER,
     PROXY_POLICY,
@@ -15,6 +16,7 @@ from builders import (
     STUN,
     TUNNEL_POLICY,
     WEB,
+    WEB6,
     WG0,
     Recording,
     behind_tunnel,
@@ -280,6 +282,25 @@ def test_display_filters_show_the_evidence(tmp_path: Path, tshark: str) -> None:
 
 
 NAME = "1a2b3c4d-1111-4222-8333-444455556666.local"
+
+
+@pytest.mark.parametrize(("kept", "result"), [(42, "inconclusive"), (54, "leak")])
+def test_packets_cut_within_their_addresses_prove_no_silence(
+    tmp_path: Path, kept: int, result: str
+) -> None:
+    recording = behind_tunnel()
+    recording.udp(50, ETH0, CLIENT6, 40000, WEB6, 9999, b"hello")
+    file = Pcapng()
+    blocks = [
+        file.section(),
+        file.interface(1, kept, (9, b"\x09"), (2, b"eth0")),
+        file.interface(101, kept, (9, b"\x09"), (2, b"wg0")),
+    ]
+    for ns, interface, data in recording.packets:
+        blocks.append(file.packet(data[:kept], ns, interface, original=len(data)))
+    cut = tmp_path / "cut.pcapng"
+    cut.write_bytes(b"".join(blocks))
+    assert judged(cut, TUNNEL_POLICY, tmp_path).verdict.result == result
 
 
 def test_packets_cut_by_the_snap_length_are_counted(tmp_path: Path) -> None:

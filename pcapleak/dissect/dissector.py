@@ -56,6 +56,9 @@ _TRANSPORT_COLUMNS = (
     "tcp_seq",
 )
 
+CUT_HEADERS = {version: f"ipv{version} header cut by the snap length" for version in (4, 6)}
+"""Why packets are skipped of which the recorder kept less than their IP header, by version."""
+
 
 class Dissector:
     """Turns record batches into columns of IP packets; keeps what outlasts a batch.
@@ -208,7 +211,7 @@ class Dissector:
             version, least = (6, 40) if frames.ethertype[row] == link.IPV6 else (4, 20)
             short = frames.end[row] - frames.start[row] < least
             if short and batch.captured_length[row] < batch.original_length[row]:
-                self.skipped[f"ipv{version} header cut by the snap length"] += 1
+                self.skipped[CUT_HEADERS[version]] += 1
                 continue
             self.skipped[f"malformed ipv{version} header"] += 1
             self.malformed_total += 1

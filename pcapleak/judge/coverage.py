@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pcapleak.dissect.dissector import CUT_HEADERS
 from pcapleak.judge.columns import tally
 from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
 from pcapleak.judge.finding_builder import plural
@@ -56,6 +57,12 @@ def recorded(scene: Scene) -> Recorded:
         f"only packets that match '{interface.filter}' were recorded on {interface.label}"
         for interface in scene.state.interfaces
         if interface.filter and interface.id in scene.outside
+    ]
+    gaps += [
+        f"{plural(count, 'packet')} kept too little to tell whose ({why}); record whole packets"
+        " (tcpdump -s 0)"
+        for why in CUT_HEADERS.values()
+        if (count := scene.state.skipped.get(why, 0))
     ]
     gaps += _older_requests(scene)
     return Recorded(

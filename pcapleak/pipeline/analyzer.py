@@ -73,6 +73,7 @@ class Analyzer:
             captures=[],
             encapsulations=self.dissector.encapsulations,
             both_ways=self.dissector.both_ways,
+            skipped=self.dissector.skipped,
             flows=FlowTable(),
             ice=IceTracker(self.began),
             names=NameTracker(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pcapleak.decode.ice.page import PageFacts
@@ -71,6 +72,8 @@ class State:
     encapsulations: list[Encapsulation | None]
     both_ways: set[int]
     """Those of `encapsulations` that both of their ends sent."""
+    skipped: Mapping[str, int]
+    """Packets that the dissector could not read, by reason."""
     flows: FlowTable
     ice: IceTracker
     names: NameTracker
