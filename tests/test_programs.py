@@ -63,6 +63,10 @@ def commented(*comments: str) -> bytes:
     [
         (("PID: 12\nCmd: /usr/bin/curl\nArgs: curl a",), "curl (pid 12)"),
         (
+            ("PID: 12\nCmd: /usr/bin/curl\nArgs: curl a\nParentPID: 1\nUserId: 0",),
+            "curl (pid 12)",
+        ),
+        (
             (
                 "PID: 12\nCmd: /usr/bin/curl\nArgs: curl a",
                 "ThreadId: 12\nThreadName: curl",
@@ -106,6 +110,7 @@ def test_comments_of_recorders_name_programs(
     "comment",
     [
         "I saw PID: 12\nCmd: /usr/bin/curl\nArgs: curl",
+        "PID: 12\nCmd: /usr/bin/curl\nArgs: curl\nand what I think of it",
         "PID: 12",
         "PID: 12\nCmd: /usr/bin/curl",
         "PID: twelve\nCmd: /usr/bin/curl\nArgs: x",

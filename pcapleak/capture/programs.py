@@ -82,7 +82,11 @@ def read_uid_map(data: bytes, order: str) -> tuple[int, Program] | None:
     return uid, Program(package or title, user=str(uid), title=title if package else "")
 
 
-_PTCPDUMP = re.compile(r"PID: (\d{1,10})\nCmd: ([^\n]+)\nArgs: [^\n]*")
+_PTCPDUMP = re.compile(
+    r"PID: (\d{1,10})\nCmd: ([^\n]+)\nArgs: [^\n]*"
+    # Its other comments, where they were joined to one.
+    r"(?:\n+(?:Parent|User|Group|Container|Pod)[A-Z][A-Za-z]{1,20}: [^\n]*)*"
+)
 _PTCPDUMP_PARENT = re.compile(r"ParentPID: \d{1,10}\nParentCmd: ([^\n]+)\nParentArgs: [^\n]*")
 _PTCPDUMP_USER = re.compile(
     r"UserId: (\d{1,10})(?:\nUserName: ([^\n]+))?(?:\nGroup[A-Za-z]+: [^\n]*)*"
