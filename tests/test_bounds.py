@@ -39,9 +39,7 @@ from pcapleak.dissect import Dissector
 from pcapleak.errors import DecodeError
 from pcapleak.explain import credentials, transactions
 from pcapleak.track import (
-    client_hints as claims,
-)
-from pcapleak.track import (
+    client_hints,
     names,
     network,
     proxies,
@@ -166,8 +164,8 @@ def handshakes() -> Iterator[tunnels.TunnelTracker]:
         yield tracker
 
 
-def claimed() -> Iterator[claims.ClaimTracker]:
-    tracker = claims.ClaimTracker()
+def claimed() -> Iterator[client_hints.ClaimTracker]:
+    tracker = client_hints.ClaimTracker()
     for number in count(1):
         tracker.note(context(number), "language", text(number, 5000))
         yield tracker
@@ -351,7 +349,9 @@ TABLES: dict[str, Table] = {
         handshakes, 51_000, "MAX_ALL_HANDSHAKES MAX_ALL_ATTEMPTS",
         {"MAX_ALL_HANDSHAKES": lambda found: found._handshakes},
     ),
-    "claims.claims": Table(claimed, 5000, "MAX_CLAIMS", {"MAX_CLAIMS": kept("_claims")}),
+    "client_hints.claims": Table(
+        claimed, 5000, "MAX_CLAIMS", {"MAX_CLAIMS": kept("_claims")}
+    ),
     "browsers.clients": Table(user_agents, 5000, "MAX_CLIENTS", {"MAX_CLIENTS": kept("clients")}),
     "signalling.lines": Table(candidate_lines, 11_000, "MAX_LINES", {"MAX_LINES": kept("_lines")}),
     "relays.allocations": Table(
@@ -399,7 +399,7 @@ TABLES: dict[str, Table] = {
 MODULES: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        browsers, claims, credentials, names, network, proxies, quic, relays, resolvers,
+        browsers, client_hints, credentials, names, network, proxies, quic, relays, resolvers,
         signalling, state, transactions, tunnels,
     )
 }  # fmt: skip

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import floods
 import pytest
 from conftest import ROOT, need_tool
-from live_support import PROXY, Watching, counter
+from live_support import PROXY, STUN_SERVER, Watching, counter, requests
 from netns import Host, hosts
 
 from pcapleak import open_capture
@@ -139,3 +142,59 @@ def test_a_watch_killed_under_load_leaves_its_last_second(
     with open_capture(newest) as source:
         times = [int(batch.ts_ns[-1]) for batch in source]
     assert killed_ns - 1_000_000_000 < times[-1] <= killed_ns
+
+
+def strangers(path: Path, kinds: dict[str, int]) -> Path:
+    """A capture of floods as a router hands them on."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for kind, total in kinds.items():
+            for batch in floods.batches(kind, total):
+                for at, size in zip(batch.offset, batch.captured_length, strict=True):
+                    packet = batch.data[at : at + size].tobytes()
+                    ether = b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\0"
+                    head = bytes.fromhex("020000000001020000000002") + ether
+                    file.write(struct.pack("<IIII", 0, 0, size + 14, size + 14) + head + packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [{"answers": 50_000, "carriers": 50_000}, {"prefixes": 5400}],
+    ids=["answers and encapsulations", "108,000 prefixes of routers"],
+)
+def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
+    kinds: dict[str, int],
+    replayed: tuple[Host, Host, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A leak begins within the flood: it is told, and the watch ends when asked to.
+
+    The figures are printed; the bounds leave room for a machine that does much else.
+    """
+    watched, sender, _ = replayed
+    watched.run("ip", "addr", "add", "192.168.1.5/24", "dev", "r0")
+    watched.run("ip", "route", "add", "default", "via", "192.168.1.1")
+    watched.run("ip", "neigh", "add", "192.168.1.1", "lladdr", "02:00:00:00:00:02", "dev", "r0")
+    capture = strangers(tmp_path / "flood.pcap", kinds)
+    watching = Watching(watched, "--iface", "r0", "--proxy", PROXY)
+    before = counter(watched, "r0", "rx_packets")
+    sending = sender.python(str(BENCH / "live.py"), "--send", str(capture), "100000", "60")
+    while counter(watched, "r0", "rx_packets") - before < 100_000:
+        time.sleep(0.1)
+    leaking = requests(watched, 400)
+    told_s = watching.read_until(STUN_SERVER, 60)
+    start_s, arrived = time.monotonic(), counter(watched, "r0", "rx_packets")
+    watching.process.send_signal(signal.SIGTERM)
+    out, _ = watching.process.communicate(timeout=30)
+    ended_s = time.monotonic() - start_s
+    sending.terminate()
+    leaking.terminate()
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{', '.join(kinds)}: {arrived - before:,} packets; told after {told_s:.2f} s, "
+            f"ended after {ended_s:.2f} s\n"
+        )
+    assert re.search(r"LEAK|leak", out)
+    assert max(told_s, ended_s) < 30

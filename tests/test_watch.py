@@ -9,7 +9,8 @@ import pytest
 from packet_bytes import batch_of, ethernet, ipv4, udp
 
 from pcapleak.pipeline import watch as watch_module
-from pcapleak.pipeline.watch import Update, Watch
+from pcapleak.pipeline.watch import Watch
+from pcapleak.pipeline.watched import Update
 from pcapleak.policy.policy import Policy
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
@@ -23,6 +24,7 @@ class Handed:
     format = "live"
     expression = None
     received = dropped = bytes_read = 0
+    loses = False
 
     def __init__(self, batches: Sequence[RecordBatch]) -> None:
         self.interfaces = [Interface(0, 0, 1, "eth0", addresses=("192.168.50.42/24",))]
@@ -56,11 +58,11 @@ def to_servers(first: int, count: int) -> RecordBatch:
 def told(watch: Watch, source: Handed) -> list[Update]:
     """All updates, the last judgement's too."""
     updates = []
-    while not source.ended or watch._news or watch._pending or watch._child is not None:
+    while not watch.ended or watch._news or watch._pending or watch._child is not None:
         update = watch.step(0.01)
         if update is not None:
             updates.append(update)
-    updates.append(watch.judge(last=True))
+    updates.append(watch.finish())
     return updates
 
 
@@ -87,3 +89,68 @@ def test_what_is_beyond_the_bound_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     updates = told(Watch(source, POLICY), source)
     assert sum(len(update.flows) for update in updates) == 300
     assert updates[-1].flows_untold == 700
+
+
+def never(*_: object) -> None:
+    """A judgement without an end."""
+    while True:
+        pass
+
+
+def test_a_judgement_without_an_end_is_given_up_and_the_next_one_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Packets are taken meanwhile, and the report says that something came late."""
+    monkeypatch.setattr(watch_module, "CHILD_CPU_S", 1)
+    source = Handed([to_servers(0, 10), to_servers(10, 10)])
+    watch = Watch(source, POLICY)
+    watch._cost_s = 1.0  # as after a judgement that took long
+    judge = watch._analyzer.judge
+    monkeypatch.setattr(watch._analyzer, "judge", never)
+    while not source.problems:
+        assert watch.step(0.01) is None
+    assert watch.packets == 20
+    monkeypatch.setattr(watch._analyzer, "judge", judge)
+    while (update := watch.step(0.01)) is None:
+        pass
+    assert "was given up" in update.document.captures[0].problems[0]
+    assert len(update.flows) == 20
+
+
+def test_the_end_waits_for_no_judgement_and_then_is_not_sure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = Watch(Handed([to_servers(0, 10), to_servers(10, 10)]), POLICY)
+    first = watch.step(0.01)
+    assert first is not None
+    first.document.verdict.result = "no-leak"
+    watch._cost_s = 100.0  # as after a judgement that took long: the next is not due yet
+    assert watch.step(0.01) is None
+    monkeypatch.setattr(watch._analyzer, "judge", never)
+    document = watch.finish(within_s=0.1).document
+    assert document.verdict.result == "inconclusive"
+    assert "were not judged" in document.verdict.reason
+    assert "the last 10 packets" in document.captures[0].problems[-1]
+
+
+def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
+    watch = Watch(Handed([to_servers(0, 3000)]), POLICY)
+    watch.step(0.01)
+    assert watch.packets == watch_module.STEP_PACKETS
+    assert not watch.ended
+    watch.finish()
+    assert (watch.packets, watch.dropped) == (3000, 0)
+
+
+@pytest.mark.parametrize("loses", [True, False], ids=["from the kernel", "from a pipe"])
+def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> None:
+    """What was sent long ago is behind; a stream that waits for its reader loses nothing."""
+    source = Handed([to_servers(0, 3000)])
+    source.loses = loses
+    watch = Watch(source, POLICY)
+    watch._packet_s = watch_module.STEP_S / 1500
+    watch.step(0.01)
+    update = watch.finish()
+    assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
+    lost = any("came faster than the watch" in each.message for each in update.document.findings)
+    assert lost == loses

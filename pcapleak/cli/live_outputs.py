@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pcapleak.cli.plan import Plan
     from pcapleak.live.evidence import EvidenceFile
     from pcapleak.live.recorder import Recorder
-    from pcapleak.pipeline.watch import Source, Watch
+    from pcapleak.pipeline.watch import Watch
+    from pcapleak.pipeline.watched import Source
 
 
 @dataclass(slots=True)

@@ -27,7 +27,8 @@ from pcapleak.report.writers.events import (
 )
 
 if TYPE_CHECKING:
-    from pcapleak.pipeline.watch import Source, Update, Watch
+    from pcapleak.pipeline.watch import Watch
+    from pcapleak.pipeline.watched import Source, Update
     from pcapleak.report.document import Document
 
 MAX_LINES = 100
@@ -84,7 +85,7 @@ class Screen:
             StatusEvent(
                 Time(time.time_ns()),
                 watch.packets,
-                watch.source.dropped,
+                watch.dropped,
                 watch.flows,
                 len(self._document.findings) if self._document else 0,
                 self.unrecorded,
@@ -104,7 +105,7 @@ class Screen:
                 Time(time.time_ns()),
                 reason,
                 watch.packets,
-                watch.source.dropped,
+                watch.dropped,
                 verdict,
                 self.unrecorded,
                 self._untold,

@@ -15,7 +15,8 @@ from pcapleak.cli.live_screen import Screen
 from pcapleak.report.screen.head import Status
 
 if TYPE_CHECKING:
-    from pcapleak.pipeline.watch import Source, Update, Watch
+    from pcapleak.pipeline.watch import Watch
+    from pcapleak.pipeline.watched import Source, Update
     from pcapleak.report.document import Document
     from pcapleak.report.screen.interactive import Look, WatchApp
 
@@ -81,7 +82,7 @@ class Tui(Screen):
         status.rate = (watch.packets - self._drawn_packets) / max(now_s - self._drawn_s, 0.001)
         self._drawn_s, self._drawn_packets = now_s, watch.packets
         status.elapsed_s = now_s - self._started_s
-        status.packets, status.dropped = watch.packets, watch.source.dropped
+        status.packets, status.dropped = watch.packets, watch.dropped
         status.flows, status.unrecorded = watch.flows, self.unrecorded
         # The screen looks for it by itself: the watch never waits for the terminal.
         self._shown = (self._document, replace(status))

@@ -23,18 +23,25 @@ from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
-    from pcapleak.pipeline.watch import Update, Watch
+    from pcapleak.pipeline.watch import Watch
+    from pcapleak.pipeline.watched import Update
     from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document, Finding
 
 REPORT_EVERY_S = 5.0
 """A crash loses so much of the report at most."""
 STATUS_EVERY_S = 5.0
+ASKED_TO_END_S = 0.5
+"""What the last judgement may take once a signal has asked for the end; else the one before it
+stands."""
+LAST_S = 5.0
+"""The same where the watch ends by itself. A stream that has ended is judged to the end."""
 SETTLE_S = 1.0
 """How long a guarded command's last packets are waited for."""
 MAX_CHILDREN = 8
 """Commands of --exec running at a time; findings beyond it wait."""
 MAX_WAITING = 1000
+SOURCE_ENDED = "the source ended"
 
 
 @dataclass(slots=True)
@@ -193,10 +200,16 @@ class _Run:
         """Watch until there is a reason to end; the last judgement."""
         self._loop(child)
         self.outputs.finish(self.watch)
-        update = self.watch.judge(last=True)
+        update = self.watch.finish(self._within_s())
         self._tell(update)
         self.outputs.screen.end(self.watch, update, self.reason or "")
         return update
+
+    def _within_s(self) -> float | None:
+        """Seconds there are for the last judgement."""
+        if self.reason in (signal.SIGINT.name, signal.SIGTERM.name):
+            return ASKED_TO_END_S
+        return None if self.reason == SOURCE_ENDED else LAST_S
 
     def _loop(self, child: subprocess.Popen[bytes] | None) -> None:
         end_s = None if self.plan.duration is None else time.monotonic() + self.plan.duration
@@ -216,8 +229,8 @@ class _Run:
                 self.reason = "duration"
             elif self.plan.count is not None and self.watch.packets >= self.plan.count:
                 self.reason = "count"
-            elif self.watch.source.ended:
-                self.reason = "the source ended"
+            elif self.watch.ended:
+                self.reason = SOURCE_ENDED
             elif child is not None and child.poll() is not None:
                 settled_s = settled_s or now_s + SETTLE_S
                 if now_s >= settled_s:

@@ -40,6 +40,7 @@ class PipedSource:
         self.bytes_read = 0
         self.received = 0
         self.ended = False
+        self.loses = False
         self._batches: queue.Queue[RecordBatch | None] = queue.Queue(MAX_WAITING)
         self._error: CaptureError | None = None
         self._stopped = False

@@ -31,6 +31,7 @@ class ScapySource:
 
     format = "live"
     ended = False
+    loses = True
 
     def __init__(self, names: tuple[str, ...], expression: str | None) -> None:
         import scapy.arch  # noqa: F401  (it fills in `conf.L2listen`)

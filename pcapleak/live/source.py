@@ -45,6 +45,7 @@ class LiveSource:
 
     format = "live"
     ended = False
+    loses = True
 
     def __init__(self, names: tuple[str, ...] = (), expression: str | None = None) -> None:
         devices = list_devices()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import resource
 import select
 import signal
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+REAP_S = 0.005
+"""How often a child that has written all is looked at until it is gone."""
 
 NICENESS = 5
 """The work gives way to what goes on beside it, packets above all; so it does where the process
@@ -19,10 +24,11 @@ has real-time priority."""
 class Background(Generic[T]):
     """Runs a function in a forked child, which sees the state of the moment of the fork.
 
-    The function must be pure but for its result. `poll` gives the result once it is there.
+    The function must be pure but for its result. `poll` gives the result once it is there. The
+    kernel ends a child that takes more than `cpu_s` seconds of processor time.
     """
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], *, cpu_s: int, niceness: int = NICENESS) -> None:
         self._pipe, out = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
@@ -31,7 +37,8 @@ class Background(Generic[T]):
                 os.close(self._pipe)
                 if hasattr(os, "sched_setscheduler"):
                     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-                os.nice(NICENESS)
+                os.nice(niceness)
+                _limit(cpu_s)
                 with os.fdopen(out, "wb") as file:
                     pickle.dump(work(), file, pickle.HIGHEST_PROTOCOL)
                 status = 0
@@ -44,6 +51,8 @@ class Background(Generic[T]):
         self.done = False
         self.result: T | None = None
         """None where the child could not finish."""
+        self.killed = False
+        """It was ended from without: it took too long, or too much memory."""
 
     def poll(self) -> bool:
         """Take what the child has written so far; whether it is done."""
@@ -54,6 +63,15 @@ class Background(Generic[T]):
         if self._ended and not self.done:
             # A large child takes its time to go, and nobody waits for it.
             self._reap(os.WNOHANG)
+        return self.done
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the child at most so long; whether it is done."""
+        end_s = time.monotonic() + timeout_s
+        while not self.poll() and (left_s := end_s - time.monotonic()) > 0:
+            # What has written all is still to be reaped.
+            ready = [] if self._ended else [self._pipe]
+            select.select(ready, [], [], left_s if ready else min(left_s, REAP_S))
         return self.done
 
     def close(self) -> None:
@@ -69,6 +87,14 @@ class Background(Generic[T]):
             return
         self.done = True
         os.close(self._pipe)
+        self.killed = os.WIFSIGNALED(status)
         if status == 0 and self._data:
             self.result = pickle.loads(self._data)  # noqa: S301  (our own child wrote it)
         self._data.clear()
+
+
+def _limit(cpu_s: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    # With both limits at once the kernel kills, and dumps no core.
+    most = cpu_s if hard == resource.RLIM_INFINITY else min(cpu_s, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from ipaddress import ip_interface
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.capture.batches import rows_of
 from pcapleak.capture.programs import write_comment
 from pcapleak.judge import PATHS
 from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.background import Background
+from pcapleak.pipeline.watched import Source, Update
 from pcapleak.policy.policy import Policy
 from pcapleak.report.build import flow_entry
-from pcapleak.report.document import (
-    Document,
-    Finding,
-    FlowEntry,
-    IceSession,
-    MdnsName,
-    TimelineEvent,
-)
+from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.text import safe
 from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
 from pcapleak.values.findings import Severity
-from pcapleak.values.packets import DeviceChange, Int64, Interface, RecordBatch
+from pcapleak.values.packets import Int64, RecordBatch
 from pcapleak.values.programs import Program
 
 JUDGE_AFTER_S = 0.1
@@ -43,52 +40,28 @@ CHILD_REST = 0.5
 """Between two such children, as a share of their time: a leak is told within 2.5 times it."""
 CHILD_POLL_S = 0.02
 """How often a child is looked for while nothing comes."""
+CHILD_CPU_S = 10
+"""Of processor time for a child. One that takes longer is given up, which the report tells, and
+the next one has twice as much."""
+STEP_S = 0.1
+"""Of work between two looks at signals and the clock: a step takes no more packets than that."""
+STEP_PACKETS = 1024
+"""At least, because a step has its fixed cost."""
+BEHIND_S = 1.0
+"""A watch that is further behind takes the beginning only of what would take it longer than a
+step, and counts the rest as lost, as the kernel does where its buffer is full: a leak that goes
+on is told in time, and not after a minute of what a stranger has sent."""
 ASKED_AT_ONCE = 100
 """New flows whose processes are asked for together."""
 MAX_UNASKED = 1000
 """New flows that wait to be asked for; beyond them the oldest are not."""
 TOLD_AT_ONCE = 1000
 """Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
+TOLD_LAST = 10_000
+"""Flows told at the end of a watch that has little time for it."""
 MAX_TOLD = 100_000
 """Flows told in all: a line of JSON each, 60 MB together. Others are counted."""
 BYPASS = PATHS.index("bypass")
-
-
-class Source(Protocol):
-    """Where a watch gets its packets from."""
-
-    path: str
-    format: str
-    interfaces: list[Interface]
-    problems: list[str]
-    changes: list[DeviceChange]
-    expression: str | None
-    """The filter that packets had to match."""
-
-    @property
-    def bytes_read(self) -> int:
-        """Bytes of packets so far."""
-
-    @property
-    def received(self) -> int:
-        """Packets so far."""
-
-    @property
-    def dropped(self) -> int:
-        """Packets lost so far, where the source can tell."""
-
-    @property
-    def ended(self) -> bool:
-        """Nothing will come any more."""
-
-    def start(self) -> None:
-        """Begin, once rights were dropped: threads and programs are started here."""
-
-    def read(self, timeout_s: float) -> RecordBatch | None:
-        """What has arrived, waiting at most this long."""
-
-    def close(self) -> None:
-        """Stop."""
 
 
 class Judged(NamedTuple):
@@ -99,23 +72,6 @@ class Judged(NamedTuple):
     """Flows that bypass and were not told before."""
     untold: int
     """Such flows for which there was no room."""
-
-
-class Update(NamedTuple):
-    """What a judgement brought that the one before did not have."""
-
-    document: Document
-    findings: list[Finding]
-    """Worst first."""
-    flows: list[FlowEntry]
-    """Flows that bypass, each once."""
-    flows_untold: int
-    """Flows that bypass and were not told yet."""
-    sessions: list[IceSession]
-    names: list[MdnsName]
-    events: list[TimelineEvent]
-    """Of tunnels and interfaces; leaks are among the findings."""
-    verdict_changed: bool
 
 
 class Watch:
@@ -131,13 +87,14 @@ class Watch:
     ) -> None:
         self.source = source
         self.last_batch: RecordBatch | None = None
-        """What the last step took."""
+        """What the last step took; where it left out the rest, with that."""
         self._last_flows: tuple[Int64, Int64] | None = None
         self._processes = processes
         self._asked = 0
         """Flows whose processes were asked for, or never will be."""
         self._turn = 0
         self._evidence = evidence
+        self._policy = policy
         self._analyzer = Analyzer(policy, source.interfaces)
         self._facts = CaptureFacts(source.path, source.format, filter=source.expression)
         self._analyzer.state.captures.append(self._facts)
@@ -147,6 +104,12 @@ class Watch:
         self._seen = (0, 0, 0)
         self._told = np.zeros(0, np.bool_)
         self._child: Background[Judged] | None = None
+        self._child_cpu_s = CHILD_CPU_S
+        self._document: Document | None = None
+        self._document_frame = 0
+        self._rest: RecordBatch | None = None
+        self._packet_s = 0.0
+        self._untaken = 0
         self._pending = False
         self._news = False
         self._last_frame = 0
@@ -165,11 +128,23 @@ class Watch:
         """Flows seen so far."""
         return len(self._analyzer.state.flows)
 
+    @property
+    def dropped(self) -> int:
+        """Packets lost so far: by the source, and by a watch that was too far behind."""
+        return self.source.dropped + self._untaken
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more."""
+        return self.source.ended and self._rest is None
+
     def step(self, timeout_s: float = JUDGE_AFTER_S) -> Update | None:
-        """Take what arrives within `timeout_s`; an update when it was judged anew."""
+        """Take what arrives within `timeout_s`; an update when it was judged anew.
+
+        Returns soon after `STEP_S`, however much has arrived: the next steps take the rest.
+        """
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
-        batch = self.source.read(max(0.0, min(timeout_s, wait_s)))
-        self.last_batch = batch
+        batch = self._next(max(0.0, min(timeout_s, wait_s)))
         self._last_flows = None
         if batch is not None:
             self._take(batch)
@@ -183,14 +158,41 @@ class Watch:
         if self._cost_s <= INLINE_S:
             return self.judge()
         self._begin()
-        self._child = Background(self._judge)
+        self._child = Background(self._judge, cpu_s=self._child_cpu_s)
         return None
 
-    def judge(self, *, last: bool = False) -> Update:
-        """Judge all that has come so far; the last time, all flows are told that still wait."""
+    def judge(self) -> Update:
+        """Judge all that has come so far."""
         self.close()
         self._begin()
-        return self._judged(self._judge(MAX_TOLD if last else TOLD_AT_ONCE))
+        return self._judged(self._judge())
+
+    def finish(self, within_s: float | None = None) -> Update:
+        """The last judgement; all flows are told that still wait.
+
+        Where it is not there `within_s` seconds, the last one stands, less sure than it was: what
+        came since was not judged, and the report says so.
+        """
+        if within_s is None:
+            while self._rest is not None:
+                batch, self._rest = self._rest, None
+                self._take(batch)
+        elif self._rest is not None:
+            self._untaken += len(self._rest)
+            self._rest = None
+        self.close()
+        since = self._last_frame - self._document_frame
+        self._begin()
+        work = partial(self._judge, MAX_TOLD if within_s is None else TOLD_LAST)
+        if within_s is None or self._cost_s <= INLINE_S:
+            return self._judged(work())
+        child = Background(work, cpu_s=self._child_cpu_s, niceness=0)
+        try:
+            if child.wait(within_s) and child.result is not None:
+                return self._judged(child.result)
+        finally:
+            child.close()
+        return self._update(Judged(self._stale(since), [], 0))
 
     def close(self) -> None:
         """End a judgement that still goes on."""
@@ -204,13 +206,39 @@ class Watch:
         self._pending = False
         self._news = False
 
-    def _judged_beside(self, child: Background[Judged]) -> Update:
+    def _judged_beside(self, child: Background[Judged]) -> Update | None:
         self._child = None
-        return self.judge() if child.result is None else self._judged(child.result)
+        if child.result is not None:
+            return self._judged(child.result)
+        if not child.killed:
+            return self.judge()  # where it fails, it fails here
+        late = f"a judgement took longer than {self._child_cpu_s} s and was given up"
+        self.source.problems.append(f"{late}: what it would have told came later, or not")
+        self._child_cpu_s *= 2
+        self._judged_s = time.monotonic()
+        self._pending = True
+        return None
+
+    def _stale(self, since: int) -> Document:
+        """The last report, of all but the last packets."""
+        document = self._document
+        if document is None:
+            empty = Analyzer(self._policy, self.source.interfaces)
+            empty.state.captures.append(self._facts)
+            document = empty.document()
+        lacks = f"the last {since} packets were not judged: that would have taken too long"
+        captures = [
+            replace(entry, problems=[*entry.problems, lacks]) for entry in document.captures
+        ]
+        verdict = document.verdict
+        if verdict.result == "no-leak":
+            verdict = replace(verdict, result="inconclusive", reason=lacks)
+        return replace(document, captures=captures, verdict=verdict)
 
     def _judged(self, judged: Judged) -> Update:
         self._judged_s = time.monotonic()
         self._cost_s = self._judged_s - self._begun_s
+        self._document_frame = self._judged_frame
         if self._evidence is not None:
             self._evidence.mark(self._comments(judged.document), self._judged_frame)
         self._told = np.append(self._told, np.zeros(self.flows - len(self._told), np.bool_))
@@ -224,7 +252,7 @@ class Watch:
         self._facts.bytes = self.source.bytes_read
         notes = [] if self._processes is None else self._processes.notes()
         self._facts.problems = [*self.source.problems, *notes]
-        self._facts.drops = self.source.dropped
+        self._facts.drops = self.dropped
         judgement = self._analyzer.judge()
         fresh = judgement.path == BYPASS
         fresh[: len(self._told)] &= ~self._told
@@ -249,8 +277,29 @@ class Watch:
                 found.append((int(rows[first]), number, told[self._turn % len(told)]))
         return found
 
+    def _next(self, timeout_s: float) -> RecordBatch | None:
+        """As many packets as a step has time for."""
+        batch, self._rest = self._rest, None
+        if batch is None:
+            batch = self.source.read(timeout_s)
+        self.last_batch = batch
+        count = int(STEP_S / self._packet_s) if self._packet_s else STEP_PACKETS
+        count = max(STEP_PACKETS, count)
+        if batch is None or len(batch) <= count:
+            return batch
+        behind_s = (time.time_ns() - int(batch.ts_ns[-1])) / 1e9
+        if behind_s > BEHIND_S and self._packet_s and self.source.loses:
+            self._untaken += len(batch) - count
+        else:
+            self._rest = rows_of(batch, count, len(batch))
+            self.last_batch = rows_of(batch, 0, count)
+        return rows_of(batch, 0, count)
+
     def _take(self, batch: RecordBatch) -> None:
+        start_s = time.monotonic()
         self._last_flows = self._analyzer.add(batch)
+        if len(batch) >= STEP_PACKETS:
+            self._packet_s = (time.monotonic() - start_s) / len(batch)
         self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
             self._evidence.add(batch)
@@ -313,7 +362,7 @@ class Watch:
         return {frame: "\n".join(texts) for frame, texts in comments.items()}
 
     def _update(self, judged: Judged) -> Update:
-        document = judged.document
+        document = self._document = judged.document
         verdict = (document.verdict.result, document.verdict.exposed_addresses)
         changed = verdict != self._verdict
         self._verdict = verdict

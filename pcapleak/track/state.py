@@ -22,7 +22,7 @@ from pcapleak.track.windows import WindowTracker
 from pcapleak.values.packets import DeviceChange, Encapsulation, Interface
 
 MAX_MALFORMED = 1000
-"""Malformed messages listed: about 200 bytes each, so 200 kB at the most; all are counted."""
+"""Malformed messages listed: about 500 bytes each, so 500 kB at the most; all are counted."""
 
 
 @dataclass(slots=True)

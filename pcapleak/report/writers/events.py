@@ -20,7 +20,7 @@ from pcapleak.report.json_schema import define
 from pcapleak.report.shape import to_data
 
 if TYPE_CHECKING:
-    from pcapleak.pipeline.watch import Update
+    from pcapleak.pipeline.watched import Update
 
 EVENTS_VERSION = "1.0"
 

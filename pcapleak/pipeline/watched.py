@@ -1,0 +1,71 @@
+"""What goes into a watch, and what comes out of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from pcapleak.report.document import (
+    Document,
+    Finding,
+    FlowEntry,
+    IceSession,
+    MdnsName,
+    TimelineEvent,
+)
+from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
+
+
+class Source(Protocol):
+    """Where a watch gets its packets from."""
+
+    path: str
+    format: str
+    interfaces: list[Interface]
+    problems: list[str]
+    changes: list[DeviceChange]
+    expression: str | None
+    """The filter that packets had to match."""
+    loses: bool
+    """What is not read in time is lost; else it waits."""
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of packets so far."""
+
+    @property
+    def received(self) -> int:
+        """Packets so far."""
+
+    @property
+    def dropped(self) -> int:
+        """Packets lost so far, where the source can tell."""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will come any more."""
+
+    def start(self) -> None:
+        """Begin, once rights were dropped: threads and programs are started here."""
+
+    def read(self, timeout_s: float) -> RecordBatch | None:
+        """What has arrived, waiting at most this long."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+class Update(NamedTuple):
+    """What a judgement brought that the one before did not have."""
+
+    document: Document
+    findings: list[Finding]
+    """Worst first."""
+    flows: list[FlowEntry]
+    """Flows that bypass, each once."""
+    flows_untold: int
+    """Flows that bypass and were not told yet."""
+    sessions: list[IceSession]
+    names: list[MdnsName]
+    events: list[TimelineEvent]
+    """Of tunnels and interfaces; leaks are among the findings."""
+    verdict_changed: bool
