@@ -404,6 +404,46 @@ def test_redaction_renames_programs_and_users_and_keeps_who_is_who(tmp_path: Pat
     assert other == f"{curl} (pid 13, user {renamer.program('user')})"
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["blanked", "kept"])
+def test_redaction_keeps_what_pktap_tells_under_other_names(kept: bool, tmp_path: Path) -> None:
+    build = Pcapng("<")
+    raw = build.section() + build.interface(258)
+    for name, program in ((b"en0", b"wireguard-go"), (b"utun3", b"JulietsApp")):
+        raw += build.packet(pktap(name, 400, program) + FRAME, TICKS)
+    before, after = tmp_path / "before.pcapng", tmp_path / "after.pcapng"
+    before.write_bytes(raw)
+    redact_capture(before, after, bytes(range(32)), keep_payload=kept)
+    written = after.read_bytes().lower()
+    assert b"juliet" not in written and b"wireguard" not in written
+    document = pcapleak.analyze(after, all_flows=True).document
+    renamer = Renamer(bytes(range(32)))
+    assert {flow.interface: flow.process for flow in document.flows} == {
+        "en0": f"{renamer.program('wireguard-go')} (pid 400)",
+        "utun3": f"{renamer.program('JulietsApp')} (pid 400)",
+    }
+
+
+def test_redaction_renames_what_trailers_and_filters_name(tmp_path: Path) -> None:
+    build = Pcapng("<")
+    filters = b"\0not host " + STUN.encode() + b" and not host nas.juliet.example and port 53"
+    raw = build.section() + build.interface(1, 0, (2, b"eth0"), (11, filters))
+    trailer = struct.pack(">Ii20sI", 0x01072021, 10123, b"JulietsApp", 0)
+    raw += build.packet(FRAME + trailer, TICKS)
+    before, after = tmp_path / "before.pcapng", tmp_path / "after.pcapng"
+    before.write_bytes(raw)
+    (shown,) = named(before, raw)
+    assert shown == "JulietsApp (user 10123)"
+    redact_capture(before, after, bytes(range(32)))
+    written = after.read_bytes().lower()
+    assert b"juliet" not in written and STUN.encode() not in written
+    renamer = Renamer(bytes(range(32)))
+    document = pcapleak.analyze(after, all_flows=True).document
+    (flow,) = document.flows
+    assert flow.process == f"{renamer.program('JulietsApp')} (user 10123)"
+    (told,) = [interface.filter for interface in document.captures[0].interfaces]
+    assert told is not None and told.startswith("not host ") and told.endswith(" and port 53")
+
+
 def test_a_finding_names_the_program_and_that_no_answer_gave_the_address(tmp_path: Path) -> None:
     recording = Recording()
     recording.tunnel()

@@ -128,7 +128,7 @@ class FrameReader:
         head = link.pktap(data, frames.start[rows], frames.end[rows])
         self._walk(data, frames, rows[~head.whole], "pktap")
         rows, head = rows[head.whole], head.select(head.whole)
-        _programs(head.processes, rows, programs)
+        read_programs(head.processes, rows, programs)
         told = head.direction != 0
         frames.direction[rows[told]] = head.direction[told]
         frames.start[rows] += head.length
@@ -205,7 +205,7 @@ class FrameReader:
         return interface
 
 
-def _programs(processes: Bytes, rows: Int64, programs: dict[int, Program]) -> None:
+def read_programs(processes: Bytes, rows: Int64, programs: dict[int, Program]) -> None:
     """The programs of PKTAP's headers by row: id and name, and whose traffic it is in truth."""
     kinds, inverse = np.unique(processes, axis=0, return_inverse=True)
     for group, octets in enumerate(kinds):

@@ -50,7 +50,7 @@ class Trailers:
         self._trailed.update(np.unique(packets.interface[said]).tolist())
         for place in said.tolist():
             at = int(end[place]) - SIZE
-            program = _read(batch.data[at : at + SIZE].tobytes())
+            program = read_trailer(batch.data[at : at + SIZE].tobytes())
             if program is not None:
                 self._found.append((place, program))
 
@@ -75,7 +75,7 @@ class Trailers:
         return found
 
 
-def _read(data: bytes) -> Program | None:
+def read_trailer(data: bytes) -> Program | None:
     """The program in a trailer; None where PCAPdroid could not tell one."""
     uid = int.from_bytes(data[4:8], "big", signed=True)
     name = plain(data[8:28].partition(b"\0")[0].decode("utf-8", "replace"))

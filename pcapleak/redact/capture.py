@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
+from pcapleak.capture.programs import write_comment
+from pcapleak.dissect.link import PKTAP
 from pcapleak.errors import PcapleakError
 from pcapleak.judge.sides import TUNNEL_WORDS
 from pcapleak.redact.canvas import Canvas
@@ -24,6 +26,7 @@ from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import Packets
 from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
+from pcapleak.redact.told import Told
 from pcapleak.report.output import OutputFile, protect
 from pcapleak.values.packets import Direction, Interface, RecordBatch
 from pcapleak.values.programs import Program
@@ -86,16 +89,19 @@ def _redact(source: Path, file: BinaryIO, key: bytes, *, keep_payload: bool) -> 
     datagrams = Datagrams(renamer, keep_payload=keep_payload)
     streams = Streams(datagrams)
     frames = Frames(renamer, Packets(renamer, datagrams, streams))
+    told = Told(renamer)
     with open_capture(source) as capture:
-        for _ in _rewritten(capture, frames):
-            pass
+        for batch, i, data, _ in _rewritten(capture, frames):
+            whole = len(data) >= int(batch.original_length[i])
+            told.learn(int(batch.interface[i]), int(batch.link_type[i]), data, whole)
         interfaces = [_interface(renamer, interface) for interface in capture.interfaces]
+        headed = {one.id for one in capture.interfaces if one.link_type & 0xFFFF in PKTAP}
     streams.read()
     renamer.settle()
     datagrams.learned()
     streams.rewrite()
     frames.unreadable = datagrams.blanked = 0
-    result, left = _write(source, file, renamer, frames, interfaces)
+    result, left = _write(source, file, renamer, frames, interfaces, told, headed)
     if left:
         hint = (
             "without --keep-payload such payloads are blanked"
@@ -123,9 +129,15 @@ def _rewritten(
 
 
 def _write(
-    source: Path, file: BinaryIO, renamer: Renamer, frames: Frames, interfaces: list[Interface]
+    source: Path,
+    file: BinaryIO,
+    renamer: Renamer,
+    frames: Frames,
+    interfaces: list[Interface],
+    told: Told,
+    headed: set[int],
 ) -> tuple[Redaction, list[str]]:
-    """What was done, and where addresses were left."""
+    """What was done, and where addresses were left; packets of `headed` name interfaces."""
     result = Redaction()
     residue = Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
@@ -134,8 +146,15 @@ def _write(
     """Names of programs and users; none that is written may hold one."""
     with open_capture(source) as capture, PcapngWriter(file) as writer:
         for interface in interfaces:
-            writer.add_interface(interface)  # one without packets too: it was silent
+            if interface.id not in headed:
+                writer.add_interface(interface)  # one without packets too: it was silent
+            if interface.filter:
+                found = residue.find(text := interface.filter.encode(), bytes(len(text)))
+                left += [f"the filter of interface {interface.id} holds {found}"] * bool(found)
+        last: RecordBatch | None = None
         for batch, i, data, canvas in _rewritten(capture, frames):
+            if batch is not last:
+                told.read(last := batch)
             found = residue.find(canvas.out, canvas.known)
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
@@ -143,14 +162,16 @@ def _write(
             comment = ""
             if i in batch.programs:
                 program = _program(renamer, batch.programs[i], originals)
-                comment = f"process: {program}"
+                comment = write_comment(program)
+                if told.is_left(i, batch.programs[i], canvas):
+                    left.append(f"frame {int(batch.frame[i])} names a program")
                 texts = [str(fact).casefold() for fact in program]
                 if any(name in text for name in originals for text in texts):
                     left.append(f"frame {int(batch.frame[i])} names a program or user")
             direction = batch.direction
             length = int(batch.original_length[i]) + len(canvas.out) - len(data)
             writer.write(
-                interfaces[int(batch.interface[i])],
+                told.interface(i, interfaces[int(batch.interface[i])]),
                 int(batch.ts_ns[i]),
                 bytes(canvas.out),
                 min(max(length, 0), 0xFFFF_FFFF),  # a damaged record may say anything
@@ -182,7 +203,29 @@ def _interface(renamer: Renamer, interface: Interface) -> Interface:
         description=" ".join(words) or None,
         snap_length=interface.snap_length,
         addresses=tuple(addresses),
+        filter=_filter(renamer, interface.filter),
     )
+
+
+_FILTER_WORDS = (
+    "and or not host net port portrange src dst ip ip6 arp tcp udp icmp icmp6 igmp ether vlan "
+    "proto broadcast multicast gateway less greater inbound outbound mask "
+    "compiled filter of kind"
+)
+_KEPT_WORDS = frozenset(_FILTER_WORDS.split())
+
+
+def _filter(renamer: Renamer, text: str | None) -> str | None:
+    """A capture filter that still says what was kept out, with all else renamed."""
+
+    def one(match: re.Match[str]) -> str:
+        word = match.group()
+        if word in _KEPT_WORDS or re.fullmatch(r"[0-9]{1,5}(?:-[0-9]{1,5})?", word):
+            return word
+        host, slash, width = word.partition("/")
+        return renamer.host(host) + (slash + width if width.isdecimal() else "")
+
+    return None if text is None else re.sub(r"[\w.:/-]+", one, text)
 
 
 def _program(renamer: Renamer, program: Program, originals: set[str]) -> Program:
