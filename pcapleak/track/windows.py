@@ -212,11 +212,13 @@ class WindowTracker:
 
     def _double(self) -> None:
         """Join windows by twos."""
-        joined = np.zeros_like(self._cells)
-        places = (self._first + np.arange(MAX_WINDOWS) >> 1) - (self._first >> 1)
-        for window in range(MAX_WINDOWS):
-            joined[:, places[window]] += self._cells[:, window]
-        self._cells = joined
+        if self._packets:
+            hosts, odd = len(self._cells), self._first & 1
+            pairs = np.zeros((hosts, MAX_WINDOWS + 2, 4), np.int64)
+            pairs[:, odd : odd + MAX_WINDOWS] = self._cells
+            self._cells[:] = 0
+            half = MAX_WINDOWS // 2 + 1
+            self._cells[:, :half] = pairs.reshape(hosts, half, 2, 4).sum(axis=2)
         self._first >>= 1
         self._shift += 1
 
