@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_watch(
         host.run(sys.executable, "-c", FLOOD)
         watching.read_until("--record stopped: No space left on device", 20)
         host.run(sys.executable, "-c", FLOOD)
+        time.sleep(3)  # a watch that is asked to end takes no more of what waits
         report = json.loads(watching.stop(signal.SIGTERM)[0])
     assert "--record stopped: No space left on device" in report["captures"][0]["problems"]
     assert report["captures"][0]["last_time_ns"] - report["captures"][0]["first_time_ns"] > SECOND
