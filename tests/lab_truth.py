@@ -83,7 +83,9 @@ def compare_document(document: Document, truth: dict[str, Any]) -> Comparison:
     compared.findings = sorted({finding.id for finding in document.findings})
     compared.expected = {*truth["expect"]["findings"]}
     compared.verdict = document.verdict.result
-    _compare_candidates(compared, truth, sessions)
+    # A page that forges many connections makes sockets that say little of whose they are.
+    if truth["expect"].get("compared", True):
+        _compare_candidates(compared, truth, sessions)
     _compare_expected(compared, truth["expect"], document)
     return compared
 
@@ -121,7 +123,9 @@ def _matches(truth: dict[str, Any], candidate: Candidate) -> bool:
         return False
     if truth["showable"] == "port":
         link = candidate.mdns_link
-        guess = candidate.mdns_name is None or (link is not None and link.confidence == "low")
+        guess = candidate.mdns_name in (None, truth["address"]) or (
+            link is not None and link.confidence == "low"
+        )
         return candidate.port == truth["port"] and guess
     if (candidate.mdns_name or candidate.address) != truth["address"]:
         return False
@@ -140,7 +144,7 @@ def _compare_expected(compared: Comparison, expect: dict[str, Any], document: Do
     for finding in expect["findings"]:
         if finding not in compared.findings:
             compared.wrong.append(f"no {finding} among {compared.findings}")
-    if compared.engines and "engine" in expect and compared.engines != [expect["engine"]]:
+    if compared.engines and expect.get("engine") and compared.engines != [expect["engine"]]:
         compared.wrong.append(f"engine {compared.engines}, not {expect['engine']}")
     sure = {session.ip_handling_mode.confidence for session in document.ice_sessions} != {"low"}
     if "mode" in expect and compared.modes != [expect["mode"]] and (sure or expect["mode"] != 3):

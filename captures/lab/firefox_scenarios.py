@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import stories, tunnel_stories
+from . import page_stories, stories, tunnel_stories
 from .expected import CLEAN, LEAK, PROXY, WIREGUARD, found
 from .network import CLIENT6, WEB6
 from .recording import Scenario
@@ -141,6 +141,32 @@ _STORIES = (
         tunnel_stories.microphone_tunnel,
         WIREGUARD,
         {**CLEAN},
+    ),
+    Scenario(
+        "firefox-loopback-channel",
+        "Firefox, a page hands a cookie to a program on its host, in every way it is let",
+        page_stories.loopback_channel,
+        expect={"engine": None, **found("PL501")},
+        settle_s=1,
+    ),
+    Scenario(
+        "firefox-lan-scan",
+        "Firefox, a page looks for hosts and services on the LAN",
+        page_stories.lan_scan,
+        expect=found("PL502"),
+        settle_s=1,
+    ),
+    Scenario(
+        "firefox-stun-data",
+        "Firefox, a page sends data to a server on the internet in usernames",
+        page_stories.stun_data,
+        expect=found("PL503"),
+        settle_s=1,
+    ),
+    Scenario(
+        "firefox-two-tabs",
+        "Firefox, two tabs connect: no channel to a local program",
+        page_stories.two_tabs,
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import stories, tunnel_stories
+from . import page_stories, stories, tunnel_stories
 from .expected import CLEAN, LEAK, PROXY, WIREGUARD, found
 from .firefox_scenarios import FIREFOX
 from .network import CLIENT6, PUBLIC
@@ -313,6 +313,40 @@ SCENARIOS = (
             "not_read": ["host", "srflx"],
             **found("PL101", "PL102"),
         },
+        settle_s=1,
+    ),
+    Scenario(
+        "loopback-channel",
+        "a page hands a cookie to a program on its host, in every way Chromium lets it",
+        page_stories.loopback_channel,
+        expect={"engine": None, "compared": False, **found("PL501")},
+        settle_s=1,
+    ),
+    Scenario(
+        "lan-scan",
+        "a page looks for hosts and services on the LAN by checks, STUN and TURN servers",
+        page_stories.lan_scan,
+        expect={"compared": False, **found("PL502")},
+        settle_s=1,
+    ),
+    Scenario(
+        "stun-data",
+        "a page sends data to a server on the internet in usernames of checks and of TURN",
+        page_stories.stun_data,
+        expect={"compared": False, **found("PL503")},
+        settle_s=1,
+    ),
+    Scenario(
+        "two-tabs",
+        "two tabs of one browser connect: no channel to a local program",
+        page_stories.two_tabs,
+        expect={"mode": 2},
+    ),
+    Scenario(
+        "local-programs",
+        "no browser: two programs connect by ICE over the loopback: no channel either",
+        page_stories.local_programs,
+        expect={"not_read": ["host"]},
         settle_s=1,
     ),
     *FIREFOX,

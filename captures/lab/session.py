@@ -150,6 +150,10 @@ class Lab:
         self._stack.enter_context(servers.http_proxy(self.net, self.scratch))
         return HTTP_PROXY
 
+    def enter(self, process: Process) -> None:
+        """Stop a program that a story started when the scenario ends."""
+        self._stack.enter_context(process)
+
     def quic(self) -> None:
         """Start the HTTP/3 server."""
         root = self.scratch / "htdocs"

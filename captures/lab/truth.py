@@ -39,8 +39,10 @@ def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
 def judge(candidates: list[dict[str, Any]], wire: Wire, browser: str) -> list[dict[str, Any]]:
     """The page's candidates, each with ``showable`` and ``why``."""
     # Chromium names an address once for all of a page's connections, Firefox for each of them:
-    # with several, nothing says whose an announced name is.
-    whose = browser == "chromium" or len({candidate["who"] for candidate in candidates}) == 1
+    # with several, or with several pages, nothing says whose an announced name is.
+    one_page = len({candidate.get("tab") for candidate in candidates}) == 1
+    whose = one_page and browser == "chromium"
+    whose = whose or len({candidate["who"] for candidate in candidates}) == 1
     judged: list[dict[str, Any]] = []
     for candidate in candidates:
         fields = candidate["line"].removeprefix("candidate:").split()

@@ -50,7 +50,8 @@ KIND = FindingKind(
     weaknesses=(
         "A port that is closed to TCP shows a connection attempt only, which has nothing of "
         "WebRTC: such count beside others that got as far as STUN. Candidates of a peer that "
-        "never answered look alike, but are few."
+        "never answered look alike, but are few. Hosts that are not there are asked for by ARP and "
+        "get no STUN: they are not counted."
     ),
 )
 

@@ -53,7 +53,8 @@ KIND = FindingKind(
     ),
     weaknesses=(
         "It needs the loopback interface recorded. A listener that answers as an ICE agent does, "
-        "to short usernames, is not told from one."
+        "to short usernames, is not told from one. Checks to the host's own address on the network "
+        "count where the USERNAME holds data: a call within the host makes such checks too."
     ),
 )
 
