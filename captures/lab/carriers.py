@@ -368,9 +368,3 @@ def record(kind: type[Tunnel], scratch: Path, seconds: float = 6.0) -> Recording
 def _recorder(net: Network, folder: Path) -> Recorder:
     folder.mkdir()
     return Recorder(net.client, folder)
-
-
-CARRIERS: tuple[type[Tunnel], ...] = (
-    PlainWireGuard, WrappedWireGuard, OpenVpn, OpenVpnTcp, OpenConnect, OpenConnectTls,
-    QuicLike, TlsLike, Tinc, Fastd, N2n,
-)  # fmt: skip

@@ -78,4 +78,5 @@ async def connect(local: str, server: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"serve": serve, "connect": connect}[sys.argv[1]](*sys.argv[2:]))
+    arguments = sys.argv[2:]
+    asyncio.run(serve(*arguments) if sys.argv[1] == "serve" else connect(*arguments))
