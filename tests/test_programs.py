@@ -283,6 +283,14 @@ def test_two_programs_on_one_flow_are_both_told_and_facts_of_one_are_joined(tmp_
     assert named(tmp_path / "a.pcapng", raw) == ["a.exe (pid 1) and b.exe (pid 2)"]
 
 
+def test_coverage_names_the_programs_of_each_kind_of_traffic(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    path.write_bytes(commented("PID=1 ProcessName=a.exe"))
+    by = {entry.kind: entry.programs for entry in pcapleak.analyze(path).document.coverage}
+    assert by.pop("stun") == ["a.exe"]
+    assert not any(by.values())
+
+
 def test_evidence_of_a_watch_names_the_programs_again(tmp_path: Path) -> None:
     path = tmp_path / "evidence.pcapng"
     with PcapngWriter(path) as writer:

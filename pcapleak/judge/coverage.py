@@ -231,6 +231,10 @@ def _other_names(scene: Scene) -> str:
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
+MAX_PROGRAMS = 5
+"""Programs named for a kind of traffic; the flows name all."""
+
+
 def coverage(scene: Scene) -> list[Coverage]:
     """Each kind of traffic that could have leaked: whether it was seen, and where it went."""
     columns = scene.columns
@@ -239,17 +243,21 @@ def coverage(scene: Scene) -> list[Coverage]:
     # Nor does what carries the tunnel itself.
     judged = (scene.path != UNASSESSED) | columns.inside(columns.near, _mine(scene))
     judged &= scene.path != TUNNEL_TRANSPORT
+    named = dict(scene.state.programs.named())
     entries = []
     for kind in REQUIRE_KINDS:
         mask = kinds[kind]
         packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
-        seen = bool((mask & judged if scene.has_policy else mask).any())
+        ours = mask & judged if scene.has_policy else mask
+        seen = bool(ours.any())
+        names = dict.fromkeys(name for row in named if ours[row] for name in named[row])
         entries.append(
             Coverage(
                 kind=kind,
                 seen=seen,
                 paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
                 note=_note(scene, kind, seen, bool(mask.any())),
+                programs=tuple(names)[:MAX_PROGRAMS],
             )
         )
     return entries

@@ -115,6 +115,8 @@ class Coverage(NamedTuple):
     """Packets by path."""
     note: str = ""
     """What that means for the verdict."""
+    programs: tuple[str, ...] = ()
+    """The first programs that the capture or the watch names for it."""
 
 
 @dataclass(slots=True)

@@ -105,7 +105,8 @@ def event_entry(event: judged.Event) -> document.TimelineEvent:
 def coverage_entry(coverage: judged.Coverage) -> document.CoverageEntry:
     """One kind of traffic that could have leaked."""
     paths: dict[str, int] = dict(coverage.paths.items())
-    return document.CoverageEntry(coverage.kind, coverage.seen, paths, coverage.note)
+    programs = list(coverage.programs)
+    return document.CoverageEntry(coverage.kind, coverage.seen, paths, coverage.note, programs)
 
 
 def observer_entry(observed: judged.Observed) -> document.Observer:

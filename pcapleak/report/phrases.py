@@ -130,7 +130,8 @@ def coverage_line(entry: CoverageEntry) -> str:
     if not entry.seen:
         return safe(entry.note) or "not seen"
     paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
-    return paths + (f" ({safe(entry.note)})" if entry.note else "")
+    by = f", by {', '.join(map(safe, entry.programs))}" if entry.programs else ""
+    return paths + by + (f" ({safe(entry.note)})" if entry.note else "")
 
 
 def vector_line(vector: Vector) -> str:

@@ -64,6 +64,13 @@ class ProgramTracker:
         """The programs of a flow in words; None where none is known."""
         return " and ".join(map(str, self._flows.get(flow, ()))) or None
 
+    def named(self) -> Iterator[tuple[int, list[str]]]:
+        """The flows whose programs have names, and these."""
+        for flow, programs in self._flows.items():
+            names = [program.name for program in programs if program.name]
+            if names:
+                yield flow, names
+
     def called(self, name: str) -> Iterator[int]:
         """The flows of which every program has this name."""
         for flow, programs in self._flows.items():

@@ -249,6 +249,8 @@ class CoverageEntry:
     """Packets by path."""
     note: str = ""
     """What that means for the verdict."""
+    programs: list[str] = field(default_factory=list)
+    """The first programs that the capture or the watch names for it."""
 
 
 @dataclass(slots=True)
