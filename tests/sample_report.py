@@ -36,6 +36,7 @@ from pcapleak.report.document import (
     Vector,
     Verdict,
 )
+from pcapleak.values.findings import Severity
 
 START = 1_795_362_557_000_000_001
 NAME = "71386b15-1cad-4c74-9819-06d41f4bc8be.local"
@@ -93,7 +94,7 @@ def sample(text: str = "") -> Document:
             Finding(
                 id="PL101",
                 name="webrtc-public-address-exposed",
-                severity="critical",
+                severity=Severity.CRITICAL,
                 confidence="certain",
                 interface=text or "eth0",
                 subject="203.0.113.7",
@@ -113,7 +114,7 @@ def sample(text: str = "") -> Document:
             Finding(
                 id="PL301",
                 name="mdns-name-unmasked",
-                severity="low",
+                severity=Severity.LOW,
                 confidence="high",
                 interface=None,
                 subject=name,
