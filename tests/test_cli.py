@@ -409,7 +409,7 @@ def test_no_leak_exits_0_and_says_what_was_tested() -> None:
     """A tunnel that holds is a verdict of its own, with what it was tested with."""
     result = run("analyze", ROOT / "captures" / "full-tunnel.pcapng", "--tunnel", "wg0")
     assert (result.stdout.split()[:2], result.returncode) == (["NO", "LEAK"], 0)
-    assert "stun" in result.stdout.splitlines()[2]
+    assert "STUN" in result.stdout.splitlines()[2]
 
 
 def test_page_is_held_against_the_packets(tmp_path: Path) -> None:

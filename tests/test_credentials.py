@@ -18,6 +18,8 @@ from pcapleak.decode.web.websocket import WebSocketMessage
 from pcapleak.explain import credentials
 from pcapleak.explain.credentials import Credential, Credentials
 from pcapleak.redact import redact_capture
+from pcapleak.track.flows.table import FlowTable
+from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.ice.tracker import IceTracker
 from pcapleak.track.names import NameTracker
@@ -28,6 +30,9 @@ ID = b"t" * 12
 PASSWORD = "receiversPasswordOf22+"
 OTHER = "sendersPasswordOf22/ch"
 SDP = f"a=ice-ufrag:Recv\r\na=ice-pwd:{PASSWORD}\r\n"
+
+
+SILENT = Multicast(FlowTable(), [], is_cut=False, is_filtered=False)
 
 
 def at(flow: int = 0) -> Context:
@@ -146,7 +151,7 @@ def test_a_session_says_whose_password_made_its_checks(
     if password is not None:
         text = f"a=ice-ufrag:Recv\r\na=ice-pwd:{password}\r\n"
         signalling.add(at(), WebSocketMessage("text", text.encode()))
-    (session,) = build_sessions(ice, NameTracker(), signalling, [])
+    (session,) = build_sessions(ice, NameTracker(), signalling, [], SILENT)
     assert (session.integrity and session.integrity.state) == state
 
 

@@ -458,7 +458,7 @@ def test_one_key_makes_captures_match_and_another_does_not(tmp_path: Path) -> No
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"short")
-    with pytest.raises(PcapleakError, match="a key has 32 bytes, not 5"):
+    with pytest.raises(PcapleakError, match="a key has 32 bytes"):
         read_key(tmp_path / "key")
 
 
@@ -492,7 +492,7 @@ def test_it_writes_and_reads_files_only(ends: tuple[str, str]) -> None:
 def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     before = tmp_path / "in.pcapng"
     before.write_bytes((ROOT / "captures" / "direct.pcapng").read_bytes())
-    with pytest.raises(PcapleakError, match="is the input"):
+    with pytest.raises(PcapleakError, match="is an input"):
         redact_capture(before, before, KEY)
 
 

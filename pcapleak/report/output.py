@@ -140,6 +140,10 @@ class Committer:
     """
 
     def __init__(self, files: Sequence[OutputFile]) -> None:
+        if not hasattr(os, "fork"):
+            # Nothing confines this process either, so it renames its files itself.
+            self._pid: int | None = None
+            return
         pairs = [file.renames for file in files if file.renames is not None]
         self._numbers = {part: number for number, (part, _) in enumerate(pairs)}
         asked, self._ask = os.pipe()
@@ -167,6 +171,8 @@ class Committer:
 
     def close(self) -> None:
         """Nothing more will be put anywhere."""
+        if self._pid is None:
+            return
         os.close(self._ask)
         os.close(self._answers)
         with contextlib.suppress(ChildProcessError):

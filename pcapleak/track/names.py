@@ -10,7 +10,7 @@ from pcapleak.track.sightings import Budget, Sighting, see
 from pcapleak.values.packets import Context, IPAddress
 
 MAX_NAMES = 20_000
-"""Names remembered: about 2 kB each with their sightings, so 40 MB at the most."""
+"""Names remembered: about 2500 bytes each with their sightings, so 50 MB at the most."""
 
 MAX_ADDRESSES = 16
 """Addresses and askers remembered for a name; a WebRTC name has one address."""
