@@ -71,6 +71,7 @@ class WrappedWireGuard(WireGuard):
 
     def __init__(self, net: Network, scratch: Path, tls: Certificate) -> None:
         self._tls = tls
+        self._wrappers: list[Process] = []
         super().__init__(net, scratch)
 
     def _start_server(self) -> Process:
@@ -78,13 +79,21 @@ class WrappedWireGuard(WireGuard):
             "wrapper", "serve", f"{VPN}:443", f"127.0.0.1:{WIREGUARD_PORT}",
             str(self._tls.certificate), str(self._tls.key),
         )  # fmt: skip
+        self._wrappers.append(wrapper)
         wrapper.wait_for("ready")
         return super()._start_server()
 
     def _start_client(self) -> Process:
         wrapper = self._net.client.python("wrapper", "connect", "127.0.0.1:51821", f"{VPN}:443")
+        self._wrappers.append(wrapper)
         wrapper.wait_for("ready")
         return super()._start_client()
+
+    def stop(self) -> None:
+        """End both ends and what wraps them."""
+        super().stop()
+        for wrapper in self._wrappers:
+            wrapper.stop()
 
 
 class OpenConnect(Carrier):
