@@ -40,13 +40,13 @@ system-deps:  ## Debian: programs that tests and the lab use (root)
 	bash scripts/system-deps
 
 cuts: $(VENV)/.tested  ## cut every corpus capture at hundreds of places (minutes)
-	PCAPLEAK_ALL_CUTS=1 $(BIN)/python -m pytest -q tests/test_capture_corpus.py -k cut
+	PCAPLEAK_ALL_CUTS=1 $(BIN)/python -m pytest -q tests/capture/test_capture_corpus.py -k cut
 
 evasion: $(VENV)/.tested  ## strangers' packets added to every capture, long: no leak is hidden, none is faked
-	PCAPLEAK_EVASION=long $(BIN)/python -m pytest -q -s tests/test_evasion.py
+	PCAPLEAK_EVASION=long $(BIN)/python -m pytest -q -s tests/recordings/test_evasion.py
 
 metamorphic: $(VENV)/.tested  ## every capture told otherwise, none of which may turn a verdict (minutes)
-	PCAPLEAK_METAMORPHIC=all $(BIN)/python -m pytest -q tests/test_metamorphic.py
+	PCAPLEAK_METAMORPHIC=all $(BIN)/python -m pytest -q tests/recordings/test_metamorphic.py
 
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py --results bench/results

@@ -3,8 +3,8 @@ files that are small and say much.
 
     python bench/floods.py > bench/results/floods.md
 
-What is linear costs as much a packet in all three. The floods are those of tests/floods.py; each
-runs in a process of its own.
+What is linear costs as much a packet in all three. The floods are those of
+tests/support/floods.py; each runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent / "tests"
-sys.path.insert(0, str(TESTS))
+SUPPORT = Path(__file__).resolve().parent.parent / "tests" / "support"
+sys.path.insert(0, str(SUPPORT))
 
 import floods  # noqa: E402
 from capture_files import Pcapng  # noqa: E402
@@ -30,12 +30,12 @@ from pcapleak.track.flows.index import FlowIndex  # noqa: E402
 
 SIZES = (62_500, 250_000, 1_000_000)
 
-LAB = TESTS.parent / "captures" / "signalling-tls.pcapng"
+LAB = SUPPORT.parents[1] / "captures" / "signalling-tls.pcapng"
 
 
 def flood(kind: str, total: int) -> tuple[float, int]:
     """CPU seconds and the most megabytes of one flood's analysis."""
-    command = [sys.executable, str(TESTS / "floods.py"), kind, str(total)]
+    command = [sys.executable, str(SUPPORT / "floods.py"), kind, str(total)]
     told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return told["seconds"], told["megabytes"]
 

@@ -270,7 +270,7 @@ says so where it matters.
 
 def mutations_page() -> str:
     """`mutations.md`: what damage does to the verdicts on real recordings."""
-    sys.path.append(str(HERE.parent / "tests"))
+    sys.path.append(str(HERE.parent / "tests" / "support"))
     from mutations import page
 
     return page()
@@ -278,7 +278,7 @@ def mutations_page() -> str:
 
 def results_page() -> str:
     """`results.md`: cases with known answers, by kind, and how many are right."""
-    sys.path.append(str(HERE.parent / "tests"))
+    sys.path.append(str(HERE.parent / "tests" / "support"))
     from case_keys import page
     from test_cases import FALLS_SHORT
 

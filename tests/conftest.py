@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import quiet
+from places import ROOT
 
 quiet.watch()
 
-ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT.parent / "shared" / "captures"
 
 

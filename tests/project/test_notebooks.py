@@ -1,0 +1,51 @@
+"""Notebooks run, and what they show is what is committed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from places import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def shown(notebook: nbformat.NotebookNode) -> list[tuple[int, str, str]]:
+    """What the cells print and display, but for the pixels of pictures."""
+    result = []
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            for kind, text in {"text/plain": output.get("text"), **output.get("data", {})}.items():
+                if text is not None:
+                    result.append((number, kind, "" if kind.startswith("image/") else str(text)))
+    return result
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_and_shows_what_is_committed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Executed from the top, every cell succeeds and gives the committed output."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT)]))
+    committed = nbformat.read(path, as_version=4)
+    nbformat.validate(committed)
+    executed = nbformat.from_dict(committed)
+    with warnings.catch_warnings():
+        # The kernel's own loop and sockets warn when they are torn down.
+        warnings.simplefilter("ignore")
+        NotebookClient(
+            executed, timeout=120, resources={"metadata": {"path": str(path.parent)}}
+        ).execute()
+    assert shown(executed) == shown(committed)
+    assert any(kind.startswith("image/") for _, kind, _ in shown(committed))
+
+
+def test_quickstart_ends_in_the_verdict() -> None:
+    """The first notebook shows the verdict, the address and the findings."""
+    text = str(shown(nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)))
+    for expected in ("leak", "203.0.113.7", "PL101"):
+        assert expected in text
