@@ -6,10 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pcapleak.capture.batches import rows_of
+from pcapleak.capture.closing import Closing
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.pcap import MAGICS, read_pcap
 from pcapleak.capture.pcapng import SECTION_MAGIC, read_pcapng
@@ -27,7 +26,7 @@ SMALL = 1 << 20
 """Files up to this size are read at once: mapping them gains nothing."""
 
 
-class CaptureSource:
+class CaptureSource(Closing):
     """One capture being read. Iterate it once, for its `RecordBatch`es in capture order.
 
     Frames count from 1. What the capture tells besides grows while it is read. Nothing
@@ -109,17 +108,6 @@ class CaptureSource:
     def close(self) -> None:
         """Let go of the file."""
         self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _bounded(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:

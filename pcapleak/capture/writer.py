@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_interface
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from pcapleak.capture.blocks import (
     STATISTICS,
     TLS_KEY_LOG,
 )
+from pcapleak.capture.closing import Closing
 from pcapleak.capture.packet_options import COMMENT, FLAGS
 from pcapleak.capture.vectors import write_packets
 from pcapleak.values.packets import Direction, Interface, RecordBatch
@@ -33,7 +33,7 @@ _BLOCK_OVERHEAD: Final = 47
 _FLAG: Final = {Direction.INBOUND: 1, Direction.OUTBOUND: 2}
 
 
-class PcapngWriter:
+class PcapngWriter(Closing):
     """One section, little-endian, in nanoseconds. Use it as a context manager.
 
     Interfaces keep their link types, names, descriptions, snap lengths, addresses, capture filters
@@ -167,17 +167,6 @@ class PcapngWriter:
         """Close the file, if this writer opened it."""
         if self._owned:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _padded(data: bytes) -> bytes:

@@ -13,11 +13,11 @@ import mmap
 import select
 import socket
 import struct
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
+from pcapleak.capture.closing import Closing
 from pcapleak.errors import PcapleakError
 from pcapleak.live.kernel_filter import attach_filter
 from pcapleak.values.packets import Bytes, Int64, UInt8, UInt16, UInt32
@@ -79,7 +79,7 @@ class Block(NamedTuple):
     """0 to us, 1 broadcast, 2 multicast, 3 to another host, 4 outgoing."""
 
 
-class PacketRing:
+class PacketRing(Closing):
     """All packets of all devices of this network namespace, block by block.
 
     Raises `CaptureRightsError` without CAP_NET_RAW.
@@ -164,17 +164,6 @@ class PacketRing:
         with contextlib.suppress(BufferError):
             self._ring.close()
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ready(self) -> bool:
         status = _BLOCK_HEADER.unpack_from(self._ring, self._next * BLOCK_BYTES)[2]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from pcapleak.capture.closing import Closing
 from pcapleak.errors import PcapleakError
 from pcapleak.live.devices import (
     ARPHRD_ETHER,
@@ -36,7 +35,7 @@ WITH_ETHERNET_HEADER = (ARPHRD_ETHER, ARPHRD_LOOPBACK)
 PACKET_OUTGOING = 4
 
 
-class LiveSource:
+class LiveSource(Closing):
     """What the devices of this machine send and receive, from now on.
 
     `names` are the devices to watch; none given means all, also those that come later. Raises
@@ -106,17 +105,6 @@ class LiveSource:
         """Stop the capture."""
         self._monitor.close()
         self._ring.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _note_changes(self) -> None:
         for change in [*self._monitor.read(), *self._missed_changes()]:
