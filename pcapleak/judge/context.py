@@ -62,6 +62,8 @@ class SceneProxy:
     given: bool = True
     relays: list[Endpoint] = field(default_factory=list)
     """Where it relays UDP for its clients."""
+    supposed: list[Endpoint] = field(default_factory=list)
+    """Where it may: what was agreed upon came before the recording."""
     exits: list[Network] = field(default_factory=list)
     seen: list[SeenProxy] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)

@@ -26,6 +26,7 @@ from pcapleak.judge.endpoints import carrier_rows
 from pcapleak.judge.hosts import Host
 from pcapleak.judge.judgement import JudgedPolicy, PolicyField, PolicyValue
 from pcapleak.judge.mirrors import open_mirrors
+from pcapleak.judge.relays import find_relays
 from pcapleak.judge.side_evidence import settle
 from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
@@ -125,6 +126,7 @@ def _fit_proxies(scene: Scene) -> None:
             if seen.server == proxy.endpoint and not seen.layers:
                 proxy.seen.append(seen)
                 proxy.relays.extend(relay for relay in seen.relays if relay not in proxy.relays)
+        find_relays(scene, proxy)
         fit_proxy(scene, proxy, scene.outside)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from pcapleak.judge.carriers import likely_carrier
-from pcapleak.judge.context import Recorded, Scene, SceneProxy
+from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
 from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
-from pcapleak.judge.judgement import BYPASS, Coverage
+from pcapleak.judge.judgement import BYPASS, PROXY, Coverage
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import Endpoint, IPAddress
 
 MAX_WAYS = 3
 """Tunnels and proxies named in the reason; the policy has all."""
@@ -214,6 +214,13 @@ def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:
     )
 
 
+def _is_used(scene: Scene, end: Endpoint) -> bool:
+    """Whether the client sent to what may be a proxy's relay."""
+    columns = scene.columns
+    there = columns.inside(columns.far, [single(end.address)]) & (columns.far_port == end.port)
+    return bool((there & (scene.path == PROXY) & (columns.sent_packets > 0)).any())
+
+
 def _ways(scene: Scene) -> str:
     ways = [tunnel.label for tunnel in scene.tunnels]
     ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
@@ -272,6 +279,13 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
     for proxy in scene.proxies:
         if proxy.confidence == "low" and proxy.given:
             return _local_proxy(scene, proxy)
+        used = [end for end in proxy.supposed if _is_used(scene, end)]
+        if used:
+            options = " ".join(f"--allow {end}/udp" for end in used[:MAX_WAYS])
+            return (
+                f"whether {proxy.scheme}://{proxy.endpoint} relays what goes to its host by UDP "
+                f"was agreed upon before the recording; if it does, say so with {options}"
+            )
     named = np.flatnonzero(vpn_services(scene)[1]).tolist()
     if named:
         servers = dict.fromkeys(scene.columns.far_endpoint(row).address for row in named)
