@@ -274,10 +274,14 @@ class N2n(Carrier):
     endpoint = VPN
 
     def _start_server(self) -> Process:
-        supernode = self._net.vpn.start("supernode", "-l", "7654", "-f")
+        self._supernode = self._net.vpn.start("supernode", "-l", "7654", "-f")
         wait_until(lambda: ":7654" in self._net.vpn.run("ss", "-Hlun"), "the supernode to listen")
-        self._edge(self._net.vpn, TUNNEL_GATEWAY)
-        return supernode
+        return self._edge(self._net.vpn, TUNNEL_GATEWAY)
+
+    def stop(self) -> None:
+        """End both edges and what they find each other by."""
+        super().stop()
+        self._supernode.stop()
 
     def _start_client(self) -> Process:
         process = self._edge(self._net.client, TUNNEL)
