@@ -172,8 +172,11 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     if (
         found is not None
         and _is_share(columns, found[1], world, NEARLY_ALL)
-        and (columns.flows.resp_packets[found[1]] > 0).any()
-        and (silent or _accompanies(scene, tunnel, outside, found[0].address))
+        and (
+            bool((columns.flows.resp_packets[found[1]] > 0).any())
+            if silent
+            else _accompanies(scene, tunnel, outside, found[0].address)
+        )
     ):
         _guess(tunnel, columns, *found, "nearly all goes there")
 

@@ -120,8 +120,8 @@ class Host:
         self._ends = ends = every.select(outside[every.row])
         self._foreign = ends.inside(foreign)
         self._came = every.select(every.marked(Mark.ORIG_INBOUND))
+        self._interface = columns.interface[ends.row]
         self._group, self._examples = _grouped(ends)
-        self._totals = self._count(np.ones(len(ends.row), np.bool_))
         self.links: list[int] = []
         """Its link-layer addresses, as far as they tell it from others."""
         self.is_marked = bool(ends.marked(Mark.ORIG_OUTBOUND).any())
@@ -153,14 +153,16 @@ class Host:
         self.links = []
         for link in np.unique(ends.link[mine & (ends.link != 0)]).tolist():
             sent = ends.link == np.uint64(link)
-            # Anybody on the link can send a frame with the client's address.
-            main = 2 * self._count(sent & mine) > self._totals
+            # Anybody on the link can send a frame with the client's address; on another link it
+            # has another link-layer address.
+            here = self._count(np.isin(self._interface, np.unique(self._interface[sent])))
+            main = 2 * self._count(sent & mine) > here
             if (sent & self._foreign).any() or not main.any():
                 continue
             self.links.append(link)
             hops = np.union1d(ends.hops[sent & mine], INITIAL_HOPS)
             counts = self._count(sent & free & np.isin(ends.hops, hops))
-            addresses = self._addresses(np.where(2 * counts > self._totals, counts, 0))
+            addresses = self._addresses(np.where(2 * counts > here, counts, 0))
             if not all(is_public(network.network_address) for network in known):
                 addresses = [one for one in addresses if one.version == 6 or not is_public(one)]
             if not _forwards(addresses):

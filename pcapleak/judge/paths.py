@@ -124,7 +124,7 @@ def _handed_on(scene: Scene) -> Bool:
     address: an exit node's, or a VPN server's.
 
     From the same port to the same far end, and inside from the other end of the tunnel: the
-    recorder saw it come in, or the hop limit was lowered on the way.
+    recorder saw it come in, or its answers go out there, or the hop limit was lowered on the way.
     """
     columns, flows = scene.columns, scene.columns.flows
     found = np.zeros(len(columns), np.bool_)
@@ -135,14 +135,14 @@ def _handed_on(scene: Scene) -> Bool:
     if not len(within) or not len(rows):
         return found
     keys = columns.socket_keys(within)
-    inbound, outbound = (
-        np.where(columns.orig_is_near, flows.marks, flows.marks >> np.uint8(RESP_SHIFT))[within]
-        & np.uint8(mark)
-        != 0
-        for mark in (Mark.ORIG_INBOUND, Mark.ORIG_OUTBOUND)
-    )
+    shifted = flows.marks >> np.uint8(RESP_SHIFT)
+    near = np.where(columns.orig_is_near, flows.marks, shifted)[within]
+    far = np.where(columns.orig_is_near, shifted, flows.marks)[within]
+    inbound, outbound = np.uint8(Mark.ORIG_INBOUND), np.uint8(Mark.ORIG_OUTBOUND)
     hops = np.where(columns.orig_is_near, flows.orig_hops, flows.resp_hops).astype(np.int64)
-    came = set(keys[inbound & ~outbound].tolist())
+    handed = (near & inbound != 0) | ((far & outbound != 0) & (far & inbound == 0))
+    handed &= near & outbound == 0
+    came = set(keys[handed].tolist())
     inner = dict(zip(keys.tolist(), hops[within].tolist(), strict=True))
     for row, key in zip(rows.tolist(), columns.socket_keys(rows).tolist(), strict=True):
         found[row] = key in came or inner.get(key, 0) - int(hops[row]) == 1
@@ -301,7 +301,7 @@ def _proxies(scene: Scene, path: UInt8) -> None:
         way_out = columns.on(scene.outside) & (columns.encapsulation == 0)
         way_out &= columns.inside(columns.far, [single(server) for server in proxy.servers])
         path[way_out & ~beside(scene, way_out, proxy.conserved)] = PROXY
-        for relay in proxy.relays:
+        for relay in (*proxy.relays, *proxy.supposed):
             relayed = columns.inside(columns.far, [single(relay.address)])
             relayed &= (columns.protocol == UDP) & (columns.far_port == relay.port)
             path[reached & relayed] = PROXY

@@ -60,7 +60,8 @@ class Turn(NamedTuple):
 
     @property
     def is_wrong(self) -> bool:
-        return self.after in ("leak", "no-leak") and self.after != self.truth != ""
+        certain = self.after in ("leak", "no-leak") and self.after != self.before
+        return certain and self.after != self.truth != ""
 
 
 def judge(recording: Recording, folder: Path) -> Document:
@@ -135,23 +136,25 @@ def begun_later(one: Judged) -> Iterator[tuple[str, Recording]]:
             yield f"begun at {percent}%", variants.begun_at(one.recording, first)
 
 
-def leaking_pairs(document: Document) -> set[tuple[str, str, str]]:
-    """Client, server and transport of the flows that leaks were found in."""
+def leaking_ways(document: Document) -> set[tuple[str, str, str, int]]:
+    """Client, server, transport and the server's port of the flows that leaks were found in: its
+    other ports may be the carrier's."""
     mine = set(clients(document))
     loud = {one.flow for one in document.findings if one.severity in LOUD}
     found = set()
     for flow in document.flows:
         if flow.id in loud:
-            ends = flow.orig.address, flow.resp.address
-            near, far = ends[::-1] if ends[1] in mine and ends[0] not in mine else ends
-            found.add((near, far, flow.protocol))
+            near, far = flow.orig, flow.resp
+            if far.address in mine and near.address not in mine:
+                near, far = far, near
+            found.add((near.address, far.address, flow.protocol, far.port))
     return found
 
 
 def goes_on(one: Judged, cut: Recording, after: Document) -> bool:
     """Whether the client still says something in a leaking flow after the tunnel's first sign of
     life: what it says before that is information (judgement, "Before the tunnel")."""
-    pairs = leaking_pairs(one.document)
+    ways = leaking_ways(one.document)
     carried = [
         flow.first_time
         for flow in after.flows
@@ -159,7 +162,7 @@ def goes_on(one: Judged, cut: Recording, after: Document) -> bool:
     ]
     since = 0 if "--always-on" in cut.options else min(carried, default=0)
     return any(
-        packet.ts_ns >= since and variants.spoken(packet, cut.interfaces) in pairs
+        packet.ts_ns >= since and variants.spoken(packet, cut.interfaces) in ways
         for packet in cut.packets
     )
 
@@ -271,3 +274,32 @@ def test_what_a_tunnels_device_hands_on_is_no_carrier(tmp_path: Path) -> None:
     recording = variants.read(CASES / "r08-exit-node-any-capture.pcapng")
     late = variants.begun_at(recording, len(recording.packets) // 2)
     assert judge(late, tmp_path).verdict.result != "leak"
+
+
+@pytest.mark.parametrize("percent", [30, 60, 80])
+def test_a_proxys_relay_is_known_by_what_is_in_its_datagrams(tmp_path: Path, percent: int) -> None:
+    """What was asked of the proxy came before the recording."""
+    options = ["--proxy", "socks5://185.199.110.30:1081"]
+    recording = variants.read(CASES / "b-socks-udp-stun.pcapng", options)
+    late = variants.begun_at(recording, len(recording.packets) * percent // 100)
+    assert judge(late, tmp_path).verdict.result != "leak"
+
+
+def test_the_hosts_other_interfaces_have_other_link_layer_addresses(tmp_path: Path) -> None:
+    """An address that speaks on its own link too is the client's where it leaves by another."""
+    options = ["--proxy", "socks5://185.199.110.30:1080"]
+    recording = variants.read(CASES / "b-nics-mode1.pcapng", options)
+    late = variants.begun_at(recording, len(recording.packets) * 60 // 100)
+    assert judge(late, tmp_path).verdict.result == "leak"
+
+
+def test_answers_that_are_sent_into_a_tunnel_were_handed_on(tmp_path: Path) -> None:
+    recording = variants.read(CASES / "r08-exit-node-any-capture.pcapng")
+    late = variants.begun_at(recording, len(recording.packets) * 60 // 100)
+    assert judge(late, tmp_path).verdict.result == "no-leak"
+
+
+def test_a_carriers_last_words_are_no_leak(tmp_path: Path) -> None:
+    recording = variants.read(CASES / "b-openconnect-start.pcapng", ["--tunnel", "tun0"])
+    late = variants.begun_at(recording, len(recording.packets) * 95 // 100)
+    assert judge(late, tmp_path).verdict.result == "inconclusive"

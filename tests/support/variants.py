@@ -415,9 +415,9 @@ def literals(text: str) -> set[str]:
     return found
 
 
-def spoken(packet: Packet, interfaces: Iterable[Interface]) -> tuple[str, str, str] | None:
-    """Source, destination and transport of a packet with something to say: of TCP, one that
-    begins a connection or has a payload."""
+def spoken(packet: Packet, interfaces: Iterable[Interface]) -> tuple[str, str, str, int] | None:
+    """Source, destination, transport and destination port (0 where it has none) of a packet with
+    something to say: of TCP, one that begins a connection or has a payload."""
     data = packet.data
     at = ip_of(data, list(interfaces)[packet.interface].link_type)
     ends = [] if at is None else addresses_of(data, at)
@@ -431,7 +431,9 @@ def spoken(packet: Packet, interfaces: Iterable[Interface]) -> tuple[str, str, s
         size -= 0 if six else head - at
         if size <= 4 * (data[head + 12] >> 4) and not data[head + 13] & 2:
             return None
-    return ends[0], ends[1], protocol
+    has_port = protocol in ("tcp", "udp") and len(data) >= head + 4
+    port = struct.unpack_from("!H", data, head + 2)[0] if has_port else 0
+    return ends[0], ends[1], protocol, port
 
 
 # Time and company.
