@@ -20,8 +20,9 @@ from pcapleak.judge.judgement import (
     Coverage,
 )
 from pcapleak.judge.paths import ECHO
-from pcapleak.policy.policy import REQUIRE_KINDS, Network, RequireKind
+from pcapleak.policy.policy import Network
 from pcapleak.values.addresses import is_public
+from pcapleak.values.findings import TRAFFIC_KINDS, TrafficKind
 from pcapleak.values.packets import Bool, IPAddress, Service
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
@@ -245,7 +246,7 @@ def coverage(scene: Scene) -> list[Coverage]:
     judged &= scene.path != TUNNEL_TRANSPORT
     named = dict(scene.state.programs.named())
     entries = []
-    for kind in REQUIRE_KINDS:
+    for kind in TRAFFIC_KINDS:
         mask = kinds[kind]
         packets = np.bincount(scene.path[mask], columns.packets[mask], len(PATHS))
         ours = mask & judged if scene.has_policy else mask
@@ -263,7 +264,7 @@ def coverage(scene: Scene) -> list[Coverage]:
     return entries
 
 
-def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
+def _kinds(scene: Scene) -> dict[TrafficKind, Bool]:
     columns = scene.columns
     mdns = columns.serving(Service.MDNS)
     host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
@@ -285,7 +286,7 @@ def _kinds(scene: Scene) -> dict[RequireKind, Bool]:
     }
 
 
-def _note(scene: Scene, kind: RequireKind, seen: bool, by_any: bool) -> str:
+def _note(scene: Scene, kind: TrafficKind, seen: bool, by_any: bool) -> str:
     if by_any and not seen:
         return "only other hosts' were seen, so not tested"
     if kind == "stun" and not seen and scene.state.mdns_names:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
-from pcapleak.policy.policy import Network, RequireKind, Rule
+from pcapleak.policy.policy import Network, Rule
 from pcapleak.track.resolvers import ResolverTransport
 from pcapleak.values.claims import Strength
 from pcapleak.values.evidence import Confidence
-from pcapleak.values.findings import Finding, Verdict
+from pcapleak.values.findings import Finding, TrafficKind, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress, UInt8
 
 Role = Literal["physical", "tunnel", "loopback", "any", "unknown"]
@@ -108,7 +108,7 @@ class Event(NamedTuple):
 class Coverage(NamedTuple):
     """One kind of traffic that could have leaked: was it seen, and where did it go."""
 
-    kind: RequireKind
+    kind: TrafficKind
     seen: bool
     """Whether any of it was in the capture: where there is a policy, of what it judges."""
     paths: dict[Path, int]

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 from pcapleak.errors import PolicyError
 from pcapleak.policy.values import (
     PROXY_SCHEMES,
-    REQUIRE_KINDS,
     TUNNEL_PROTOCOLS,
-    RequireKind,
     Rule,
     TransportName,
 )
 from pcapleak.values.endpoints import Endpoint, IPAddress, Network
+from pcapleak.values.findings import TRAFFIC_KINDS, TrafficKind
 
 
 def parse_address(text: str, where: str) -> IPAddress:
@@ -54,12 +53,12 @@ def parse_interface(text: str, where: str) -> str:
     return name
 
 
-def parse_kind(text: str, where: str) -> RequireKind:
+def parse_kind(text: str, where: str) -> TrafficKind:
     """A kind of traffic for `require`."""
-    for kind in REQUIRE_KINDS:
+    for kind in TRAFFIC_KINDS:
         if text.strip().lower() == kind:
             return kind
-    raise PolicyError(f"{where}: {text!r} is no kind of traffic; use {', '.join(REQUIRE_KINDS)}")
+    raise PolicyError(f"{where}: {text!r} is no kind of traffic; use {', '.join(TRAFFIC_KINDS)}")
 
 
 def parse_protocol(text: str, where: str) -> str:

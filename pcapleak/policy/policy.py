@@ -40,15 +40,14 @@ from pcapleak.policy.parsers import (
     parse_rule,
     parse_text,
 )
-from pcapleak.policy.values import REQUIRE_KINDS, RequireKind, Rule, TransportName
+from pcapleak.policy.values import Rule, TransportName
 from pcapleak.values.endpoints import Endpoint, IPAddress, Network
+from pcapleak.values.findings import TrafficKind
 
 __all__ = [
-    "REQUIRE_KINDS",
     "Network",
     "Policy",
     "Proxy",
-    "RequireKind",
     "Rule",
     "TransportName",
     "Tunnel",
@@ -235,7 +234,7 @@ class Policy:
         later=True,
     )
     """What left before the tunnel came up is judged as if it had been up."""
-    require: tuple[RequireKind, ...] = many(
+    require: tuple[TrafficKind, ...] = many(
         parse_kind,
         "require",
         "KIND",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from pcapleak.values.endpoints import Network
 
 TransportName = Literal["udp", "tcp", "icmp"]
-RequireKind = Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns", "udp", "icmp"]
-REQUIRE_KINDS: tuple[RequireKind, ...] = get_args(RequireKind)
 PROXY_SCHEMES = ("socks", "socks4", "socks4a", "socks5", "socks5h", "http", "https")
 TUNNEL_PROTOCOLS = ("wireguard", "openvpn", "ikev2", "esp", "gre", "l2tp", "tcp", "udp", "other")
 

@@ -41,7 +41,7 @@ def kinds(cls: type) -> dict[str, Kind]:
 
 @cache
 def _kinds(cls: type) -> dict[str, Kind]:
-    hints = get_type_hints(cls, vars(document))
+    hints = get_type_hints(cls)
     return {field.name: _kind(hints[field.name]) for field in fields(cls)}
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from pcapleak.values.evidence import Confidence, Evidence
 
 if TYPE_CHECKING:
     from pcapleak.values.packets import IPAddress
+
+TrafficKind = Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns", "udp", "icmp"]
+"""What a recording must hold to put a kind of leak to the test."""
+TRAFFIC_KINDS: tuple[TrafficKind, ...] = get_args(TrafficKind)
 
 
 class Severity(StrEnum):
@@ -78,6 +82,8 @@ class FindingKind:
     sources: tuple[str, ...]
     weaknesses: str
     """What the rule cannot tell."""
+    tested_by: tuple[TrafficKind, ...] = ()
+    """Without any of these it was not put to the test; empty where any traffic does."""
 
 
 @dataclass(frozen=True, slots=True)

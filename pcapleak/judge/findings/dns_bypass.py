@@ -30,6 +30,7 @@ KIND = FindingKind(
     exposes=True,
     observers=Observers("DNS outside", (LAN, PROVIDER, "the resolver's operator")),
     has_causes=True,
+    tested_by=("dns",),
     when=(
         "DNS (UDP, TCP, DNS over TLS) to a resolver outside the tunnel or proxy, or to another "
         "than the tunnel's."

@@ -30,6 +30,7 @@ KIND = FindingKind(
         "foundation of a candidate", ("the page", "everyone on the signalling's way")
     ),
     has_causes=False,
+    tested_by=("mdns", "stun"),
     when="A candidate's foundation proves, or gives away, the address behind its name.",
     meaning=(
         "libwebrtc computes the foundation from the base address (and since 2022 from the "

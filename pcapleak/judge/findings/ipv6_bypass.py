@@ -29,6 +29,7 @@ KIND = FindingKind(
     exposes=True,
     observers=Observers("IPv6 outside", (LAN, PROVIDER, "the servers addressed")),
     has_causes=True,
+    tested_by=("ipv6",),
     when="Native IPv6 outside an IPv4-only tunnel.",
     meaning=(
         "The tunnel carries IPv4 only while the network offers IPv6: all that prefers IPv6 goes "

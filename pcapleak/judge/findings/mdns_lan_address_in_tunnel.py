@@ -19,6 +19,7 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("multicast DNS", (OPERATOR,)),
     has_causes=False,
+    tested_by=("mdns", "stun"),
     when="A name announced into the tunnel carries a LAN address.",
     meaning=(
         "The tunnel's operator, or other hosts in it, learn this host's address on its local "

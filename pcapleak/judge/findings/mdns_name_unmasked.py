@@ -20,6 +20,7 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("multicast DNS", (LAN,)),
     has_causes=False,
+    tested_by=("mdns", "stun"),
     when="A WebRTC .local name joined with the address it hides.",
     meaning=(
         "The browser announced the name that stands for its address in candidates. Whoever is on "

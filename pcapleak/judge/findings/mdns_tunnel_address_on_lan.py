@@ -19,6 +19,7 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("multicast DNS", (LAN,)),
     has_causes=False,
+    tested_by=("mdns", "stun"),
     when="A name announced on the physical interface carries the tunnel's address.",
     meaning=(
         "The browser announces its names on every interface: here the local network learns this "

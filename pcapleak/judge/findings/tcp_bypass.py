@@ -17,6 +17,7 @@ KIND = FindingKind(
     exposes=True,
     observers=Observers("TCP outside", (LAN, PROVIDER, "the servers addressed")),
     has_causes=True,
+    tested_by=("tcp",),
     when="TCP outside a tunnel (for a proxy: information, unless the policy is strict).",
     meaning=(
         "Connections left the host beside the tunnel and show its own address to their servers."

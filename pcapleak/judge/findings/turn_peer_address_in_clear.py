@@ -32,6 +32,7 @@ KIND = FindingKind(
         "TURN messages in clear", (LAN, PROVIDER, "the TURN server", "everyone on the way")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="TURN messages without encryption show peers' addresses, private ones first.",
     meaning=(
         "CreatePermission, ChannelBind, Send and Data carry the addresses of the other side, also"

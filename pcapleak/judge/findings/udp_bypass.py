@@ -17,6 +17,7 @@ KIND = FindingKind(
     exposes=True,
     observers=Observers("UDP outside", (LAN, PROVIDER, "the servers addressed")),
     has_causes=True,
+    tested_by=("quic", "udp"),
     when="Any other UDP flow outside (QUIC, unknown).",
     meaning=(
         "UDP left the host beside the tunnel or proxy. QUIC carries most of the web's large "

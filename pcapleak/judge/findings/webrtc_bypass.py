@@ -38,6 +38,7 @@ KIND = FindingKind(
         "WebRTC packets outside", (LAN, PROVIDER, "the STUN or TURN server or peer")
     ),
     has_causes=True,
+    tested_by=("stun",),
     when="STUN, TURN, ICE, DTLS-SRTP or SRTP outside the proxy or tunnel, answered or not.",
     meaning=(
         "WebRTC traffic left the host beside the proxy or tunnel. Even without an answer the "

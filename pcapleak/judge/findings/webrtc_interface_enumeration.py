@@ -34,6 +34,7 @@ KIND = FindingKind(
         "gathering on several interfaces", (PROVIDER, "the STUN server", "the page")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="One session gathers from more than one interface while a tunnel is up (RFC 8828 Mode 1).",
     meaning=(
         "The browser asked STUN servers from every network interface it found, the tunnel's and "

@@ -33,6 +33,7 @@ KIND = FindingKind(
         "a socket that moved outside", (LAN, PROVIDER, "the far end of the socket")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="One UDP source port moves from the tunnel to the physical interface.",
     meaning=(
         "The same socket that spoke inside the tunnel went on outside when the tunnel failed. A "

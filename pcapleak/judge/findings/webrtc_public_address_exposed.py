@@ -28,6 +28,7 @@ KIND = FindingKind(
         "STUN or TURN answer", (LAN, PROVIDER, "the STUN or TURN server", "the page")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="A STUN or TURN answer outside the proxy or tunnel shows the client's public address.",
     meaning=(
         "A server told this host, in clear and beside the proxy or tunnel, which public address "

@@ -24,6 +24,7 @@ KIND = FindingKind(
         "candidate line in clear", ("the page", "everyone on the signalling's way")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="A private address signalled in a host candidate where a .local name is expected.",
     meaning=(
         "A candidate line readable in the capture gives a host's private address instead of a "

@@ -23,6 +23,7 @@ KIND = FindingKind(
         "address in an ICE exchange", ("the page", "the peer", "everyone on the way")
     ),
     has_causes=False,
+    tested_by=("stun",),
     when="An IPv4-mapped IPv6 address in an ICE exchange.",
     meaning=(
         "A STUN answer or TURN message carries ::ffff:a.b.c.d. Such a peer-reflexive address can "

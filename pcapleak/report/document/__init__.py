@@ -9,7 +9,6 @@ and as an integer under the name with `_ns` appended.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pcapleak.judge.judgement import TunnelKind
 from pcapleak.report.document.capture import (
@@ -46,7 +45,7 @@ from pcapleak.report.document.webrtc import (
     PageRow,
 )
 from pcapleak.values.evidence import MAX_FRAMES, Confidence
-from pcapleak.values.findings import Result, Severity
+from pcapleak.values.findings import Result, Severity, TrafficKind
 
 __all__ = [
     "MAX_FRAMES",
@@ -242,7 +241,7 @@ class TimelineEvent:
 class CoverageEntry:
     """One kind of traffic that could have leaked: was it seen, and where did it go."""
 
-    kind: Literal["stun", "dns", "ipv6", "quic", "tcp", "mdns", "udp", "icmp"]
+    kind: TrafficKind
     seen: bool
     """Whether any of it was in the capture: where there is a policy, of what it judges."""
     paths: dict[str, int] = field(default_factory=dict)

@@ -9,17 +9,7 @@ from pcapleak.judge.findings import KINDS
 from pcapleak.report.diff import new_findings
 from pcapleak.report.document import Document, Finding
 from pcapleak.report.text import safe
-from pcapleak.values.findings import Severity
-
-_TESTED_BY: dict[str, tuple[str, ...]] = {
-    "PL10": ("stun",),
-    "PL201": ("quic", "udp"),
-    "PL202": ("ipv6",),
-    "PL203": ("dns",),
-    "PL204": ("tcp",),
-    "PL30": ("mdns", "stun"),
-}
-"""By the beginning of a kind's id, the traffic without which it was not put to the test."""
+from pcapleak.values.findings import FindingKind, Severity
 
 
 def to_junit(
@@ -68,7 +58,7 @@ def _suite(document: Document, failures: set[tuple[str, str]]) -> ElementTree.El
         elif found:
             output = ElementTree.SubElement(case, "system-out")
             output.text = "\n".join(_details(finding) for finding in found)
-        elif missing := _untested(document, kind.id):
+        elif missing := _untested(document, kind):
             ElementTree.SubElement(case, "skipped", message=f"no {missing} in the capture")
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
@@ -77,11 +67,12 @@ def _suite(document: Document, failures: set[tuple[str, str]]) -> ElementTree.El
     return suite
 
 
-def _untested(document: Document, kind: str) -> str:
+def _untested(document: Document, kind: FindingKind) -> str:
     """The traffic of which nothing was seen, so that a kind of finding was not put to the test."""
-    by = next((kinds for start, kinds in _TESTED_BY.items() if kind.startswith(start)), ())
     seen = {entry.kind for entry in document.coverage if entry.seen}
-    return " or ".join(by) if by and document.coverage and not seen & set(by) else ""
+    if not document.coverage or seen & set(kind.tested_by):
+        return ""
+    return " or ".join(kind.tested_by)
 
 
 def _details(finding: Finding) -> str:
