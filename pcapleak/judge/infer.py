@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_interface, ip_network
 from typing import Literal
 
@@ -22,7 +22,7 @@ from pcapleak.judge.clients import (
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source, single
 from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
-from pcapleak.judge.endpoints import carrier_rows
+from pcapleak.judge.exits import exit_sources
 from pcapleak.judge.hosts import Host
 from pcapleak.judge.judgement import JudgedPolicy, PolicyField, PolicyValue
 from pcapleak.judge.mirrors import open_mirrors
@@ -30,11 +30,9 @@ from pcapleak.judge.relays import find_relays
 from pcapleak.judge.side_evidence import settle
 from pcapleak.judge.sides import interface_roles
 from pcapleak.policy.policy import Network, Policy
-from pcapleak.track.ice.links import Link
 from pcapleak.track.state import State
-from pcapleak.values.addresses import holds_public, inside, is_public, unmapped
+from pcapleak.values.addresses import holds_public, inside
 from pcapleak.values.evidence import weakest
-from pcapleak.values.packets import IPAddress
 
 MAX_CARRIERS = 1000
 """Flows to a tunnel's endpoint looked at for the client's addresses."""
@@ -351,68 +349,11 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
         *(network for tunnel in scene.policy.tunnels for network in tunnel.exits),
         *(network for proxy in scene.policy.proxies for network in proxy.exits),
     ]
-    sources: list[Source] = []
-    tunnelled = set(scene.inside_ids)
-    shown: set[IPAddress] = set()
-    outside = _told_outside(scene)
-    for key, link in scene.state.ice.links.items():
-        if key.interface in tunnelled:
-            how = "STUN inside the tunnel"
-        elif {"socks", "http-connect"} & set(key.layers):
-            how = "TURN through the proxy"
-        else:
-            continue
-        told = {mapped: sighting.frames[0] for mapped, sighting in link.answers.items()}
-        for allocation in link.allocations:
-            if allocation.mapped is not None:
-                told.setdefault(allocation.mapped, link.seen.frames[0])
-        for mapped, frame in told.items():
-            address = unmapped(mapped.address)
-            if is_public(address) and address not in shown | outside:
-                shown.add(address)
-                reason = f"{how} shows it (frame {frame})"
-                sources.append((address, reason, "certain"))
-    for proxy in scene.proxies:
-        for seen in proxy.seen:
-            for bound in seen.bound:
-                if is_public(bound.address) and bound.address not in outside:
-                    reason = "the proxy says it sends from there"
-                    sources.append((bound.address, reason, "high"))
-    # Where a tunnel or proxy ends is mostly where its traffic comes out.
-    for tunnel in scene.tunnels:
-        for rule in tunnel.endpoints:
-            if rule.network is not None and rule.network.num_addresses == 1:
-                address = rule.network.network_address
-                sources.append((address, f"the endpoint of {tunnel.label}", "medium"))
-    for proxy in scene.proxies:
-        sources.append((proxy.endpoint.address, "the proxy's own address", "medium"))
+    sources = list(exit_sources(scene))
     scene.exit_sources = sources
     # Who says where it comes out does not want more addresses of the same kind.
     scene.exits = given or list(dict.fromkeys(ip_network(value) for value, _, _ in sources))
     fields["exits"] = _given(given) if given else _found(sources)
-
-
-def _told(link: Link) -> Iterator[IPAddress]:
-    """The receiver's public addresses as servers told them."""
-    for mapped in (*link.answers, *(a.mapped for a in link.allocations if a.mapped is not None)):
-        address = unmapped(mapped.address)
-        if is_public(address):
-            yield address
-
-
-def _told_outside(scene: Scene) -> set[IPAddress]:
-    """What answers outside tell the client of its addresses: its own, and nobody's exit."""
-    carried = np.zeros(len(scene.columns), np.bool_)
-    for tunnel in scene.tunnels:
-        carried |= carrier_rows(scene, tunnel)
-    outside = set(scene.outside)
-    return {
-        address
-        for key, link in scene.state.ice.links.items()
-        if key.interface in outside and not key.layers and not carried[link.flow]
-        if inside(key.destination.address, scene.clients)
-        for address in _told(link)
-    }
 
 
 def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
