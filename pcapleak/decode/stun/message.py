@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from pcapleak.decode.stun import attributes as attr
 from pcapleak.decode.stun.attributes import (
@@ -15,8 +15,7 @@ from pcapleak.decode.stun.attributes import (
 )
 from pcapleak.decode.stun.integrity import fingerprint_state
 from pcapleak.decode.stun.types import CLASS_NAMES, CLASSES, METHODS, MS_TURN_TYPES, Class
-from pcapleak.decode.stun.values import ErrorCode, Value
-from pcapleak.decode.stun.views import Address, Flag, Network, Number, Text
+from pcapleak.decode.stun.values import ErrorCode, NetworkInfo, Value
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Endpoint
 from pcapleak.values.registries import COOKIE
@@ -27,6 +26,8 @@ MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
 
 _head = struct.Struct("!HH").unpack_from
 _new = tuple.__new__
+
+_Value = TypeVar("_Value", bound=Value)
 
 
 class RawAttribute(NamedTuple):
@@ -54,6 +55,24 @@ class _Walked(NamedTuple):
     """The same of the first attribute of each type."""
     structure_problems: tuple[str, ...] = ()
     """What the walk found wrong; `problems` has the values' too."""
+
+
+class _First(Generic[_Value]):
+    """The first value of the first of these types that is there, or None."""
+
+    __slots__ = ("_kind", "_types")
+
+    def __init__(self, kind: type[_Value], *types: int) -> None:
+        self._kind = kind
+        self._types = types
+
+    def __get__(self, message: StunMessage, owner: object = None) -> _Value | None:
+        for type_ in self._types:
+            if type_ in message.first:
+                value = message.value(type_)
+                if isinstance(value, self._kind):
+                    return value
+        return None
 
 
 class StunMessage(_Walked):
@@ -154,16 +173,20 @@ class StunMessage(_Walked):
             raise DecodeError("stun", place, attribute.offset, str(error)) from None
 
     def value(self, type_: int) -> Value | None:
-        """The first value of this type, decoded; None if absent or unreadable."""
+        """The first value of this type, decoded; None if absent, cut or unreadable."""
         at = self.first.get(type_)
         if at is None:
             return None
-        value = self._attribute_at(at).value
+        wire = self.wire
+        end = at + (wire[at - 2] << 8 | wire[at - 1])
+        if end > len(wire):
+            return None
+        value = wire[at:end]
         kind = self.kind(type_)
         if kind is None:
             return value
         try:
-            return kind.decode(value, self.wire[4:20])
+            return kind.decode(value, wire[4:20])
         except ValueError:
             return None
 
@@ -185,16 +208,12 @@ class StunMessage(_Walked):
             found.append("FINGERPRINT does not match")
         return tuple(found)
 
-    def _int(self, type_: int) -> int | None:
-        value = self.value(type_)
-        return value if isinstance(value, int) else None
-
     # Addresses
 
-    xor_mapped_address = Address(attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS)
+    xor_mapped_address = _First(Endpoint, attr.XOR_MAPPED_ADDRESS, attr.MS_XOR_MAPPED_ADDRESS)
     """XOR-MAPPED-ADDRESS, or the drafts' 0x8020."""
 
-    plain_mapped_address = Address(attr.MAPPED_ADDRESS)
+    plain_mapped_address = _First(Endpoint, attr.MAPPED_ADDRESS)
     """MAPPED-ADDRESS, which middleboxes may have rewritten."""
 
     @property
@@ -215,7 +234,7 @@ class StunMessage(_Walked):
             return self.plain_mapped_address
         return self._xor_relayed
 
-    _xor_relayed = Address(attr.XOR_RELAYED_ADDRESS)
+    _xor_relayed = _First(Endpoint, attr.XOR_RELAYED_ADDRESS)
 
     @property
     def peer_addresses(self) -> tuple[Endpoint, ...]:
@@ -233,18 +252,18 @@ class StunMessage(_Walked):
                     found.append(value)
         return tuple(found)
 
-    other_address = Address(attr.OTHER_ADDRESS)
+    other_address = _First(Endpoint, attr.OTHER_ADDRESS)
     """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""
 
-    response_origin = Address(attr.RESPONSE_ORIGIN)
+    response_origin = _First(Endpoint, attr.RESPONSE_ORIGIN)
     """RESPONSE-ORIGIN: where the server sent this from (RFC 5780 section 7.3)."""
 
-    alternate_server = Address(attr.ALTERNATE_SERVER)
+    alternate_server = _First(Endpoint, attr.ALTERNATE_SERVER)
     """ALTERNATE-SERVER of a 300 answer."""
 
     # Texts and numbers
 
-    username = Text(attr.USERNAME)
+    username = _First(str, attr.USERNAME)
     """USERNAME: in a check, the receiver's fragment, a colon, the sender's."""
 
     @property
@@ -253,30 +272,26 @@ class StunMessage(_Walked):
         value = self.value(attr.NONCE if self.is_ms_turn else attr.REALM)
         return value if isinstance(value, str) else None
 
-    nonce = Text(attr.NONCE)
-    """NONCE the server gave."""
+    @property
+    def nonce(self) -> str | None:
+        """NONCE the server gave."""
+        value = self.value(attr.REALM if self.is_ms_turn else attr.NONCE)
+        return value if isinstance(value, str) else None
 
-    software = Text(attr.SOFTWARE)
+    software = _First(str, attr.SOFTWARE)
     """SOFTWARE: what the sender says it is."""
 
-    @property
-    def error(self) -> ErrorCode | None:
-        """ERROR-CODE of an error response."""
-        value = self.value(attr.ERROR_CODE)
-        return value if isinstance(value, ErrorCode) else None
+    error = _First(ErrorCode, attr.ERROR_CODE)
+    """ERROR-CODE of an error response."""
 
-    lifetime_s = Number(attr.LIFETIME, "I")
+    lifetime_s = _First(int, attr.LIFETIME)
     """LIFETIME of a TURN allocation; 0 asks for its end."""
 
-    @property
-    def channel_number(self) -> int | None:
-        """CHANNEL-NUMBER of a ChannelBind."""
-        return self._int(attr.CHANNEL_NUMBER)
+    channel_number = _First(int, attr.CHANNEL_NUMBER)
+    """CHANNEL-NUMBER of a ChannelBind."""
 
-    @property
-    def requested_transport(self) -> int | None:
-        """REQUESTED-TRANSPORT: 17 UDP, 6 TCP."""
-        return self._int(attr.REQUESTED_TRANSPORT)
+    requested_transport = _First(int, attr.REQUESTED_TRANSPORT)
+    """REQUESTED-TRANSPORT: 17 UDP, 6 TCP."""
 
     @property
     def data(self) -> bytes | None:
@@ -297,13 +312,13 @@ class StunMessage(_Walked):
             or self.method == 0x080
         )
 
-    priority = Number(attr.PRIORITY, "I")
+    priority = _First(int, attr.PRIORITY)
     """PRIORITY of a check: what the sender's address would have as prflx candidate."""
 
-    ice_controlling = Number(attr.ICE_CONTROLLING, "Q")
+    ice_controlling = _First(int, attr.ICE_CONTROLLING)
     """The tie-breaker of a controlling agent."""
 
-    ice_controlled = Number(attr.ICE_CONTROLLED, "Q")
+    ice_controlled = _First(int, attr.ICE_CONTROLLED)
     """The tie-breaker of a controlled agent."""
 
     @property
@@ -313,8 +328,10 @@ class StunMessage(_Walked):
             return self.ice_controlling
         return self.ice_controlled
 
-    use_candidate = Flag(attr.USE_CANDIDATE)
-    """Whether the check nominates its pair."""
+    @property
+    def use_candidate(self) -> bool:
+        """Whether the check nominates its pair."""
+        return attr.USE_CANDIDATE in self.first
 
     @property
     def nomination(self) -> int | None:
@@ -325,7 +342,7 @@ class StunMessage(_Walked):
             return None
         return int.from_bytes(value, "big")
 
-    network_info = Network()
+    network_info = _First(NetworkInfo, attr.GOOG_NETWORK_INFO)
     """GOOG-NETWORK-INFO of libwebrtc."""
 
     # Proof
