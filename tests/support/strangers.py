@@ -226,6 +226,39 @@ def openvpn(host: Host, chance: random.Random) -> list[bytes]:
     return [host.frame(udp_packet(far, 1194, host.address, 1194, data)) for data in (ask, answer)]
 
 
+def neighbours_wireguard(host: Host, chance: random.Random) -> list[bytes]:
+    """A neighbour acts both ends of a handshake and what follows it: it sends with the host's
+    address from its own card, and answers itself in the server's name."""
+    far, index = chance.choice([STRANGER, *host.far]), chance.randrange(1 << 32)
+    port = chance.choice((51820, chance.randrange(1024, 65536)))
+    data = b"\4\0\0\0" + struct.pack("<IQ", index, 0) + bytes(chance.choice((16, 1200)))
+    there = (host.address, port, far, 51820)
+    back = (far, 51820, host.address, port)
+    return [
+        host.frame(udp_packet(*way, one), own=True, everyone=chance.random() < 0.5)
+        for way, one in (
+            (there, wireguard_initiation(index)),
+            (back, wireguard_response(index)),
+            (there, data),
+            (back, data),
+        )
+    ]
+
+
+def neighbours_openvpn(host: Host, chance: random.Random) -> list[bytes]:
+    """The same, of OpenVPN."""
+    far, port = chance.choice([STRANGER, *host.far]), chance.randrange(1024, 65536)
+    ask = b"\x38" + b"neighbr1" + b"\0" + bytes(4)
+    answer = b"\x40" + b"neighbr2" + b"\1" + bytes(4) + b"neighbr1" + bytes(4)
+    return [
+        host.frame(packet, own=True, everyone=chance.random() < 0.5)
+        for packet in (
+            udp_packet(host.address, port, far, 1194, ask),
+            udp_packet(far, 1194, host.address, port, answer),
+        )
+    ]
+
+
 def hello(host: Host, chance: random.Random) -> list[bytes]:
     """A TLS hello to this host, for a name of the sender's choice."""
     name = chance.choice((b"captive.apple.com", b"dns.google", b"example.org"))
@@ -263,9 +296,14 @@ LIBRARY: dict[str, Made] = {
     made.__name__: made
     for made in (
         advertisement, far_advertisement, lease, redirect, encapsulated, stun_answer,
-        stun_question, name_claim, gratuitous_arp, wireguard, openvpn, hello, dns, noise,
+        stun_question, name_claim, gratuitous_arp, wireguard, openvpn, neighbours_wireguard,
+        neighbours_openvpn, hello, dns, noise,
     )
 }  # fmt: skip
+
+IMPOSTORS = frozenset(("neighbours_wireguard", "neighbours_openvpn"))
+"""Those that send with the host's own address on its own network. What they send counts as sent
+by the host, so they may add to what it did, but take nothing away."""
 
 
 @dataclass(frozen=True)
