@@ -34,7 +34,7 @@ def redact(
     Addresses keep their class and their common prefixes, names and credentials their length.
     Checksums and FINGERPRINT are made anew; MESSAGE-INTEGRITY is blanked. What cannot be
     rewritten is blanked; names, comments and TLS secrets of the file are left out. In the end
-    what was written is searched for every original address, and thrown away if one is left.
+    what was written is searched for every original address: what reads like one is blanked.
     """
     import secrets
 
@@ -58,6 +58,8 @@ def redact(
         notes[-1] = f"all addresses renamed, of the first {done.addresses} none left"
     if done.blanked:
         notes.append(f"{done.blanked} payloads blanked")
+    if done.coincidences:
+        notes.append(f"{done.coincidences} payloads blanked that read like an address")
     if done.unreadable:
         notes.append(f"{done.unreadable} frames without an IP packet blanked whole")
     notes += [f"left out: {what}" for what in done.dropped]

@@ -38,6 +38,12 @@ class Canvas:
                 if not (self.known[at] or self.out[at]):
                     self.out[at] = byte
 
+    def blank_kept(self) -> None:
+        """Let nothing stand that was only kept."""
+        self.out[:] = bytes(
+            a if known else 0 for a, known in zip(self.out, self.known, strict=True)
+        )
+
     def draw(self, at: int, other: Canvas) -> None:
         """Write a part of the same length that was drawn apart."""
         size = min(len(other.out), len(self.out) - at)

@@ -49,6 +49,8 @@ class Redaction:
     """Payloads of which nothing could be rewritten."""
     unreadable: int = 0
     """Frames blanked whole, because no IP packet was found in them."""
+    coincidences: int = 0
+    """Packets whose payload was blanked as far as it was kept, because it read like an address."""
     dropped: list[str] = field(default_factory=list)
     """What of the file was not taken over."""
     truncated: bool = False
@@ -101,15 +103,11 @@ def _redact(source: Path, file: BinaryIO, key: bytes, *, keep_payload: bool) -> 
     datagrams.learned()
     streams.rewrite()
     frames.unreadable = datagrams.blanked = 0
-    result, left = _write(source, file, renamer, frames, interfaces, told, headed)
+    result, left = _write(source, file, renamer, datagrams, frames, interfaces, told, headed)
     if left:
-        hint = (
-            "without --keep-payload such payloads are blanked"
-            if keep_payload
-            else "that is a fault of pcapleak: please tell its maintainers"
-        )
         raise PcapleakError(
-            f"addresses were left, so nothing was written: {'; '.join(left)} ({hint})"
+            f"addresses were left, so nothing was written: {'; '.join(left)} (that is a fault of "
+            "pcapleak: please tell its maintainers)"
         )
     result.addresses, result.forgotten = len(renamer.originals), renamer.forgets
     result.blanked, result.unreadable = datagrams.blanked, frames.unreadable
@@ -132,6 +130,7 @@ def _write(
     source: Path,
     file: BinaryIO,
     renamer: Renamer,
+    datagrams: Datagrams,
     frames: Frames,
     interfaces: list[Interface],
     told: Told,
@@ -139,7 +138,7 @@ def _write(
 ) -> tuple[Redaction, list[str]]:
     """What was done, and where addresses were left; packets of `headed` name interfaces."""
     result = Redaction()
-    residue = Residue(renamer.originals, renamer.hardware)
+    residue = renamer.residue or Residue(renamer.originals, renamer.hardware)
     left: list[str] = []
     comments = last_ns = 0
     originals: set[str] = set()
@@ -156,6 +155,13 @@ def _write(
             if batch is not last:
                 told.read(last := batch)
             found = residue.find(canvas.out, canvas.known)
+            if found is not None:
+                # What was kept reads like an address, by chance or in words nobody expected.
+                done = datagrams.blanked
+                canvas = frames.bare(int(batch.interface[i]), int(batch.link_type[i]), data)
+                datagrams.blanked = done
+                result.coincidences += 1
+                found = residue.find(canvas.out, canvas.known)
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
             comments += i in batch.comments

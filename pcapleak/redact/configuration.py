@@ -16,7 +16,9 @@ _ROUTE_OPTIONS = frozenset((121, 249))
 def redact_dhcp(renamer: Renamer, data: bytes) -> Canvas:
     """DHCP for IPv4 (RFC 2131); names and identifiers are blanked."""
     canvas = Canvas(data)
-    canvas.number(0, 12)
+    canvas.number(0, 4)
+    canvas.put(4, renamer.identifier(data[4:8]))
+    canvas.number(8, 12)
     for at in (12, 16, 20, 24):
         if len(data) >= at + 4:
             canvas.put(at, renamer.packed(data[at : at + 4]))
@@ -69,7 +71,9 @@ def redact_icmpv6(renamer: Renamer, data: bytes) -> Canvas:
     """
     canvas = Canvas(data)
     kind = data[0] if data else 0
-    canvas.number(0, 4 if kind in (143,) else 8)
+    canvas.number(0, 4)
+    if kind != 143:
+        canvas.keep(4, 8)
     if kind in (135, 136, 137) or 130 <= kind <= 132:
         canvas.number(4, 8)
         if len(data) >= 24:

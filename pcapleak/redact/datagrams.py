@@ -26,7 +26,8 @@ _DNS_PORTS = frozenset((53, 5353, 5355))
 _DHCP_PORTS = frozenset((67, 68))
 _BY_PORT_ALONE = frozenset((137, 138, 546, 547, 1900, 3702))
 _DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\xfe\xfc", b"\x01\x00")
-_WIREGUARD = {1: (148, 12), 2: (92, 12), 3: (64, 8)}
+_WIREGUARD = {1: (148, 8), 2: (92, 12), 3: (64, 8)}
+"""By type: the message's length, and where its indices end, which begin at 4."""
 _RESETS = (0x38, 0x40, 0x50)
 _IKE, _NAT_IKE, _L2TP, _NTP = 500, 4500, 1701, 123
 _QUIC_VERSIONS = (b"\0\0\0\1", VERSION_2.to_bytes(4, "big"))
@@ -90,7 +91,7 @@ class Datagrams:
             return stun
         first = data[0]
         if _NAT_IKE in ports or _IKE in ports:
-            return _ipsec(data, natted=_NAT_IKE in ports)
+            return _ipsec(self.renamer, data, natted=_NAT_IKE in ports)
         if _L2TP in ports or _NTP in ports:
             return _head(data, 4 if _NTP in ports else 2)
         if first < 0x40:
@@ -98,7 +99,7 @@ class Datagrams:
         if first < 0x80:
             return self._channel(data, declared, depth)
         if first < 0xC0:
-            return _media(data)
+            return _media(self.renamer, data)
         if data[1:5] in _QUIC_VERSIONS or data[1:4] in (b"\xff\0\0", b"\xfa\xce\xb0"):
             return self._quic.redact(data)
         if data[1:3] in (b"\x51\x30", b"\x54\x30"):
@@ -122,15 +123,16 @@ class Datagrams:
         """First bytes below 64: WireGuard, DTLS, SOCKS, OpenVPN."""
         first = data[0]
         if first in _WIREGUARD and declared == _WIREGUARD[first][0]:
+            named = [(at, at + 4) for at in range(4, _WIREGUARD[first][1], 4)]
             if data[1:4] == b"\0\0\0":
-                return _head(data, _WIREGUARD[first][1])
+                return _named(self.renamer, data, 4, *named)
             # WARP fills the reserved bytes: MAC1, a hash over the rest, shows what it is.
             if first < 3 and len(data) == declared and not any(data[-16:]):
-                canvas = _head(data, _WIREGUARD[first][1])
+                canvas = _named(self.renamer, data, 4, *named)
                 canvas.number(declared - 32, declared - 16)
                 return canvas
         if data[:4] == b"\4\0\0\0" and declared >= 32 and declared % 16 == 0:
-            return _head(data, 16)
+            return _named(self.renamer, data, 16, (4, 8))
         if 20 <= first <= 25 and data[1:3] in _DTLS_VERSIONS:
             return redact_dtls(self.renamer, data)
         if data[:2] == b"\0\0" and depth < _NESTED:
@@ -173,10 +175,22 @@ def _head(data: bytes, size: int) -> Canvas:
     return canvas
 
 
-def _ipsec(data: bytes, *, natted: bool) -> Canvas:
+def _named(renamer: Renamer, data: bytes, size: int, *named: tuple[int, int]) -> Canvas:
+    """A header of numbers, and where random ones stand that are renamed."""
+    canvas = _head(data, size)
+    for start, end in named:
+        canvas.put(start, renamer.identifier(data[start:end]))
+    return canvas
+
+
+def _ipsec(renamer: Renamer, data: bytes, *, natted: bool) -> Canvas:
+    """IKE (RFC 7296 section 3.1), with UDP encapsulation behind four zeros or as ESP (RFC 3948):
+    a header with the parties' SPIs."""
     if not natted:
-        return _head(data, 28)
-    return _head(data, 32 if data[:4] == b"\0\0\0\0" else 8)
+        return _named(renamer, data, 28, (0, 8), (8, 16))
+    if data[:4] == b"\0\0\0\0":
+        return _named(renamer, data, 32, (4, 12), (12, 20))
+    return _named(renamer, data, 8, (0, 4))
 
 
 def _openvpn(renamer: Renamer, data: bytes) -> Canvas | None:
@@ -202,15 +216,15 @@ def _openvpn(renamer: Renamer, data: bytes) -> Canvas | None:
     return canvas
 
 
-def _media(data: bytes) -> Canvas | None:
+def _media(renamer: Renamer, data: bytes) -> Canvas | None:
     """RTP and RTCP headers (RFC 3550); extensions and media are blanked."""
     if len(data) < 8:
         return None
     if 192 <= data[1] <= 223:
-        return _head(data, 8)
+        return _named(renamer, data, 8, (4, 8))
     if data[0] & 0x0F:
         return None  # contributors, which no recogniser asks for
-    canvas = _head(data, 12)
+    canvas = _named(renamer, data, 12, (8, 12))
     if data[0] & 0x10:
         canvas.number(12, 16)
     return canvas

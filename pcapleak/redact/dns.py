@@ -27,11 +27,19 @@ from pcapleak.decode.dns.message import (
 )  # fmt: skip
 from pcapleak.errors import DecodeError
 from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.redact.hello import known_protocols
 from pcapleak.redact.names import Renamer
 
 _NAME_AT = {NS: 0, CNAME: 0, PTR: 0, DNAME: 0, MX: 2, SRV: 6, SOA: 0, NSEC: 0}
 """How many bytes of fixed numbers stand before the name in the data of a record."""
+_SOA_NUMBERS = 20
+"""Serial, refresh, retry, expire and minimum (RFC 1035 section 3.3.13)."""
 _ECS = 8  # the EDNS client subnet, RFC 7871 section 6
+
+
+_TYPES = (A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, AAAA, SRV, 35, DNAME, 46, NSEC, 48, SVCB, HTTPS)
+_TYPE_BITS = sum(0x80 >> kind % 8 << 8 * (31 - kind // 8) for kind in _TYPES).to_bytes(32, "big")
+"""As a bit map (RFC 4034 section 4.1.2)."""
 
 
 class _CutError(Exception):
@@ -119,7 +127,12 @@ class _Writer:
                 after = self.name(after)
             if after > end:
                 raise _CutError
-            self.number(after, end - after)
+            rest = self.data[after:end]
+            if rtype == NSEC:
+                self.canvas.append(_known_types(rest))
+            else:
+                shown = rtype == SOA and len(rest) == _SOA_NUMBERS
+                self.canvas.append(rest if shown else bytes(len(rest)), known=not shown)
         elif rtype == OPT:
             self._options(raw)
         elif rtype in (TXT, HINFO):
@@ -165,8 +178,10 @@ class _Writer:
             if step and len(value) % step == 0:
                 for i in range(0, len(value), step):
                     self.canvas.append(self.renamer.packed(value[i : i + step]))
-            elif key in (0, 1, 2, 3):  # mandatory keys, alpn, no-default-alpn, port
-                self.canvas.append(value)
+            elif key == 1:
+                self.canvas.append(known_protocols(value))
+            elif key in (0, 2, 3):  # mandatory keys, no-default-alpn, port
+                self.canvas.append(value, known=False)
             else:
                 self.canvas.append(bytes(len(value)))
             at += 4 + size
@@ -179,6 +194,13 @@ class _Writer:
                 raise _CutError
             self.canvas.put(place, struct.pack("!H", 0xC000 | found))
         return self.canvas
+
+
+def _known_types(bits: bytes) -> bytes:
+    """Which types a name has, as far as they are known ones; zeros where nothing says so."""
+    if len(bits) < 2 or bits[0] or bits[1] != len(bits) - 2 or bits[1] > len(_TYPE_BITS):
+        return bytes(len(bits))
+    return bits[:2] + bytes(a & b for a, b in zip(bits[2:], _TYPE_BITS, strict=False))
 
 
 def redact_dns(renamer: Renamer, data: bytes) -> Canvas | None:

@@ -52,6 +52,16 @@ class Frames:
         self.unreadable += 1
         return Canvas(data)
 
+    def bare(self, interface: int, link_type: int, data: bytes) -> Canvas:
+        """The same once more, with nothing in payloads that was only kept."""
+        counted = self.unreadable
+        self._packets.keeping = False
+        try:
+            return self.frame(interface, link_type, data)
+        finally:
+            self._packets.keeping = True
+            self.unreadable = counted
+
     def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind_at: int) -> Canvas:
         """Linux cooked headers: the sender's hardware address stands at `at`."""
         head = Canvas(data[:size])

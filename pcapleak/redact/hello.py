@@ -6,10 +6,18 @@ from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.names import Renamer
 
 _SERVER_NAME = 0
-_NUMBER_EXTENSIONS = frozenset(
-    (1, 5, 10, 11, 13, 14, 16, 17, 18, 22, 23, 27, 28, 34, 43, 45, 49, 50)
+_PROTOCOLS = 16
+_NUMBER_EXTENSIONS = frozenset((1, 5, 10, 11, 13, 14, 17, 18, 22, 23, 27, 28, 34, 43, 45, 49, 50))
+"""Extensions that list numbers, the same for every user of a program."""
+_KNOWN_PROTOCOLS = frozenset(
+    b"""
+    h2 h2c h3 h3-27 h3-28 h3-29 h3-30 h3-31 h3-32 hq hq-interop hq-29 http/0.9 http/1.0 http/1.1
+    spdy/1 spdy/2 spdy/3 spdy/3.1 dot doq doq-i00 doq-i02 doq-i11 stun.turn stun.nat-discovery
+    webrtc c-webrtc ftp imap pop3 managesieve coap co xmpp-client xmpp-server acme-tls/1 mqtt
+    irc nntp nnsp smb sunrpc tds/8.0 ntske/1 radius/1.0 radius/1.1 postgresql masque
+    """.split()
 )
-"""Extensions that list numbers and protocols, the same for every user of a program."""
+"""Names that ALPN registers (RFC 7301 section 6), and drafts of QUIC's that browsers offer."""
 _RECORD, _DTLS_RECORD = 5, 13
 
 
@@ -19,7 +27,9 @@ def redact_client_hello(renamer: Renamer, canvas: Canvas, at: int, *, datagram: 
 
     def vector(at: int, width: int, *, shown: bool) -> int:
         end = at + width + int.from_bytes(data[at : at + width], "big")
-        canvas.number(at, end if shown else at + width)
+        canvas.number(at, at + width)
+        if shown:
+            canvas.keep(at + width, end)
         return end
 
     canvas.number(at, at + 2)
@@ -40,9 +50,25 @@ def redact_client_hello(renamer: Renamer, canvas: Canvas, at: int, *, datagram: 
             name = data[at + 9 : at + 4 + size]
             if len(name) == size - 5:
                 canvas.put(at + 9, same_length_host(renamer, name))
+        elif kind == _PROTOCOLS:
+            canvas.number(at + 4, at + 6)
+            canvas.put(at + 6, known_protocols(data[at + 6 : at + 4 + size]))
         elif kind in _NUMBER_EXTENSIONS:
-            canvas.number(at + 4, at + 4 + size)
+            canvas.keep(at + 4, at + 4 + size)
         at += 4 + size
+
+
+def known_protocols(names: bytes) -> bytes:
+    """ALPN's names, each behind its length, with those covered that nobody has registered."""
+    made = bytearray()
+    while names:
+        size = names[0]
+        name = names[1 : 1 + size]
+        # RFC 8701: two equal bytes whose low half is ten stand for nothing.
+        grease = size == 2 and name[:1] == name[1:] and name[:1] and name[0] & 15 == 10
+        made += names[:1] + (name if name in _KNOWN_PROTOCOLS or grease else b"x" * len(name))
+        names = names[1 + size :]
+    return bytes(made)
 
 
 def same_length_host(renamer: Renamer, name: bytes) -> bytes:

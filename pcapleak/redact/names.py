@@ -14,17 +14,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from pathlib import Path
 
 from pcapleak.errors import PcapleakError
-from pcapleak.judge.exemptions import CONNECTIVITY_CHECKS
+from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.cipher import KEY_SIZE, PrefixCipher
-from pcapleak.track.ice.browsers import SERVICES
-from pcapleak.track.public_resolvers import RESOLVER_NAMES
+from pcapleak.redact.labels import KEPT_LABELS, is_service, kept_from, last_labels
+from pcapleak.redact.residue import Residue
 from pcapleak.values.addresses import RANGES
 from pcapleak.values.packets import IPAddress
-
-KEPT_NAMES = frozenset(RESOLVER_NAMES | CONNECTIVITY_CHECKS | SERVICES.keys())
-"""Names the whole world asks for, which findings know by name."""
-
-_KEPT_LABELS = frozenset((b"local", b"localhost", b"arpa", b"in-addr", b"ip6", b"invalid"))
 
 _MORE = (
     "2000::/3", "2001::/32", "2002::/16", "fc00::/8", "fd00::/8",
@@ -131,6 +126,8 @@ class Renamer:
         """Addresses that foundations are tried against."""
         self.settled = False
         """All was seen that foundations can be made of."""
+        self.residue: Residue | None = None
+        """The search for what is left, once everything was seen."""
         self._packed: dict[bytes, bytes] = {}
         self._labels: dict[bytes, bytes] = {}
         self._taken: set[bytes] = set()
@@ -148,6 +145,14 @@ class Renamer:
         own_first = sorted(self.seen, key=lambda a: (a.is_global, a.version, int(a)))
         self.known = tuple(map(str, own_first[:MAX_KNOWN]))
         self.settled = True
+        self.residue = Residue(self.originals, self.hardware)
+
+    def clean(self, canvas: Canvas) -> Canvas:
+        """The canvas without what was only kept, where that reads like an address: for what will
+        be packed or sealed, where the search of the whole does not find it."""
+        if self.residue is not None and self.residue.find(canvas.out, canvas.known):
+            canvas.blank_kept()
+        return canvas
 
     def address(self, address: IPAddress) -> IPAddress:
         """The name of an address."""
@@ -193,7 +198,7 @@ class Renamer:
     def label(self, label: bytes) -> bytes:
         """The name of one label of a domain name, of the same length."""
         low = label.lower()
-        if low in _KEPT_LABELS or label[:1] == b"_":
+        if low in KEPT_LABELS or is_service(low):
             return label
         known = self._labels.get(low)
         if known is None:
@@ -207,7 +212,7 @@ class Renamer:
         make = partial(self._uuid, label) if _UUID.match(label) else partial(self._word, label)
         for attempt in range(64):
             made = make(attempt)
-            if made not in self._taken and made not in _KEPT_LABELS:
+            if made not in self._taken and made not in KEPT_LABELS:
                 return made
         return made
 
@@ -238,6 +243,29 @@ class Renamer:
             return digest.hex().encode()[: len(token)]
         return bytes(_BASE64[digit & 63] for digit in digest)
 
+    def identifier(self, octets: bytes) -> bytes:
+        """A random number's stand-in, as long: of base64's letters if it was, as what makes them
+        is told by that. Zeros, which say that there is none, stay."""
+        if not any(octets):
+            return octets
+        digest = self._digest(b"identifier", octets, 0, len(octets))
+        if not octets.translate(None, _BASE64):
+            return bytes(_BASE64[digit & 63] for digit in digest)
+        return digest
+
+    def tie_breaker(self, number: int) -> int:
+        """The same for a tie-breaker (RFC 8445 section 7.1.1)."""
+        return int.from_bytes(self.identifier(number.to_bytes(8, "big")), "big")
+
+    def shifted(self, octets: bytes) -> bytes:
+        """A counter's stand-in, moved by the same for all of its length; zeros stay."""
+        if not any(octets):
+            return octets
+        top = (1 << 8 * len(octets)) - 1
+        move = int.from_bytes(self._derive(b"counter %d" % len(octets))[:8], "big")
+        made = (int.from_bytes(octets, "big") - 1 + move) % top + 1
+        return made.to_bytes(len(octets), "big")
+
     def interface(self, name: str) -> str:
         """The name of a network interface, of which only what tells of a machine is renamed:
         hardware addresses (`enx001122334455`), UUIDs (`\\Device\\NPF_{...}`), addresses."""
@@ -260,15 +288,13 @@ class Renamer:
         return made + low[len(stem) :]
 
     def host(self, name: str) -> str:
-        """The name of a host: its labels renamed, but for the last one of several and for
-        names the whole world asks for."""
+        """The name of a host: its labels renamed, but for top-level domains and for names the
+        whole world asks for."""
         bare = name.rstrip(".").lower()
         try:
             return str(self.address(ip_address(bare)))
         except ValueError:
             pass
-        if any(bare == kept or bare.endswith("." + kept) for kept in KEPT_NAMES):
-            return name
         labels = name.encode("utf-8", "surrogateescape").split(b".")
         return ".".join(label.decode("utf-8", "replace") for label in self.labels(tuple(labels)))
 
@@ -283,15 +309,13 @@ class Renamer:
             return (*self._octets(low[:-2]), *labels[-2:])
         if low[-2:] == (b"ip6", b"arpa"):
             return (*self._nibbles(low[:-2]), *labels[-2:])
-        joined = b".".join(low).decode("latin-1")
-        if any(joined == kept or joined.endswith("." + kept) for kept in KEPT_NAMES):
-            return labels
+        kept = kept_from(low)
         last = len(labels) - 1
         while last > 0 and not labels[last]:
             last -= 1
-        return tuple(
-            label if at == last and at else self.label(label) for at, label in enumerate(labels)
-        )
+        if 0 < last < kept and low[last] in last_labels():
+            kept = last
+        return (*map(self.label, labels[:kept]), *labels[kept:])
 
     def _octets(self, labels: tuple[bytes, ...]) -> tuple[bytes, ...]:
         numbers = labels[::-1]

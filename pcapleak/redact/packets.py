@@ -19,7 +19,9 @@ from pcapleak.values.registries import AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP
 _NESTED = 8
 """Packets within packets; real ones nest three deep."""
 _IPIP, _SIX_IN_FOUR, _IGMP = 4, 41, 2
-_SHOWN = {UDP: 4, TCP: 14, ESP: 8, SCTP: 12, 115: 4}
+_IGMP_REPORT = 0x22
+"""Of version 3, whose groups stand in records (RFC 3376 section 4.2)."""
+_SHOWN = {UDP: 4, TCP: 14, ESP: 8, SCTP: 8, 115: 4}
 """Bytes of headers that name nobody, of which no more is shown or there."""
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 WINDOW = 1024
@@ -38,6 +40,8 @@ class Packets:
         self._fragments = Fragments()
         self.interface = 0
         """The interface whose packets these are."""
+        self.keeping = True
+        """Whether anything stays in payloads that was only kept."""
 
     def packet(self, data: bytes, depth: int = 0) -> Canvas:
         """What an IP packet becomes; what lies behind its end is padding and goes."""
@@ -52,6 +56,7 @@ class Packets:
         size = (data[0] & 15) * 4
         head = Canvas(data[: max(size, 20)])
         head.number(0, 20)
+        head.put(4, self._renamer.shifted(data[4:6]))
         # Options can record addresses: each byte becomes a NOP.
         head.put(20, b"\1" * (len(head.source) - 20))
         head.put(12, self._renamer.packed(data[12:16]) + self._renamer.packed(data[16:20]))
@@ -109,9 +114,10 @@ class Packets:
         canvas = Canvas(data)
         canvas.number(0, 2)
         if kind == _FRAGMENT:
-            canvas.number(0, 8)
+            canvas.number(0, 4)
+            canvas.put(4, self._renamer.shifted(data[4:8]))
         elif kind == AH:
-            canvas.number(0, 12)
+            _secured(canvas, self._renamer)
         elif kind == _ROUTING:
             canvas.number(0, 8)
             for at in range(8, len(data) - 15, 16):
@@ -143,7 +149,7 @@ class Packets:
         if protocol == AH and len(data) >= 12:
             size = min(4 * (data[1] + 2), len(data))
             head = Canvas(data[:size])
-            head.number(0, 12)
+            _secured(head, self._renamer)
             inner, grown = self._transport(
                 data[0], data[size:], declared - size, pseudo, depth, ends
             )
@@ -155,13 +161,19 @@ class Packets:
         canvas = Canvas(data)
         if protocol == ICMP:
             canvas = self._icmp(data, depth)
+            if not self.keeping:
+                canvas.blank_kept()
             _sum(canvas, 2, whole)
         elif protocol == ICMPV6:
             errors = data[0] in (1, 2, 3, 4)
             canvas = self._icmp(data, depth) if errors else redact_icmpv6(self._renamer, data)
+            if not self.keeping:
+                canvas.blank_kept()
             _sum(canvas, 2, whole, _pseudo(pseudo, protocol, len(canvas.out)))
         elif protocol == _IGMP:
             canvas.number(0, 8)
+            if len(data) >= 8 and data[0] != _IGMP_REPORT:
+                canvas.put(4, self._renamer.packed(data[4:8]))
             _sum(canvas, 2, whole)
         elif protocol in (_IPIP, _SIX_IN_FOUR):
             canvas = self.packet(data, depth + 1)
@@ -169,6 +181,9 @@ class Packets:
             canvas = self._tunnelled(data, PROTOCOL_LAYERS[protocol], depth) or canvas
         else:
             canvas.number(0, _SHOWN.get(protocol, 0))
+            if protocol in (ESP, SCTP):  # an SPI, a verification tag
+                at = 0 if protocol == ESP else 4
+                canvas.put(at, self._renamer.identifier(data[at : at + 4]))
         return canvas, len(canvas.out) - len(data)
 
     def _fragment(
@@ -191,6 +206,8 @@ class Packets:
                 whole = found.whole or b""
                 found.made, _ = self._transport(protocol, whole, len(whole), pseudo, depth, ends)
             part = found.part(at)
+            if not self.keeping:
+                part.blank_kept()
             return part, len(part.out) - len(data)
         canvas = Canvas(data)
         if at == 0:
@@ -216,6 +233,8 @@ class Packets:
             inner = self._datagrams.redact(data[8:end], ports, stated)
         if len(inner.out) > max(end - 8, _LARGEST):
             inner = Canvas(data[8:end])
+        if not self.keeping:
+            inner.blank_kept()
         grown = len(inner.out) - (end - 8)
         if length:
             head.put(4, struct.pack("!H", length + grown & 0xFFFF))
@@ -262,6 +281,8 @@ class Packets:
                 inner, grown = half.segment(at, payload, stated, keep=keep)
                 moved = half.moved(at) - at
                 head.put(4, struct.pack("!I", seq + moved & 0xFFFF_FFFF))
+        if not self.keeping:
+            inner.blank_kept()
         self._datagrams.blanked += any(payload) and not any(inner.out)
         shifted = False
         if not self._streams.learning and flags & 16:
@@ -271,7 +292,7 @@ class Packets:
                 moved = other.moved(at) - at
                 shifted = moved != 0
                 head.put(8, struct.pack("!I", ack + moved & 0xFFFF_FFFF))
-        redact_options(head, shifted=shifted)
+        redact_options(head, self._renamer, shifted=shifted)
         canvas = joined(head, inner)
         if whole:
             sizes = _pseudo(pseudo, TCP, len(canvas.out))
@@ -282,13 +303,20 @@ class Packets:
     def _icmp(self, data: bytes, depth: int) -> Canvas:
         """An error with the packet it quotes, or a message whose content goes."""
         canvas = Canvas(data)
-        canvas.number(0, 8)
+        canvas.number(0, 4)
+        canvas.keep(4, 8)
         if data[0] == 5 and len(data) >= 8:
             canvas.put(4, self._renamer.packed(data[4:8]))
         if data[0] in (1, 2, 3, 4, 5, 11, 12) and len(data) > 8:
             quoted = self.packet(data[8:], depth + 1)
             canvas.draw(8, quoted)
         return canvas
+
+
+def _secured(canvas: Canvas, renamer: Renamer) -> None:
+    """An authentication header up to its proof (RFC 4302 section 2)."""
+    canvas.number(0, 12)
+    canvas.put(4, renamer.identifier(canvas.source[4:8]))
 
 
 def _pseudo(addresses: bytes, protocol: int, length: int) -> bytes:

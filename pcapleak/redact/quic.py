@@ -36,15 +36,19 @@ class QuicHellos:
             if body[:1] == b"\1":
                 canvas.number(0, 4)
                 redact_client_hello(self._renamer, canvas, 4, datagram=False)
-            self._renamed[dcid] = bytes(canvas.out)
+            self._renamed[dcid] = bytes(self._renamer.clean(canvas).out)
 
     def redact(self, data: bytes) -> Canvas:
         """A datagram that begins with a long header."""
         canvas = Canvas(data)
         try:
-            _, at = connection_id(data, 5)
-            _, at = connection_id(data, at)
-            canvas.number(0, at)
+            canvas.number(0, 5)
+            at = 5
+            for _ in range(2):
+                name, end = connection_id(data, at)
+                canvas.number(at, at + 1)
+                canvas.put(at + 1, self._renamer.identifier(name))
+                at = end
             initial = 1 if data[1:5] == VERSION_2.to_bytes(4, "big") else 0
             if data[0] >> 4 & 3 == initial:
                 self._initial(canvas, at)
@@ -76,7 +80,7 @@ class QuicHellos:
         first = data[0] ^ mask[0] & 0x0F
         width = (first & 3) + 1
         number = bytes(a ^ b for a, b in zip(data[start : start + width], mask[1:], strict=False))
-        nonce = (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")
+        nonce = _nonce(iv, number)
         sealed = data[start + width : start + length]
         try:
             plain = AESGCM(key).decrypt(nonce, sealed, bytes((first,)) + data[1:start] + number)
@@ -84,7 +88,10 @@ class QuicHellos:
             return
         canvas.put(0, bytes((first,)))  # the header that is sealed with it: without the token
         header = bytes(canvas.out[:start]) + number
+        key, iv, protection = client_keys(version, self._renamer.identifier(dcid), salt)
+        nonce = _nonce(iv, number)
         made = AESGCM(key).encrypt(nonce, self._frames(dcid, plain), header)
+        hide = Cipher(AES(protection), ECB())  # noqa: S305
         mask = hide.encryptor().update((number + made)[4:20])
         canvas.put(0, bytes((first ^ mask[0] & 0x0F,)))
         canvas.put(start, bytes(a ^ b for a, b in zip(number, mask[1:], strict=False)) + made)
@@ -120,3 +127,8 @@ class QuicHellos:
                 body.extend(bytes(max(offset + len(piece) - len(body), 0)))
                 body[offset : offset + len(piece)] = piece
         return piece
+
+
+def _nonce(iv: bytes, number: bytes) -> bytes:
+    """RFC 9001 section 5.3."""
+    return (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")

@@ -7,6 +7,7 @@ form an address takes.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -24,6 +25,8 @@ _DECIMAL = re.compile(rb"[0-9]{7,39}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{8,}")
 _COLONS = re.compile(rb"[0-9A-Fa-f:.]{2,}")
 _NIBBLES = re.compile(rb"(?:[0-9A-Fa-f]\.){31}[0-9A-Fa-f]")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{6,}")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _PAIRS = re.compile(
     rb"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}"
 )
@@ -39,6 +42,7 @@ class Residue:
         self._four = {int(a) for a in known if a.version == 4}
         self._six = {a.packed for a in known if a.version == 6}
         self._macs = set(hardware)
+        self._packed = {a.packed for a in known} | self._macs
         forms = np.array(sorted(self._four), np.uint32)
         self._words = np.unique(
             np.concatenate((forms, forms.byteswap(), forms ^ np.uint32(MAGIC_COOKIE)))
@@ -126,6 +130,7 @@ class Residue:
             (_COLONS, self._colons),
             (_NIBBLES, self._nibbles),
             (_PAIRS, self._pairs),
+            (_BASE64, self._base64),
         ):
             for match in pattern.finditer(data):
                 if loose[match.start() : match.end()].any():
@@ -183,6 +188,23 @@ class Residue:
         packed = bytes.fromhex(text.replace(b".", b"")[::-1].decode())
         return f"{IPv6Address(packed)} as a PTR name" if packed in self._six else None
 
+    def _base64(self, text: bytes) -> str | None:
+        """From each of the four places where a group may begin."""
+        if not text.strip(b"xX0"):
+            return None  # what was covered
+        text = text.translate(_URL_SAFE)
+        for start in range(4):
+            # Three letters hold two bytes, two hold one: A fills up what lacks.
+            part = text[start:] + b"A" * (-(len(text) - start) % 4)
+            octets = a2b_base64(part)
+            numbers = np.frombuffer(octets, np.uint8)
+            for size, wanted in ((4, self._words), (6, self._hardware), (8, self._tails)):
+                for at in _hits(_windows(numbers, size), wanted):
+                    whole = octets[max(at - 8, 0) : at + 8] if size == 8 else octets[at : at + size]
+                    if whole in self._packed:
+                        return f"{_written(whole)} in base64"
+        return None
+
     def _pairs(self, text: bytes) -> str | None:
         packed = bytes.fromhex(re.sub(rb"[:.-]", b"", text).decode())
         return f"{packed.hex(':')} in letters" if packed in self._macs else None
@@ -190,6 +212,10 @@ class Residue:
 
 _Found = tuple[str, int, int]
 """What was found, where it begins, and how many bytes it has."""
+
+
+def _written(octets: bytes) -> str:
+    return octets.hex(":") if len(octets) == 6 else str(ip_address(octets))
 
 
 def _numbers(packed: Iterable[bytes]) -> _Numbers:

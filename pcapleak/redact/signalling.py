@@ -10,7 +10,7 @@ from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program, redact_text
 
-_KEPT_SIP = frozenset(("content-type", "c", "max-forwards", "cseq", "user-agent", "server"))
+_KEPT_SIP = frozenset(("content-type", "c", "max-forwards", "cseq", "user-agent"))
 _PLACES_SIP = frozenset(
     ("via", "v", "from", "f", "to", "t", "contact", "m", "route", "record-route")
 )

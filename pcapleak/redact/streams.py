@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from pcapleak.redact.canvas import Canvas, Piece
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.dialogue import opening_wanted, redact_dialogue, resumes
+from pcapleak.redact.names import Renamer
 
 MAX_HALF = 1 << 20
 """Bytes of one direction that are read; handshakes and signalling come first."""
@@ -31,6 +32,7 @@ _MAX_SEGMENT = 65000
 """Bytes a segment may grow to, as an IP packet has 65,535; what is beyond is lost."""
 _KEPT_TCP_OPTIONS = frozenset((2, 3, 4, 5, 8))
 """Sizes, scale, selective acknowledgements and timestamps; MPTCP's hold addresses."""
+_TIMESTAMPS = 8
 _MODULUS = 1 << 32
 
 Key = tuple[int, bytes, bytes]
@@ -251,8 +253,9 @@ class Streams:
                     break
 
 
-def redact_options(head: Canvas, *, shifted: bool) -> None:
-    """Keep the options of a TCP header that name nobody; blocks of a selective acknowledgement go
+def redact_options(head: Canvas, renamer: Renamer, *, shifted: bool) -> None:
+    """Keep the options of a TCP header that name nobody, with timestamps moved, which tell how
+    long a host runs; blocks of a selective acknowledgement go
     where the stream it is about has moved."""
     data, at = head.source, 20
     while at < len(data):
@@ -263,6 +266,9 @@ def redact_options(head: Canvas, *, shifted: bool) -> None:
             return
         if kind < 2 or (kind in _KEPT_TCP_OPTIONS and not (kind == 5 and shifted)):
             head.number(at, at + size)
+            if kind == _TIMESTAMPS and size == 10:
+                for start in (at + 2, at + 6):
+                    head.put(start, renamer.shifted(data[start : start + 4]))
         else:
             head.put(at, b"\1" * size)
         at += size

@@ -19,6 +19,7 @@ MAX_TIE_BREAKERS = 16
 """Salts tried on each foundation that signalling shows."""
 
 _HEADER = 20
+_NO_KEYS = (bytes(16), bytes(16))
 _FINGERPRINT_XOR = 0x5354554E
 
 _TOKENS = frozenset((0x0007, 0x001B, 0x001E, 0x0022, attr.NONCE, 0x4000, 0x8030))
@@ -63,7 +64,9 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         return None
     canvas = Canvas(data)
     canvas.number(0, _HEADER)
-    key = data[4:20] if message.has_cookie else bytes(16)
+    ours = 8 if message.has_cookie else 4
+    canvas.put(ours, renamer.identifier(data[ours:_HEADER]))
+    keys = (data[4:_HEADER], bytes(canvas.out[4:_HEADER])) if message.has_cookie else _NO_KEYS
     fingerprint = None
     for attribute in message.attributes:
         at, value = attribute.offset, attribute.value
@@ -71,9 +74,9 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         kind = message.kind(attribute.type)
         decode = None if kind is None else kind.decode
         if decode is values.address:
-            _address(canvas, renamer, at, value, bytes(16))
+            _address(canvas, renamer, at, value, _NO_KEYS)
         elif decode is values.xor_address:
-            _address(canvas, renamer, at, value, key)
+            _address(canvas, renamer, at, value, keys)
         elif attribute.type == attr.FINGERPRINT and len(value) == 4 and message.has_cookie:
             fingerprint = at
         elif attribute.type in (attr.DATA, attr.META_DTLS_IN_STUN):
@@ -86,7 +89,7 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         elif attribute.type in _TOKENS:
             canvas.put(at, renamer.token(value))
         elif attribute.type in (attr.ICE_CONTROLLED, attr.ICE_CONTROLLING):
-            canvas.number(at, at + len(value))
+            canvas.put(at, renamer.identifier(value))
             if len(renamer.tie_breakers) < MAX_TIE_BREAKERS:
                 renamer.tie_breakers.add(int.from_bytes(value, "big"))
         elif attribute.type in _NUMBERS or attribute.type == attr.NOMINATION:
@@ -116,13 +119,17 @@ def redact_channel(data: bytes, nested: Nested) -> Canvas:
     return canvas
 
 
-def _address(canvas: Canvas, renamer: Renamer, at: int, value: bytes, key: bytes) -> None:
+def _address(
+    canvas: Canvas, renamer: Renamer, at: int, value: bytes, keys: tuple[bytes, bytes]
+) -> None:
+    """An address XORed with the old one of the keys, or with zeros, as it is under the new one."""
     canvas.number(at, at + 4)
     if (value[1:2], len(value)) not in ((b"\1", 8), (b"\2", 20)):
         return
-    plain = bytes(a ^ b for a, b in zip(value[4:], key, strict=False))
+    old, new = keys
+    plain = bytes(a ^ b for a, b in zip(value[4:], old, strict=False))
     renamed = renamer.packed(plain)
-    canvas.put(at + 4, bytes(a ^ b for a, b in zip(renamed, key, strict=False)))
+    canvas.put(at + 4, bytes(a ^ b for a, b in zip(renamed, new, strict=False)))
 
 
 def _text(canvas: Canvas, renamer: Renamer, at: int, value: bytes) -> None:

@@ -147,7 +147,8 @@ def _new_foundation(renamer: Renamer, foundation: str, kind: str, protocol: str)
         networks=PRIVATE_NETWORKS if searched else (),
     ):
         renamed = renamer.host(str(base.address))
-        return libwebrtc_foundation(kind, renamed, protocol, "", base.tie_breaker)
+        tie = None if base.tie_breaker is None else renamer.tie_breaker(base.tie_breaker)
+        return libwebrtc_foundation(kind, renamed, protocol, "", tie)
     for address in renamer.known:
         if foundation == aioice_foundation(kind, protocol, address):
             return aioice_foundation(kind, protocol, renamer.host(address))

@@ -22,16 +22,30 @@ MAX_BODY = 1 << 20
 MAX_INFLATED = 64 << 20
 """Bytes of all of them that are decompressed; later ones are blanked."""
 
-_KEPT_FIELDS = frozenset(
-    ("content-type", "upgrade", "connection", "sec-websocket-accept", "sec-websocket-version",
-     "sec-websocket-key", "user-agent", "server", "proxy-agent", "accept",
-     "proxy-connection", "keep-alive", "upgrade-insecure-requests", "sec-ch-ua",
-     "sec-ch-ua-platform", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
+_KEPT_FIELDS = frozenset(("user-agent", "sec-ch-ua", "sec-ch-ua-platform"))
+"""Fields that name a program, and stay but for what tells of a user."""
+_WORDED_FIELDS = frozenset(
+    ("content-type", "upgrade", "connection", "sec-websocket-version", "accept",
+     "proxy-connection", "keep-alive", "upgrade-insecure-requests", "sec-fetch-site",
+     "sec-fetch-mode", "sec-fetch-dest")
 )  # fmt: skip
-"""Fields that name a program or a protocol. Others go, credentials and cookies among them."""
+"""Fields that name a protocol, of which the words stay that everybody knows. Other fields go,
+credentials, cookies and what servers call themselves among them."""
+_KNOWN_WORDS = (
+    "upgrade close keep-alive websocket h2c timeout max text html plain css javascript xml "
+    "json application octet-stream x-www-form-urlencoded xhtml image png jpeg gif webp avif "
+    "apng svg audio video mp4 webm mpeg ogg font woff woff2 multipart form-data mixed "
+    "message sip sdp trickle-ice-sdpfrag ocsp-request ocsp-response dns-message wasm "
+    "event-stream charset utf-8 signed-exchange v b3 q exchange same-origin same-site "
+    "cross-site none navigate cors no-cors document empty script style iframe serviceworker "
+    "worker"
+)
+_WORDS = frozenset(_KNOWN_WORDS.split())
 _TEXT_TYPES = ("json", "sdp", "trickle", "xml", "text/plain", "urlencoded")
 _SCHEMES = frozenset(("http", "https", "ws", "wss", "ftp"))
 _DEFLATE = re.compile(r"permessage-deflate[a-z0-9_;=, \"-]{0,200}\Z", re.IGNORECASE)
+_WORD = re.compile(r"[^\s,;=/*+\"]+")
+_QUALITY = re.compile(r"[0-9]{1,3}|0\.[0-9]{1,3}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]{0,256})?\r?\n")
 _HEADER = 14
 """The longest header of a WebSocket frame (RFC 6455 section 5.2)."""
@@ -93,6 +107,10 @@ class Web:
                 made = _authority(self._renamer, value)
             elif low in ("authorization", "proxy-authorization"):
                 made = f"{cover(value.split(' ')[0].encode('latin-1')).decode()} redacted"
+            elif low in _WORDED_FIELDS:
+                made = _WORD.sub(_known_word, value)
+            elif low in ("sec-websocket-key", "sec-websocket-accept"):
+                made = self._renamer.token(value.encode("latin-1", "replace")).decode()
             elif low in _KEPT_FIELDS or (
                 low == "sec-websocket-extensions" and _DEFLATE.match(value)
             ):
@@ -132,7 +150,8 @@ class Web:
             return Canvas(body)
         packer = zlib.compressobj(wbits=wbits)
         canvas = blank()
-        canvas.append(packer.compress(bytes(redact_text(self._renamer, text).out)))
+        made = self._renamer.clean(redact_text(self._renamer, text))
+        canvas.append(packer.compress(bytes(made.out)))
         canvas.append(packer.flush())
         return canvas
 
@@ -189,10 +208,15 @@ class Web:
                 text = self._inflated(inflater, message + b"\0\0\xff\xff")
                 if text is None or inflater.unconsumed_tail:
                     return
-                made = _deflated(bytes(redact_text(self._renamer, text).out))
+                made = _deflated(bytes(self._renamer.clean(redact_text(self._renamer, text)).out))
                 yield size, _frame(opcode | 0x40, made, header.mask)
             else:
                 yield size, _frame(opcode, redact_text(self._renamer, message), header.mask)
+
+
+def _known_word(match: re.Match[str]) -> str:
+    word = match.group()
+    return word if word.lower() in _WORDS or _QUALITY.fullmatch(word) else "x" * len(word)
 
 
 def _parts(data: bytes, peer: bytes) -> Iterator[_Part]:

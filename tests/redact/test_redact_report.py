@@ -14,7 +14,7 @@ import pcapleak.redact.capture
 from pcapleak.capture import open_capture
 from pcapleak.cli.redacted import PLACES
 from pcapleak.redact import Renamer, redact_capture
-from pcapleak.redact.names import KEPT_NAMES
+from pcapleak.redact.labels import KEPT_NAMES
 from pcapleak.redact.residue import Residue
 
 OUTPUTS = ("json", "html", "junit", "evidence")
