@@ -14,6 +14,7 @@ import typer
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.confinement import OWN_PROCESS, confine
 from pcapleak.cli.grouped import grouped
+from pcapleak.cli.key_file import KeyFile
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, Outputs
 from pcapleak.cli.progress import progress_bar
@@ -163,9 +164,9 @@ def analyze(
     failures = Failures()
     paths = list(_expand(files, recursive, failures))
     given = [*files, *(pages or ()), *judged_by.geo_databases, *judged_by.geo_maps]
-    given += [str(path) for path in (keylog, redact_key) if path is not None]
-    protect([*paths, *given, *filter(None, (policy.file, baseline))])
-    _load(page=json != "-")
+    given += [] if keylog is None else [str(keylog)]
+    protect([*paths, *given, *filter(None, (policy.file, baseline, redact_key))])
+    _load(page=json != "-", redacting=redact)
     from pcapleak.pipeline.analyze import Asked, reports_on
 
     documents: list[Document] = []
@@ -173,15 +174,21 @@ def analyze(
         opened = stack.enter_context(
             outputs.opened({"--json": json, "--junit": junit}, separate=separate)
         )
-        if context.obj is OWN_PROCESS and not redact:
-            opened.leave_to_committer()
+        key: KeyFile | None = None
+        folders: list[Path] = []
+        if redact:
+            key = stack.enter_context(KeyFile(redact_key))
+            folders.append(stack.enter_context(redacting.workplace()))
+        if context.obj is OWN_PROCESS:
+            opened.leave_to_committer(*filter(None, [key]), folders=folders)
             readable = [Path(name) for name in given if name != "-"]
-            # Captures may bring the keys that tshark opens them with.
-            hindrance = confine(readable, opened.folders, ("tshark",), spawn=True)
+            # Captures may bring the keys that tshark opens them with; redacted ones bring none.
+            run = () if redact else ("tshark",)
+            hindrance = confine(readable, [*opened.folders, *folders], run, spawn=True)
             if hindrance is not None and verbose:
                 typer.echo(f"pcapleak: not confined to its files: {hindrance}", err=True)
-        if redact:
-            renamed = redacting.redacted(paths, judged_by, redact_key)
+        if key is not None:
+            renamed = redacting.redacted(paths, judged_by, key, folders[0])
             paths, judged_by = stack.enter_context(renamed)
         asked = Asked(judged_by, pages or (), keylog, all_flows=all_flows or outputs.every_flow)
         groups = [paths] if merge else [[path] for path in paths]
@@ -209,11 +216,13 @@ def analyze(
     raise typer.Exit(2 if failures.count else status)
 
 
-def _load(*, page: bool) -> None:
+def _load(*, page: bool, redacting: bool) -> None:
     """Load what analyzes and what prints the page: once confined, Python could not keep what it
     compiled, and would compile it for every run."""
     import pcapleak.pipeline.analyze
 
+    if redacting:
+        import pcapleak.redact
     if page:
         import pcapleak.cli.console
         import pcapleak.report.writers.terminal  # noqa: F401

@@ -17,6 +17,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.report.output import (
     Committer,
     OutputFile,
+    Pending,
     check_distinct,
     make_folder,
 )
@@ -209,11 +210,11 @@ class Opened:
             raise
         self.folders = [paths[option] for option in folders]
 
-    def leave_to_committer(self) -> None:
-        """Have another process put the files into their places."""
-        files = list(self._files.values())
-        if any(file.renames for file in files):
-            self._stack.enter_context(Committer(files))
+    def leave_to_committer(self, *more: Pending, folders: Sequence[Path] = ()) -> None:
+        """Have another process put the files into their places, and remove `folders`."""
+        files = [*self._files.values(), *more]
+        if folders or any(file.renames for file in files):
+            self._stack.enter_context(Committer(files, folders))
 
     def write(self, document: Document) -> None:
         """Write one report. Raises `PcapleakError` where that cannot be done."""

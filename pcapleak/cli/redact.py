@@ -36,23 +36,22 @@ def redact(
     rewritten is blanked; names, comments and TLS secrets of the file are left out. In the end
     what was written is searched for every original address: what reads like one is blanked.
     """
-    import secrets
-
-    from pcapleak.redact import read_key, redact_capture
+    from pcapleak.cli.key_file import KeyFile
+    from pcapleak.redact import redact_capture
     from pcapleak.report.output import Committer, OutputFile, protect
 
-    used = secrets.token_bytes(32) if key is None else read_key(key)
-    protect([] if key is None else [key])
-    if str(source) == "-" or str(target) == "-":
-        redact_capture(source, target, used)  # which says why not
     protect([source])
-    output = OutputFile(target, through=False)
     with ExitStack() as stack:
+        used = stack.enter_context(KeyFile(key))
+        if str(source) == "-" or str(target) == "-":
+            redact_capture(source, target, used.key)  # which says why not
+        output = OutputFile(target, through=False)
         stack.callback(output.discard)
         if context.obj is OWN_PROCESS:
-            stack.enter_context(Committer([output]))
+            stack.enter_context(Committer([output, used]))
             confine([source], [])
-        done = redact_capture(source, output, used, keep_payload=keep_payload)
+        done = redact_capture(source, output, used.key, keep_payload=keep_payload)
+        used.commit()
     notes = [f"{done.packets} packets", f"{done.addresses} addresses renamed, none left"]
     if done.forgotten:
         notes[-1] = f"all addresses renamed, of the first {done.addresses} none left"

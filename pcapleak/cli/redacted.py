@@ -6,7 +6,7 @@ Nothing of the originals can get into such a report, because it is made from red
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -20,6 +20,7 @@ from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel
 from pcapleak.values.endpoints import Endpoint
 
 if TYPE_CHECKING:
+    from pcapleak.cli.key_file import KeyFile
     from pcapleak.redact import Renamer
     from pcapleak.report.document import Document
 
@@ -30,25 +31,36 @@ PLACES = ("PL401", "PL402", "PL403", "PL404", "PL405", "PL406")
 
 
 @contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for redacted copies. Who may not remove it in the end empties it."""
+    from tempfile import mkdtemp
+
+    folder = Path(mkdtemp(prefix="pcapleak-"))
+    try:
+        yield folder
+    finally:
+        for path in folder.iterdir():
+            path.unlink()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
 def redacted(
-    paths: Sequence[str], policy: Policy, key_file: Path | None
+    paths: Sequence[str], policy: Policy, key: KeyFile, folder: Path
 ) -> Iterator[tuple[list[str], Policy]]:
     """Redacted copies of the captures, by names that tell nothing, and the policy renamed alike.
 
     Inside, the working folder is that of the copies.
     """
-    import secrets
-    from tempfile import TemporaryDirectory
+    from pcapleak.redact import Renamer, redact_capture
 
-    from pcapleak.redact import Renamer, read_key, redact_capture
-
-    key = secrets.token_bytes(32) if key_file is None else read_key(key_file)
-    with TemporaryDirectory(prefix="pcapleak-") as folder:
-        names = [f"capture-{number}.pcapng" for number in range(1, len(paths) + 1)]
-        for path, name in zip(paths, names, strict=True):
-            redact_capture(path, Path(folder) / name, key)
-        with chdir(folder):
-            yield names, renamed_policy(Renamer(key), policy)
+    names = [f"capture-{number}.pcapng" for number in range(1, len(paths) + 1)]
+    for path, name in zip(paths, names, strict=True):
+        redact_capture(path, folder / name, key.key)
+    key.commit()
+    with chdir(folder):
+        yield names, renamed_policy(Renamer(key.key), policy)
 
 
 def renamed_policy(renamer: Renamer, policy: Policy) -> Policy:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from pcapleak.errors import PcapleakError
 
@@ -131,15 +131,26 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode())
 
 
+class Pending(Protocol):
+    """A file that another process can put into its place, or remove."""
+
+    @property
+    def renames(self) -> tuple[Path, Path] | None:
+        """From where to where; None where there is nothing to do."""
+
+    def leave_to(self, committer: Committer) -> None:
+        """Have that process do it."""
+
+
 class Committer:
     """A process that renames the files agreed on when it is asked to, and nothing else.
 
     Made before this process confines itself, it leaves it no right over the folders: what a
     capture talks it into can at most put its own reports in their places. Files that were not
-    put there are removed in the end, whatever ends this process.
+    put there are removed in the end, and `folders` that are empty, whatever ends this process.
     """
 
-    def __init__(self, files: Sequence[OutputFile]) -> None:
+    def __init__(self, files: Sequence[Pending], folders: Sequence[Path] = ()) -> None:
         if not hasattr(os, "fork"):
             # Nothing confines this process either, so it renames its files itself.
             self._pid: int | None = None
@@ -154,6 +165,9 @@ class Committer:
             os.close(self._answers)
             try:
                 _serve(asked, answer, pairs)
+                for folder in folders:
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
             finally:
                 os._exit(0)
         os.close(asked)

@@ -104,6 +104,35 @@ def test_a_redacted_copy_never_replaces_what_it_is_made_from(target: str, captur
     assert key.read_bytes() == bytes(32)
 
 
+@pytest.mark.parametrize("outcome", ["refused", "damaged", "written"])
+@pytest.mark.parametrize("command", ["redact", "analyze"])
+def test_a_new_key_stays_only_where_it_was_used(
+    command: str, outcome: str, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, damaged, folder, temporary = (
+        tmp_path / name for name in ("key", "damaged", "folder", "temporary")
+    )
+    damaged.write_bytes(b"no capture")
+    folder.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    source = damaged if outcome == "damaged" else capture
+    target = folder if outcome == "refused" else tmp_path / "out"
+    if command == "redact":
+        done = pcapleak("redact", source, target, "--key", key)
+    else:
+        done = pcapleak("analyze", source, "--redact", "--redact-key", key, "--html", target, "-q")
+    if outcome == "written":
+        assert done.returncode in (0, 1), done.stderr
+        assert key.stat().st_size == 32
+        assert pcapleak("redact", capture, tmp_path / "more", "--key", key).returncode == 0
+    else:
+        assert done.returncode == 2
+        assert not key.exists()
+        assert not target.is_file()
+    assert not list(temporary.iterdir())
+
+
 def test_a_summary_never_replaces_a_capture(capture: Path) -> None:
     for option in ("--json", "--html"):
         assert "is an input" in refused(pcapleak("batch", capture, option, capture))

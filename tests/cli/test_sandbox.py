@@ -107,13 +107,14 @@ def test_what_the_table_refuses_is_refused(run: tuple[str, ...], landlock: None)
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["analyze", "decode", "redact", "batch"])
+@pytest.mark.parametrize("command", ["analyze", "analyze --redact", "decode", "redact", "batch"])
 def test_each_command_that_reads_strangers_bytes_confines_itself(
     command: str, landlock: None, tmp_path: Path
 ) -> None:
     """Its main thread takes on no new privileges, and system calls are filtered."""
     arguments = {
         "analyze": [str(CAPTURE)],
+        "analyze --redact": [str(CAPTURE), "--redact", "--redact-key", str(tmp_path / "key")],
         "decode": [str(CAPTURE)],
         "redact": [str(CAPTURE), str(tmp_path / "out.pcapng")],
         "batch": [str(CAPTURE), "--workers", "1"],
@@ -124,7 +125,7 @@ def test_each_command_that_reads_strangers_bytes_confines_itself(
         "atexit.register(show); sys.argv[0] = 'pcapleak'; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, command, *arguments],
+        [sys.executable, "-c", code, command.partition(" ")[0], *arguments],
         capture_output=True,
         text=True,
         check=False,
