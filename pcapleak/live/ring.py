@@ -31,14 +31,15 @@ TPACKET_V3 = 2
 TP_STATUS_KERNEL = 0
 TP_STATUS_USER = 1
 
-BLOCK_BYTES = 4 << 20
-"""A block is a step of the analysis at full rate, and each step has its fixed cost."""
-BLOCK_COUNT = 32
+BLOCK_BYTES = 256 << 10
+"""Room for three of the largest packets."""
+BLOCK_COUNT = 512
 """128 MiB of ring: a second of a loaded gigabit link."""
-BLOCKS_AT_ONCE = 4
-"""A backlog is taken in steps of so many blocks."""
+BLOCKS_AT_ONCE = 64
+"""A backlog is taken in steps of so many blocks, 16 MiB."""
 RETIRE_MS = 20
-"""A block that is not full is handed over after this time: the latency of an idle link."""
+"""A block that is not full is handed over after this time: the latency of an idle link. All blocks
+together take ten seconds to be handed over so: the ring is not full of empty room before that."""
 PADDING = 128
 """Readable bytes a `RecordBatch` promises past its last record."""
 

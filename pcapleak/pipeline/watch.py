@@ -48,9 +48,11 @@ STEP_S = 0.1
 STEP_PACKETS = 1024
 """At least, because a step has its fixed cost."""
 BEHIND_S = 1.0
-"""A watch that is further behind takes the beginning only of what would take it longer than a
-step, and counts the rest as lost, as the kernel does where its buffer is full: a leak that goes
-on is told in time, and not after a minute of what a stranger has sent."""
+"""A watch that is further behind, and falls behind further, takes the beginning only of what would
+take it longer than a step, and counts the rest as lost, as the kernel does where its buffer is
+full: a leak that goes on is told in time, and not after a minute of what a stranger has sent."""
+CATCH_UP_S = 10.0
+"""What a watch has to make up for having been stopped, which is no falling behind."""
 ASKED_AT_ONCE = 100
 """New flows whose processes are asked for together."""
 MAX_UNASKED = 1000
@@ -110,6 +112,8 @@ class Watch:
         self._rest: RecordBatch | None = None
         self._packet_s = 0.0
         self._untaken = 0
+        self._late: tuple[float, float] | None = None
+        """Since when it is behind, and how far it was then."""
         self._pending = False
         self._news = False
         self._last_frame = 0
@@ -288,12 +292,22 @@ class Watch:
         if batch is None or len(batch) <= count:
             return batch
         behind_s = (time.time_ns() - int(batch.ts_ns[-1])) / 1e9
-        if behind_s > BEHIND_S and self._packet_s and self.source.loses:
+        if self._packet_s and self.source.loses and self._falls_behind(behind_s):
             self._untaken += len(batch) - count
         else:
             self._rest = rows_of(batch, count, len(batch))
             self.last_batch = rows_of(batch, 0, count)
         return rows_of(batch, 0, count)
+
+    def _falls_behind(self, behind_s: float) -> bool:
+        """Whether there is more than a watch can take, and not only what waited while it was
+        stopped."""
+        now_s = time.monotonic()
+        if behind_s <= BEHIND_S:
+            self._late = None
+            return False
+        since_s, by_s = self._late = self._late or (now_s, behind_s)
+        return behind_s > by_s + BEHIND_S or now_s > since_s + CATCH_UP_S
 
     def _take(self, batch: RecordBatch) -> None:
         start_s = time.monotonic()

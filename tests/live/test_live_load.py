@@ -87,6 +87,29 @@ def test_memory_stays_flat_and_every_packet_is_accounted_for(
     assert said == (end["dropped"] > 0)
 
 
+@pytest.mark.parametrize("rate", [400, 20_000])
+def test_a_watch_that_is_stopped_for_two_seconds_loses_nothing(
+    rate: int, replayed: tuple[Host, Host, Path], tmp_path: Path
+) -> None:
+    """As a busy machine stops a process: what came meanwhile waits, at any rate."""
+    watched, sender, capture = replayed
+    watching = Watching(watched, "--iface", "r0", "--proxy", PROXY,
+                        "--jsonl", str(tmp_path / "events.jsonl"))  # fmt: skip
+    sending = sender.start(sys.executable, str(BENCH / "live.py"), "--send", str(capture),
+                           str(rate), "5")  # fmt: skip
+    time.sleep(1.5)
+    watching.process.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    watching.process.send_signal(signal.SIGCONT)
+    sending.wait(30)
+    time.sleep(2)
+    packets = counter(watched, "r0", "rx_packets")
+    watching.stop(signal.SIGTERM)
+    end = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
+    assert packets > 4 * rate
+    assert (end["packets"], end["dropped"]) == (packets, 0)
+
+
 FULL_RATE = 300_000
 FULL_RATE_S = 10
 TRIES = 5
