@@ -241,9 +241,9 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
     """The client's addresses inside tunnels."""
     sources: list[Source] = []
     for tunnel in scene.tunnels:
-        if tunnel.addresses:
-            continue
         for address in interface_addresses(scene.state.interfaces, tunnel.interfaces):
+            if inside(address, tunnel.addresses):
+                continue
             tunnel.addresses.append(single(address))
             sources.append((address, f"the capture file names it on {tunnel.label}", "certain"))
         if tunnel.addresses or not tunnel.interfaces:

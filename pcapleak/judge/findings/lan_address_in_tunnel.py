@@ -47,7 +47,9 @@ def find(scene: Scene) -> Iterator[Finding]:
     columns = scene.columns
     mask = columns.on(scene.inside_ids) & (columns.sent_packets > 0)
     mask &= ~columns.inside(columns.near, scene.inner) & columns.orig_is_near
-    local = columns.inside(columns.near, [*scene.clients, *scene.lans])
+    # A tunnel's device has a link-local address of its own.
+    local = columns.inside(columns.near, scene.lans) & ~columns.linked(columns.near)
+    local |= columns.inside(columns.near, scene.clients)
     # Also of an interface that was not recorded, or has nothing but a link-local address.
     other = ~columns.public(columns.near) & ~columns.multicast(columns.near)
     mask &= local | (other & columns.public(columns.far) & _addressed(scene))
