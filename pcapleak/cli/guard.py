@@ -28,13 +28,23 @@ def guard(
     evidence: options.Evidence = None,
     pre: options.Pre = 10.0,
     post: options.Post = 5.0,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user",
+            metavar="NAME",
+            help="Whom the command runs as (default: the user behind sudo, else nobody).",
+            rich_help_panel=options.AUTOMATION,
+        ),
+    ] = None,
     fail_on: FailOn = None,
 ) -> None:
     """Run a command and watch while it runs: the exit status is the verdict, not the command's.
 
-    The command runs as the user behind sudo (nobody where there is none) and without
-    capabilities, as the watch itself does. Everything the machine sends counts, not only what
-    the command sends.
+    The command runs without a way to more rights, in an environment of its own, and cannot touch
+    the watch or its files. It fails to show that nothing leaks where nothing went through the
+    tunnel or proxy meanwhile. Everything the machine sends counts, not only what the command
+    sends. What the command leaves running is ended with the watch.
     """
     judged_by = policy.read()
     from pcapleak.cli.plan import Plan
@@ -54,5 +64,6 @@ def guard(
         post_s=post,
         fail_on=fail_on,
         command=command,
+        user=user,
     )
     raise typer.Exit(run(plan))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
 
 from pcapleak.cli import live_options as options
+from pcapleak.cli.durations import seconds
 from pcapleak.cli.grouped import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT
@@ -43,8 +43,9 @@ def live(
         float | None,
         typer.Option(
             "--duration",
-            metavar="SECONDS",
-            help="Stop after this long.",
+            metavar="TIME",
+            parser=seconds,
+            help="Stop after this long, 90 (seconds), 5m or 1h30m say.",
             rich_help_panel=options.AUTOMATION,
         ),
     ] = None,
@@ -97,6 +98,6 @@ def live(
         count=count,
         until_leak=until_leak,
         fail_on=fail_on,
-        exec=shlex.split(exec_ or ""),
+        exec=options.command(exec_),
     )
     raise typer.Exit(run(plan))

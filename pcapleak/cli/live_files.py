@@ -4,47 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
 from pcapleak.errors import PcapleakError
-from pcapleak.live.privileges import ordinary_user
+from pcapleak.live.privileges import User
 
 
 class ReportFile:
     """A file whose whole content is replaced now and then: a reader sees the old or the new.
 
-    Where the folder may not be written to any more, the content is replaced in place.
+    Where the folder may not be written to any more, the content is replaced in place. A device or
+    a pipe is written to once, with the last content.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Create it. Raises `PcapleakError` where that cannot be done."""
+    def __init__(self, path: Path, user: User | None) -> None:
+        """Create it for the user of the watch. Raises `PcapleakError`."""
         self._name = path.name
         try:
             self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            self._fd = _create(path)
+            self._fd = _create(path, user)
+            self._is_file = _is_file(self._fd)
         except OSError as error:
             raise _unwritable(path, error) from error
 
-    def replace(self, text: str) -> None:
-        """Make `text` the content."""
+    def replace(self, text: str, *, last: bool = False) -> None:
+        """Make `text` the content. Raises `OSError`, and leaves the old one then."""
         data = text.encode()
+        if not self._is_file:
+            if last:
+                write_all(self._fd, data)
+            return
         temporary = f".{self._name}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             fd = os.open(temporary, flags, 0o644, dir_fd=self._folder)
         except OSError:
-            os.ftruncate(self._fd, 0)
+            # Room first: what is there is not given up for what does not fit.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._fd, 0, len(data))
             _write(self._fd, data)
+            os.ftruncate(self._fd, len(data))
             return
         try:
             _write(fd, data)
             os.rename(temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
-        except OSError as error:
+        except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=self._folder)
-            raise PcapleakError(f"{self._name}: cannot be written ({error.strerror})") from error
+            raise
         finally:
             os.close(fd)
 
@@ -55,45 +65,70 @@ def _write(fd: int, data: bytes) -> None:
         at += os.pwrite(fd, data[at:], at)
 
 
-def open_output(path: Path) -> BinaryIO:
-    """A new file, or standard output for `-`. Raises `PcapleakError`."""
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, with no buffer that keeps what could not be written for later."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def write_line(fd: int, line: bytes) -> None:
+    """Write a line whole or not at all, where that can be had: to a file."""
+    is_file = _is_file(fd)
+    start = os.lseek(fd, 0, os.SEEK_CUR) if is_file else 0
+    try:
+        write_all(fd, line)
+    except OSError:
+        if is_file:
+            os.ftruncate(fd, start)
+        raise
+
+
+def _is_file(fd: int) -> bool:
+    return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def open_output(path: Path, user: User | None) -> BinaryIO:
+    """A new file, a device or pipe that is there, or standard output for `-`.
+
+    Raises `PcapleakError`.
+    """
     if str(path) == "-":
         return sys.stdout.buffer
     try:
-        file = os.fdopen(_create(path), "wb")
-        file.truncate()
+        fd = _create(path, user)
+        if _is_file(fd):
+            os.ftruncate(fd, 0)
+        return os.fdopen(fd, "wb")
     except OSError as error:
         raise _unwritable(path, error) from error
-    return file
 
 
-def _create(path: Path) -> int:
+def _create(path: Path, user: User | None) -> int:
     """Open for writing; a file that did not exist is handed to the user of the watch."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
         fd = os.open(path, flags | os.O_EXCL, 0o644)
     except FileExistsError:
         return os.open(path, flags)
-    _own(fd)
+    _own(fd, user)
     return fd
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, user: User | None) -> None:
     """A folder for the user the watch will run as. Raises `PcapleakError`."""
     try:
         made = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
         if made:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            _own(fd)
+            _own(fd, user)
             os.close(fd)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def _own(fd: int) -> None:
+def _own(fd: int, user: User | None) -> None:
     """Hand a file to the user the watch will run as."""
-    user = ordinary_user()
     if user is not None:
         os.fchown(fd, user.uid, user.gid)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pcapleak.cli.durations import seconds
 from pcapleak.cli.outputs import OUTPUT
+from pcapleak.errors import PcapleakError
 
 SOURCE = "Source"
 EVIDENCE = "Evidence"
@@ -120,8 +124,8 @@ Pre = Annotated[
     float,
     typer.Option(
         "--pre",
-        metavar="SECONDS",
-        min=0,
+        metavar="TIME",
+        parser=seconds,
         help="How much from before a finding.",
         rich_help_panel=EVIDENCE,
     ),
@@ -130,8 +134,8 @@ Post = Annotated[
     float,
     typer.Option(
         "--post",
-        metavar="SECONDS",
-        min=0,
+        metavar="TIME",
+        parser=seconds,
         help="How much from after a finding.",
         rich_help_panel=EVIDENCE,
     ),
@@ -146,3 +150,19 @@ Exec = Annotated[
         rich_help_panel=AUTOMATION,
     ),
 ]
+
+
+def command(text: str | None) -> list[str]:
+    """The program of --exec and its arguments. Raises `PcapleakError` where there is none such."""
+    if text is None:
+        return []
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise PcapleakError(f"--exec: '{text}' cannot be read: {str(error).lower()}") from error
+    if not words or shutil.which(words[0]) is None:
+        raise PcapleakError(
+            f"--exec: there is no program '{words[0] if words else ''}' that may be run; check its "
+            "name, or give its whole path"
+        )
+    return words

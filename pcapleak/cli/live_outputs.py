@@ -13,6 +13,7 @@ from pcapleak.cli.live_screen import Screen
 if TYPE_CHECKING:
     from pcapleak.cli.plan import Plan
     from pcapleak.live.evidence import EvidenceFile
+    from pcapleak.live.privileges import User
     from pcapleak.live.recorder import Recorder
     from pcapleak.pipeline.watch import Watch
     from pcapleak.pipeline.watched import Source
@@ -79,9 +80,9 @@ class Outputs:
                 )
 
 
-def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
-    """Open them; `lines` say what the watch judges by. Raises `PcapleakError`."""
-    jsonl = None if plan.jsonl is None else open_output(plan.jsonl)
+def open_outputs(plan: Plan, source: Source, lines: list[str], user: User | None) -> Outputs:
+    """Open them for its user; `lines` say what a watch judges by. Raises `PcapleakError`."""
+    jsonl = None if plan.jsonl is None else open_output(plan.jsonl, user)
     if plan.tui:
         from pcapleak.cli.live_tui import Tui
 
@@ -89,17 +90,17 @@ def open_outputs(plan: Plan, source: Source, lines: list[str]) -> Outputs:
     else:
         outputs = Outputs(Screen(source, lines, jsonl))
     if plan.json is not None and str(plan.json) != "-":
-        outputs.report = ReportFile(plan.json)
+        outputs.report = ReportFile(plan.json, user)
     if plan.record is not None:
         from pcapleak.live.recorder import Recorder
 
-        make_folder(plan.record)
+        make_folder(plan.record, user)
         outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
     if plan.evidence is not None:
         from pcapleak.live.evidence import EvidenceFile
 
         outputs.evidence = EvidenceFile(
-            open_output(plan.evidence),
+            open_output(plan.evidence, user),
             source.interfaces,
             int(plan.pre_s * 1e9),
             int(plan.post_s * 1e9),

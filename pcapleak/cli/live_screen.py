@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
+from pcapleak.cli.live_files import write_line
 from pcapleak.cli.streams import StreamLostError
-from pcapleak.errors import PcapleakError
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.report.document import Time
 from pcapleak.report.screen.head import Status
@@ -48,6 +47,8 @@ class Screen:
         self._status = Status(source.path.removeprefix("live:"))
         self._document: Document | None = None
         self._untold = 0
+        self._full = False
+        """--jsonl takes no more."""
 
     def start(self) -> None:
         """The watch has begun."""
@@ -120,17 +121,20 @@ class Screen:
             self._jsonl.close()
 
     def _event(self, event: object) -> None:
-        if self._jsonl is not None:
+        if self._jsonl is not None and not self._full:
             line = event_line(event).encode()
-            self._scribe.offer(partial(_write, self._jsonl.fileno(), line), len(line), wait=True)
+            self._scribe.offer(
+                partial(write_line, self._jsonl.fileno(), line), len(line), wait=True
+            )
             self._check()
 
     def _check(self) -> None:
         error = self._scribe.error
         if isinstance(error, BrokenPipeError):
             raise StreamLostError(errno.EPIPE) from error
-        if error is not None:
-            raise PcapleakError(f"--jsonl: cannot be written ({error.strerror})")
+        if error is not None and not self._full:
+            self._full = True
+            self.say(f"--jsonl stopped: {error.strerror}")
 
     def _tell(self, watch: Watch, update: Update) -> None:
         """Show what a judgement brought."""
@@ -161,9 +165,3 @@ class Screen:
             lines.append(f"verdict: {verdict.result}" + (f", exposed {exposed}" if exposed else ""))
         for line in lines:
             typer.echo(safe(line, 2000), err=True)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    # No buffer keeps what could not be written, to try again when Python ends.
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -39,3 +39,5 @@ class Plan:
     exec: Sequence[str] = ()
     command: Sequence[str] = ()
     """What `guard` runs."""
+    user: str | None = None
+    """Whom `guard` runs it as, where that was asked for."""

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
+    from pcapleak.live.command import Command
     from pcapleak.pipeline.watch import Watch
     from pcapleak.pipeline.watched import Update
     from pcapleak.policy.policy import Policy
@@ -42,6 +42,10 @@ MAX_CHILDREN = 8
 """Commands of --exec running at a time; findings beyond it wait."""
 MAX_WAITING = 1000
 SOURCE_ENDED = "the source ended"
+_ENDING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Signals that ask for the end; not every system has all."""
 
 
 @dataclass(slots=True)
@@ -98,23 +102,40 @@ def run(plan: Plan) -> int:
 
     choose_screen(plan)
     policy, lines = _policy(plan)
+    user = ordinary_user()
+    command = None
+    if plan.command:
+        from pcapleak.live.command import Command, command_user, watching_user
+
+        whose = command_user(plan.user)
+        taken = "-" in (str(plan.json), str(plan.jsonl))
+        command = Command(plan.command, whose, to_stderr=taken)
+        user = watching_user(whose)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     try:
-        outputs = open_outputs(plan, source, lines)
-        helper = RootOwners() if plan.keep_root and ordinary_user() is not None else None
-        preload(policy, ordinary_user())
+        outputs = open_outputs(plan, source, lines, user)
+        helper = RootOwners() if plan.keep_root and user is not None else None
+        preload(policy, user)
         _settle_memory()
-        drop_privileges()
+        drop_privileges(user)
         outputs.start()
         source.start()
         processes = None
         if plan.via in (Via.RING, Via.SCAPY):
             processes = Processes(helper or Owners(), hidden=helper is None)
-        watch = Watch(source, policy, processes=processes, evidence=outputs.evidence)
+        watch = Watch(
+            source,
+            policy,
+            processes=processes,
+            evidence=outputs.evidence,
+            guarded=command is not None,
+        )
         try:
-            document, reason = _Run(plan, watch, outputs).until_the_end()
+            document, reason = _Run(plan, watch, outputs, command).until_the_end()
         finally:
             outputs.close()
+            if command is not None:
+                command.stop()
             if helper is not None:
                 helper.close()
     finally:
@@ -161,33 +182,32 @@ def _settle_memory() -> None:
 class _Run:
     """The loop of a watch."""
 
-    def __init__(self, plan: Plan, watch: Watch, outputs: Outputs) -> None:
+    def __init__(self, plan: Plan, watch: Watch, outputs: Outputs, command: Command | None) -> None:
         self.plan = plan
         self.watch = watch
         self.outputs = outputs
+        self.command = command
         self.reason: str | None = None
         self.hooks = Hooks(plan.exec, plan.fail_on or Severity.HIGH)
         self._reported_s = time.monotonic()
         self._told_s = time.monotonic()
+        self._unwritten = False
 
     def until_the_end(self) -> tuple[Document, str]:
         """The final report, and why it ended."""
-        before = {
-            number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        child = None
+        # What was started to outlive its terminal does.
+        ending = [number for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._stop) for number in ending}
         try:
             self.outputs.screen.start()
-            if self.plan.command:
-                child = _start(self.plan.command)
-            update = self.outputs.screen.host(partial(self._work, child), self._end)
+            if self.command is not None:
+                self.command.start()
+            update = self.outputs.screen.host(self._work, self._end)
         finally:
             self.watch.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
-            if child is not None and child.poll() is None:
-                child.terminate()
-        self._report(update.document)
+        self._report(update.document, last=True)
         return update.document, self.reason or ""
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -196,9 +216,12 @@ class _Run:
     def _end(self, reason: str) -> None:
         self.reason = self.reason or reason
 
-    def _work(self, child: subprocess.Popen[bytes] | None) -> Update:
+    def _work(self) -> Update:
         """Watch until there is a reason to end; the last judgement."""
-        self._loop(child)
+        self._loop()
+        if self.command is not None and self.command.status is None:
+            self.command.stop()
+            self.command = None
         self.outputs.finish(self.watch)
         update = self.watch.finish(self._within_s())
         self._tell(update)
@@ -207,11 +230,11 @@ class _Run:
 
     def _within_s(self) -> float | None:
         """Seconds there are for the last judgement."""
-        if self.reason in (signal.SIGINT.name, signal.SIGTERM.name):
+        if self.reason in [number.name for number in _ENDING]:
             return ASKED_TO_END_S
         return None if self.reason == SOURCE_ENDED else LAST_S
 
-    def _loop(self, child: subprocess.Popen[bytes] | None) -> None:
+    def _loop(self) -> None:
         end_s = None if self.plan.duration is None else time.monotonic() + self.plan.duration
         settled_s: float | None = None
         while self.reason is None:
@@ -231,10 +254,18 @@ class _Run:
                 self.reason = "count"
             elif self.watch.ended:
                 self.reason = SOURCE_ENDED
-            elif child is not None and child.poll() is not None:
-                settled_s = settled_s or now_s + SETTLE_S
+            elif self.command is not None and self.command.poll() is not None:
+                if settled_s is None:
+                    settled_s = now_s + SETTLE_S
+                    self._ended(self.command)
                 if now_s >= settled_s:
-                    self.reason = f"the command ended with status {child.returncode}"
+                    self.reason = self.command.ending
+
+    def _ended(self, command: Command) -> None:
+        """A failure of the command is nobody's leak, and may be why there was none."""
+        if command.status:
+            self.watch.source.problems.append(command.ending)
+            self.outputs.screen.say(command.ending)
 
     def _tell(self, update: Update) -> None:
         self.outputs.screen.update(self.watch, update)
@@ -246,21 +277,18 @@ class _Run:
             self._reported_s = now_s
             self._report(update.document)
 
-    def _report(self, document: Document) -> None:
-        if self.outputs.report is not None:
-            from pcapleak.report.writers.json import to_json
+    def _report(self, document: Document, *, last: bool = False) -> None:
+        if self.outputs.report is None:
+            return
+        from pcapleak.report.writers.json import to_json
 
-            self.outputs.report.replace(to_json(document))
-
-
-def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(command)
-    except OSError as error:
-        raise PcapleakError(
-            f"guard: {command[0]} cannot be started ({error.strerror}); check its name, and that "
-            "it needs no rights of its own: it runs without any"
-        ) from error
+        try:
+            self.outputs.report.replace(to_json(document), last=last)
+        except OSError as error:
+            # The next one may fit again.
+            if not self._unwritten:
+                self.outputs.screen.say(f"--json: cannot be written ({error.strerror})")
+            self._unwritten = True
 
 
 def _finish(plan: Plan, document: Document, reason: str) -> None:

@@ -49,6 +49,7 @@ def recorded(scene: Scene) -> Recorded:
         for facts in scene.state.captures
         if facts.drops
     ]
+    gaps += [gap for facts in scene.state.captures for gap in facts.gaps]
     gaps += [
         f"only packets that match '{facts.filter}' were taken from {facts.path}"
         for facts in scene.state.captures

@@ -10,7 +10,7 @@ from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
-from pcapleak.judge.judgement import BYPASS, PROXY, Coverage
+from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, PROXY, TUNNEL, Coverage
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
@@ -221,6 +221,14 @@ def _is_used(scene: Scene, end: Endpoint) -> bool:
     return bool((there & (scene.path == PROXY) & (columns.sent_packets > 0)).any())
 
 
+def _went_inside(scene: Scene) -> bool:
+    """Whether something went through a tunnel's inside, or to a proxy and back."""
+    columns = scene.columns
+    world = ~columns.special(columns.far)
+    both = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
+    return bool((np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL, PROXY)) & world & both).any())
+
+
 def _ways(scene: Scene) -> str:
     ways = [tunnel.label for tunnel in scene.tunnels]
     ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
@@ -244,6 +252,12 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         return (
             f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
             "proves nothing; record while it is in use"
+        )
+    guarded = any(facts.guarded for facts in scene.state.captures)
+    if guarded and not _went_inside(scene):
+        return (
+            f"nothing but the carrier of {_ways(scene)} was seen while the command ran; that "
+            "nothing went beside it proves nothing"
         )
     if scene.rivals:
         names = ", ".join(map(str, scene.rivals))

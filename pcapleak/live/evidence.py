@@ -56,6 +56,7 @@ class EvidenceFile:
         )
         file.flush()
         self._scribe = Scribe()
+        self._unclosed: OSError | None = None
         self._held: deque[Held] = deque()
         self._bytes = 0
         self._written = 0
@@ -67,7 +68,7 @@ class EvidenceFile:
     @property
     def error(self) -> OSError | None:
         """What ended the writing."""
-        return self._scribe.error
+        return self._scribe.error or self._unclosed
 
     def add(self, batch: RecordBatch) -> None:
         """Hold a batch until it is too old to come before a finding."""
@@ -109,7 +110,11 @@ class EvidenceFile:
     def close(self) -> None:
         """End the file."""
         self._scribe.close()
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            # What could not be written before is tried once more by then.
+            self._unclosed = error
 
     def _open_windows(self, frames: Int64) -> None:
         for held in self._held:

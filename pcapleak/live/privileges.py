@@ -42,19 +42,18 @@ def ordinary_user() -> User | None:
     return User(nobody.pw_uid, nobody.pw_gid, "nobody")
 
 
-def drop_privileges() -> User | None:
-    """Become an ordinary user without groups, capabilities, or a way back; tells whom.
+def drop_privileges(user: User | None) -> None:
+    """Become `user`, without groups, capabilities, or a way back.
 
-    None where this was no root: then only the capabilities go. Call it before any thread is
+    None, where this is no root: then only the capabilities go. Call it before any thread is
     started. Raises `PcapleakError` where rights are left that should not be.
     """
-    user = ordinary_user()
     if not sys.platform.startswith("linux"):
         if user is not None:
             os.setgroups([])
             os.setgid(user.gid)
             os.setuid(user.uid)
-        return user
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     if user is not None:
         for number in range(CAPABILITIES):
@@ -68,7 +67,6 @@ def drop_privileges() -> User | None:
     libc.capset(header, (ctypes.c_uint32 * 6)())
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _verify(user)
-    return user
 
 
 def _verify(user: User | None) -> None:

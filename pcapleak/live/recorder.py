@@ -46,6 +46,7 @@ class Recorder:
         self._bound = bound
         self._interfaces = interfaces
         self._scribe = Scribe()
+        self._unclosed: OSError | None = None
         self._last: RecordBatch | None = None
         self._lacking: Counter[int] = Counter()
         self._dropped = 0
@@ -66,7 +67,7 @@ class Recorder:
     @property
     def error(self) -> OSError | None:
         """What ended the recording."""
-        return self._scribe.error
+        return self._scribe.error or self._unclosed
 
     def start(self) -> None:
         """Begin the first file, as the user the watch runs as.
@@ -104,7 +105,10 @@ class Recorder:
         if self._lacking and self.error is None:
             self._scribe.offer(partial(self._note, Counter(self._lacking)), 0)
         self._scribe.close()
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            self._unclosed = error
         os.close(self._fd)
 
     def _write(

@@ -44,6 +44,7 @@ class ScapySource:
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
         self.changes: list[DeviceChange] = []
+        self.gaps: list[str] = []
         self.expression: str | None = None
         """The filter that packets had to match."""
         self.bytes_read = 0

@@ -60,6 +60,7 @@ class LiveSource(Closing):
         self.problems: list[str] = []
         self.bytes_read = 0
         self.changes: list[DeviceChange] = []
+        self.gaps: list[str] = []
         self.expression: str | None = None
         """The filter that packets had to match."""
         self._frames = 0

@@ -86,6 +86,7 @@ class Watch:
         *,
         processes: Processes | None = None,
         evidence: EvidenceFile | None = None,
+        guarded: bool = False,
     ) -> None:
         self.source = source
         self.last_batch: RecordBatch | None = None
@@ -98,7 +99,9 @@ class Watch:
         self._evidence = evidence
         self._policy = policy
         self._analyzer = Analyzer(policy, source.interfaces)
-        self._facts = CaptureFacts(source.path, source.format, filter=source.expression)
+        self._facts = CaptureFacts(
+            source.path, source.format, filter=source.expression, gaps=source.gaps, guarded=guarded
+        )
         self._analyzer.state.captures.append(self._facts)
         self._analyzer.state.device_changes = source.changes
         self._known: set[tuple[str, ...]] = set()

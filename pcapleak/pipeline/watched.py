@@ -23,6 +23,8 @@ class Source(Protocol):
     interfaces: list[Interface]
     problems: list[str]
     changes: list[DeviceChange]
+    gaps: list[str]
+    """What should have been watched and is not, one sentence each."""
     expression: str | None
     """The filter that packets had to match."""
     loses: bool

@@ -44,6 +44,10 @@ class CaptureFacts:
     """Packets that a watch could not take in time."""
     filter: str | None = None
     """The filter of a watch; what it kept out was never seen."""
+    gaps: list[str] = field(default_factory=list)
+    """What a watch left out that should have been watched, one sentence each."""
+    guarded: bool = False
+    """A watch of a command: that nothing leaked needs something to have gone inside."""
     problems: list[str] = field(default_factory=list)
     sha256: str | None = None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import stat
 import struct
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from cli_runs import run
 from conftest import need_tool
 from live_support import CLIENT, PROXY, STUN_SERVER, Watching, analyze, counter, machine, requests
 from netns import Host, hosts
@@ -20,6 +24,7 @@ from places import DOCS
 
 from pcapleak import open_capture
 from pcapleak.capture import PcapngWriter
+from pcapleak.cli.durations import seconds
 from pcapleak.report.writers.events import EVENTS, events_schema
 from pcapleak.values.packets import Interface
 
@@ -202,17 +207,68 @@ def test_a_watch_whose_reader_has_gone_ends(root_network: None) -> None:
         assert time.monotonic() - started < 20
 
 
-def test_events_that_cannot_be_written_are_one_line_and_status_2(root_network: None) -> None:
-    with hosts(1) as (host,):
-        command = f"exec {sys.executable} -m pcapleak live --iface lo --jsonl - > /dev/full"
-        watching = host.start("sh", "-c", command)
-        _, error = watching.communicate(timeout=20)
-        assert watching.returncode == 2
-        last = "pcapleak: --jsonl: cannot be written (No space left on device)"
-        assert error.splitlines()[-1] == last
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 kB that is full but for 8 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=777", "none", disk], check=True)
+    try:
+        (disk / "fill").write_bytes(bytes(248 << 10))
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("option", ["--json", "--jsonl", "--record", "--evidence"])
+def test_a_full_disk_ends_no_watch_and_changes_no_verdict(
+    option: str, client: Host, small_disk: Path
+) -> None:
+    """It is told once, and the leak that comes later is told and counts."""
+    (small_disk / "more").write_bytes(bytes(4 << 10))
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY,
+                        option, str(small_disk / "out"))  # fmt: skip
+    time.sleep(1)
+    requests(client, 40).wait(20)
+    time.sleep(0.5)
+    output, error = watching.stop(signal.SIGTERM)
+    assert watching.process.returncode == 1, error
+    assert "LEAK" in output
+    assert error.count("No space left on device") == 1, error
+    assert "Traceback" not in error
+
+
+def test_a_report_that_does_not_fit_leaves_the_one_before(client: Host, small_disk: Path) -> None:
+    """It is written whole or not at all."""
+    (small_disk / "fill").write_bytes(bytes(150 << 10))
+    report = small_disk / "report.json"
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", str(report))
+    requests(client, 130).wait(30)
+    json.loads(report.read_text())
+    watching.stop(signal.SIGTERM)
+    assert json.loads(report.read_text())["verdict"]["result"] == "leak"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "substitution", "device"])
+def test_events_go_to_a_pipe_or_a_device(kind: str, client: Host, tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    if kind == "device":
+        os.mknod(events, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    else:
+        os.mkfifo(events)
+    target = "$0" if kind != "substitution" else "/proc/self/fd/3"
+    command = f"exec {sys.executable} -m pcapleak live --iface eth0 --duration 1 --jsonl {target}"
+    if kind == "substitution":
+        command += ' 3> "$0"'
+    watching = client.start("sh", "-c", command, str(events))
+    lines = events.read_text().splitlines() if kind != "device" else []
+    _, error = watching.communicate(timeout=20)
+    assert watching.returncode in (0, 3), error
+    if kind != "device":
+        assert json.loads(lines[-1])["event"] == "end"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_an_idle_watch_ends_at_once(number: int, root_network: None) -> None:
     with hosts(1) as (host,):
         watching = Watching(host, "--iface", "lo")
@@ -229,6 +285,32 @@ def test_count_and_duration_end_a_watch(client: Host) -> None:
     watching = Watching(client, "--iface", "eth0", "--duration", "1", "--jsonl", "-")
     output, _ = watching.process.communicate(timeout=20)
     assert json.loads(output.splitlines()[-1])["reason"] == "duration"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--duration", "-5"), "no length of time"),
+        (("--duration", "5x"), "no length of time"),
+        (("--duration", "nan"), "no length of time"),
+        (("--pre", "-1"), "no length of time"),
+        (("--exec", "/no/such/program"), "no program"),
+        (("--exec", "'"), "cannot be read"),
+    ],
+)
+def test_what_is_told_wrongly_is_refused_at_the_start(options: tuple[str, ...], says: str) -> None:
+    done = run("live", "--iface", "lo", *options)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "watching" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("90", 90), ("1.5s", 1.5), ("5m", 300), ("1h30m", 5400), ("2d", 172800), ("250ms", 0.25)],
+)
+def test_a_length_of_time_is_written_as_people_do(text: str, length: float) -> None:
+    assert seconds(text) == length
 
 
 def test_a_wrong_interface_is_one_line_and_status_2(root_network: None) -> None:
