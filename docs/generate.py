@@ -173,6 +173,7 @@ def policy_page() -> str:
     """`policy.md`: the options and the file that say what should have held."""
     from pcapleak.policy.fields import POLICY
     from pcapleak.policy.file import policy_template
+    from pcapleak.policy.policy import Policy
 
     analyze = dict(_commands("pcapleak", get_command(app)))["pcapleak analyze"]
     options = [
@@ -180,7 +181,7 @@ def policy_page() -> str:
         for parameter in analyze.params
         if getattr(parameter, "rich_help_panel", None) == POLICY
     ]
-    template = policy_template().rstrip()
+    template = policy_template(Policy).rstrip()
     return "\n".join([POLICY_INTRODUCTION, *options, "", POLICY_FILE, template, "```", ""])
 
 

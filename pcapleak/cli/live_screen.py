@@ -27,8 +27,9 @@ from pcapleak.report.writers.events import (
 
 if TYPE_CHECKING:
     from pcapleak.pipeline.watch import Watch
-    from pcapleak.pipeline.watched import Source, Update
+    from pcapleak.pipeline.watched import Source
     from pcapleak.report.document import Document
+    from pcapleak.report.update import Update
 
 MAX_LINES = 100
 """Of flows that bypass, after one judgement; --jsonl has all of them."""

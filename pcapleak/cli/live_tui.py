@@ -16,9 +16,10 @@ from pcapleak.report.screen.head import Status
 
 if TYPE_CHECKING:
     from pcapleak.pipeline.watch import Watch
-    from pcapleak.pipeline.watched import Source, Update
+    from pcapleak.pipeline.watched import Source
     from pcapleak.report.document import Document
     from pcapleak.report.screen.interactive import Look, WatchApp
+    from pcapleak.report.update import Update
 
 
 DRAW_EVERY_S = 0.5

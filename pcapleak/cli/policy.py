@@ -24,8 +24,9 @@ def init(
     """Write a commented policy file to edit; an existing file is left alone."""
     from pcapleak.errors import PolicyError
     from pcapleak.policy.file import policy_template
+    from pcapleak.policy.policy import Policy
 
-    text = policy_template()
+    text = policy_template(Policy)
     if path is None or str(path) == "-":
         typer.echo(text, nl=False)
         return

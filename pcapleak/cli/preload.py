@@ -34,7 +34,7 @@ NOT_ANALYSIS = (
     "pcapleak.report.writers.tables",
     "pcapleak.report.writers.html",
     "pcapleak.report.writers.stun_tables",
-    "pcapleak.report.writers.svg",
+    "pcapleak.report.rendering",
     "pcapleak.report.screen.interactive",
 )
 """What no watch needs. Tables would even start a thread, which would keep its rights: a process

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
     from pcapleak.live.command import Command
     from pcapleak.pipeline.watch import Watch
-    from pcapleak.pipeline.watched import Update
     from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document, Finding
+    from pcapleak.report.update import Update
 
 REPORT_EVERY_S = 5.0
 """A crash loses so much of the report at most."""

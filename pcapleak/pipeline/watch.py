@@ -17,11 +17,12 @@ from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.background import Background
-from pcapleak.pipeline.watched import Source, Update
+from pcapleak.pipeline.watched import Source
 from pcapleak.policy.policy import Policy
 from pcapleak.report.build import flow_entry
 from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.text import safe
+from pcapleak.report.update import Update
 from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
 from pcapleak.values.findings import Severity

@@ -1,17 +1,9 @@
-"""What goes into a watch, and what comes out of it."""
+"""What goes into a watch."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from pcapleak.report.document import (
-    Document,
-    Finding,
-    FlowEntry,
-    IceSession,
-    MdnsName,
-    TimelineEvent,
-)
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 
@@ -54,20 +46,3 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Stop."""
-
-
-class Update(NamedTuple):
-    """What a judgement brought that the one before did not have."""
-
-    document: Document
-    findings: list[Finding]
-    """Worst first."""
-    flows: list[FlowEntry]
-    """Flows that bypass, each once."""
-    flows_untold: int
-    """Flows that bypass and were not told yet."""
-    sessions: list[IceSession]
-    names: list[MdnsName]
-    events: list[TimelineEvent]
-    """Of tunnels and interfaces; leaks are among the findings."""
-    verdict_changed: bool

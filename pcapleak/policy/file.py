@@ -6,18 +6,19 @@ import textwrap
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pcapleak.errors import PolicyError
 from pcapleak.policy.fields import Field, read_texts, rows
-from pcapleak.policy.policy import Policy
+
+_Owner = TypeVar("_Owner")
 
 MAX_BYTES = 1_000_000
 """A policy file's size: one with a thousand tunnels has a tenth."""
 
 
-def read_policy(path: Path) -> Policy:
-    """The policy in a TOML file. Raises `PolicyError`."""
+def read_policy(owner: type[_Owner], path: Path) -> _Owner:
+    """The policy, a dataclass of rows, in a TOML file. Raises `PolicyError`."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -35,7 +36,7 @@ def read_policy(path: Path) -> Policy:
             f"{path}: not TOML ({error}); `pcapleak policy init` shows the form"
         ) from error
     try:
-        return Policy(**read_keys(Policy, data, "", path.parent))
+        return owner(**read_keys(owner, data, "", path.parent))
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from error
 
@@ -45,8 +46,13 @@ def _keys(owner: type) -> dict[str, tuple[str, Field]]:
     return {row.key or name: (name, row) for name, row in rows(owner).items() if not row.word_of}
 
 
-def read_keys(owner: type, data: Mapping[str, Any], place: str, folder: Path) -> dict[str, Any]:
-    """The attributes that a table gives; `place` is the table's name with a dot, for errors."""
+def read_keys(
+    owner: type, data: Mapping[str, Any], place: str, folder: Path, *, whole: type | None = None
+) -> dict[str, Any]:
+    """The attributes that a table gives.
+
+    `place` is the table's name with a dot, for errors, and `whole` what the table is a part of.
+    """
     keys = _keys(owner)
     values: dict[str, Any] = {}
     for key, given in data.items():
@@ -54,7 +60,7 @@ def read_keys(owner: type, data: Mapping[str, Any], place: str, folder: Path) ->
         if key not in keys:
             hint = (
                 f"; `{key}` belongs above the first [[table]]"
-                if owner is not Policy and key in _keys(Policy)
+                if whole is not None and key in _keys(whole)
                 else ""
             )
             raise PolicyError(f"{where}: no such key; the keys here are {', '.join(keys)}{hint}")
@@ -62,7 +68,13 @@ def read_keys(owner: type, data: Mapping[str, Any], place: str, folder: Path) ->
         if row.table is not None:
             values[attribute] = tuple(
                 row.table.from_keys(  # type: ignore[attr-defined]  # every table has it
-                    read_keys(row.table, _table(entry, f"{where}[{i}]"), f"{where}[{i}].", folder),
+                    read_keys(
+                        row.table,
+                        _table(entry, f"{where}[{i}]"),
+                        f"{where}[{i}].",
+                        folder,
+                        whole=whole or owner,
+                    ),
                     f"{where}[{i}]",
                 )
                 for i, entry in enumerate(_list(given, f"{where}: must be a list; write [[{key}]]"))
@@ -98,7 +110,7 @@ def _table(given: object, where: str) -> Mapping[str, Any]:
     return given
 
 
-def policy_template(owner: type = Policy) -> str:
+def policy_template(owner: type) -> str:
     """A policy file with every key, each explained and commented out."""
     keys = _keys(owner)
     lines = [INTRODUCTION]

@@ -29,6 +29,7 @@ from pcapleak.policy.fields import (
     unique,
     word,
 )
+from pcapleak.policy.file import read_policy
 from pcapleak.policy.parsers import (
     parse_address,
     parse_allowed,
@@ -354,9 +355,7 @@ class Policy:
 
         Raises `PolicyError` naming the file, the key and how to mend it.
         """
-        from pcapleak.policy.file import read_policy
-
-        return read_policy(Path(path))
+        return read_policy(cls, Path(path))
 
 
 def parse_proxy(text: str, where: str) -> Proxy:

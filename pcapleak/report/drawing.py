@@ -92,10 +92,11 @@ class Drawing:
         return y + height
 
     def to_svg(self) -> str:
-        """The picture as an SVG of its own."""
-        from pcapleak.report.writers.svg import to_svg
+        """The picture as an SVG of its own, with its title and its colours, in which nothing is
+        loaded and nothing runs."""
+        from pcapleak.report.rendering import environment
 
-        return to_svg(self)
+        return environment().get_template("picture.svg.j2").render(drawing=self)
 
     _repr_svg_ = to_svg
 

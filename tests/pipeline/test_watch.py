@@ -10,8 +10,8 @@ from packet_bytes import batch_of, ethernet, ipv4, udp
 
 from pcapleak.pipeline import watch as watch_module
 from pcapleak.pipeline.watch import Watch
-from pcapleak.pipeline.watched import Update
 from pcapleak.policy.policy import Policy
+from pcapleak.report.update import Update
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 POLICY = Policy.from_options(proxy=["socks5://198.51.100.30:1080"])

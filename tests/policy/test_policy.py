@@ -200,13 +200,13 @@ def test_options_add_to_a_file() -> None:
 
 def test_the_template_is_a_policy_that_gives_nothing(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
-    path.write_text(policy_template())
+    path.write_text(policy_template(Policy))
     assert Policy.from_toml(path) == Policy()
 
 
 def test_the_template_uncommented_is_a_policy_that_gives_everything(tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
-    path.write_text(re.sub(r"^#(\[\[|[a-z_]+ = )", r"\1", policy_template(), flags=re.M))
+    path.write_text(re.sub(r"^#(\[\[|[a-z_]+ = )", r"\1", policy_template(Policy), flags=re.M))
     policy = Policy.from_toml(path)
     (tunnel,) = policy.tunnels
     assert tunnel.interface == "wg0"

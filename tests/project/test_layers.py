@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,24 +35,21 @@ def dotted(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module of ours that a module imports, wherever in it; not those for types alone."""
+    """What a module imports, wherever in it and were it for types alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for child in ast.walk(node)
-    }
     package = dotted(path) if path.name == "__init__.py" else dotted(path).rpartition(".")[0]
     for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package.split(".")[: len(package.split(".")) + 1 - node.level]
             start = ".".join(base) if node.level else ""
-            yield ".".join(part for part in (start, node.module) if part)
+            module = ".".join(part for part in (start, node.module) if part)
+            inner = {f"{module}.{alias.name}" for alias in node.names} & NAMES
+            yield from inner or {module}
+
+
+NAMES = frozenset(map(dotted, MODULES))
 
 
 def layer(name: str) -> str:
@@ -70,6 +68,17 @@ def test_the_left_never_imports_the_right(path: Path) -> None:
         other = place(name)
         if own is not None and other is not None:
             assert other <= own, f"{dotted(path)} imports {name}"
+
+
+def by_name(names: frozenset[str]) -> list[tuple[str, Path]]:
+    return [(dotted(path), path) for path in MODULES if dotted(path) in names]
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Were it in a function, or for types alone. The package's face only hands names on."""
+    names = NAMES - {"pcapleak"}
+    graph = {name: set(imports(path)) & names - {name} for name, path in by_name(names)}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(names)
 
 
 WORLDLY_CALLS = {"open", "print", "input"}

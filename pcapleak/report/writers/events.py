@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pcapleak.report.document import (
     Finding,
@@ -18,9 +18,7 @@ from pcapleak.report.document import (
 )
 from pcapleak.report.json_schema import define
 from pcapleak.report.shape import to_data
-
-if TYPE_CHECKING:
-    from pcapleak.pipeline.watched import Update
+from pcapleak.report.update import Update
 
 EVENTS_VERSION = "1.0"
 

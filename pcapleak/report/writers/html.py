@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pcapleak.report import pictures, text
+from pcapleak.report import pictures
 from pcapleak.report.document import Document
-
-TEMPLATES = Path(__file__).parent / "templates"
+from pcapleak.report.rendering import TEMPLATES, environment
 
 # A page stays under 300 kB: 30 findings of 2 kB, 60 candidates of 1 kB, and 250 shorter entries
 # of 0.6 kB make 270 kB beside 30 kB of style and pictures, and real entries are half as long.
@@ -35,8 +31,6 @@ LIMITS = {
     "malformed": 20,
     "policy": 30,
 }
-MAX_STRING = 400
-
 WORDS = {
     "leak": "Leak",
     "no-leak": "No leak",
@@ -75,26 +69,3 @@ def render(name: str, **values: object) -> str:
 def to_html_fragment(document: Document) -> str:
     """A few lines for a notebook: the verdict and the findings."""
     return environment().get_template("notebook.html.j2").render(document=document)
-
-
-@cache
-def environment() -> Environment:
-    """Templates that escape every value and harmlessly show what is hostile."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_harmless,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["text"] = text
-    return environment
-
-
-def _harmless(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, 1)
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return text.safe(value, MAX_STRING)

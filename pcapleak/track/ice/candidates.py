@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address
 
-from pcapleak.track.ice.agents import SECOND, Agent, Socket
+from pcapleak.track.ice.agents import Agent
 from pcapleak.track.ice.predict import Base, Prediction
 from pcapleak.track.ice.session import Candidate, CandidateType, Engine, Mode
+from pcapleak.track.ice.sockets import Socket
 from pcapleak.track.names import NameRecord
 from pcapleak.track.sightings import Sighting, merge_frames
 from pcapleak.values.evidence import Inference
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.packets import SECOND, Endpoint, IPAddress
 
 _PION_UFRAG = re.compile("[A-Za-z]{16}")
 """pion's username fragments; it asks servers from sockets that are no host candidates. Of the

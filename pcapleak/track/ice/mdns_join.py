@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
-from pcapleak.track.ice.agents import AT_ONCE_NS, SECOND, Agent
+from pcapleak.track.ice.agents import AT_ONCE_NS, Agent
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.responders import (
     QUEUE_NS,
@@ -24,7 +24,7 @@ from pcapleak.track.ice.responders import (
     find_responders,
 )
 from pcapleak.track.names import NameRecord
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import SECOND, IPAddress
 
 BEFORE_NS = SECOND
 """A name may be announced before the first packet: a relay needs a TCP connection first."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pcapleak.track.ice.agents import SECOND, Agent, Socket
+from pcapleak.track.ice.agents import Agent
 from pcapleak.track.ice.browsers import Client
 from pcapleak.track.ice.engine import EngineGuess
 from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.session import Mode
-from pcapleak.values.packets import IPAddress
+from pcapleak.track.ice.sockets import Socket
+from pcapleak.values.packets import SECOND, IPAddress
 
 PROXIES = frozenset({"socks", "http-connect"})
 

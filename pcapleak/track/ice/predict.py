@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pcapleak.decode.ice.foundation import libwebrtc_foundation
 from pcapleak.decode.ice.priority import libwebrtc_priority
-from pcapleak.track.ice.agents import Agent, Socket
+from pcapleak.track.ice.agents import Agent
 from pcapleak.track.ice.session import Candidate, Engine, Mode
+from pcapleak.track.ice.sockets import Socket
 from pcapleak.track.names import NameRecord
 from pcapleak.values.packets import IPAddress
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pcapleak.track.ice.agents import AT_ONCE_NS, SECOND, Agent
+from pcapleak.track.ice.agents import AT_ONCE_NS, Agent
 from pcapleak.track.names import NameRecord
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import SECOND, IPAddress
 
 LATE_NS = SECOND // 8
 """How long after its second a packet is sent: 40 ms were seen on a busy machine."""

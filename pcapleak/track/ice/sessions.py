@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.decode.stun.proof import prove
-from pcapleak.track.ice.agents import Agent, collect_sockets, group_sockets
+from pcapleak.track.ice.agents import Agent, group_sockets
+from pcapleak.track.ice.browsers import BrowserEvidence
 from pcapleak.track.ice.candidates import CandidateBuilder
 from pcapleak.track.ice.engine import clients_of, guess_engine, guess_only_browser
 from pcapleak.track.ice.hosts import Hosts
+from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.ice.mdns_join import attach_names
 from pcapleak.track.ice.modes import infer_mode
 from pcapleak.track.ice.multicast import Multicast
@@ -18,20 +19,18 @@ from pcapleak.track.ice.predict import is_wildcard
 from pcapleak.track.ice.session import Candidate, Integrity, Role, Session, SetShape
 from pcapleak.track.ice.shape import candidate_set_shape
 from pcapleak.track.ice.signalled import join_signalled, signalled_only
+from pcapleak.track.ice.sockets import collect_sockets
 from pcapleak.track.names import NameTracker
 from pcapleak.track.signalling import SignalledPassword, SignallingTracker
 from pcapleak.values.packets import Endpoint, Interface, IPAddress
-
-if TYPE_CHECKING:
-    from pcapleak.track.ice.tracker import IceTracker
-
 
 MAX_PROOFS = 16
 """Pairs of a session whose first check is proved: about 10 microseconds each."""
 
 
 def build_sessions(
-    tracker: IceTracker,
+    links: Mapping[LinkKey, Link],
+    browsers: BrowserEvidence,
     names: NameTracker,
     signalling: SignallingTracker,
     interfaces: list[Interface],
@@ -39,10 +38,10 @@ def build_sessions(
 ) -> list[Session]:
     """The sessions in the order they began; of equal ones the lower address first."""
     records = list(names.records.values())
-    hosts = Hosts(tracker.links.values(), records, interfaces)
-    agents = group_sockets(collect_sockets(tracker.links), hosts)
+    hosts = Hosts(links.values(), records, interfaces)
+    agents = group_sockets(collect_sockets(links), hosts)
     agents = attach_names(agents, records, hosts)
-    only = guess_only_browser(tracker.browsers)
+    only = guess_only_browser(browsers)
     for number, agent in enumerate(agents, 1):
         agent.number = number
     sessions: list[Session] = []
@@ -54,12 +53,10 @@ def build_sessions(
     for agent in agents:
         if named:
             agent.signalled_name = any(not named.isdisjoint(one.fragments) for one in agent.sockets)
-        guess = guess_engine(agent, tracker.browsers, hosts, only)
+        guess = guess_engine(agent, browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
-        mode = infer_mode(
-            agent, guess, clients_of(agent, tracker.browsers, hosts), multicast, names.cut
-        )
+        mode = infer_mode(agent, guess, clients_of(agent, browsers, hosts), multicast, names.cut)
         if mode.mode == 1:
             agent.names = []
         candidates: list[Candidate] = []

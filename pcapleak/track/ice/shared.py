@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pcapleak.track.ice.hosts import Hosts
-
-if TYPE_CHECKING:
-    from pcapleak.track.ice.agents import Socket
+from pcapleak.track.ice.sockets import Socket
 
 
 def shared_fragments(sockets: Sequence[Socket], hosts: Hosts) -> set[str]:

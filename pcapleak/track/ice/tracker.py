@@ -105,7 +105,14 @@ class IceTracker:
 
     def sessions(self, seen: Seen) -> list[Session]:
         """The sessions as they stand, in the order they began."""
-        return build_sessions(self, seen.names, seen.signalling, seen.interfaces, seen.multicast)
+        return build_sessions(
+            self.links,
+            self.browsers,
+            seen.names,
+            seen.signalling,
+            seen.interfaces,
+            seen.multicast,
+        )
 
     def _link(self, context: Context, *, create: bool = True) -> Link | None:
         key = LinkKey(
