@@ -27,7 +27,7 @@ def judge(state: State, policy: Policy) -> Judgement:
     """
     scene = infer(state, policy)
     scene.path = assign_paths(scene)
-    scene.before = before_tunnel(scene)
+    scene.before, scene.is_before_shown = before_tunnel(scene)
     scene.path[scene.before] = UNASSESSED
     scene.beside = beside(scene)
     scene.lives = tunnel_lives(scene)

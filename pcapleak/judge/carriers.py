@@ -12,6 +12,7 @@ import numpy as np
 from pcapleak.judge.clients import ends_on
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.conservation import (
+    MAX_SERVERS,
     OF_PROXIES,
     OF_TUNNELS,
     Bounds,
@@ -22,6 +23,7 @@ from pcapleak.judge.conservation import (
     host_inside,
 )
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
+from pcapleak.judge.dns_shaped import dns_tunnels
 from pcapleak.judge.endpoints import SHAPED, beside, networks_of, readable, translated
 from pcapleak.policy.policy import Network, Rule, TransportName
 from pcapleak.track.windows import HostKey
@@ -168,17 +170,56 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
                 tunnel, columns, *found, "looks like a tunnel's carrier and is most of the traffic"
             )
             return
+    if silent:
+        for server, flows in _nearly_all(scene, outside, world):
+            _guess(tunnel, columns, server, flows, "nearly all goes there")
+        return
     found = _largest(columns, world & ~readable(scene, world))
     if (
         found is not None
         and _is_share(columns, found[1], world, NEARLY_ALL)
-        and (
-            bool((columns.flows.resp_packets[found[1]] > 0).any())
-            if silent
-            else _accompanies(scene, tunnel, outside, found[0].address)
-        )
+        and _accompanies(scene, tunnel, outside, found[0].address)
     ):
         _guess(tunnel, columns, *found, "nearly all goes there")
+
+
+def _nearly_all(scene: Scene, outside: list[int], world: Bool) -> list[tuple[Endpoint, Bool]]:
+    """The server, or the few together, that answer and have nearly all of what goes to the world;
+    then those that nobody can read and that were there all the time: a tunnel may find its peers
+    by one server and speak to others."""
+    columns = scene.columns
+    tunnelled = dns_tunnels(scene, outside)
+    every = world | tunnelled
+    left = every & (~readable(scene, every) | tunnelled)
+    named = np.zeros(len(columns), np.bool_)
+    named[list(scene.state.server_names)] = True
+    found: list[tuple[Endpoint, Bool]] = []
+    taken = np.zeros(len(columns), np.bool_)
+    while len(found) < MAX_SERVERS and (one := _largest(columns, left)) is not None:
+        enough = _is_share(columns, taken, every, NEARLY_ALL)
+        # What only begins and ends, or is for a name, is somebody's visit.
+        lasting = not (named & one[1]).any() and _lasts(columns, one[1], every)
+        lasting &= not found or _looks(columns, one[1]) <= _looks(columns, found[0][1])
+        answered = (columns.flows.resp_packets[one[1]] > 0).any()
+        if answered and (lasting or (not found and _is_share(columns, one[1], every, NEARLY_ALL))):
+            found.append(one)
+            taken |= one[1]
+        elif not enough:
+            return []
+        left &= ~one[1]
+    return found if _is_share(columns, taken, every, NEARLY_ALL) else []
+
+
+def _looks(columns: Columns, flows: Bool) -> set[tuple[int, int]]:
+    """The transports of flows, and what each was recognised as."""
+    pairs = zip(columns.protocol[flows].tolist(), columns.services[flows].tolist(), strict=True)
+    return set(pairs)
+
+
+def _lasts(columns: Columns, flows: Bool, among: Bool) -> bool:
+    """Whether flows were there for most of the time."""
+    span = int(columns.last_ns[among].max() - columns.first_ns[among].min())
+    return 2 * int(columns.last_ns[flows].max() - columns.first_ns[flows].min()) >= span
 
 
 def _guess(

@@ -12,6 +12,7 @@ from pcapleak.judge.columns import Columns, tally
 from pcapleak.judge.hosts import Host, Own
 from pcapleak.policy.policy import Network
 from pcapleak.values.addresses import classify, inside, is_public
+from pcapleak.values.claims import Strength
 from pcapleak.values.evidence import CONFIDENCES, Confidence
 from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
 
@@ -48,9 +49,18 @@ class Known:
     confidence: Confidence = "certain"
     rivals: list[IPAddress] = field(default_factory=list)
     """Addresses of several hosts that are as likely the client's."""
+    strength: Strength = Strength.TYPICAL
+    """Of the strongest witness of any address: the others are the same host's."""
 
-    def add(self, address: IPAddress | Network, reason: str, confidence: Confidence) -> None:
+    def add(
+        self,
+        address: IPAddress | Network,
+        reason: str,
+        confidence: Confidence,
+        strength: Strength = Strength.PROVEN,
+    ) -> None:
         """Take one address; the field is as sure as its least sure address."""
+        self.strength = max(self.strength, strength)
         network = ip_network(address) if isinstance(address, IPAddress) else address
         text = _plain(network)
         if text in self.reasons:
@@ -89,7 +99,8 @@ def complete_clients(
     """
     plain = columns.on(ids) & (columns.encapsulation == 0)
     plain &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    suspected = _take(known, [one for one in host.sent() if not inside(one.address, others)])
+    marked = [one for one in host.sent() if not inside(one.address, others)]
+    suspected = _take(known, marked, Strength.PROVEN)
     suspected += _take(known, host.same_frames(known.networks, others))
     for version in (4, 6):
         if host.is_known or any(network.version == version for network in known.networks):
@@ -104,7 +115,7 @@ def complete_clients(
     return suspected
 
 
-def _take(known: Known, found: list[Own]) -> list[Own]:
+def _take(known: Known, found: list[Own], strength: Strength = Strength.TYPICAL) -> list[Own]:
     """Add addresses to the known ones; gives the private ones of other networks."""
     suspected = []
     for one in found:
@@ -113,7 +124,7 @@ def _take(known: Known, found: list[Own]) -> list[Own]:
         if private and nets and not beside(one.address, nets):
             suspected.append(one)
         else:
-            known.add(one.address, one.says, "high")
+            known.add(one.address, one.says, "high", strength)
     return suspected
 
 
@@ -155,7 +166,7 @@ def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
             if began and began[0][1] >= HOST_SHARE * packets.sum():
                 share = began[0][1] / int(packets.sum())
                 reason = f"began {share:.0%} of the IPv{version} traffic on its interface"
-                known.add(began[0][0], reason, "medium")
+                known.add(began[0][0], reason, "medium", Strength.TYPICAL)
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:
@@ -234,6 +245,7 @@ def _most_common(known: Known, columns: Columns, rows: Bool, version: int) -> No
         address,
         f"takes part in {share:.0%} of the IPv{version} packets",
         "high" if share >= 0.9 else "medium",
+        Strength.TYPICAL,
     )
 
 
@@ -259,7 +271,8 @@ def _further(known: Known, columns: Columns, rows: Bool, own: bool) -> list[IPAd
         )
         for address, _ in sent[:MAX_MORE]:
             if inside(address, links):
-                known.add(address, "sends from the same /64 as the client", "medium")
+                reason = "sends from the same /64 as the client"
+                known.add(address, reason, "medium", Strength.TYPICAL)
             elif not is_public(address):
                 others.append(address)
     return others
@@ -273,7 +286,8 @@ def _link_local(known: Known, columns: Columns, rows: Bool, own: bool) -> None:
     rows &= ~columns.multicast(columns.resp) & server_port(columns.resp_port)
     (askers,) = tally(6, columns.orig.hi[rows], columns.orig.lo[rows], columns.packets[rows])
     for address, _ in askers[:MAX_MORE] if own or len(askers) == 1 else ():
-        known.add(address, "asks a resolver from its link-local address", "medium")
+        reason = "asks a resolver from its link-local address"
+        known.add(address, reason, "medium", Strength.TYPICAL)
 
 
 def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:

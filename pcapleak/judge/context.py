@@ -86,6 +86,8 @@ class Recorded(NamedTuple):
     """Packets that are missing in the middle, one sentence each."""
     others: list[IPAddress]
     """Hosts of the recorded networks that spoke to the world and are not judged."""
+    beyond: str
+    """Private destinations outside, beyond the client's own networks, in a sentence."""
     limits: list[str]
     """What else limits the verdict."""
 
@@ -117,6 +119,8 @@ class Scene:
     proxies: list[SceneProxy] = field(default_factory=list)
     clients: list[Network] = field(default_factory=list)
     """The client's addresses on physical interfaces."""
+    is_client_shown: bool = True
+    """Whether more than shares and habits says whose they are."""
     inner: list[Network] = field(default_factory=list)
     """The client's addresses inside tunnels."""
     mirrors: frozenset[int] = frozenset()
@@ -136,6 +140,8 @@ class Scene:
     entry: JudgedPolicy = field(default_factory=lambda: JudgedPolicy("none"))
     before: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))
     """By row: the client's flows outside that were over before the tunnel came up."""
+    is_before_shown: bool = True
+    """Whether the recording shows the tunnel coming up; else it may have been up, and silent."""
     path: UInt8 = field(default_factory=lambda: np.zeros(0, np.uint8))
     """By row: a code of `PATHS`."""
     beside: Beside = field(default_factory=lambda: Beside(*[np.zeros(0, np.bool_)] * 5))
@@ -143,7 +149,7 @@ class Scene:
     """Of each of `tunnels`."""
     recorded: Recorded = field(
         default_factory=lambda: Recorded(
-            outside=False, ours=False, carried=False, gaps=[], others=[], limits=[]
+            outside=False, ours=False, carried=False, gaps=[], others=[], beyond="", limits=[]
         )
     )
 

@@ -12,6 +12,7 @@ from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.judgement import (
     INSIDE_TUNNEL,
+    LOCAL,
     PATHS,
     PROXY,
     TUNNEL,
@@ -20,8 +21,10 @@ from pcapleak.judge.judgement import (
     Coverage,
 )
 from pcapleak.judge.paths import ECHO
+from pcapleak.judge.sides import is_called
 from pcapleak.policy.policy import Network
-from pcapleak.values.addresses import is_public
+from pcapleak.values.addresses import far_network, is_public
+from pcapleak.values.filters import keeps_all
 from pcapleak.values.findings import TRAFFIC_KINDS, TrafficKind
 from pcapleak.values.packets import Bool, IPAddress, Service
 
@@ -32,6 +35,10 @@ _OVERHEAD = {"wireguard": 74.0 + 7.5, "openvpn": 66.0}
 
 _NAMED = Service.QUIC | Service.DTLS | Service.RTP | Service.CHANNEL_DATA | Service.DHCP
 """UDP that has a row of its own, or belongs to WebRTC or to the link."""
+
+
+MAX_BEYOND = 3
+"""Networks named of those beyond the client's own."""
 
 
 def recorded(scene: Scene) -> Recorded:
@@ -53,13 +60,14 @@ def recorded(scene: Scene) -> Recorded:
     gaps += [
         f"only packets that match '{facts.filter}' were taken from {facts.path}"
         for facts in scene.state.captures
-        if facts.filter is not None
+        if facts.filter is not None and not keeps_all(facts.filter)
     ]
     gaps += [
         f"only packets that match '{interface.filter}' were recorded on {interface.label}"
         for interface in scene.state.interfaces
-        if interface.filter and interface.id in scene.outside
+        if interface.filter and interface.id in scene.outside and not keeps_all(interface.filter)
     ]
+    gaps += [f"the uplink {name} is in no recording" for name in _lost(scene)]
     gaps += [
         f"{plural(count, 'packet')} kept too little to tell whose ({why}); record whole packets"
         " (tcpdump -s 0)"
@@ -73,8 +81,23 @@ def recorded(scene: Scene) -> Recorded:
         carried=bool((both & ways).any()),
         gaps=gaps,
         others=(others := _others(scene)),
-        limits=list(_limits(scene, others)),
+        beyond=(beyond := _beyond(scene)),
+        limits=[*_limits(scene, others), *([beyond] if beyond else [])],
     )
+
+
+def _lost(scene: Scene) -> list[str]:
+    """Uplinks of the policy that were not recorded, where interfaces have names."""
+    interfaces = [
+        one for one in scene.state.interfaces if one.parent is None or one.index is not None
+    ]
+    if not interfaces or any(one.name is None and one.description is None for one in interfaces):
+        return []
+    return [
+        name
+        for name in scene.policy.uplinks
+        if not any(is_called(interface, name) for interface in interfaces)
+    ]
 
 
 def _mine(scene: Scene) -> list[Network]:
@@ -154,6 +177,7 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
     ):
         yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
     yield from scene.left
+    yield from _unheard(scene)
     yield from _unasked(scene)
     for tracker, what in (
         (state.ice.forgotten, "STUN messages"),
@@ -177,6 +201,43 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
             f"{state.flows.merged} packets belong to conversations beyond the first "
             f"{state.flows.single}, which are told apart by their hosts only"
         )
+
+
+def _unheard(scene: Scene) -> Iterator[str]:
+    """That a page's names may have been missed, where WebRTC was seen without any."""
+    state = scene.state
+    mine = [network.network_address for network in scene.clients]
+    gathered = any(link.bare is not None for link in state.ice.links.values())
+    if gathered and mine and not state.mdns_names and not state.multicast.is_whole(mine):
+        yield (
+            "what the client said by multicast was not recorded whole: names that a page announced "
+            "may have been missed"
+        )
+
+
+def _beyond(scene: Scene) -> str:
+    """Private destinations beyond the client's own networks: nothing shows that they are meant to
+    be reached outside."""
+    columns = scene.columns
+    if not scene.has_policy:
+        return ""
+    rows = columns.on(scene.outside) & (scene.path == LOCAL) & (columns.sent_packets > 0)
+    rows &= ~columns.special(columns.far) & ~columns.special(columns.near)
+    rows &= ~columns.public(columns.far) & ~columns.loopback(columns.far)
+    rows &= ~columns.inside(columns.far, [*scene.lans, *_mine(scene)])
+    rows &= ~columns.serving(Service.DHCP)
+    found: dict[Network, None] = {}
+    packets = int(columns.sent_packets[rows].sum())
+    for row in np.flatnonzero(rows).tolist():
+        found[far_network(columns.far_endpoint(row).address)] = None
+    if not found:
+        return ""
+    named = ", ".join(map(str, list(found)[:MAX_BEYOND]))
+    more = f" and {len(found) - MAX_BEYOND} more" if len(found) > MAX_BEYOND else ""
+    return (
+        f"{plural(packets, 'packet')} went to private networks beyond the client's own "
+        f"({named}{more}): taken for local; a policy's routes say what must be inside"
+    )
 
 
 def _older_requests(scene: Scene) -> Iterator[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.context import Scene, SceneTunnel
+from pcapleak.judge.dns_shaped import domain
 from pcapleak.judge.sides import CARRIERS
 from pcapleak.policy.policy import Network, Rule
 from pcapleak.values.packets import Bool, Int64, Service
@@ -113,7 +114,7 @@ def beside(scene: Scene, there: Bool, fit: Conserved | None) -> Bool:
     had_up, had_down = int(up[rest].sum()), int(down[rest].sum())
     rows = np.flatnonzero(read)
     rows = rows[np.argsort(-columns.bytes[rows], kind="stable")]
-    needed: set[tuple[int, int, int]] = set()
+    needed: set[_Kind] = set()
     for row in rows.tolist():
         if had_up >= least_up and had_down >= least_down:
             break
@@ -127,12 +128,22 @@ def beside(scene: Scene, there: Bool, fit: Conserved | None) -> Bool:
     return read
 
 
-def _kind(scene: Scene, row: int) -> tuple[int, int, int]:
+_Kind = tuple[int, int, int, str]
+"""Protocol, port, services, and of DNS the domain that was asked about."""
+
+
+def _kind(scene: Scene, row: int) -> _Kind:
     columns = scene.columns
-    return int(columns.protocol[row]), int(columns.far_port[row]), int(columns.services[row])
+    asked = scene.state.resolvers.asked_on(row)
+    return (
+        int(columns.protocol[row]),
+        int(columns.far_port[row]),
+        int(columns.services[row]),
+        "" if asked is None else domain(asked[0]),
+    )
 
 
-def _alike(scene: Scene, rows: Int64, kinds: set[tuple[int, int, int]]) -> list[int]:
+def _alike(scene: Scene, rows: Int64, kinds: set[_Kind]) -> list[int]:
     """A carrier may use many connections of one kind."""
     return [row for row in rows.tolist() if _kind(scene, row) in kinds] if kinds else []
 

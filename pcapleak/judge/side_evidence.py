@@ -113,17 +113,23 @@ def _coming_out(
     """Put interfaces inside whose bytes come out again on others, where names do not tell it."""
     packets = np.bincount(columns.interface, columns.packets, len(roles))
     there = [n for n, role in enumerate(roles) if role.role != "loopback" and packets[n]]
-    free = [n for n in there if _is_open(state, policy, roles, n)]
+    is_outside = any(roles[number].role in ("physical", "any") for number in there)
+    told = [n for n in there if roles[n].role == "tunnel" and roles[n].strength is Strength.TOLD]
+    free = [n for n in there if _is_open(state, policy, roles, n, is_outside)]
+    # Where all are called like tunnels, that which carries a given one is the way out.
+    free += [] if is_outside else told
     free.sort(key=lambda number: (-packets[number], number))
     for number in free[:MAX_COMPARED]:
-        if roles[number].strength > Strength.TYPICAL:
+        if roles[number].strength > Strength.TYPICAL and (number not in told or is_outside):
             continue
         others = [other for other in there if other != number]
         fit = _comes_out(state, columns, number, others)
         if fit is None:
             continue
         servers = ", ".join(map(str, fit.servers))
-        roles[number] = InterfaceRole("tunnel", f"{fit.reason} ({servers})", Strength.CONSERVED)
+        if number not in told:
+            reason = f"{fit.reason} ({servers})"
+            roles[number] = InterfaceRole("tunnel", reason, Strength.CONSERVED)
         for other in others:
             keys = [HostKey(other, server) for server in fit.servers]
             carries = any(state.windows.windows(key) is not None for key in keys)
@@ -133,15 +139,18 @@ def _coming_out(
     return roles
 
 
-def _is_open(state: State, policy: Policy, roles: Sequence[InterfaceRole], number: int) -> bool:
-    """Whether names and kinds of devices leave open what an interface is."""
+def _is_open(
+    state: State, policy: Policy, roles: Sequence[InterfaceRole], number: int, is_outside: bool
+) -> bool:
+    """Whether names and kinds of devices leave open what an interface is; `is_outside` says that
+    some other one with packets is outside by them."""
     role, interface = roles[number], state.interfaces[number]
     if role.strength > Strength.TYPICAL or role.role == "any":
         return False
     if role.role == "tunnel":
         names = {one.name for one in state.interfaces}
         missing = any(t.interface is not None and t.interface not in names for t in policy.tunnels)
-        return missing or not any(one.role in ("physical", "any") for one in roles)
+        return missing or not is_outside
     # A device without a link layer may be called like an uplink, and a tunnel have one.
     return role.role == "unknown" or interface.link_type in NO_LINK_LAYER or not role.is_by_name
 

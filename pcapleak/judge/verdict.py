@@ -10,7 +10,14 @@ from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
-from pcapleak.judge.judgement import BYPASS, INSIDE_TUNNEL, PROXY, TUNNEL, Coverage
+from pcapleak.judge.judgement import (
+    BYPASS,
+    INSIDE_TUNNEL,
+    PROXY,
+    TUNNEL,
+    TUNNEL_TRANSPORT,
+    Coverage,
+)
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
@@ -66,6 +73,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         reason += f". Not tested (none in the capture): {', '.join(missing)}" if missing else ""
     reason += _before(scene)
     reason += _not_recorded(scene)
+    reason += f"; {seen.beyond}" if seen.beyond else ""
     if seen.others:
         reason += f"; other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
@@ -103,8 +111,9 @@ def _before(scene: Scene) -> str:
     if not count:
         return ""
     packets = int(scene.columns.sent_packets[scene.before].sum())
+    since = "came up" if scene.is_before_shown else "was heard of"
     return (
-        f"; before the tunnel came up {plural(count, 'flow')} ({plural(packets, 'packet')}) left "
+        f"; before the tunnel {since} {plural(count, 'flow')} ({plural(packets, 'packet')}) left "
         "outside, which --always-on judges"
     )
 
@@ -214,6 +223,17 @@ def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:
     )
 
 
+def _way_out_missing(scene: Scene) -> bool:
+    """Whether something was answered inside tunnels, and none of them is carried by anything that
+    was recorded."""
+    columns = scene.columns
+    answered = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
+    within = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)) & (columns.encapsulation == 0)
+    carried = (scene.path == TUNNEL_TRANSPORT) | (scene.path == PROXY)
+    apart = columns.on(scene.inside_ids)
+    return bool((within & apart & answered).any()) and not carried.any()
+
+
 def _is_used(scene: Scene, end: Endpoint) -> bool:
     """Whether the client sent to what may be a proxy's relay."""
     columns = scene.columns
@@ -279,6 +299,12 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
             else "whose traffic to judge is not to be told among the hosts recorded; name the "
             "client with --client"
         )
+    if _way_out_missing(scene):
+        names = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
+        return (
+            f"{_ways(scene)} carries traffic, and what carries it goes over none of {names}: "
+            "another interface leads outside; record it too (tcpdump -i any)"
+        )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"
     guessed = [tunnel for tunnel in scene.tunnels if tunnel.confidence == "low"]
@@ -300,12 +326,24 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
                 f"whether {proxy.scheme}://{proxy.endpoint} relays what goes to its host by UDP "
                 f"was agreed upon before the recording; if it does, say so with {options}"
             )
+    if not scene.is_client_shown:
+        whose = ", ".join(str(network.network_address) for network in scene.clients)
+        reasons = "; ".join(scene.entry.fields["clients"].reasons[:MAX_WAYS])
+        return (
+            f"that the client is {whose} is a guess ({reasons}); if it is right, say so with "
+            f"--client {scene.clients[0].network_address}"
+        )
     named = np.flatnonzero(vpn_services(scene)[1]).tolist()
     if named:
         servers = dict.fromkeys(scene.columns.far_endpoint(row).address for row in named)
         return (
             f"{scene.state.server_names[named[0]]} is taken for the VPN's own by its name alone; "
             f"if it is, say so with {allow_options(scene, list(servers))}"
+        )
+    if scene.before.any() and not scene.is_before_shown:
+        return (
+            f"whether {_ways(scene)} came up when it was first heard of, or had been up and "
+            f"silent, is not to be told{_before(scene)}"
         )
     unseen = [
         entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen

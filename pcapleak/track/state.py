@@ -19,6 +19,7 @@ from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.tunnels import TunnelTracker
 from pcapleak.track.windows import WindowTracker
+from pcapleak.values.filters import keeps_all
 from pcapleak.values.packets import DeviceChange, Encapsulation, Interface
 
 MAX_MALFORMED = 1000
@@ -115,5 +116,7 @@ class State:
             self.flows,
             self.interfaces,
             is_cut=any(facts.cut for facts in self.captures),
-            is_filtered=any(facts.filter is not None for facts in self.captures),
+            is_filtered=any(
+                facts.filter is not None and not keeps_all(facts.filter) for facts in self.captures
+            ),
         )

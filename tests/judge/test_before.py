@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 from builders import (
     CLIENT,
     ETH0,
+    INNER,
     PUBLIC,
     ROUTER,
     VPN,
     WEB,
+    WG0,
     Recording,
     dns_answer,
     dns_query,
@@ -99,3 +102,24 @@ def test_a_tunnel_that_never_came_up_has_no_before(tmp_path: Path) -> None:
     document = judged(recording, Policy(), tmp_path)
     assert document.verdict.result == "inconclusive"
     assert f"--vpn-endpoint {VPN}:51820" in document.verdict.reason
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_a_carrier_that_nobody_can_read_may_have_been_up_and_silent(
+    tmp_path: Path, kind: str
+) -> None:
+    recording = Recording()
+    BEFORE[kind](recording, 0)
+    chosen = random.Random(1)
+    for i in range(100):
+        up, down = chosen.randbytes(300), chosen.randbytes(900)
+        recording.exchange(4000 + 60 * i, ETH0, CLIENT, 4000, VPN, 7777, up, down)
+        if i:
+            recording.exchange(4000 + 60 * i, WG0, INNER, 40000, WEB, 443, up[:240], down[:840])
+    options = {"tunnel": ["wg0"], "vpn_endpoint": [f"{VPN}:7777"]}
+    verdict = judged(recording, Policy.from_options(**options), tmp_path).verdict
+    assert verdict.result == "inconclusive" and "--always-on judges" in verdict.reason
+    always = Policy.from_options(**options, always_on=True)
+    assert judged(recording, always, tmp_path).verdict.result == "leak"
+    BEFORE[kind](recording, 7000)
+    assert judged(recording, Policy.from_options(**options), tmp_path).verdict.result == "leak"

@@ -157,3 +157,16 @@ def test_a_local_network_called_like_a_tunnel_hides_no_leak(tmp_path: Path) -> N
     document = judged(recording, NO_OPTIONS, tmp_path)
     assert document.verdict.result == "leak"
     assert document.captures[0].interfaces[1].role == "tunnel"
+
+
+@pytest.mark.parametrize("options", [{}, {"tunnel": ["tun7"]}])
+def test_an_uplink_of_a_tunnels_kind_is_outside_where_it_carries_the_only_other_one(
+    tmp_path: Path, options: dict[str, list[str]]
+) -> None:
+    """A modem's interface, cooked: its kind of hardware is PPP."""
+    recording = Recording(("pppoe-dsl", "tun7", "lo"), (113, 101, 1), (512, 1, 1))
+    fill(recording, handshake=False, shaped=False)
+    document = judged(recording, Policy.from_options(**options), tmp_path)
+    assert document.verdict.result in ("no-leak", "inconclusive")
+    leak(recording)
+    assert judged(recording, Policy.from_options(**options), tmp_path).verdict.result == "leak"

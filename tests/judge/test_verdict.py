@@ -189,7 +189,7 @@ def test_a_proxy_that_is_not_inferred_is_named_as_what_may_be_meant(tmp_path: Pa
 def test_a_tunnel_declared_without_packets_is_not_recorded(tmp_path: Path) -> None:
     recording = Recording()
     recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
-    (limit,) = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL901")
+    limit = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL901")[0]
     assert limit.message.startswith("The inside of the tunnel wg0 was not recorded:")
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.filters import keeps_all
 from pcapleak.values.packets import Interface, IPAddress, words_of
 
 IGMP = 2
@@ -59,6 +60,7 @@ class Multicast:
     def is_whole(self, addresses: Iterable[IPAddress]) -> bool:
         """Whether a name that one of these addresses announced would have been recorded: other
         multicast of it was, nothing was filtered and no packet cut."""
-        if not self._is_whole or any(interface.filter for interface in self._interfaces):
+        filters = [interface.filter for interface in self._interfaces if interface.filter]
+        if not self._is_whole or not all(map(keeps_all, filters)):
             return False
         return any(words_of(address) in self._senders for address in addresses)
