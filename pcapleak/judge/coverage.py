@@ -294,6 +294,18 @@ def _other_names(scene: Scene) -> str:
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
+PROVOKE: dict[RequireKind, str] = {
+    "stun": "open the page that pcapleak page writes, and press Start",
+    "dns": "look up a name that was not asked for lately (nslookup NAME)",
+    "ipv6": "open a site that has IPv6",
+    "quic": "open a site that speaks HTTP/3, twice: the first visit tells the browser",
+    "tcp": "open any site",
+    "mdns": "open the page that pcapleak page writes, and press Start without the microphone",
+    "udp": "use what speaks UDP of its own, a game or another VPN",
+    "icmp": "ping a host on the internet",
+}
+"""How a person puts a kind of traffic to the test: pcapleak itself sends nothing."""
+
 MAX_PROGRAMS = 5
 """Programs named for a kind of traffic; the flows name all."""
 
@@ -321,6 +333,7 @@ def coverage(scene: Scene) -> list[Coverage]:
                 paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
                 note=_note(scene, kind, seen, bool(mask.any())),
                 programs=tuple(names)[:MAX_PROGRAMS],
+                provoke="" if seen else PROVOKE[kind],
             )
         )
     return entries

@@ -117,6 +117,8 @@ class Coverage(NamedTuple):
     """What that means for the verdict."""
     programs: tuple[str, ...] = ()
     """The first programs that the capture or the watch names for it."""
+    provoke: str = ""
+    """How to put it to the test; empty where it was."""
 
 
 @dataclass(slots=True)

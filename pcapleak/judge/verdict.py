@@ -345,9 +345,9 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
             f"whether {_ways(scene)} came up when it was first heard of, or had been up and "
             f"silent, is not to be told{_before(scene)}"
         )
-    unseen = [
-        entry.kind for entry in ledger if entry.kind in scene.policy.require and not entry.seen
-    ]
+    unseen = [entry for entry in ledger if entry.kind in scene.policy.require and not entry.seen]
     if unseen:
-        return f"{', '.join(unseen)} is required to be seen and was not"
+        kinds = ", ".join(entry.kind for entry in unseen)
+        ways = "; ".join(dict.fromkeys(entry.provoke for entry in unseen))
+        return f"{kinds} is required to be seen and was not: to put it to the test, {ways}"
     return None

@@ -106,7 +106,9 @@ def coverage_entry(coverage: judged.Coverage) -> document.CoverageEntry:
     """One kind of traffic that could have leaked."""
     paths: dict[str, int] = dict(coverage.paths.items())
     programs = list(coverage.programs)
-    return document.CoverageEntry(coverage.kind, coverage.seen, paths, coverage.note, programs)
+    return document.CoverageEntry(
+        coverage.kind, coverage.seen, paths, coverage.note, programs, coverage.provoke
+    )
 
 
 def observer_entry(observed: judged.Observed) -> document.Observer:

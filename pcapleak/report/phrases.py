@@ -128,7 +128,8 @@ def tunnel_line(tunnel: TunnelEntry) -> str:
 def coverage_line(entry: CoverageEntry) -> str:
     """Where one kind of traffic went, or that there was none."""
     if not entry.seen:
-        return safe(entry.note) or "not seen"
+        how = f"; to test it, {safe(entry.provoke)}" if entry.provoke else ""
+        return (safe(entry.note) or "not seen") + how
     paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
     by = f", by {', '.join(map(safe, entry.programs))}" if entry.programs else ""
     return paths + by + (f" ({safe(entry.note)})" if entry.note else "")

@@ -250,6 +250,8 @@ class CoverageEntry:
     """What that means for the verdict."""
     programs: list[str] = field(default_factory=list)
     """The first programs that the capture or the watch names for it."""
+    provoke: str = ""
+    """How to put it to the test; empty where it was."""
 
 
 @dataclass(slots=True)
