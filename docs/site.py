@@ -23,6 +23,7 @@ NAVIGATION = {
         "Coherence": "docs/coherence.md",
         "Report": "docs/report-schema.md",
         "Events": "docs/events.md",
+        "Test page": "docs/reading.md",
         "Limits": "docs/limits.md",
         "Damaged recordings": "docs/mutations.md",
         "Security": "docs/security.md",

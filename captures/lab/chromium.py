@@ -44,6 +44,7 @@ class Chromium:
         self, host: Host, scratch: Path, flags: tuple[str, ...], key_log: Path | None
     ) -> None:
         profile = scratch / f"chromium-{host.name}"
+        self.downloads = scratch / f"downloads-{host.name}"
         shutil.rmtree(profile, ignore_errors=True)
         commands_out, self._commands = _high_pipe()
         self._replies, replies_in = _high_pipe()
@@ -85,6 +86,9 @@ class Chromium:
             attach = self._call("Target.attachToTarget", targetId=target, flatten=True)
             self._session = attach["sessionId"]
             self._call("Page.enable")
+            self._call(
+                "Page.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads)
+            )
         except BaseException:
             self.close()
             raise
@@ -113,6 +117,22 @@ class Chromium:
         if "exceptionDetails" in reply:
             raise LabError(f"{code[:80]}: {reply['exceptionDetails']}")
         return reply["result"].get("value")
+
+    def click(self, selector: str) -> None:
+        """Click the first element that ``selector`` finds, as a mouse does."""
+        x, y = self.run(
+            f"(() => {{ const one = document.querySelector({json.dumps(selector)});"
+            " one.scrollIntoView({block: 'center'}); const box = one.getBoundingClientRect();"
+            " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def shows(self, selector: str) -> bool:
+        """Whether the first element that ``selector`` finds is to be seen."""
+        return bool(
+            self.run(f"document.querySelector({json.dumps(selector)}).getClientRects().length > 0")
+        )
 
     def leave(self) -> None:
         """Leave the page, and give the browser the time to take its names back."""

@@ -67,9 +67,11 @@ class Firefox:
         profile = scratch / f"firefox-{host.name}"
         shutil.rmtree(profile, ignore_errors=True)
         profile.mkdir()
+        self.downloads = scratch / f"downloads-{host.name}"
+        self.downloads.mkdir(exist_ok=True)
         lines = (
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
-            for name, value in {**_QUIET, **preferences}.items()
+            for name, value in {**_QUIET, **_saving(self.downloads), **preferences}.items()
         )
         (profile / "user.js").write_text("".join(lines))
         self._closed = False
@@ -126,6 +128,20 @@ class Firefox:
             raise LabError(f"{code[:80]}: {reply['error']}")
         return reply.get("value")
 
+    def click(self, selector: str) -> None:
+        """Click the first element that ``selector`` finds, as a mouse does."""
+        self._call("WebDriver:ElementClick", id=self._find(selector))
+
+    def shows(self, selector: str) -> bool:
+        """Whether the first element that ``selector`` finds is to be seen."""
+        reply = self._call("WebDriver:IsElementDisplayed", id=self._find(selector))
+        return reply["value"] is True
+
+    def _find(self, selector: str) -> str:
+        found = self._call("WebDriver:FindElement", using="css selector", value=selector)
+        number: str = next(iter(found["value"].values()))
+        return number
+
     def leave(self) -> None:
         """Leave the page."""
         self.open("about:blank")
@@ -172,6 +188,15 @@ class Firefox:
         if not chunk:
             raise LabError(f"firefox ended: {self._process.output()[-2000:]}")
         self._pending += chunk
+
+
+def _saving(folder: Path) -> dict[str, bool | int | str]:
+    """Preferences that put downloads into a folder, and open nothing for them."""
+    return {
+        "browser.download.folderList": 2,
+        "browser.download.dir": str(folder),
+        "browser.download.alwaysOpenPanel": False,
+    }
 
 
 @contextmanager

@@ -23,12 +23,12 @@ TURN_UDP = f"turn:{STUN}:3478?transport=udp"
 TURN_TCP = f"turn:{STUN}:3478?transport=tcp"
 TURN_TLS = f"turns:{STUN}:5349?transport=tcp"
 
-_MICROPHONE_FLAGS = (
+MICROPHONE_FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     f"--unsafely-treat-insecure-origin-as-secure=http://{WEB}",
 )
-_MICROPHONE_PREFERENCES = {
+MICROPHONE_PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
     "media.devices.insecure.enabled": True,
@@ -117,7 +117,7 @@ def microphone(lab: Lab) -> None:
 def with_microphone(lab: Lab, proxy: str | None = None, host: Host | None = None) -> Page:
     """The page, with its microphone granted."""
     page = lab.open(
-        proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES, host=host
+        proxy=proxy, flags=MICROPHONE_FLAGS, preferences=MICROPHONE_PREFERENCES, host=host
     )
     call(page, "media", {"audio": True})
     return page
@@ -161,7 +161,7 @@ def video_call(lab: Lab, *, audio: bool = False) -> None:
     lab.start()
     proxy = _passed_proxy(lab)
     lab.record("eth0")
-    here = lab.open(proxy=proxy, flags=_MICROPHONE_FLAGS, preferences=_MICROPHONE_PREFERENCES)
+    here = lab.open(proxy=proxy, flags=MICROPHONE_FLAGS, preferences=MICROPHONE_PREFERENCES)
     there = lab.open(host=lab.net.peer, browser="chromium")
     call(here, "media", {"audio": audio, "video": {"width": 64, "height": 48, "frameRate": 5}})
     here.run("window.sending = true")

@@ -40,14 +40,14 @@ _KEEPALIVE_S = 11
 def microphone_tunnel(lab: Lab) -> None:
     """A full tunnel, and the microphone granted."""
     lab.start()
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     gather(with_microphone(lab))
 
 
 def microphone_source_route(lab: Lab) -> None:
     """The same on a host that routes by source address."""
     lab.start()
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     # What Windows and macOS do by themselves: a packet leaves by the interface of its source.
     lab.net.client.links(
         f"route add default via {GATEWAY} table 50", f"rule add from {CLIENT} table 50"
@@ -55,7 +55,7 @@ def microphone_source_route(lab: Lab) -> None:
     gather(with_microphone(lab))
 
 
-def _enter(lab: Lab, tunnel: Tunnel, *destinations: str) -> None:
+def enter(lab: Lab, tunnel: Tunnel, *destinations: str) -> None:
     """Record, bring the tunnel up and route these destinations into it, by default all."""
     if not lab.recording:
         lab.record("eth0")
@@ -70,7 +70,7 @@ def _enter(lab: Lab, tunnel: Tunnel, *destinations: str) -> None:
 def full_tunnel(lab: Lab) -> None:
     """All of IPv4 and DNS through WireGuard."""
     lab.start()
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     lab.use_tunnel_resolver()
     gather(lab.open(url=NAMED_URL))
 
@@ -78,21 +78,21 @@ def full_tunnel(lab: Lab) -> None:
 def dns_beside_tunnel(lab: Lab) -> None:
     """All of IPv4 through WireGuard, DNS asked of the LAN's router."""
     lab.start()
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     gather(lab.open(url=NAMED_URL))
 
 
 def native_ipv6(lab: Lab, url: str = PAGE_URL) -> None:
     """All of IPv4 through WireGuard, IPv6 beside it."""
     lab.start()
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     gather(lab.open(url=url), "a", DUAL_STACK)
 
 
 def split_tunnel(lab: Lab) -> None:
     """Only the page through WireGuard."""
     lab.start()
-    _enter(lab, lab.wireguard(), f"{WEB}/32")
+    enter(lab, lab.wireguard(), f"{WEB}/32")
     gather(lab.open())
 
 
@@ -113,7 +113,7 @@ def tunnel_drop(lab: Lab, *, restore: bool = False) -> None:
 
 
 def _drop_between(lab: Lab, tunnel: Tunnel, *, restore: bool = False) -> None:
-    _enter(lab, tunnel)
+    enter(lab, tunnel)
     page = lab.open()
     gather(page, "a")
     # A recorder loses what it has not yet written when its interface vanishes.
@@ -121,7 +121,7 @@ def _drop_between(lab: Lab, tunnel: Tunnel, *, restore: bool = False) -> None:
     tunnel.drop()
     time.sleep(_KEEPALIVE_S)
     if restore:
-        _enter(lab, tunnel)
+        enter(lab, tunnel)
     gather(page, "c")
 
 
@@ -145,7 +145,7 @@ def kill_switch(lab: Lab) -> None:
 def openvpn(lab: Lab) -> None:
     """All of IPv4 and DNS through OpenVPN."""
     lab.start()
-    _enter(lab, lab.openvpn())
+    enter(lab, lab.openvpn())
     lab.use_tunnel_resolver()
     gather(lab.open(url=NAMED_URL))
 
@@ -154,7 +154,7 @@ def dhcp_route(lab: Lab) -> None:
     """A full tunnel, and a lease that routes the STUN server's network past it."""
     lab.start()
     lab.dhcp(CLIENT, "121,198.51.100.8/29,192.168.50.1,0.0.0.0/0,192.168.50.1")
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     lab.renew_lease(_TAKE_ROUTES)
     gather(lab.open())
 
@@ -169,7 +169,7 @@ def local_net(lab: Lab) -> None:
     lab.dhcp(LOCAL_NET_CLIENT, f"3,{LOCAL_NET_ROUTER}")
     lab.record("eth0")
     lab.renew_lease(_TAKE_ADDRESS)
-    _enter(lab, lab.wireguard())
+    enter(lab, lab.wireguard())
     gather(lab.open())
 
 
@@ -189,7 +189,7 @@ def network_recording(lab: Lab) -> None:
 def nat_probe(lab: Lab) -> None:
     """Not a browser: coturn's STUN client, which asks for answers from elsewhere too."""
     lab.start()
-    _enter(lab, lab.wireguard(), f"{WEB}/32")
+    enter(lab, lab.wireguard(), f"{WEB}/32")
     lab.net.client.run("busybox", "ping", "-c", "2", WEB)
     with lab.net.client.start("turnutils_stunclient", "-p", "3478", STUN) as probe:
         probe.wait_for("UDP reflexive addr")

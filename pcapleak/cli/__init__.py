@@ -28,6 +28,7 @@ COMMANDS = (
     "batch",
     "live",
     "guard",
+    "page",
     "interfaces",
     "decode",
     "diff",

@@ -40,8 +40,9 @@ def analyze(
         typer.Option(
             "--page",
             metavar="FILE",
-            help="What the page read, held against the packets: a webrtc-internals dump,"
-            " about:webrtc text, getStats JSON, SDP or candidate lines.",
+            help="What the page read, held against the packets: the reading that the page of"
+            " `pcapleak page` saved, a webrtc-internals dump, about:webrtc text, getStats JSON,"
+            " SDP or candidate lines.",
         ),
     ] = None,
     keylog: Annotated[

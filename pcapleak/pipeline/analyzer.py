@@ -51,7 +51,7 @@ from pcapleak.values.packets import Context, Int64, Interface, Packets, RecordBa
 from pcapleak.values.programs import Program
 
 if TYPE_CHECKING:
-    from pcapleak.decode.ice.page import PageCandidate
+    from pcapleak.decode.ice.page import PageCandidate, PageFacts
 
 MAX_SERVER_NAMES = 100_000
 """Server names remembered, of at most 255 characters: 35 MB at the most."""
@@ -104,6 +104,11 @@ class Analyzer:
         self.state.flows.mark(ice, np.full(len(ice), Service.ICE.value, np.uint32))
         return packets.row, flow
 
+    def add_page(self, path: str, candidates: list[PageCandidate], facts: PageFacts) -> None:
+        """Take what a file of page-side evidence tells, in place of what it told before."""
+        self.pages[path] = candidates
+        self.state.page_facts[path] = facts
+
     def document(self, *, all_flows: bool = False) -> Document:
         """Judge what has been seen so far, and report."""
         return self.report(self.judge(), all_flows=all_flows)
@@ -119,9 +124,14 @@ class Analyzer:
         state.mdns_names = state.names.names()
         state.sessions = state.ice.sessions(state)
         if self.pages:
+            from pcapleak.track.ice.page_modes import told_by_pages
             from pcapleak.track.ice.reconcile import reconcile
 
             state.page_rows = reconcile(state.sessions, self.pages)
+            told = told_by_pages(state.page_rows, state.page_facts)
+            if told:
+                state.sessions = state.ice.sessions(state, told)
+                state.page_rows = reconcile(state.sessions, self.pages)
         return judge(state, self.policy)
 
     def add_decrypted(self, context: Context, channel: str, text: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,11 +11,15 @@ import numpy as np
 
 from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.decrypted import DecryptedText, holds_keys, read_decrypted, tshark_missing
-from pcapleak.errors import PcapleakError
+from pcapleak.errors import DecodeError, PcapleakError
 from pcapleak.values.packets import Context, Direction
 
 if TYPE_CHECKING:
     from pcapleak.decode.ice.page import PageCandidate, PageFacts
+
+
+MAX_PAGE = 64 << 20
+"""Bytes of a file of page-side evidence; webrtc-internals dumps have some megabytes."""
 
 
 class Pages(NamedTuple):
@@ -27,29 +32,52 @@ class Pages(NamedTuple):
 def read_pages(paths: Iterable[str | Path]) -> Pages:
     """The candidates, time zones and languages that files of page-side evidence tell.
 
-    A file is a webrtc-internals dump, about:webrtc text, getStats or RTCIceCandidate JSON, SDP,
-    candidate lines, or anything that names a time zone or languages. Raises `PcapleakError`
-    for one that cannot be read or tells nothing.
+    A file is a reading of the page that `pcapleak page` writes, a webrtc-internals dump,
+    about:webrtc text, getStats or RTCIceCandidate JSON, SDP, candidate lines, or anything that
+    names a time zone or languages. Raises `PcapleakError` for one that cannot be read or tells
+    nothing.
     """
     pages = Pages({}, {})
     for path in paths:
-        from pcapleak.decode.ice.page import read_page, read_page_facts
-
         try:
-            text = Path(path).read_text(encoding="utf-8", errors="replace")
+            with Path(path).open("rb") as file:
+                data = file.read(MAX_PAGE + 1)
         except OSError as error:
             raise PcapleakError(f"{path}: cannot be read ({error.strerror}); check it") from error
-        candidates, facts = read_page(text), read_page_facts(text)
-        if candidates:
+        if len(data) > MAX_PAGE:
+            raise PcapleakError(f"{path}: is above {MAX_PAGE >> 20} MiB; give a part of it")
+        candidates, facts = read_evidence(str(path), data)
+        if candidates or facts.test is not None:
             pages.candidates[str(path)] = candidates
-        if any(facts):
-            pages.facts[str(path)] = facts
-        elif not candidates:
-            raise PcapleakError(
-                f"{path}: holds no ICE candidate, time zone or language; give a webrtc-internals "
-                "dump, SDP, or lines"
-            )
+        pages.facts[str(path)] = facts
     return pages
+
+
+def read_evidence(path: str, data: bytes) -> tuple[list[PageCandidate], PageFacts]:
+    """What one file of page-side evidence tells. Raises `PcapleakError` as `read_pages` does."""
+    from pcapleak.decode.ice.page import read_page, read_page_facts
+    from pcapleak.decode.ice.reading import is_reading, parse_reading
+
+    text = data.decode("utf-8", errors="replace")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    if is_reading(document):
+        try:
+            return parse_reading(document)
+        except DecodeError as error:
+            raise PcapleakError(
+                f"{path}: is no reading of the test page ({error.place}: {error.reason}); write "
+                "the page anew with pcapleak page, and run it again"
+            ) from error
+    candidates, facts = read_page(text), read_page_facts(text)
+    if not candidates and not any(facts):
+        raise PcapleakError(
+            f"{path}: holds no ICE candidate, time zone or language; give what the page of "
+            "pcapleak page saved, a webrtc-internals dump, SDP, or lines"
+        )
+    return candidates, facts
 
 
 def check_key_log(paths: Sequence[str | Path], key_log: str | Path | None) -> Path | None:

@@ -22,7 +22,7 @@ ORDER = (
     {"judge"},
     {"report", "explain"},
     {"pipeline"},
-    {"redact", "fleet"},
+    {"redact", "fleet", "testpage"},
     {"cli"},
 )
 """From the left to the right; what stands together may import each other."""

@@ -155,7 +155,7 @@ def _in_text(text: str, side: Side) -> Iterator[PageCandidate]:
     fragments = set(_UFRAG.findall(text))
     fragment = fragments.pop() if len(fragments) == 1 else None
     for line in find_candidates(text):
-        yield _of_line(line, side, fragment)
+        yield candidate_of_line(line, side, fragment)
     for match in _ABOUT_WEBRTC.finditer(text):
         if int(match["port"]) < 65536:
             yield PageCandidate(
@@ -168,7 +168,8 @@ def _in_text(text: str, side: Side) -> Iterator[PageCandidate]:
             )
 
 
-def _of_line(line: CandidateLine, side: Side, fragment: str | None) -> PageCandidate:
+def candidate_of_line(line: CandidateLine, side: Side, fragment: str | None) -> PageCandidate:
+    """A candidate by its line; `fragment` where the line itself names none."""
     return PageCandidate(
         line.type,
         line.transport.lower(),
@@ -197,7 +198,7 @@ def _in_json(value: object, side: Side, depth: int) -> Iterator[PageCandidate]:
     elif isinstance(value, dict):
         kind = str(value.get("type", "")).lower()
         here = _SIDES.get(kind, side)
-        stats = _of_stats(value, here)
+        stats = candidate_of_parts(value, here)
         if stats is not None:
             yield stats
             return
@@ -205,7 +206,7 @@ def _in_json(value: object, side: Side, depth: int) -> Iterator[PageCandidate]:
             yield from _in_json(item, _SIDES.get(str(key).lower(), here), depth + 1)
 
 
-def _of_stats(value: dict[str, object], side: Side) -> PageCandidate | None:
+def candidate_of_parts(value: dict[str, object], side: Side) -> PageCandidate | None:
     """An RTCIceCandidateStats dictionary (webrtc-stats section 8.16), or an RTCIceCandidate
     that has its parts spelled out."""
     kind = value.get("candidateType")
@@ -238,12 +239,26 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+class PageTest(NamedTuple):
+    """How pcapleak's own test page was run: what its silence means follows from it."""
+
+    microphone: bool
+    """Granted."""
+    relay_only: bool
+    complete: bool
+    """Every connection gathered to its end."""
+    engine: Literal["chromium", "firefox", "webkit"] | None = None
+    """As its User-Agent says."""
+
+
 class PageFacts(NamedTuple):
     """What was found, as it was written."""
 
     timezone: str | None
     languages: str | None
     """A list of tags as Accept-Language or navigator.languages has it."""
+    test: PageTest | None = None
+    """None for whatever else was saved from a browser."""
 
 
 def read_page_facts(text: str) -> PageFacts:

@@ -7,8 +7,10 @@ from ipaddress import ip_address
 
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make, plural, sightings_evidence
+from pcapleak.track.ice.session import PageRow
 from pcapleak.track.signalling import SignalledLine
 from pcapleak.values.addresses import classify
+from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 
@@ -25,23 +27,38 @@ KIND = FindingKind(
     ),
     has_causes=False,
     tested_by=("stun",),
-    when="A private address signalled in a host candidate where a .local name is expected.",
+    when=(
+        "A private address signalled in a host candidate where a .local name is expected, or "
+        "read so by pcapleak's test page without a permission."
+    ),
     meaning=(
         "A candidate line readable in the capture gives a host's private address instead of a "
         "multicast DNS name, so the page and the peer learn the inner network's addresses."
     ),
-    confirm='Filter frame contains "typ host" and read the candidate lines.',
+    confirm=(
+        'Filter frame contains "typ host" and read the candidate lines; of the test page, the '
+        "reading it saved."
+    ),
     remedy=(
         "Leave multicast DNS candidates on (WebRtcLocalIpsAllowedUrls empty in Chromium, "
         "media.peerconnection.ice.obfuscate_host_addresses true in Firefox) and take camera and "
         "microphone permissions back."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 3.1", "RFC 8828 section 5.2"),
-    weaknesses="Only clear signalling is read. With camera permission raw addresses are expected.",
+    weaknesses=(
+        "Only clear signalling is read, and readings of the test page. With camera permission "
+        "raw addresses are expected."
+    ),
 )
 
 
 def find(scene: Scene) -> Iterator[Finding]:
+    """Addresses in clear signalling, and those that the test page read."""
+    yield from _signalled(scene)
+    yield from _read(scene)
+
+
+def _signalled(scene: Scene) -> Iterator[Finding]:
     """Lines that this host sent; those it received are the peer's."""
     found: dict[IPAddress, list[SignalledLine]] = {}
     for entry in scene.state.signalling.lines():
@@ -67,4 +84,32 @@ def find(scene: Scene) -> Iterator[Finding]:
             display_filter=f'frame contains "{address}" and frame contains "typ host"',
             addresses=[address],
             reasons=[f"port {entry.line.port}, sent by {entry.sender}" for entry in entries],
+        )
+
+
+def _read(scene: Scene) -> Iterator[Finding]:
+    """What pcapleak's own page read, which says whether it had a permission. Nobody on the way
+    learns it from that, so no address is listed as learned."""
+    rows: dict[IPAddress, list[PageRow]] = {}
+    for row in scene.state.page_rows:
+        told, facts = row.told, scene.state.page_facts.get(row.path or "")
+        if told is None or told.ip is None or row.candidate is None or told.type != "host":
+            continue
+        if facts is None or facts.test is None or facts.test.microphone:
+            continue
+        if classify(told.ip) in _INNER_NETWORKS and scene.is_client(told.ip):
+            rows.setdefault(told.ip, []).append(row)
+    for address, read in rows.items():
+        shown = [row.candidate for row in read if row.candidate is not None]
+        frames = sorted({frame for one in shown for frame in one.frames})[:MAX_FRAMES]
+        listed = ", ".join(map(str, frames))
+        yield make(
+            KIND,
+            subject=f"{address} read by the page",
+            message=f"The page read {address} in {plural(len(read), 'host candidate')} in clear, "
+            "without a microphone permission.",
+            evidence=Evidence(frames, sum(one.frame_count for one in shown), None, None),
+            interface=None,
+            display_filter=f"frame.number in {{{listed}}}" if frames else "",
+            reasons=[f"{row.path}: {row.told.text}" for row in read if row.told is not None],
         )

@@ -49,7 +49,7 @@ class CandidateBuilder:
         bases = _bases([one for one in self.agent.sockets if not one.layers])
         udp = [base for base in bases if base.socket.transport == "udp"]
         self._match_names(udp)
-        hosts_shown = not (self.wildcard and self.agent.is_mute)
+        hosts_shown = self.mode != 3 and not (self.wildcard and self.agent.is_mute)
         for base in udp:
             # libwebrtc opens sockets for TURN alone; Firefox's serve for all candidates.
             is_host = base.gathers_host or self.engine == "firefox"

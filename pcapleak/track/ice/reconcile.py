@@ -107,6 +107,8 @@ def _complete(candidate: Candidate, told: PageCandidate) -> list[str]:
         candidate.mdns_name = name
         candidate.mdns_link = Inference("certain", ["the page has this name at this port"])
         reasons.append("its name from the page")
+    if told.ip is not None:
+        candidate.is_hidden = False
     if told.priority is not None and candidate.priority != told.priority:
         candidate.priority, candidate.priority_source = told.priority, "signalled"
     if told.line is not None:

@@ -15,6 +15,7 @@ from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.ice.mdns_join import attach_names
 from pcapleak.track.ice.modes import infer_mode
 from pcapleak.track.ice.multicast import Multicast
+from pcapleak.track.ice.page_modes import Told
 from pcapleak.track.ice.predict import is_wildcard
 from pcapleak.track.ice.session import Candidate, Integrity, Role, Session, SetShape
 from pcapleak.track.ice.shape import candidate_set_shape
@@ -35,8 +36,12 @@ def build_sessions(
     signalling: SignallingTracker,
     interfaces: list[Interface],
     multicast: Multicast,
+    told: Mapping[str, Told],
 ) -> list[Session]:
-    """The sessions in the order they began; of equal ones the lower address first."""
+    """The sessions in the order they began; of equal ones the lower address first.
+
+    `told` is what pages say of them, by their ids.
+    """
     records = list(names.records.values())
     hosts = Hosts(links.values(), records, interfaces)
     agents = group_sockets(collect_sockets(links), hosts)
@@ -53,10 +58,13 @@ def build_sessions(
     for agent in agents:
         if named:
             agent.signalled_name = any(not named.isdisjoint(one.fragments) for one in agent.sockets)
-        guess = guess_engine(agent, browsers, hosts, only)
+        page = told.get(_id(agent), Told())
+        guess = page.engine or guess_engine(agent, browsers, hosts, only)
         if guess.engine == "firefox":
             agent.names = [name for name in agent.names if not name.nsec]
-        mode = infer_mode(agent, guess, clients_of(agent, browsers, hosts), multicast, names.cut)
+        mode = page.mode or infer_mode(
+            agent, guess, clients_of(agent, browsers, hosts), multicast, names.cut
+        )
         if mode.mode == 1:
             agent.names = []
         candidates: list[Candidate] = []
@@ -72,7 +80,7 @@ def build_sessions(
         said = _Said(agent)
         sessions.append(
             Session(
-                id=f"ice-{agent.number}",
+                id=_id(agent),
                 client_addresses=_client_addresses(agent),
                 engine=guess.engine,
                 engine_reason=guess.reason,
@@ -98,6 +106,10 @@ def build_sessions(
         session.id = f"ice-{len(sessions) + 1}"
         sessions.append(session)
     return sessions
+
+
+def _id(agent: Agent) -> str:
+    return f"ice-{agent.number}"
 
 
 def _client_addresses(agent: Agent) -> list[IPAddress]:

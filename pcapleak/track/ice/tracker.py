@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from pcapleak.decode.media.dtls import DtlsHello
@@ -15,6 +16,7 @@ from pcapleak.track.beginnings import Beginnings
 from pcapleak.track.ice.browsers import BrowserEvidence
 from pcapleak.track.ice.links import Asked, Held, Link, LinkKey
 from pcapleak.track.ice.multicast import Multicast
+from pcapleak.track.ice.page_modes import Told
 from pcapleak.track.ice.session import Session
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.names import NameTracker
@@ -103,8 +105,9 @@ class IceTracker:
         else:
             self.browsers.add(context, message)
 
-    def sessions(self, seen: Seen) -> list[Session]:
-        """The sessions as they stand, in the order they began."""
+    def sessions(self, seen: Seen, told: Mapping[str, Told] | None = None) -> list[Session]:
+        """The sessions as they stand, in the order they began; `told` is what pages say of them,
+        by their ids."""
         return build_sessions(
             self.links,
             self.browsers,
@@ -112,6 +115,7 @@ class IceTracker:
             seen.signalling,
             seen.interfaces,
             seen.multicast,
+            told or {},
         )
 
     def _link(self, context: Context, *, create: bool = True) -> Link | None:

@@ -1,0 +1,1 @@
+"""The page that puts a browser's WebRTC to the test, and the servers it is given."""

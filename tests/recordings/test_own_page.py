@@ -1,0 +1,63 @@
+"""The page that `pcapleak page` writes, run by real browsers while the lab records them: every
+candidate it reads is held against the packets of that very run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import need_tool
+
+from captures.lab.own_page import OWN_PAGES, OwnPage, record_own_page
+from pcapleak import Policy, analyze
+from pcapleak.report.document import Document, PageRow
+
+CALLS_OUT = "a TCP candidate that only connects sends nothing until a peer listens"
+NO_SERVER = "no packet left this port, and its name was not announced"
+
+
+def judged(capture: Path, reading: Path, story: OwnPage) -> Document:
+    return analyze(capture, Policy.from_options(**story.policy), pages=[reading]).document
+
+
+def sent_nothing(row: PageRow, story: OwnPage) -> bool:
+    """Whether a candidate caused no packet, as it must: one that only calls out, and Firefox's
+    of a family whose servers were not asked."""
+    firefox = story.browser == "firefox" and story.name.endswith("tunnel")
+    return row.reasons[0] == CALLS_OUT or (firefox and row.reasons[0] == NO_SERVER)
+
+
+@pytest.mark.parametrize("story", OWN_PAGES, ids=lambda story: story.name)
+def test_every_candidate_the_page_reads_is_in_the_packets(
+    story: OwnPage, root_network: None, tmp_path: Path
+) -> None:
+    for tool in ("turnserver", "dnsmasq", "dumpcap", "nft"):
+        need_tool(tool)
+    need_tool("chromium" if story.browser == "chromium" else "firefox-esr")
+    need_tool("microsocks" if "proxy" in story.policy else "wireguard-go")
+    run = record_own_page(story, tmp_path)
+    reading = json.loads(run.reading.read_text())
+    assert reading["mode"]["number"] == story.mode
+    assert all(one["complete"] for one in reading["connections"])
+    document = judged(run.capture, run.reading, story)
+    rows = document.page_rows
+    told = [row for row in rows if row.seen_by != "wire"]
+    assert any(row.seen_by == "both" for row in told)
+    assert [row for row in told if row.seen_by == "page" and not sent_nothing(row, story)] == []
+    assert not any(finding.id == "PL407" for finding in document.findings)
+    modes = {session.ip_handling_mode.mode for session in document.ice_sessions}
+    assert modes == {story.mode}
+    vectors = {one.name: one for one in document.coherence.vectors}
+    assert vectors["time zone"].value == reading["time_zone"]
+    assert "pcapleak-reading.json" in vectors["time zone"].provenance
+    if story.name == "page-socks":
+        lies_are_named(run.capture, run.reading, story)
+
+
+def lies_are_named(capture: Path, reading: Path, story: OwnPage) -> None:
+    """The same reading with the public address changed."""
+    lying = reading.with_name("lying.json")
+    lying.write_text(reading.read_text().replace("203.0.113.7", "192.0.2.99"))
+    findings = [one for one in judged(capture, lying, story).findings if one.id == "PL407"]
+    assert [one for one in findings if "192.0.2.99" in one.subject and "203.0.113.7" in one.message]
