@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,16 @@ def live(
     via: options.ViaOption = options.Via.RING,
     filter_: options.Filter = None,
     keep_root_for_processes: options.KeepRoot = False,
+    pages: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="What the page read, held against the packets: waited for until the browser saves"
+            " it, as the page of `pcapleak page` does.",
+            rich_help_panel=options.SOURCE,
+        ),
+    ] = None,
     json: options.Json = None,
     jsonl: options.Jsonl = None,
     plain: options.Plain = False,
@@ -79,12 +90,19 @@ def live(
     from pcapleak.cli.plan import Plan
     from pcapleak.cli.running import run
 
+    if pages:
+        from pcapleak.report.output import check_distinct
+
+        given = {f"--page {number}": path for number, path in enumerate(pages, 1)}
+        named = {"--json": json, "--jsonl": jsonl, "--evidence": evidence, **given}
+        check_distinct({option: path for option, path in named.items() if path is not None})
     plan = Plan(
         judged_by,
         ifaces=iface or (),
         via=via,
         filter=filter_,
         keep_root=keep_root_for_processes,
+        pages=pages or (),
         json=json,
         jsonl=jsonl,
         plain=plain,

@@ -23,6 +23,8 @@ class Plan:
     via: Via = Via.RING
     filter: str | None = None
     keep_root: bool = False
+    pages: Sequence[Path] = ()
+    """Files of page-side evidence to wait for."""
     json: Path | None = None
     jsonl: Path | None = None
     plain: bool = False

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from pcapleak.values.findings import Severity
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
     from pcapleak.live.command import Command
+    from pcapleak.pipeline.awaited import AwaitedPage
     from pcapleak.pipeline.watch import Watch
     from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document, Finding
@@ -98,10 +99,13 @@ def run(plan: Plan) -> int:
     from pcapleak.live.owners import Owners, RootOwners
     from pcapleak.live.privileges import drop_privileges, ordinary_user
     from pcapleak.live.processes import Processes
+    from pcapleak.pipeline.awaited import AwaitedPage
     from pcapleak.pipeline.watch import Watch
 
     choose_screen(plan)
     policy, lines = _policy(plan)
+    pages = [AwaitedPage(path) for path in plan.pages]
+    lines += [_waits_for(page) for page in pages]
     user = ordinary_user()
     command = None
     if plan.command:
@@ -131,7 +135,7 @@ def run(plan: Plan) -> int:
             guarded=command is not None,
         )
         try:
-            document, reason = _Run(plan, watch, outputs, command).until_the_end()
+            document, reason = _Run(plan, watch, outputs, command, pages).until_the_end()
         finally:
             outputs.close()
             if command is not None:
@@ -172,6 +176,15 @@ def _policy(plan: Plan) -> tuple[Policy, list[str]]:
     return result.policy, describe(result, machine)
 
 
+def _waits_for(page: AwaitedPage) -> str:
+    if page.is_old:
+        return (
+            f"{page.path} is from before: it is read once it is written anew (remove it, or the "
+            "browser gives the new one another name)"
+        )
+    return f"waiting for {page.path}, which the page saves"
+
+
 def _settle_memory() -> None:
     """Spare the collector what stays for good: at full rate its rounds would cost packets."""
     gc.collect()
@@ -182,7 +195,14 @@ def _settle_memory() -> None:
 class _Run:
     """The loop of a watch."""
 
-    def __init__(self, plan: Plan, watch: Watch, outputs: Outputs, command: Command | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        watch: Watch,
+        outputs: Outputs,
+        command: Command | None,
+        pages: Iterable[AwaitedPage],
+    ) -> None:
         self.plan = plan
         self.watch = watch
         self.outputs = outputs
@@ -192,6 +212,7 @@ class _Run:
         self._reported_s = time.monotonic()
         self._told_s = time.monotonic()
         self._unwritten = False
+        self._pages = list(pages)
 
     def until_the_end(self) -> tuple[Document, str]:
         """The final report, and why it ended."""
@@ -222,6 +243,7 @@ class _Run:
         if self.command is not None and self.command.status is None:
             self.command.stop()
             self.command = None
+        self._look_for_pages(last=True)
         self.outputs.finish(self.watch)
         update = self.watch.finish(self._within_s())
         self._tell(update)
@@ -242,6 +264,7 @@ class _Run:
             self.outputs.keep(self.watch)
             if update is not None:
                 self._tell(update)
+            self._look_for_pages()
             self.hooks.turn()
             now_s = time.monotonic()
             if now_s - self._told_s > STATUS_EVERY_S:
@@ -266,6 +289,22 @@ class _Run:
         if command.status:
             self.watch.source.problems.append(command.ending)
             self.outputs.screen.say(command.ending)
+
+    def _look_for_pages(self, *, last: bool = False) -> None:
+        """Take what pages saved meanwhile; at the end, say what did not come."""
+        for page in self._pages:
+            before = page.problem
+            evidence = page.poll(now=last)
+            if evidence is not None:
+                self.watch.add_page(str(page.path), evidence)
+                count = len(evidence.candidates)
+                noun = "candidate" if count == 1 else "candidates"
+                self.outputs.screen.say(f"{page.path} is there: the page read {count} {noun}")
+            elif page.problem is not None and page.problem != before:
+                self.outputs.screen.say(page.problem)
+            lacks = page.lacks() if last else None
+            if lacks is not None:
+                self.watch.source.problems.append(f"--page: {lacks}")
 
     def _tell(self, update: Update) -> None:
         self.outputs.screen.update(self.watch, update)

@@ -16,6 +16,7 @@ from pcapleak.judge import PATHS
 from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
+from pcapleak.pipeline.awaited import Evidence
 from pcapleak.pipeline.background import Background
 from pcapleak.pipeline.watched import Source
 from pcapleak.policy.policy import Policy
@@ -201,6 +202,11 @@ class Watch:
         finally:
             child.close()
         return self._update(Judged(self._stale(since), [], 0))
+
+    def add_page(self, path: str, evidence: Evidence) -> None:
+        """Hold what a page read against the packets from now on."""
+        self._analyzer.add_page(path, *evidence)
+        self._news = self._pending = True
 
     def close(self) -> None:
         """End a judgement that still goes on."""
