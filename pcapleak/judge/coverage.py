@@ -294,7 +294,7 @@ def _other_names(scene: Scene) -> str:
     return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
 
 
-PROVOKE: dict[RequireKind, str] = {
+PROVOKE: dict[TrafficKind, str] = {
     "stun": "open the page that pcapleak page writes, and press Start",
     "dns": "look up a name that was not asked for lately (nslookup NAME)",
     "ipv6": "open a site that has IPv6",
