@@ -54,6 +54,12 @@ def test_a_candidate_without_a_line_is_taken_by_its_parts() -> None:
     assert (one.type, one.protocol, one.address, one.port) == ("host", "udp", None, 5)
 
 
+def test_numbers_that_cannot_be_are_left_out() -> None:
+    parts = {"type": "host", "address": "192.0.2.4", "port": 10**40, "priority": -1}
+    (one,) = parse_reading(reading(connections=[{"candidates": [parts]}])).candidates
+    assert (one.port, one.priority) == (None, None)
+
+
 def test_a_connection_that_was_broken_off_is_not_complete() -> None:
     both = [*reading()["connections"], {"complete": False, "candidates": []}]
     test = parse_reading(reading(connections=both)).facts.test

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import need_tool
+from places import CAPTURES
 
+from captures.lab.expected import PROXY
 from captures.lab.own_page import OWN_PAGES, OwnPage, record_own_page
 from pcapleak import Policy, analyze
 from pcapleak.report.document import Document, PageRow
@@ -61,3 +63,56 @@ def lies_are_named(capture: Path, reading: Path, story: OwnPage) -> None:
     lying.write_text(reading.read_text().replace("203.0.113.7", "192.0.2.99"))
     findings = [one for one in judged(capture, lying, story).findings if one.id == "PL407"]
     assert [one for one in findings if "192.0.2.99" in one.subject and "203.0.113.7" in one.message]
+
+
+@pytest.mark.parametrize(("name", "alone"), [("socks", 2), ("mode-3", None)])
+def test_a_recorded_reading_completes_its_packets(name: str, alone: int | None) -> None:
+    """The same without a browser: what the notebook shows."""
+    capture, reading = (CAPTURES / "page" / f"{name}{end}" for end in (".pcapng", ".json"))
+    policy = Policy.from_options(**PROXY)
+    (session,) = analyze(capture, policy).document.ice_sessions
+    assert session.ip_handling_mode.mode == alone
+    document = analyze(capture, policy, pages=[reading]).document
+    assert {row.seen_by for row in document.page_rows} == {"both"}
+    (session,) = document.ice_sessions
+    assert session.ip_handling_mode.mode == json.loads(reading.read_text())["mode"]["number"]
+    assert document.verdict.result == "leak"
+
+
+def raw_reading(tmp_path: Path, microphone: str) -> Path:
+    """The recorded reading of a browser that had hidden nothing."""
+    reading = json.loads((CAPTURES / "page" / "socks.json").read_text())
+    for one in reading["connections"][0]["candidates"]:
+        if one["type"] == "host":
+            address = "192.168.50.42" if one["candidate"].split()[3] == "2113937151" else None
+            raw = address or "2001:db8:50::42"
+            one["candidate"] = one["candidate"].replace(one["address"], raw)
+    reading["microphone"] = microphone
+    path = tmp_path / "raw.json"
+    path.write_text(json.dumps(reading))
+    return path
+
+
+@pytest.mark.parametrize(("microphone", "found"), [("off", ["PL107"]), ("granted", [])])
+def test_a_private_address_read_without_a_permission(
+    microphone: str, found: list[str], tmp_path: Path
+) -> None:
+    document = analyze(
+        CAPTURES / "page" / "socks.pcapng",
+        Policy.from_options(**PROXY),
+        pages=[raw_reading(tmp_path, microphone)],
+    ).document
+    assert [one.id for one in document.findings if one.id == "PL107"] == found
+    assert not any(one.id == "PL407" for one in document.findings)
+    assert document.verdict.result == "leak"
+    observers = [who for one in document.observers for who in one.learned_by]
+    assert "everyone on the signalling's way" not in observers
+
+
+def test_what_is_given_outweighs_the_reading() -> None:
+    capture, reading = (CAPTURES / "page" / f"socks{end}" for end in (".pcapng", ".json"))
+    policy = Policy.from_options(**PROXY, timezone="Asia/Tokyo", language=["ja"])
+    vectors = analyze(capture, policy, pages=[reading]).document.coherence.vectors
+    told = {one.name: (one.value, one.provenance) for one in vectors}
+    assert told["time zone"] == ("Asia/Tokyo", "the policy")
+    assert told["language"] == ("ja", "the policy")

@@ -95,12 +95,12 @@ def _candidate(told: dict[str, object]) -> PageCandidate | None:
             "candidateType": told.get("type"),
             "protocol": told.get("protocol"),
             "address": _short(told.get("address")),
-            "port": told.get("port"),
-            "priority": told.get("priority"),
+            "port": _within(told.get("port"), 0xFFFF),
+            "priority": _within(told.get("priority"), 0xFFFF_FFFF),
             "foundation": _short(told.get("foundation")),
             "usernameFragment": fragment,
             "relatedAddress": _short(told.get("related_address")),
-            "relatedPort": told.get("related_port"),
+            "relatedPort": _within(told.get("related_port"), 0xFFFF),
         },
         "local",
     )
@@ -133,6 +133,10 @@ def _languages(whole: dict[str, object]) -> str | None:
 
 def _short(value: object) -> object:
     return value[:MAX_STRING] if isinstance(value, str) else None
+
+
+def _within(value: object, most: int) -> object:
+    return value if isinstance(value, int) and 0 <= value <= most else None
 
 
 def _object(value: object, place: str) -> dict[str, object]:

@@ -87,7 +87,7 @@ function describe(one) {
   const {scope, version} = addressKind(one.address);
   const base = addressKind(one.related_address);
   const known = base.scope === "public" || isLocal(base.scope);
-  const behind = known ? ` With it the page reads ${one.related_address}, which it stands for.` : "";
+  const behind = known ? ` The page reads ${one.related_address} with it, the address behind.` : "";
   const more = one.protocol === "tcp" && one.tcp_type === "active"
     ? " This one is for TCP and only calls out: it sends nothing until a peer listens." : "";
   if (one.type === "host" && scope === "name")
