@@ -18,6 +18,7 @@ from typing import Any
 from typer.main import get_command
 
 from pcapleak.cli import app
+from pcapleak.cli.examples import EXAMPLES
 from pcapleak.explain.findings import findings_page
 from pcapleak.report.json_schema import schema
 
@@ -42,6 +43,9 @@ def cli_page() -> str:
         )
         lines += ["", f"## {name}", "", "```", f"{name} [OPTIONS]{arguments}", "```", ""]
         lines += [_paragraphs(command.help or "")]
+        examples = EXAMPLES.get(name.split()[1] if " " in name else "", ())
+        if examples:
+            lines += ["", "```sh", *examples, "```"]
         panels: dict[str, list[Any]] = {}
         for parameter in command.params:
             if parameter.opts and parameter.opts[0] not in HIDDEN:
@@ -310,10 +314,13 @@ def readme() -> str:
         capture_output=True,
         text=True,
         cwd=root,
-        env={**os.environ, "COLUMNS": "96", "NO_COLOR": "1"},
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TZ": "UTC"},
         check=False,
     )
-    block = f"```console\n$ pcapleak {' '.join(SESSION)}\n{result.stdout.rstrip()}\n```"
+    # One screen: the verdict and the findings; the rest of the page is left out.
+    head, _, rest = result.stdout.partition("\n\nFlows outside")
+    shown = f"{head}\n\n[...]\n\n{rest.rstrip().splitlines()[-1]}"
+    block = f"```console\n$ pcapleak {' '.join(SESSION)}\n{shown}\n```"
     text = (root / "README.md").read_text(encoding="utf-8")
     return SESSION_BLOCK.sub(lambda _: block, text)
 

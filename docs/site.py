@@ -16,7 +16,12 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "build" / "site-source"
 
 NAVIGATION = {
-    "Start": {"Overview": "README.md", "Guide": "docs/guide.md", "Command line": "docs/cli.md"},
+    "Start": {
+        "Overview": "README.md",
+        "Guide": "docs/guide.md",
+        "Watching live": "docs/live.md",
+        "Command line": "docs/cli.md",
+    },
     "Reference": {
         "Policies": "docs/policy.md",
         "Findings": "docs/findings.md",

@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from pcapleak import __version__
 from pcapleak.cli.confinement import OWN_PROCESS
+from pcapleak.cli.examples import epilog
 from pcapleak.cli.streams import StreamLostError, give_up_stdout, own_streams
 from pcapleak.errors import PcapleakError
 from pcapleak.pipeline.gc_policy import RARELY
@@ -66,10 +67,10 @@ def _load(name: str) -> object:
     command = getattr(import_module(f"pcapleak.cli.{name}"), name)
     if isinstance(command, typer.Typer):
         group = get_command(command)
-        group.name = name
+        group.name, group.epilog = name, epilog(name)
         return group
     alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    alone.command()(command)
+    alone.command(epilog=epilog(name))(command)
     return get_command(alone)
 
 

@@ -32,7 +32,8 @@ def analyze(
     *,
     context: typer.Context,
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Captures; - is standard input.")
+        list[str],
+        typer.Argument(metavar="FILE...", help="Captures to analyze; - is standard input."),
     ],
     policy: PolicyOptions,
     pages: Annotated[
@@ -40,7 +41,7 @@ def analyze(
         typer.Option(
             "--page",
             metavar="FILE",
-            help="What the page read, held against the packets: the reading that the page of"
+            help="What the page read, to compare with the packets: the reading that the page of"
             " `pcapleak page` saved, a webrtc-internals dump, about:webrtc text, getStats JSON,"
             " SDP or candidate lines.",
         ),
@@ -50,15 +51,15 @@ def analyze(
         typer.Option(
             "--keylog",
             metavar="FILE",
-            help="A TLS key log (SSLKEYLOGFILE): candidates signalled inside TLS are read too,"
-            " through tshark.",
+            help="A TLS key log (SSLKEYLOGFILE), to read candidates signalled inside TLS too, "
+            "using tshark.",
         ),
     ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Analyze the captures inside folders.")
     ] = False,
     merge: Annotated[
-        bool, typer.Option("--merge", help="One report over all files, on one timeline.")
+        bool, typer.Option("--merge", help="Make one report of all files, on one timeline.")
     ] = False,
     jobs: Annotated[
         int,
@@ -67,7 +68,7 @@ def analyze(
             "-j",
             metavar="N",
             min=1,
-            help="Processes, for several captures side by side.",
+            help="Number of captures to analyze in parallel.",
         ),
     ] = 1,
     json: Annotated[
@@ -75,8 +76,8 @@ def analyze(
         typer.Option(
             "--json",
             metavar="PATH",
-            help="Write the report as JSON, several as an array (- is standard output,"
-            " instead of the page).",
+            help="Write the report as JSON; several reports form an array (- is standard "
+            "output, instead of the page).",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -86,7 +87,7 @@ def analyze(
         typer.Option(
             "--junit",
             metavar="PATH",
-            help="Write the findings as JUnit XML, as CI systems read it.",
+            help="Write the findings as JUnit XML, for CI systems.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -111,7 +112,7 @@ def analyze(
         typer.Option(
             "--redact-key",
             metavar="FILE",
-            help="Rename by the key in this file, as `pcapleak redact --key` does.",
+            help="Rename using the key in this file, as `pcapleak redact --key` does.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -122,7 +123,10 @@ def analyze(
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", "-v", help="Print every reason, and nothing cut.", rich_help_panel=OUTPUT
+            "--verbose",
+            "-v",
+            help="Print every reason and leave nothing out.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     fail_on: FailOn = None,
@@ -131,7 +135,10 @@ def analyze(
         typer.Option(
             "--baseline",
             metavar="REPORT",
-            help="Exit 1 only for what is new or worse than in this report (written by --json).",
+            help=(
+                "Exit 1 only for findings that are new or worse than in this report (written "
+                "with --json)."
+            ),
             rich_help_panel=VERDICT,
         ),
     ] = None,
@@ -214,7 +221,13 @@ def analyze(
             text = to_junit(documents, fail_on=severity, baseline=accepted or ())
             opened.write_text("--junit", text)
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
-    raise typer.Exit(2 if failures.count else status)
+    status = 2 if failures.count else status
+    if json != "-" and not quiet and documents:
+        from pcapleak.cli.console import page_console
+        from pcapleak.report.writers.terminal import print_closing
+
+        print_closing(documents, status, page_console(sys.stdout))
+    raise typer.Exit(status)
 
 
 def _load(*, page: bool, redacting: bool) -> None:

@@ -43,19 +43,19 @@ def batch(
         bool,
         typer.Option(
             "--insecure",
-            help="Use a scheduler that is neither TLS nor this machine: whoever reaches it can run"
-            " programs on the cluster and here.",
+            help="Allow a scheduler that neither uses TLS nor is on this machine: whoever "
+            "reaches it can run programs on the cluster and here.",
         ),
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Processes of a local run (default: one a core)."),
+        typer.Option(metavar="N", min=1, help="Processes of a local run (default: one per core)."),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Keep each capture's report here; a later run takes those it finds.",
+            help="Keep each capture's report here; a later run reuses those it finds.",
         ),
     ] = None,
     policy: PolicyOptions,
@@ -71,7 +71,7 @@ def batch(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Write the summary as one self-contained page.",
+            help="Write the summary as one self-contained HTML page.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,

@@ -19,7 +19,7 @@ def candidate(
         typer.Option(
             "--address",
             metavar="ADDRESS",
-            help="An address the candidate may hide: its foundation is tried against it.",
+            help="An address the candidate may hide, to test against its foundation.",
         ),
     ] = None,
     tie_breakers: Annotated[
@@ -27,7 +27,7 @@ def candidate(
         typer.Option(
             "--tie-breaker",
             metavar="HEX",
-            help="A tie-breaker seen in a capture, which salts Chromium's foundations.",
+            help="A tie-breaker seen in a capture; it salts Chromium's foundations.",
         ),
     ] = None,
 ) -> None:

@@ -102,7 +102,7 @@ def confine(
     done, or why it cannot be.
     """
     if sys.platform != "linux":
-        return "only Linux can confine a process so"
+        return "only Linux can confine a process this way"
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
     if version < 1:

@@ -17,7 +17,7 @@ MAX_FRAMES = 10
 def decode(
     context: typer.Context,
     source: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="A capture, - for standard input.")
+        str | None, typer.Argument(metavar="FILE", help="A capture; - is standard input.")
     ] = None,
     hex_text: Annotated[
         str | None,
@@ -26,32 +26,39 @@ def decode(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--filter", metavar="PROTOCOL", help="Only this protocol, as stun, turn or mdns."
+            "--filter",
+            metavar="PROTOCOL",
+            help="Show only this protocol, such as stun, turn or mdns.",
         ),
     ] = None,
     protocol: Annotated[
         str | None,
-        typer.Option("--as", metavar="PROTOCOL", help="What the pasted message is, if not told."),
+        typer.Option(
+            "--as",
+            metavar="PROTOCOL",
+            help="The pasted message's protocol, if it is not recognised.",
+        ),
     ] = None,
     password: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="Check MESSAGE-INTEGRITY: an ICE agent's or TURN user's password."
+            metavar="TEXT",
+            help="An ICE agent's or TURN user's password, to check MESSAGE-INTEGRITY.",
         ),
     ] = None,
     username: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="The TURN user, where messages do not name it."),
+        typer.Option(metavar="TEXT", help="The TURN user, if messages do not name it."),
     ] = None,
     realm: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="The TURN realm, where messages do not name it."),
+        typer.Option(metavar="TEXT", help="The TURN realm, if messages do not name it."),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a message, with every field.")
+        bool, typer.Option("--json", help="Print one JSON object per message, with every field.")
     ] = False,
 ) -> None:
-    """Print every message that can be decoded, one a line.
+    """Print every message that can be decoded, one per line.
 
     Spaces, colons and 0x in --hex are ignored. Without --password, integrity is checked where
     signalling showed the ICE agents' passwords.
@@ -65,10 +72,10 @@ def decode(
     if (source is None) == (hex_text is None):
         raise PcapleakError("give a capture, or one message with --hex")
     if password is None and (username or realm):
-        raise PcapleakError("--username and --realm serve to check --password; give that too")
+        raise PcapleakError("--username and --realm are used with --password; give that too")
     wanted = frozenset(word for text in only or () for word in text.split(","))
     for word in {*wanted, *([protocol] if protocol else [])} - set(WORDS):
-        raise PcapleakError(f"no protocol is called {word!r}; there are {', '.join(WORDS)}")
+        raise PcapleakError(f"unknown protocol {word!r}; choose from {', '.join(WORDS)}")
     if source is not None and context.obj is OWN_PROCESS:
         confine([] if str(source) == "-" else [Path(source)], [])
     transactions = TransactionTable()
@@ -80,7 +87,7 @@ def decode(
             messages = iter([decode_hex(hex_text or "", protocol, credential=credential)])
         except DecodeError as error:
             raise PcapleakError(
-                f"{error}; give one whole message, or say with --as what it is"
+                f"{error}; give one whole message, or name its protocol with --as"
             ) from error
     found = False
     for message in messages:
@@ -88,7 +95,7 @@ def decode(
         typer.echo(json_text.dumps(message.to_json()) if json else safe(message.line(), 2000))
     if not found:
         what = f" of {', '.join(sorted(wanted))}" if wanted else " that pcapleak decodes"
-        typer.echo(f"{source} holds no message{what}", err=True)
+        typer.echo(f"{source} contains no message{what}", err=True)
     if unanswered := transactions.unanswered():
         frames = ", ".join(str(lost.sends[0][0]) for lost in unanswered[:MAX_FRAMES])
         more = ", ..." if len(unanswered) > MAX_FRAMES else ""

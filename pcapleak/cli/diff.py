@@ -9,8 +9,8 @@ import typer
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(metavar="A", help="A report written by --json.")],
-    after: Annotated[Path, typer.Argument(metavar="B", help="A later one.")],
+    before: Annotated[Path, typer.Argument(metavar="A", help="A report written with --json.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="A later report.")],
 ) -> None:
     """Compare two reports: which findings are new, gone or changed.
 

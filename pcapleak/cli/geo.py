@@ -23,15 +23,19 @@ def geo(
         typer.Option(
             "--geo-db",
             metavar="FILE",
-            help="A MaxMind-format database, asked before the system's and the embedded tables.",
+            help=(
+                "A MaxMind-format database, consulted before the system's and the built-in tables."
+            ),
         ),
     ] = None,
     geo_map: Annotated[
         list[str] | None,
-        typer.Option("--geo-map", metavar="FILE", help="A TOML file that gives ranges a place."),
+        typer.Option(
+            "--geo-map", metavar="FILE", help="A TOML file that assigns places to address ranges."
+        ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="One JSON object an address, with every field.")
+        bool, typer.Option("--json", help="Print one JSON object per address, with every field.")
     ] = False,
 ) -> None:
     """Print where addresses are, what network they are of, and how sure the data are.
@@ -93,14 +97,14 @@ def _print(entry: PlaceEntry) -> None:
     if entry.kind != "unknown":
         rows.append(("kind", f"{entry.kind}, {_KIND_BY[entry.kind_confidence or 'low']}"))
     if not rows:
-        rows.append(("", "no source knows it"))
+        rows.append(("", "not found in any source"))
     for label, text in rows:
         typer.echo(f"  {label:10} {safe(text)}")
 
 
 _KIND_BY = {
     "certain": "a map of yours",
-    "high": "by a list of systems or ranges",
-    "medium": "by its system or company, which may have others",
-    "low": "by a word of the organisation's name",
+    "high": "from a list of networks or ranges",
+    "medium": "from its network or company, which may have others",
+    "low": "from a word in the organisation's name",
 }

@@ -16,7 +16,8 @@ from pcapleak.cli.status import FailOn
 def guard(
     *,
     command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="What to run, and its arguments.")
+        list[str],
+        typer.Argument(metavar="-- COMMAND...", help="The command to run, with its arguments."),
     ],
     iface: options.Ifaces = None,
     policy: PolicyOptions,

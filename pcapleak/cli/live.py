@@ -40,8 +40,7 @@ def live(
         bool,
         typer.Option(
             "--tui",
-            help="A screen that answers to keys: sort, filter, pause, look into findings"
-            " (as on a terminal).",
+            help="Show an interactive screen: sort, filter, pause, open findings.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -65,7 +64,7 @@ def live(
         typer.Option(
             "--count",
             metavar="PACKETS",
-            help="Stop after so many packets.",
+            help="Stop after this many packets.",
             rich_help_panel=options.AUTOMATION,
         ),
     ] = None,

@@ -35,7 +35,7 @@ Ifaces = Annotated[
         "--iface",
         "-i",
         metavar="IFACE",
-        help="Watch this interface (default: all, also those that come later).",
+        help="Watch this interface (default: all, including those that appear later).",
         rich_help_panel=SOURCE,
     ),
 ]
@@ -53,7 +53,7 @@ Filter = Annotated[
     typer.Option(
         "--filter",
         metavar="EXPRESSION",
-        help="A libpcap filter attached in the kernel; the verdict says that it saw no more.",
+        help="A libpcap filter, applied in the kernel; the verdict says that it saw nothing else.",
         rich_help_panel=SOURCE,
     ),
 ]
@@ -61,7 +61,7 @@ KeepRoot = Annotated[
     bool,
     typer.Option(
         "--keep-root-for-processes",
-        help="Let a helper that sees no packet keep root, to name other users' programs.",
+        help="Keep a root helper (it never sees packets) to name other users' programs.",
         rich_help_panel=SOURCE,
     ),
 ]
@@ -80,7 +80,7 @@ Jsonl = Annotated[
     typer.Option(
         "--jsonl",
         metavar="PATH",
-        help="Write what happens as it happens, one JSON object a line (- is standard output).",
+        help="Write events as they happen, one JSON object per line (- is standard output).",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -88,7 +88,7 @@ Plain = Annotated[
     bool,
     typer.Option(
         "--plain",
-        help="One line for each new thing instead of the screen (as where there is no terminal).",
+        help="Print one line per event instead of a screen (the default without a terminal).",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -107,7 +107,7 @@ RecordMegabytes = Annotated[
         "--record-megabytes",
         metavar="MB",
         min=8,
-        help="What those files may take together; the oldest goes first.",
+        help="The most these files may take together; the oldest is deleted first.",
         rich_help_panel=EVIDENCE,
     ),
 ]
@@ -126,7 +126,7 @@ Pre = Annotated[
         "--pre",
         metavar="TIME",
         parser=seconds,
-        help="How much from before a finding.",
+        help="How much to keep from before a finding.",
         rich_help_panel=EVIDENCE,
     ),
 ]
@@ -136,7 +136,7 @@ Post = Annotated[
         "--post",
         metavar="TIME",
         parser=seconds,
-        help="How much from after a finding.",
+        help="How much to keep from after a finding.",
         rich_help_panel=EVIDENCE,
     ),
 ]

@@ -53,7 +53,11 @@ class Outputs:
         recorder.close()
         if recorder.missed:
             self._say(
-                watch, f"--record: {recorder.missed} packets came faster than the disk took them"
+                watch,
+                (
+                    f"--record: {recorder.missed:,} packets arrived faster than the disk could "
+                    "take them"
+                ),
             )
         if recorder.error is not None:
             self._say(watch, f"--record stopped: {recorder.error.strerror}")
@@ -74,8 +78,8 @@ class Outputs:
                 typer.echo(f"pcapleak: --evidence: {self.evidence.error.strerror}", err=True)
             elif self.evidence.cut:
                 typer.echo(
-                    "pcapleak: --evidence: some packets are missing, there were too many; give "
-                    "less of --pre and --post",
+                    "pcapleak: --evidence: some packets are missing because there were too "
+                    "many; reduce --pre and --post",
                     err=True,
                 )
 

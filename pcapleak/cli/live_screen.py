@@ -16,7 +16,7 @@ from pcapleak.cli.streams import StreamLostError
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.report.document import Time
 from pcapleak.report.screen.head import Status
-from pcapleak.report.text import clock_time, flow_ends, safe
+from pcapleak.report.text import flow_ends, local_time, safe
 from pcapleak.report.writers.events import (
     EndEvent,
     StartEvent,
@@ -139,25 +139,25 @@ class Screen:
 
     def _tell(self, watch: Watch, update: Update) -> None:
         """Show what a judgement brought."""
-        lines = [f"{clock_time(event.time)} {event.text}" for event in update.events]
+        lines = [f"{local_time(event.time)} {event.text}" for event in update.events]
         lines += [
-            f"{clock_time(flow.first_time)} past the tunnel or proxy: {flow.protocol} "
-            f"{flow_ends(flow)}" + (f", {flow.process}" if flow.process else "")
+            f"{local_time(flow.first_time)} outside the tunnel: {flow.protocol} {flow_ends(flow)}"
+            + (f", {flow.process}" if flow.process else "")
             for flow in update.flows[:MAX_LINES]
         ]
         if len(update.flows) > MAX_LINES or update.flows_untold:
             more = max(0, len(update.flows) - MAX_LINES) + update.flows_untold
-            lines.append(f"... and {more} more flows past the tunnel or proxy")
+            lines.append(f"... and {more:,} more flows outside the tunnel")
         lines += [
-            f"{clock_time(session.first_time)} WebRTC session {session.id} ({session.engine})"
+            f"{local_time(session.first_time)} WebRTC session {session.id} ({session.engine})"
             for session in update.sessions
         ]
         lines += [
-            f"{clock_time(name.first_time)} name {name.name} = {', '.join(name.addresses) or '?'}"
+            f"{local_time(name.first_time)} name {name.name} = {', '.join(name.addresses) or '?'}"
             for name in update.names
         ]
         lines += [
-            f"{clock_time(finding.first_time)} {finding.severity} {finding.id} {finding.message}"
+            f"{local_time(finding.first_time)} {finding.severity} {finding.id} {finding.message}"
             for finding in update.findings
         ]
         if update.verdict_changed:

@@ -31,7 +31,7 @@ def why_no_screen(via: Via) -> str:
     if via not in (Via.RING, Via.SCAPY):
         return f"--via {via.value} takes the place of the keyboard"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return "needs a terminal for its keys and its page"
+        return "needs a terminal"
     return ""
 
 

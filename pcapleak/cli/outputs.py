@@ -118,8 +118,9 @@ def _again(document: Document) -> list[str]:
 WRITERS = (
     Writer(
         "--html",
-        "Write the report as one self-contained HTML page. Where several captures are not"
-        " merged, this and the next ones are folders with a file or folder a capture.",
+        "Write the report as one self-contained HTML page. With several captures and no "
+        "--merge, PATH is a folder and gets one page per capture; likewise for the options "
+        "below.",
         ".html",
         to_file=_html,
     ),
@@ -143,7 +144,7 @@ WRITERS = (
     ),
     Writer(
         "--evidence-per-finding",
-        "The same, one pcapng a finding.",
+        "The same, with one pcapng per finding.",
         to_folder=_evidence_per_finding,
     ),
 )
@@ -178,8 +179,8 @@ class Outputs:
         for path in paths.values():
             if str(path).startswith("-"):
                 raise PcapleakError(
-                    f"{path}: an option where a file to write was expected; give the "
-                    "file's path, or - for standard output"
+                    f"{path}: this is an option, where the path of a file to write was expected; "
+                    "give the path, or - for standard output"
                 )
         paths = {option: path.absolute() for option, path in paths.items()}
         check_distinct(paths)

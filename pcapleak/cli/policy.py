@@ -34,7 +34,9 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise PolicyError(f"{path} exists; give another name or remove it") from error
+        raise PolicyError(f"{path} already exists; give another name or remove it") from error
     except OSError as error:
-        raise PolicyError(f"{path} cannot be written ({error.strerror}); give another") from error
+        raise PolicyError(
+            f"{path} cannot be written ({error.strerror}); give another path"
+        ) from error
     typer.echo(f"Wrote {path}. Edit it, then: pcapleak analyze --policy {path} FILE")

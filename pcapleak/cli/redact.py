@@ -13,20 +13,20 @@ from pcapleak.cli.confinement import OWN_PROCESS, confine
 
 def redact(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The capture.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The capture to redact.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The pcapng to write.")],
     key: Annotated[
         Path | None,
         typer.Option(
             "--key",
             metavar="FILE",
-            help="Rename by the key in this file, so that several captures match; it is made"
-            " where there is none. Default: a key nobody keeps.",
+            help="Rename using the key in this file, so that several captures match; the file "
+            "is created if missing. Default: a key that is thrown away.",
         ),
     ] = None,
     keep_payload: Annotated[
         bool,
-        typer.Option("--keep-payload", help="Let payloads stand that cannot be rewritten."),
+        typer.Option("--keep-payload", help="Keep payloads that cannot be rewritten."),
     ] = False,
 ) -> None:
     """Write a capture that can be shown to strangers, and still gives the same findings.
@@ -63,5 +63,5 @@ def redact(
         notes.append(f"{done.unreadable} frames without an IP packet blanked whole")
     notes += [f"left out: {what}" for what in done.dropped]
     if done.truncated:
-        notes.append("the input is cut off, which the copy does not tell")
+        notes.append("the input is truncated, which the copy does not show")
     typer.echo(f"{target}: {'; '.join(notes)}")

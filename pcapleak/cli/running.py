@@ -135,7 +135,7 @@ def run(plan: Plan) -> int:
             guarded=command is not None,
         )
         try:
-            document, reason = _Run(plan, watch, outputs, command, pages).until_the_end()
+            document = _Run(plan, watch, outputs, command, pages).until_the_end()
         finally:
             outputs.close()
             if command is not None:
@@ -145,7 +145,7 @@ def run(plan: Plan) -> int:
     finally:
         source.close()
     status = exit_status([document], plan.fail_on)
-    _finish(plan, document, reason)
+    _finish(plan, document, status)
     return status
 
 
@@ -214,8 +214,8 @@ class _Run:
         self._unwritten = False
         self._pages = list(pages)
 
-    def until_the_end(self) -> tuple[Document, str]:
-        """The final report, and why it ended."""
+    def until_the_end(self) -> Document:
+        """The final report."""
         # What was started to outlive its terminal does.
         ending = [number for number in _ENDING if signal.getsignal(number) != signal.SIG_IGN]
         before = {number: signal.signal(number, self._stop) for number in ending}
@@ -229,7 +229,7 @@ class _Run:
             for number, handler in before.items():
                 signal.signal(number, handler)
         self._report(update.document, last=True)
-        return update.document, self.reason or ""
+        return update.document
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.reason = signal.Signals(number).name
@@ -330,7 +330,7 @@ class _Run:
             self._unwritten = True
 
 
-def _finish(plan: Plan, document: Document, reason: str) -> None:
+def _finish(plan: Plan, document: Document, status: int) -> None:
     """The report on standard output, unless that is for something else."""
     if plan.json is not None and str(plan.json) == "-":
         from pcapleak.report.writers.json import to_json
@@ -338,6 +338,8 @@ def _finish(plan: Plan, document: Document, reason: str) -> None:
         typer.echo(to_json(document), nl=False)
     elif plan.jsonl is None or str(plan.jsonl) != "-":
         from pcapleak.cli.console import page_console
-        from pcapleak.report.writers.terminal import print_report
+        from pcapleak.report.writers.terminal import print_closing, print_report
 
-        print_report(document, page_console(sys.stdout))
+        console = page_console(sys.stdout)
+        print_report(document, console)
+        print_closing([document], status, console)

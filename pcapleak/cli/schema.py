@@ -10,7 +10,10 @@ import typer
 
 def schema(
     events: Annotated[
-        bool, typer.Option("--events", help="Of a line of `pcapleak live --jsonl` instead.")
+        bool,
+        typer.Option(
+            "--events", help="Print the schema of a line of `pcapleak live --jsonl` instead."
+        ),
     ] = False,
 ) -> None:
     """Print the JSON Schema of the report."""

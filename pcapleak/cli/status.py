@@ -21,7 +21,7 @@ FailOn = Annotated[
     typer.Option(
         "--fail-on",
         metavar="SEVERITY",
-        help="Exit 1 from this severity on (default: where the verdict is a leak).",
+        help="Exit 1 for findings of this severity or above (default: if the verdict is a leak).",
         rich_help_panel=VERDICT,
     ),
 ]

@@ -17,9 +17,16 @@ def find(name: str) -> FindingKind | None:
     return next((kind for kind in KINDS if wanted in (kind.id.lower(), kind.name)), None)
 
 
-def index() -> str:
+def about(word: str) -> list[FindingKind]:
+    """The kinds with this word in their name or, where no name has it, in what raises them."""
+    wanted = word.strip().lower()
+    named = [kind for kind in KINDS if wanted in kind.name or kind.id.lower().startswith(wanted)]
+    return named or [kind for kind in KINDS if wanted in f"{kind.when} {kind.meaning}".lower()]
+
+
+def index(kinds: Iterable[FindingKind] = KINDS) -> str:
     """One line a finding."""
-    return "\n".join(f"{kind.id}  {kind.severity:8}  {kind.name}" for kind in KINDS)
+    return "\n".join(f"{kind.id}  {kind.severity:8}  {kind.name}" for kind in kinds)
 
 
 def explanation(kind: FindingKind) -> str:

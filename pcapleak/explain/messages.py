@@ -298,7 +298,9 @@ def decode_hex(
     except ValueError:
         bad = re.search(r"[^0-9a-fA-F]", digits)
         at = bad.start() if bad else len(digits)
-        reason = f"{bad.group()!r} is no hexadecimal digit" if bad else "half a byte is left over"
+        reason = (
+            f"{bad.group()!r} is not a hexadecimal digit" if bad else "half a byte is left over"
+        )
         raise DecodeError("hex", "digit", at, reason) from None
     if protocol is not None:
         if protocol not in _BY_NAME:

@@ -40,7 +40,7 @@ def find(paths: Sequence[str]) -> list[str]:
         else:
             these = list(find_captures([path], recursive=True))
         if not these:
-            raise PcapleakError(f"{path}: leads to no capture; give another path or pattern")
+            raise PcapleakError(f"{path}: no capture found; give another path or pattern")
         found += these
     # One file may be named in several ways; it is shown as it was named first.
     once: dict[str, str] = {}
@@ -125,7 +125,7 @@ def row_of(answer: Answer, kept: dict[str, Path], results: Path | None) -> Row:
             raise ValueError(key)
         row = summarise(from_json_one(str(report)), answer.path, key)
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        return Row(answer.path, reason=f"its worker answered what is no report ({problem!r})")
+        return Row(answer.path, reason=f"its worker did not answer with a report ({problem!r})")
     except PcapleakError as problem:
         return Row(answer.path, reason=str(problem))
     if results is not None:

@@ -124,9 +124,9 @@ def connect(scheduler: str, *, insecure: bool = False) -> Client:
     """
     if not insecure and not _is_trusted(scheduler):
         raise PcapleakError(
-            f"{scheduler}: is neither TLS nor this machine, and whoever reaches a dask cluster "
-            "runs code on it and here; give a tls:// address, or --insecure where the network "
-            "is trusted"
+            f"{scheduler}: neither uses TLS nor is on this machine, and whoever reaches a dask "
+            "cluster can run code on it and here; give a tls:// address, or --insecure on a "
+            "trusted network"
         )
     try:
         from distributed import Client
@@ -153,4 +153,6 @@ def _is_trusted(scheduler: str) -> bool:
 
 def missing(error: ImportError) -> PcapleakError:
     """What is needed for what was asked."""
-    return PcapleakError(f"{error.name} is not installed; pip install 'pcapleak[cluster]'")
+    return PcapleakError(
+        f"{error.name} is not installed; install it with: pip install distributed fsspec"
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.fleet import Fleet
 from pcapleak.report.output import OutputFile, make_folder
-from pcapleak.report.text import count, safe
+from pcapleak.report.text import safe
 from pcapleak.values.findings import Severity
+from pcapleak.values.words import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,17 +56,17 @@ def tables(fleet: Fleet) -> list[Table]:
             ],
         ),
         (
-            "Exposed addresses that recur",
+            "Recurring exposed addresses",
             ("address", "captures"),
             [(one.value, _few(one.captures)) for one in fleet.addresses],
         ),
         (
-            "Names that recur",
+            "Recurring names",
             ("name", "captures"),
             [(one.value, _few(one.captures)) for one in fleet.names],
         ),
         (
-            "Calls with both ends",
+            "Calls recorded at both ends",
             ("fragments", "one end", "other end"),
             [
                 (
@@ -143,7 +144,9 @@ def write_parquet(fleet: Fleet, folder: Path) -> None:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise PcapleakError(f"{error.name} is not installed; pip install pyarrow") from error
+        raise PcapleakError(
+            f"{error.name} is not installed; install it with: pip install pyarrow"
+        ) from error
     make_folder(folder)
     texts = pa.list_(pa.string())
     fragments = {"own": pa.string(), "peer": pa.string(), "capture": pa.string()}

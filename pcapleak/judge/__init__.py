@@ -11,6 +11,7 @@ from pcapleak.judge.infer import infer
 from pcapleak.judge.judgement import PATHS, UNASSESSED, InterfaceRole, Judgement
 from pcapleak.judge.observers import observers
 from pcapleak.judge.paths import assign_paths
+from pcapleak.judge.remedies import tailored
 from pcapleak.judge.rows import exit_evidence, resolver_entries, tunnel_entries
 from pcapleak.judge.timeline import timeline, tunnel_lives
 from pcapleak.judge.verdict import verdict
@@ -33,7 +34,7 @@ def judge(state: State, policy: Policy) -> Judgement:
     scene.lives = tunnel_lives(scene)
     scene.recorded = recorded(scene)
     findings = sorted(found(scene), key=lambda finding: finding.rank)
-    findings = [explained(scene, finding) for finding in findings]
+    findings = [tailored(scene, explained(scene, finding)) for finding in findings]
     ledger = coverage(scene)
     return Judgement(
         policy=scene.entry,

@@ -50,7 +50,9 @@ def misplaced(
         reasons = [f"{len(names)} names: {', '.join(names[:4])}"] if len(names) > 1 else []
         guessed = doubtful(address)
         if guessed:
-            reasons.append("it is no address of the sender's network; the tunnel was not recorded")
+            reasons.append(
+                "it is not an address of the sender's network, and the tunnel was not recorded"
+            )
         yield make(
             kind,
             subject=f"{address} on {label}",

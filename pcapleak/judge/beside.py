@@ -12,7 +12,6 @@ from pcapleak.judge.exemptions import Grey, grey_parts
 from pcapleak.judge.finding_builder import (
     Column,
     address_filter,
-    amount,
     far_keys,
     flow_evidence,
     groups,
@@ -20,7 +19,6 @@ from pcapleak.judge.finding_builder import (
     near_addresses,
     on_interface,
     one_network,
-    plural,
     rows_of,
 )
 from pcapleak.judge.hints import allow_options
@@ -30,6 +28,7 @@ from pcapleak.judge.webrtc_flows import webrtc_flows
 from pcapleak.values.addresses import far_network, is_public
 from pcapleak.values.findings import Finding, FindingKind, Severity
 from pcapleak.values.packets import Bool, Endpoint, Int64, Service, UInt32
+from pcapleak.values.words import count, size
 
 _NAMED = (
     (Service.QUIC, "QUIC"),
@@ -179,13 +178,13 @@ def _flow_finding(
     elif alone:
         reasons += _option(scene, rows)
     if grey is None and lenient:
-        reasons.append("a proxy is often meant for one program only; --strict makes this a leak")
+        reasons.append("a proxy is often meant for one program only; with --strict this is a leak")
     return make(
         kind,
         subject=f"{service} to {where} on {scene.label(interface)}{suffix}",
-        message=f"{plural(len(rows), 'flow')} of {service} to {where}{named} left "
-        f"{scene.label(interface)} outside {beside}: {plural(evidence.frame_count, 'packet')} "
-        f"sent, {amount(evidence.bytes)} in all.",
+        message=f"{count(len(rows), 'flow')} of {service} to {where}{named} left "
+        f"{scene.label(interface)} outside {beside}: {count(evidence.frame_count, 'packet')} "
+        f"sent, {size(evidence.bytes)} in all.",
         evidence=evidence,
         interface=scene.label(interface),
         display_filter=on_interface(scene, interface, shown),
@@ -200,14 +199,14 @@ def _option(scene: Scene, rows: Int64) -> list[str]:
     this host is known."""
     far = scene.columns.far_endpoint(int(rows[0]))
     alone = [
-        f"if {far} is the server of {tunnel.label}, say so with --vpn-endpoint {far}"
+        f"if {far} is the server of {tunnel.label}, name it with --vpn-endpoint {far}"
         for tunnel in scene.tunnels
         if not tunnel.endpoints
     ]
     if len({scene.columns.far_endpoint(row).address for row in rows[:1000].tolist()}) > 1:
         return []
     return alone + [
-        f"if {proxy.scheme}://{proxy.endpoint} goes out there, say so with "
+        f"if {proxy.scheme}://{proxy.endpoint} goes out there, allow it with "
         f"{allow_options(scene, [far.address])}"
         for proxy in scene.proxies
         if proxy.endpoint.address.is_loopback and not proxy.servers

@@ -129,7 +129,7 @@ def fit_proxy(scene: Scene, proxy: SceneProxy, outside: list[int]) -> None:
     found = _largest(columns, rows & ~readable(scene, rows))
     if found is not None and _is_share(columns, found[1], rows, NEARLY_ALL):
         proxy.servers = [found[0].address]
-        proxy.reasons.append(f"{found[0].address} may carry it: nearly all goes there")
+        proxy.reasons.append(f"{found[0].address} may carry it: nearly all traffic goes there")
 
 
 def _take_conserved(scene: Scene, tunnel: SceneTunnel, fit: Conserved, outside: list[int]) -> None:
@@ -167,7 +167,10 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
         found = found or _largest(columns, world & datagrams & ports)
         if found is not None and _is_share(columns, found[1], world, MAIN_SHARE):
             _guess(
-                tunnel, columns, *found, "looks like a tunnel's carrier and is most of the traffic"
+                tunnel,
+                columns,
+                *found,
+                "looks like a tunnel's carrier and accounts for most of the traffic",
             )
             return
     if silent:

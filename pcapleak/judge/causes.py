@@ -35,11 +35,14 @@ def _specific(scene: Scene, row: int) -> Iterator[str]:
             if network.prefixlen and far in network:
                 yield f"DHCP server {lease.server} routes {network} through {router}"
         if lease.network is not None and is_public(far) and far in lease.network:
-            yield f"DHCP server {lease.server} calls {lease.network} local"
+            yield f"DHCP server {lease.server} declares {lease.network} local"
     if inside(near, scene.inner):
-        yield f"the program is bound to the tunnel's address {near}, the route is not the tunnel's"
+        yield (
+            f"the program is bound to the tunnel's address {near}, but the route does not lead "
+            "into the tunnel"
+        )
     if inside(far, scene.inner):
-        yield f"{far} belongs inside the tunnel: its route was missing"
+        yield f"{far} belongs inside the tunnel; its route was missing"
 
 
 def _general(scene: Scene, row: int) -> Iterator[str]:
@@ -53,10 +56,10 @@ def _general(scene: Scene, row: int) -> Iterator[str]:
 
 
 _ABSENT = {
-    "never up": "no tunnel was seen up at all",
+    "never up": "no tunnel was ever seen up",
     "before it came up": "the tunnel was not up yet",
     "down": "the tunnel was down",
-    "after it was lost": "the tunnel had been lost",
+    "after it was lost": "the tunnel had gone down",
 }
 """States of a tunnel's life in which it is not there; an idle one is silent and there."""
 
@@ -70,11 +73,11 @@ def _beside_a_living_tunnel(scene: Scene, row: int) -> Iterator[str]:
     host = ~columns.special(columns.orig) & ~columns.special(columns.resp)
     far = columns.far_endpoint(row).address
     if not (within & host & (columns.version == version)).any():
-        yield f"the tunnel was up and carried no IPv{version}"
+        yield f"the tunnel was up but carried no IPv{version}"
     elif (within & columns.inside(columns.far, [single(far)])).any():
         yield (
-            f"the tunnel was up and carried other traffic to {far}: the program is bound to the "
-            "physical interface or its address"
+            f"the tunnel was up and carried other traffic to {far}, so the program is bound to "
+            "the physical interface or its address"
         )
     else:
         yield (

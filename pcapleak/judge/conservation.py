@@ -111,8 +111,8 @@ class Conserved(NamedTuple):
     def reason(self) -> str:
         """In words."""
         return (
-            f"what goes in comes out there: {self.down:.2f} times the bytes down, "
-            f"{self.up:.2f} up, window by window"
+            f"what goes in comes out there: {self.down:.2f} times the bytes down, {self.up:.2f} "
+            "up, window by window"
         )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from pcapleak.dissect.dissector import CUT_HEADERS
 from pcapleak.judge.columns import tally
 from pcapleak.judge.context import Recorded, Scene, SceneTunnel, single
-from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.judgement import (
     INSIDE_TUNNEL,
     LOCAL,
@@ -27,6 +26,7 @@ from pcapleak.values.addresses import far_network, is_public
 from pcapleak.values.filters import keeps_all
 from pcapleak.values.findings import TRAFFIC_KINDS, TrafficKind
 from pcapleak.values.packets import Bool, IPAddress, Service
+from pcapleak.values.words import count
 
 # Frame bytes around an inner packet on an Ethernet with IPv4: 14 Ethernet + 20 IP, then
 # WireGuard 8 UDP + 32 (its padding to 16 adds 7.5 on average); OpenVPN with AES-GCM 8 UDP + 24.
@@ -47,12 +47,18 @@ def recorded(scene: Scene) -> Recorded:
     both = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
     ways = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL, TUNNEL_TRANSPORT, PROXY))
     gaps = [
-        f"{interface.drops} packets were dropped while recording {interface.label}"
+        (
+            f"{count(interface.drops, 'packet was', 'packets were')} dropped while recording "
+            f"{interface.label}"
+        )
         for interface in scene.state.interfaces
         if interface.drops
     ]
     gaps += [
-        f"{facts.drops} packets came faster than the watch on {facts.path} could take them"
+        (
+            f"{count(facts.drops, 'packet')} arrived faster than the watch on {facts.path} could "
+            "process"
+        )
         for facts in scene.state.captures
         if facts.drops
     ]
@@ -69,10 +75,10 @@ def recorded(scene: Scene) -> Recorded:
     ]
     gaps += [f"the uplink {name} is in no recording" for name in _lost(scene)]
     gaps += [
-        f"{plural(count, 'packet')} kept too little to tell whose ({why}); record whole packets"
-        " (tcpdump -s 0)"
+        f"{count(short, 'packet')} kept too little to tell whose ({why}); record whole packets "
+        "(tcpdump -s 0)"
         for why in CUT_HEADERS.values()
-        if (count := scene.state.skipped.get(why, 0))
+        if (short := scene.state.skipped.get(why, 0))
     ]
     gaps += _older_requests(scene)
     return Recorded(
@@ -144,28 +150,30 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
     state, columns = scene.state, scene.columns
     if others:
         yield (
-            f"other hosts were recorded ({name_others(others)}): they are not judged unless "
+            f"other hosts were recorded ({name_others(others)}); they are judged only if "
             "--client names them"
         )
     for facts in state.captures:
         if facts.truncated:
-            yield f"the file {facts.path} is cut off: what came after its last packet is unknown"
+            yield (
+                f"the file {facts.path} is truncated: whatever followed its last packet is unknown"
+            )
         if facts.cut:
             yield (
-                f"packets of {facts.path} are incomplete: the recorder kept only the beginning of "
-                f"{facts.cut} of {facts.packets} (snap length)"
+                f"packets in {facts.path} are incomplete: the recorder kept only the beginning "
+                f"of {facts.cut:,} of {facts.packets:,} (snap length)"
             )
     if scene.has_policy and not columns.on(scene.outside).any():
-        yield f"{no_outside(scene)}: what went beside is not to be seen"
+        yield f"{no_outside(scene)}: traffic outside the tunnel or proxy cannot be seen"
     for tunnel in scene.tunnels:
         if not tunnel.interfaces:
             yield (
-                f"the inside of the tunnel {tunnel.label} was not recorded{_other_names(scene)}: "
-                "what went through it is not to be seen"
+                f"traffic inside {tunnel.label} is unknown: the tunnel itself was not recorded"
+                f"{_other_names(scene)}"
             )
         if tunnel.confidence == "low":
             yield (
-                f"the carrier of {tunnel.label} is a guess: give its endpoint with --vpn-endpoint"
+                f"the carrier of {tunnel.label} is a guess: name its endpoint with --vpn-endpoint"
             )
     if len(columns) and not (columns.packets > columns.sent_packets).any():
         yield "only one direction of the traffic was recorded"
@@ -175,14 +183,17 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
         and interface.parent is not None
         for interface in state.interfaces
     ):
-        yield "the recording does not tell interfaces apart; SLL2 (tcpdump -y LINUX_SLL2) does"
+        yield (
+            "the recording does not tell interfaces apart; recording as SLL2 does (tcpdump -y "
+            "LINUX_SLL2)"
+        )
     yield from scene.left
     yield from _unheard(scene)
     yield from _unasked(scene)
     for tracker, what in (
         (state.ice.forgotten, "STUN messages"),
         (state.names.forgotten, "multicast names"),
-        (state.names.details_forgotten, "addresses and askers of multicast names"),
+        (state.names.details_forgotten, "addresses and queriers of multicast names"),
         (state.resolvers.dropped, "DNS queries"),
         (state.tunnels.dropped, "tunnel and proxy messages"),
         (state.signalling.forgotten, "candidate lines"),
@@ -190,16 +201,16 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
         (state.ice.relays_forgotten, "TURN allocations and channels"),
         (state.streams_dropped, "TCP connections"),
         (state.server_names_dropped, "server names"),
-        (state.network.dropped, "leases, routers and what they tell"),
+        (state.network.dropped, "leases, routers and what they declare"),
         (state.claims.forgotten, "claims of languages, browsers and time zones"),
-        (state.ice.browsers.forgotten, "messages of clients that name their browsers"),
+        (state.ice.browsers.forgotten, "messages in which clients name their browsers"),
     ):
         if tracker:
-            yield f"{tracker} {what} were beyond what is kept in memory"
+            yield f"{tracker:,} {what} exceeded the memory limits and were not kept"
     if state.flows.merged:
         yield (
             f"{state.flows.merged} packets belong to conversations beyond the first "
-            f"{state.flows.single}, which are told apart by their hosts only"
+            f"{state.flows.single:,}, which are distinguished only by their hosts"
         )
 
 
@@ -235,7 +246,7 @@ def _beyond(scene: Scene) -> str:
     named = ", ".join(map(str, list(found)[:MAX_BEYOND]))
     more = f" and {len(found) - MAX_BEYOND} more" if len(found) > MAX_BEYOND else ""
     return (
-        f"{plural(packets, 'packet')} went to private networks beyond the client's own "
+        f"{count(packets, 'packet')} went to private networks beyond the client's own "
         f"({named}{more}): taken for local; a policy's routes say what must be inside"
     )
 
@@ -259,8 +270,8 @@ def _older_requests(scene: Scene) -> Iterator[str]:
                 yield (
                     f"the request that the STUN answer of {key.source} in frame "
                     f"{held.context.frame} belongs to, which tells {key.destination} the public "
-                    f"address {mapped.address}, was before the recording or never; record from "
-                    "before the call"
+                    f"address {mapped.address}, came before the recording or never; start "
+                    "recording before the call"
                 )
                 return
 
@@ -271,16 +282,20 @@ def _unasked(scene: Scene) -> Iterator[str]:
     stun = state.ice.unasked
     if stun is not None and stun.count:
         yield (
-            f"{plural(stun.count, 'STUN answer')} came that nobody had asked for (first in frame "
-            f"{stun.frames[0]}): what they tell counts for nothing"
+            f"{count(stun.count, 'STUN answer')} arrived unsolicited (first in frame "
+            f"{stun.frames[0]}): not used as evidence"
         )
-    for count, what in (
-        (state.network.unasked_leases, "DHCP answers came that nobody had asked for"),
-        (state.network.invalid, "router advertisements came that no host takes"),
-        (state.resolvers.unasked, "DNS answers came that nobody had asked for"),
+    for number, what, others in (
+        (state.network.unasked_leases, "unsolicited DHCP answer", None),
+        (
+            state.network.invalid,
+            "router advertisement that no host accepts",
+            "router advertisements that no host accepts",
+        ),
+        (state.resolvers.unasked, "unsolicited DNS answer", None),
     ):
-        if count:
-            yield f"{count} {what}: what they tell counts for nothing"
+        if number:
+            yield f"{count(number, what, others)} arrived: not used as evidence"
 
 
 def _other_names(scene: Scene) -> str:
@@ -291,7 +306,7 @@ def _other_names(scene: Scene) -> str:
         for number in scene.ids("tunnel")
         if number not in used and scene.columns.on([number]).any()
     ]
-    return f" ({', '.join(dict.fromkeys(names))} was, and is not in the policy)" if names else ""
+    return f" ({', '.join(dict.fromkeys(names))} was, but is not in the policy)" if names else ""
 
 
 PROVOKE: dict[TrafficKind, str] = {
@@ -363,13 +378,16 @@ def _kinds(scene: Scene) -> dict[TrafficKind, Bool]:
 
 def _note(scene: Scene, kind: TrafficKind, seen: bool, by_any: bool) -> str:
     if by_any and not seen:
-        return "only other hosts' were seen, so not tested"
+        return "seen only from other hosts, so not tested"
     if kind == "stun" and not seen and scene.state.mdns_names:
-        return "a WebRTC name was announced: a page gathered candidates where this cannot show it"
+        return (
+            "a WebRTC name was announced, so a page did gather candidates, somewhere this "
+            "capture cannot show"
+        )
     if not seen:
         return "none seen, so not tested"
     if kind == "tcp" and scene.proxies:
-        return "what the proxy carries inside is its clients' TCP"
+        return "what the proxy carries is its clients' TCP"
     return ""
 
 

@@ -49,8 +49,8 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
         if not used.any():
             continue
         reason = (
-            f"{scene.roles[numbers[0]].reason}; "
-            f"{int(used.sum())} of its flows go to public addresses"
+            f"{scene.roles[numbers[0]].reason}; {int(used.sum()):,} of its flows go to public "
+            "addresses"
         )
         found.append(
             SceneTunnel(
@@ -162,8 +162,8 @@ def _most_used(scene: Scene, confirmed: list[SeenTunnel]) -> list[SeenTunnel]:
         return confirmed
     kept = set(sorted(used, key=lambda one: (-used[one], int(one)))[:MAX_SERVERS])
     left = (
-        f"{len(used) - MAX_SERVERS} of {len(used)} servers that completed a tunnel's handshake "
-        "are not judged by: they carried least"
+        f"{len(used) - MAX_SERVERS} of {len(used)} servers that completed a tunnel handshake are "
+        "left out of the policy: they carried least"
     )
     if left not in scene.left:
         scene.left.append(left)
@@ -312,7 +312,7 @@ def _only_other(scene: Scene, tunnel: SceneTunnel, taken: set[int]) -> list[int]
     if len({scene.label(number) for number in free}) != 1:
         return []
     tunnel.reasons.append(
-        f"{scene.label(free[0])} is taken for its inside: {scene.roles[free[0]].reason}"
+        f"{scene.label(free[0])} is taken to be its inside: {scene.roles[free[0]].reason}"
     )
     return free
 

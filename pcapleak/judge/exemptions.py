@@ -155,7 +155,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     columns = scene.columns
     yield (
         "before the tunnel",
-        "over before the tunnel's first sign of life; a leak by --always-on",
+        "over before the tunnel's first sign of life; a leak with --always-on",
         scene.before,
     )
     servers = [
@@ -167,11 +167,11 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     own = columns.inside(columns.far, servers) & (
         ((columns.protocol == TCP) & (columns.far_port == HTTPS)) | columns.serving(Service.ICMP)
     )
-    yield "VPN server", "the VPN client speaks to its own server", own & ~alien(scene, own)
+    yield "VPN server", "the VPN client talks to its own server", own & ~alien(scene, own)
     yield "VPN client", "the socket that carries the tunnel", from_carrier_socket(scene)
     there, beside = vpn_services(scene)
-    yield "VPN service", "the tunnel's own socket speaks to this server too", there
-    yield "VPN service", "named as the VPN's other servers are, which is no proof", beside
+    yield "VPN service", "the tunnel's own socket talks to this server too", there
+    yield "VPN service", "named like the VPN's other servers, which is no proof", beside
     yield (
         ANSWERED,
         "the far end began it; this host only answered",
@@ -179,7 +179,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     )
     yield (
         "clock",
-        "clocks are often set outside of tunnels on purpose",
+        "clocks are often set outside tunnels on purpose",
         columns.serving(Service.NTP) & (columns.far_port == 123),
     )
     checks = np.zeros(len(columns), np.bool_)
@@ -205,7 +205,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     flags = columns.flows.tcp_flags
     yield (
         "old connection",
-        "the end of a connection that is older than the recording",
+        "the end of a connection older than the recording",
         (columns.protocol == TCP)
         & (flags & SYN == 0)
         & (flags & (_FIN | _RST) != 0)

@@ -172,20 +172,3 @@ def on_interface(scene: Scene, interface: int, expression: str) -> str:
 def address_filter(address: IPAddress | Network, field: str = "addr") -> str:
     """`ip.addr == ...` or `ipv6.addr == ...`; `field` may be src or dst."""
     return f"{'ip' if address.version == 4 else 'ipv6'}.{field} == {address}"
-
-
-def amount(size: int) -> str:
-    """A number of bytes as a person says it."""
-    if size < 1000:
-        return f"{size} bytes"
-    value = float(size)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 1000 or unit == "GB":
-            return f"{value:.1f} {unit}"
-    raise AssertionError
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """`1 query`, `2 queries`."""
-    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -1,4 +1,8 @@
-"""Words that the pages of several findings share."""
+"""Words that the pages of several findings share.
+
+A remedy's words in capitals (INTERFACE, VPN_SERVER, TUNNEL, TUNNEL_ADDRESS) are filled in by
+`judge.remedies` where the capture or the policy shows what they stand for.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,19 @@ PROVIDER = "the internet provider"
 OPERATOR = "the tunnel's operator"
 
 BROWSER_REMEDY = (
-    "In Chromium-based browsers set the managed policy WebRtcIPHandling, or for single sites "
-    "WebRtcIPHandlingUrl, to disable_non_proxied_udp; in Firefox set "
-    "media.peerconnection.ice.proxy_only to true, or media.peerconnection.enabled to false where "
-    "no page needs WebRTC. Behind a VPN, let its firewall (kill switch) drop all UDP that does "
-    "not go to the VPN server."
+    "In Chromium-based browsers, set the managed policy WebRtcIPHandling (or WebRtcIPHandlingUrl "
+    "for individual sites) to disable_non_proxied_udp. In Firefox, set "
+    "media.peerconnection.ice.proxy_only to true, or media.peerconnection.enabled to false if no "
+    "page needs WebRTC."
 )
+"""What mends most WebRTC findings of a proxy."""
+
 FIREWALL_REMEDY = (
-    "Turn on the VPN client's kill switch, or drop on the physical interface all that does not "
-    "go to the VPN server, such as: nft add rule inet filter output oifname eth0 ip daddr != "
-    "VPN_SERVER drop."
+    "Turn on the VPN client's kill switch, or drop everything on the physical interface that "
+    "does not go to the VPN server: nft add rule inet filter output oifname INTERFACE ip daddr "
+    "!= VPN_SERVER drop."
 )
 """What mends most findings of a VPN, in more than one family."""
+
+WEBRTC_REMEDY = f"{BROWSER_REMEDY} Behind a VPN: {FIREWALL_REMEDY}"
+"""Both, where it is not known which is in use."""

@@ -202,7 +202,7 @@ def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
     sources: list[Source] = []
     for used in scene.state.resolvers.resolvers():
         if used.interface in tunnelled:
-            reason = "asked inside the tunnel"
+            reason = "queried inside the tunnel"
             sources.append((used.endpoint.address, reason, "high"))
     given = [
         *scene.policy.resolvers,

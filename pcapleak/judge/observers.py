@@ -46,4 +46,4 @@ def _interface_id(address: IPAddress) -> str:
     if is_stable(address):
         return "made from a hardware address"
     low = int(address) & 0xFFFF_FFFF_FFFF_FFFF
-    return "given by hand or DHCP" if low < 1 << 32 else "random, stable or temporary"
+    return "set by hand or by DHCP" if low < 1 << 32 else "random, stable or temporary"

@@ -53,15 +53,15 @@ def _carrying(
     told = columns.inside(columns.orig, ends) | columns.inside(columns.resp, ends)
     told &= columns.encapsulation == 0
     spoken = np.unique(columns.interface[told]).tolist()
-    proven = dict.fromkeys(spoken, "the tunnel's endpoint is spoken to over it")
+    proven = dict.fromkeys(spoken, "traffic to the tunnel's endpoint leaves through it")
     for seen in state.tunnels.tunnels():
         if seen.confirmed:
-            proven[seen.interface] = f"the tunnel's handshake with {seen.server} goes over it"
+            proven[seen.interface] = f"the tunnel's handshake with {seen.server} leaves through it"
     shaped = columns.serving(CARRIERS) & (columns.flows.resp_packets > 0)
     shaped &= columns.public(columns.orig) | columns.public(columns.resp)
     shaped &= columns.encapsulation == 0
     alike = np.unique(columns.interface[shaped]).tolist()
-    shapes = dict.fromkeys(alike, "what is shaped like a tunnel's carrier goes over it")
+    shapes = dict.fromkeys(alike, "traffic shaped like a tunnel's carrier leaves through it")
     for found, strength in ((proven, Strength.PROVEN), (shapes, Strength.TYPICAL)):
         right = [n for n in found if roles[n].role in ("physical", "any")]
         if right:
@@ -93,7 +93,7 @@ def _to_proxies(
         spoken |= columns.inside(columns.resp, ends) & (columns.resp_port == port)
         for number in np.unique(columns.interface[spoken]).tolist():
             if roles[number].role == "tunnel" and roles[number].strength < Strength.TOLD:
-                reason = f"the proxy {proxy.endpoint} is spoken to over it"
+                reason = f"traffic to the proxy {proxy.endpoint} leaves through it"
                 roles[number] = _outer(state, number, reason, Strength.PROVEN)
     return roles
 
@@ -103,7 +103,7 @@ def _outer(state: State, number: int, reason: str, strength: Strength) -> Interf
     interface = state.interfaces[number]
     if interface.parent is not None and interface.index is None and interface.name is None:
         # All devices of its kind, tunnels as well, stand for one here.
-        return InterfaceRole("any", f"{reason}; interfaces of its kind are not told apart")
+        return InterfaceRole("any", f"{reason}; interfaces of its kind cannot be told apart")
     return InterfaceRole("physical", reason, strength)
 
 

@@ -40,7 +40,7 @@ NO_LINK_LAYER = (12, 14, 101, 228, 229)
 """Raw IP. Tunnels look like this, but so do modems and exports."""
 NULL_LINK_TYPES = (0, 108)
 """BSD's loopback and tunnel devices."""
-_MIXED = "a cooked recording without interface numbers: interfaces are not told apart"
+_MIXED = "a cooked recording without interface numbers: interfaces cannot be told apart"
 
 CARRIERS = Service.WIREGUARD | Service.OPENVPN | Service.ESP | Service.IKE | Service.L2TP
 """What tunnels' carriers are shaped like; other traffic may be too."""
@@ -60,7 +60,7 @@ _HARDWARE: dict[int, tuple[str, str]] = {
     802: ("physical", "Wi-Fi"),
     803: ("physical", "Wi-Fi"),
     823: ("tunnel", "a GRE tunnel over IPv6"),
-    65534: ("tunnel", "a device without a link layer, as tunnels are"),
+    65534: ("tunnel", "a device without a link layer, like a tunnel"),
 }
 
 
@@ -150,7 +150,7 @@ def _role(
 ) -> InterfaceRole:
     name = interface.name
     if is_parent or name == "any":
-        return InterfaceRole("any", "a recording of all interfaces; each is judged apart")
+        return InterfaceRole("any", "a recording of all interfaces; each is judged separately")
     if interface.parent is not None and interface.hardware_type in _HARDWARE:
         role, what = _HARDWARE[interface.hardware_type]
         which = "it" if interface.index is None else f"interface {interface.index}"
@@ -159,12 +159,12 @@ def _role(
         if _LOOPBACK.match(name):
             return InterfaceRole("loopback", f"it is called {name}")
         if _TUNNEL.match(name):
-            return InterfaceRole("tunnel", f"tunnels are called like {name}")
+            return InterfaceRole("tunnel", f'"{name}" is a usual name for a tunnel')
         if TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
-            return InterfaceRole("tunnel", "its name or description speaks of a tunnel")
+            return InterfaceRole("tunnel", "its name or description mentions a tunnel")
         generic = _GENERIC.match(name) and interface.link_type in NO_LINK_LAYER
         if _PHYSICAL.match(name) and not generic:
-            reason = f"physical interfaces are called like {name}"
+            reason = f'"{name}" is a usual name for a physical interface'
             return InterfaceRole("physical", reason, is_by_name=True)
     if looped:
         return InterfaceRole("loopback", "all its traffic is between loopback addresses")
@@ -176,17 +176,17 @@ def _role(
     if interface.link_type in (*NO_LINK_LAYER, *NULL_LINK_TYPES):
         if policy.tunnels:
             return InterfaceRole(
-                "tunnel", "it has no link layer, as tunnels have none, and the policy has a tunnel"
+                "tunnel", "it has no link layer, like a tunnel, and the policy has a tunnel"
             )
         if carried:
             return InterfaceRole(
                 "tunnel",
-                "it has no link layer, as tunnels have none, and a carrier was recorded beside it",
+                "it has no link layer, like a tunnel, and a carrier was recorded as well",
             )
         return InterfaceRole(
-            "unknown", "it has no name and no link layer: a tunnel, a modem or an export"
+            "unknown", "it has neither a name nor a link layer: a tunnel, a modem or an export"
         )
-    return InterfaceRole("physical", "it has a link layer and no tunnel's name")
+    return InterfaceRole("physical", "it has a link layer and no tunnel-like name")
 
 
 def _literal(role: str, reason: str) -> InterfaceRole:

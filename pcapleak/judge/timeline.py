@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.judge.context import Scene, SceneTunnel
-from pcapleak.judge.finding_builder import amount
 from pcapleak.judge.judgement import BYPASS, TUNNEL_TRANSPORT, Event
 from pcapleak.judge.tunnel_life import Down, TunnelLife, state_at
 from pcapleak.values.findings import Finding, Severity
 from pcapleak.values.packets import SECOND as SECOND
 from pcapleak.values.packets import Bool, DeviceChange
+from pcapleak.values.words import duration, size
 
 SLOW_HANDSHAKE_NS = 1 * SECOND
 """A handshake takes a round trip; one that took longer than this was not answered at first."""
@@ -91,8 +91,9 @@ def _absences(
             seen = lasts[lasts <= change.ts_ns]
             start = start or max(change.since_ns, int(seen.max(initial=0)))
         elif start is not None:
-            lasted = (change.ts_ns - start) / 1e9
-            reason = f"the device {change.name} was gone, for {lasted:.1f} s at the most"
+            reason = (
+                f"the device {change.name} was gone for at most {duration(change.ts_ns - start)}"
+            )
             life.down.append(Down(start, change.ts_ns, reason))
             start = None
     if start is not None:
@@ -128,7 +129,7 @@ def _gaps(
         alive = min(last, int(seen.max())) if len(seen) else last
         end = again[0] if again else start
         how = "a new handshake" if again else "the next packet"
-        reason = f"{life.label} was lost {(end - alive) / 1e9:.1f} s before {how} at the most"
+        reason = f"{life.label} was lost at most {duration(end - alive)} before {how}"
         life.down.append(Down(alive, end, reason))
 
 
@@ -189,17 +190,17 @@ def timeline(scene: Scene, findings: list[Finding]) -> list[Event]:
         if finding.severity < Severity.HIGH or first_ns is None:
             continue
         states = [f"{life.label} {state_at(life, first_ns)}" for life in scene.lives]
-        length = (last_ns or first_ns) - first_ns
-        size = finding.evidence.bytes
+        length_ns = (last_ns or first_ns) - first_ns
+        volume = finding.evidence.bytes
         events.append(
             Event(
                 ts_ns=first_ns,
                 kind="leak",
                 subject=f"{finding.kind.id} {finding.subject}",
-                text=f"{finding.message} ({'; '.join([*states, f'{length / 1e6:.0f} ms'])}"
-                + (f", {amount(size)})" if size else ")"),
+                text=f"{finding.message} ({'; '.join([*states, duration(length_ns)])}"
+                + (f", {size(volume)})" if volume else ")"),
                 until_ns=last_ns,
-                bytes=size,
+                bytes=volume,
             )
         )
     events.sort(key=lambda event: (event.ts_ns, event.kind, event.subject))
@@ -222,16 +223,17 @@ def _states(life: TunnelLife) -> list[Event]:
     for time in life.up:
         back = time in returns
         text = (
-            f"{life.label} is back"
+            f"{life.label} came back"
             if back
-            else f"{life.label} comes up"
+            else f"{life.label} came up"
             if life.began_by_handshake
-            else f"{life.label}'s first packet; it was up before"
+            else f"first packet on {life.label}, which was already up"
         )
         kind = "tunnel-back" if back else "tunnel-up"
         events.append(Event(time, kind, life.label, text))
     events += [
-        Event(time, "tunnel-rekey", life.label, f"{life.label} rekeys") for time in life.rekeys
+        Event(time, "tunnel-rekey", life.label, f"{life.label} changed keys")
+        for time in life.rekeys
     ]
     events += [
         Event(window.start, "tunnel-lost", life.label, window.reason, window.end)
@@ -243,7 +245,7 @@ def _states(life: TunnelLife) -> list[Event]:
                 life.last_ns,
                 "tunnel-lost",
                 life.label,
-                f"{life.label}'s last packet; the client went on outside",
+                f"last packet on {life.label}; the client kept sending outside it",
             )
         )
     return events

@@ -8,7 +8,6 @@ from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
 from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.exemptions import vpn_services
-from pcapleak.judge.finding_builder import plural
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import (
     BYPASS,
@@ -22,6 +21,7 @@ from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.words import count
 
 MAX_WAYS = 3
 """Tunnels and proxies named in the reason; the policy has all."""
@@ -67,7 +67,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         else f"no traffic bypassed {_ways(scene)}"
     )
     if not tested:
-        reason = f"nothing was put to the test, as the capture has nothing that may leak; {reason}"
+        reason = f"nothing was tested: the capture holds no traffic that could leak; {reason}"
     else:
         reason += f". Tested: {', '.join(tested)}"
         reason += f". Not tested (none in the capture): {', '.join(missing)}" if missing else ""
@@ -75,7 +75,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
     reason += _not_recorded(scene)
     reason += f"; {seen.beyond}" if seen.beyond else ""
     if seen.others:
-        reason += f"; other hosts ({name_others(seen.others)}) are not judged"
+        reason += f". Other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
 
 
@@ -93,28 +93,28 @@ _NAMES = {
 
 def _leak(scene: Scene, leaks: list[Finding], exposed: tuple[IPAddress, ...]) -> Verdict:
     """The worst finding, of several the one with most traffic, and how much went outside."""
-    worst = min(leaks, key=lambda one: (one.severity.rank, -one.evidence.bytes, one.rank))
+    worst = min(leaks, key=lambda one: one.rank)
     columns = scene.columns
     rows = np.flatnonzero((scene.path == BYPASS) & (columns.sent_packets > 0))
     servers = len(np.unique(np.stack((columns.far.hi[rows], columns.far.lo[rows])), axis=1).T)
     reason = worst.message
     if len(leaks) > 1:
-        more = plural(len(leaks) - 1, "more finding")
-        packets = plural(int(columns.sent_packets[rows].sum()), "packet")
-        reason += f" (and {more}; {packets} to {plural(servers, 'server')} in all)"
+        more = count(len(leaks) - 1, "more finding")
+        packets = count(int(columns.sent_packets[rows].sum()), "packet")
+        reason += f" (and {more}; {packets} to {count(servers, 'server')} in all)"
     return Verdict("leak", f"{reason}{_not_recorded(scene)}", exposed, servers)
 
 
 def _before(scene: Scene) -> str:
     """What left before the tunnel came up, counted."""
-    count = int(scene.before.sum())
-    if not count:
+    left = int(scene.before.sum())
+    if not left:
         return ""
     packets = int(scene.columns.sent_packets[scene.before].sum())
     since = "came up" if scene.is_before_shown else "was heard of"
     return (
-        f"; before the tunnel {since} {plural(count, 'flow')} ({plural(packets, 'packet')}) left "
-        "outside, which --always-on judges"
+        f"; before the tunnel {since} {count(left, 'flow')} ({count(packets, 'packet')}) left "
+        "outside, which only --always-on judges"
     )
 
 
@@ -126,8 +126,8 @@ def _never_up(scene: Scene) -> str | None:
         return None
     most = max(tried, key=lambda one: len(one.attempts))
     return (
-        f"a {most.kind} tunnel with {most.server} was begun {len(most.attempts)} times and never "
-        f"came up; to judge what left meanwhile, name it with --vpn-endpoint {most.server}"
+        f"a {most.kind} tunnel with {most.server} was attempted {len(most.attempts)} times and "
+        f"never came up; to judge what left meanwhile, name it with --vpn-endpoint {most.server}"
     )
 
 
@@ -155,8 +155,8 @@ def _mistyped(scene: Scene) -> str | None:
         return None
     label = scene.label(others[0])
     return (
-        f"{', '.join(absent)} is in no recording, and {label} is a tunnel: "
-        f"{scene.roles[others[0]].reason}; if that is meant, name it with --tunnel {label}"
+        f"{', '.join(absent)} was not recorded, but {label} was, and it is a tunnel: "
+        f"{scene.roles[others[0]].reason}; if you meant that one, name it with --tunnel {label}"
     )
 
 
@@ -175,8 +175,8 @@ def _not_recorded(scene: Scene) -> str:
     )
     carried = f"; its carrier is taken to go to {', '.join(servers)}" if servers else ""
     return (
-        f"; {', '.join(absent)} is in no recording, {', '.join(list(recorded)[:MAX_WAYS])} "
-        f"{'are' if len(recorded) > 1 else 'is'}{carried}"
+        f"; {', '.join(absent)} was not recorded, only {', '.join(list(recorded)[:MAX_WAYS])}"
+        f"{carried}"
     )
 
 
@@ -184,28 +184,30 @@ def _no_policy(scene: Scene) -> str:
     """Why there is nothing to judge by, and what may have been meant, filled in."""
     if not len(scene.columns):
         return "the capture holds no IP packet"
-    nothing = "no tunnel or proxy is given or found in the capture, so nothing can be beside one; "
+    nothing = (
+        "no tunnel or proxy was given or found in the capture, so there is nothing to bypass; "
+    )
     proxies = scene.state.tunnels.proxies()
     proxy = next((one for one in proxies if one.confirmed and not one.layers), None)
     if proxy is not None:
         scheme = "socks5" if proxy.kind == "socks" else "http"
         option = f"--proxy {scheme}://{proxy.server}"
-        return f"{nothing}if {proxy.server} is the proxy, say so with {option}"
+        return f"{nothing}if {proxy.server} is the proxy, name it with {option}"
     outside = set(scene.outside)
     tunnels = [one for one in scene.state.tunnels.tunnels() if one.interface in outside]
     tunnel = max(tunnels, key=lambda one: (one.confirmed, len(one.handshakes)), default=None)
     if tunnel is not None:
         seen = "came up" if tunnel.confirmed else "was tried"
         return (
-            f"none is given, and the {tunnel.kind} tunnel with {tunnel.server} that {seen} here is "
-            "not plainly meant for all traffic; if it is, say so with "
-            f"--vpn-endpoint {tunnel.server}"
+            f"no tunnel was given, and the {tunnel.kind} tunnel to {tunnel.server} that {seen} "
+            "here is not clearly meant for all traffic; if it is, name it with --vpn-endpoint "
+            f"{tunnel.server}"
         )
     found = likely_carrier(scene)
     if found is not None:
         option = endpoint_options(found.endpoints)
-        return f"{nothing}if {found.label} is the VPN's server, say so with {option}"
-    return f"{nothing}give one with --tunnel or --proxy"
+        return f"{nothing}if {found.label} is the VPN server, name it with {option}"
+    return f"{nothing}name one with --tunnel or --proxy"
 
 
 def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:
@@ -218,8 +220,8 @@ def _local_proxy(scene: Scene, proxy: SceneProxy) -> str:
         )
     servers = ", ".join(map(str, proxy.servers))
     return (
-        f"what carries {name} out of this host is a guess ({servers}); if it is right, say so "
-        f"with {allow_options(scene, proxy.servers)}"
+        f"what carries {name} out of this host is a guess ({servers}); if it is right, confirm "
+        f"it with {allow_options(scene, proxy.servers)}"
     )
 
 
@@ -261,7 +263,7 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
     """Why no leak cannot be said, where it cannot."""
     if not seen.outside:
         mend = "record while it is in use" if scene.outside else "record it too (tcpdump -i any)"
-        return f"{no_outside(scene)}, so what went beside {_ways(scene)} is not to be seen; {mend}"
+        return f"{no_outside(scene)}, so traffic outside {_ways(scene)} cannot be seen; {mend}"
     local = any(proxy.endpoint.address.is_loopback for proxy in scene.proxies)
     if local and not scene.ids("loopback", "any"):
         return (
@@ -270,39 +272,38 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         )
     if not seen.carried:
         return (
-            f"{_ways(scene)} was not seen carrying anything, so that nothing went beside it "
-            "proves nothing; record while it is in use"
+            f"{_ways(scene)} was not seen carrying any traffic, so it proves nothing that none "
+            "bypassed it; record while it is in use"
         )
     guarded = any(facts.guarded for facts in scene.state.captures)
     if guarded and not _went_inside(scene):
         return (
-            f"nothing but the carrier of {_ways(scene)} was seen while the command ran; that "
-            "nothing went beside it proves nothing"
+            f"nothing but the carrier of {_ways(scene)} was seen while the command ran, so it "
+            "proves nothing that no traffic bypassed it"
         )
     if scene.rivals:
         names = ", ".join(map(str, scene.rivals))
         if scene.policy.clients:
             return (
-                f"whether {names} is the client's too is not to be told; if it is, say so with "
-                f"--client {scene.rivals[0]}"
+                f"it is unclear whether {names} also belongs to the client; if it does, name it "
+                f"with --client {scene.rivals[0]}"
             )
         return (
-            f"whose traffic to judge is not to be told: {names} fit alike; name the client with "
-            f"--client {scene.rivals[0]}"
+            f"it is unclear whose traffic to judge: {names} fit equally well; name the client, "
+            f"such as --client {scene.rivals[0]}"
         )
     if not seen.ours:
         whose = ", ".join(map(str, scene.clients))
         return (
-            f"no packet of the client ({whose}) was recorded on the physical interface; look for "
-            "its address and name it with --client"
+            f"no packet of the client ({whose}) was recorded on the physical interface; find its "
+            "address there and name it with --client"
             if whose
-            else "whose traffic to judge is not to be told among the hosts recorded; name the "
-            "client with --client"
+            else "it is unclear which of the recorded hosts to judge; name the client with --client"
         )
     if _way_out_missing(scene):
         names = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
         return (
-            f"{_ways(scene)} carries traffic, and what carries it goes over none of {names}: "
+            f"{_ways(scene)} carries traffic, but its carrier goes over none of {names}: "
             "another interface leads outside; record it too (tcpdump -i any)"
         )
     if seen.gaps:
@@ -313,7 +314,7 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         rules = [rule for tunnel in guessed for rule in tunnel.endpoints]
         reasons = "; ".join(dict.fromkeys(why for tunnel in guessed for why in tunnel.reasons[-1:]))
         return (
-            f"what carries {names} is a guess ({reasons}); if it is right, say so with "
+            f"what carries {names} is a guess ({reasons}); if it is right, confirm it with "
             f"{endpoint_options(rules)}"
         )
     for proxy in scene.proxies:
@@ -338,16 +339,16 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         servers = dict.fromkeys(scene.columns.far_endpoint(row).address for row in named)
         return (
             f"{scene.state.server_names[named[0]]} is taken for the VPN's own by its name alone; "
-            f"if it is, say so with {allow_options(scene, list(servers))}"
+            f"if it is, confirm it with {allow_options(scene, list(servers))}"
         )
     if scene.before.any() and not scene.is_before_shown:
         return (
-            f"whether {_ways(scene)} came up when it was first heard of, or had been up and "
-            f"silent, is not to be told{_before(scene)}"
+            f"it is unclear whether {_ways(scene)} came up when it was first heard of or had been up "
+            f"but silent{_before(scene)}"
         )
     unseen = [entry for entry in ledger if entry.kind in scene.policy.require and not entry.seen]
     if unseen:
         kinds = ", ".join(entry.kind for entry in unseen)
         ways = "; ".join(dict.fromkeys(entry.provoke for entry in unseen))
-        return f"{kinds} is required to be seen and was not: to put it to the test, {ways}"
+        return f"{kinds} traffic is required (--require) but none was seen; to test it, {ways}"
     return None

@@ -134,7 +134,7 @@ def describe(result: MachinePolicy, machine: Machine) -> list[str]:
         parts = [f"tunnel {tunnel.interface or tunnel.endpoints[0].text}"]
         if tunnel.interface is not None:
             ends = ", ".join(rule.text for rule in tunnel.endpoints)
-            parts.append(f"to {ends}" if ends else "to an endpoint that is still to be seen")
+            parts.append(f"to {ends}" if ends else "(endpoint not known yet)")
         if tunnel.routes:
             parts.append(f"for {', '.join(map(str, tunnel.routes[:4]))}")
         why = "; ".join(tunnel.reasons)

@@ -88,7 +88,7 @@ def check_key_log(paths: Sequence[str | Path], key_log: str | Path | None) -> Pa
     if key_log is None:
         return None
     if not Path(key_log).is_file():
-        raise PcapleakError(f"{key_log}: no such key log; give the file SSLKEYLOGFILE named")
+        raise PcapleakError(f"{key_log}: no such key log; give the file that SSLKEYLOGFILE named")
     if tshark_missing():
         raise PcapleakError("--keylog needs tshark, which is not installed; install it")
     if "-" in map(str, paths):

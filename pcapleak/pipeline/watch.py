@@ -226,7 +226,7 @@ class Watch:
             return self._judged(child.result)
         if not child.killed:
             return self.judge()  # where it fails, it fails here
-        late = f"a judgement took longer than {self._child_cpu_s} s and was given up"
+        late = f"a judgement took longer than {self._child_cpu_s} s and was abandoned"
         self.source.problems.append(f"{late}: what it would have told came later, or not")
         self._child_cpu_s *= 2
         self._judged_s = time.monotonic()
@@ -240,7 +240,7 @@ class Watch:
             empty = Analyzer(self._policy, self.source.interfaces)
             empty.state.captures.append(self._facts)
             document = empty.document()
-        lacks = f"the last {since} packets were not judged: that would have taken too long"
+        lacks = f"the last {since:,} packets were not judged: that would have taken too long"
         captures = [
             replace(entry, problems=[*entry.problems, lacks]) for entry in document.captures
         ]

@@ -16,7 +16,7 @@ Parser = Callable[[str, str], T]
 """From text, and the option or key it was given by, to a value. Raises `PolicyError`."""
 
 POLICY = "Policy (inferred from the capture where not given)"
-COHERENCE = "Coherence (does the address fit the rest of the story?)"
+COHERENCE = "Coherence (do address, time zone, language and resolver agree?)"
 
 
 @dataclass(frozen=True, slots=True)

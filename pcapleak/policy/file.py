@@ -138,6 +138,6 @@ def _comment(text: str) -> str:
 INTRODUCTION = """\
 # What this host's traffic is meant to do: pcapleak judges captures by it.
 #   pcapleak analyze capture.pcapng --policy policy.toml
-# Everything left out is looked for in the capture, and the report says what was found there.
-# Paths are taken from this file's folder.
+# Anything left out is inferred from the capture, and the report says what was found.
+# Paths are relative to this file's folder.
 """

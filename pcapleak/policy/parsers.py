@@ -58,7 +58,9 @@ def parse_kind(text: str, where: str) -> TrafficKind:
     for kind in TRAFFIC_KINDS:
         if text.strip().lower() == kind:
             return kind
-    raise PolicyError(f"{where}: {text!r} is no kind of traffic; use {', '.join(TRAFFIC_KINDS)}")
+    raise PolicyError(
+        f"{where}: {text!r} is not a kind of traffic; choose from {', '.join(TRAFFIC_KINDS)}"
+    )
 
 
 def parse_protocol(text: str, where: str) -> str:
@@ -66,7 +68,7 @@ def parse_protocol(text: str, where: str) -> str:
     if text in TUNNEL_PROTOCOLS:
         return text
     raise PolicyError(
-        f"{where}: {text!r} is no tunnel's protocol; use {', '.join(TUNNEL_PROTOCOLS)}"
+        f"{where}: {text!r} is not a tunnel protocol; choose from {', '.join(TUNNEL_PROTOCOLS)}"
     )
 
 
@@ -100,7 +102,7 @@ def parse_rule(text: str, where: str) -> Rule:
     port = None if port_text is None else _port(port_text, text, where)
     network = None if host in ("", "*") else _rule_network(host, text, where)
     if network is None and port is None and protocol is None:
-        raise PolicyError(f"{where}: {text!r} says nothing to match; {RULE_HELP}")
+        raise PolicyError(f"{where}: {text!r} has nothing to match; {RULE_HELP}")
     return Rule(network, port, protocol, body)
 
 
@@ -170,5 +172,5 @@ def parse_proxy_url(text: str, where: str) -> tuple[str, Endpoint]:
 def _name_hint(text: str) -> str:
     """Said of a host name, which a passive tool does not look up."""
     if re.search(r"[g-z]", text, re.IGNORECASE):
-        return " (pcapleak sends nothing, so it looks no name up)"
+        return " (pcapleak sends nothing and does no DNS look-ups)"
     return ""

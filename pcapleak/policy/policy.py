@@ -74,7 +74,7 @@ class Proxy:
     scheme: str
     endpoint: Endpoint = field(metadata={"field": _URL})
     exits: tuple[Network, ...] = many(
-        parse_network, "", "", "Where its traffic comes out.", '["198.51.100.30"]'
+        parse_network, "", "", "Where its traffic exits.", '["198.51.100.30"]'
     )
     reasons: tuple[str, ...] = ()
     """Which setting of the machine names it, where the user did not."""
@@ -99,14 +99,14 @@ class Tunnel:
         parse_interface,
         "tunnel",
         "IFACE",
-        "A tunnel's interface, wg0 say.",
+        "A tunnel's interface, such as wg0.",
         '"wg0"',
     )
     endpoints: tuple[Rule, ...] = many(
         parse_rule,
         "vpn-endpoint",
         "HOST:PORT",
-        "A VPN server, the one public address a tunnel may reach.",
+        "A VPN server: the only public address a tunnel may reach.",
         '["198.51.100.40:51820/udp"]',
     )
     """Where the carrier goes: the only public address the physical interface should meet."""
@@ -123,13 +123,13 @@ class Tunnel:
     )
     """The client's own addresses inside."""
     resolvers: tuple[IPAddress, ...] = many(
-        parse_address, "", "", "Its resolver: any other one is a DNS leak.", '["10.66.0.1"]'
+        parse_address, "", "", "Its resolver; using any other is a DNS leak.", '["10.66.0.1"]'
     )
     exits: tuple[Network, ...] = many(
         parse_network,
         "",
         "",
-        "Where its traffic comes out; a range for a pool of exits.",
+        "Where its traffic exits; a range for a pool of exits.",
         '["198.51.100.40"]',
     )
     routes: tuple[Network, ...] = many(
@@ -176,16 +176,16 @@ class Policy:
     tunnels: tuple[Tunnel, ...] = tables(
         Tunnel,
         "tunnel",
-        "A tunnel (VPN). Give a table for each. Traffic belongs inside; only its carrier may go"
-        " beside it.",
+        "A tunnel (VPN); one table for each. Traffic belongs inside; only its carrier may go "
+        "outside.",
         _merge_tunnels,
     )
-    proxies: tuple[Proxy, ...] = tables(Proxy, "proxy", "A proxy. Give a table for each.")
+    proxies: tuple[Proxy, ...] = tables(Proxy, "proxy", "A proxy; one table for each.")
     exits: tuple[Network, ...] = many(
         parse_network,
         "exit-ip",
         "ADDRESS",
-        "The address the tunnel or proxy shows to the world: seeing it is no leak.",
+        "The address the tunnel or proxy shows to the world; seeing it is no leak.",
         '["198.51.100.40"]',
     )
     """Addresses where any tunnel's or proxy's traffic may come out."""
@@ -196,7 +196,7 @@ class Policy:
         parse_network,
         "lan",
         "CIDR",
-        "A local network to talk to freely; `none` says that there is none.",
+        "A local network to talk to freely; `none` allows none.",
         '["192.168.50.0/24"]',
     )
     no_lan: bool = word("lans", "none")
@@ -205,8 +205,8 @@ class Policy:
         parse_interface,
         "uplink",
         "IFACE",
-        "An interface that leads to the outside, eth0 say; the other sides of a router's or"
-        " recorder's are inside.",
+        "An interface that leads outside, such as eth0; a router's or recorder's other "
+        "interfaces are inside.",
         '["eth0"]',
         later=True,
     )
@@ -215,7 +215,7 @@ class Policy:
         parse_address,
         "resolver",
         "ADDRESS",
-        "A DNS resolver that may be asked outside.",
+        "A DNS resolver that may be used outside the tunnel.",
         '["192.168.50.1"]',
     )
     """Resolvers that may be asked outside the tunnel or proxy."""
@@ -227,11 +227,11 @@ class Policy:
         " process:NAME where the capture names programs.",
         '["203.0.113.80:443/tcp", "*:123/udp"]',
     )
-    strict: bool = switch("strict", "With a proxy, TCP beside it is a leak.")
+    strict: bool = switch("strict", "With a proxy: TCP outside it is a leak.")
     """With a proxy: TCP beside it is a leak too."""
     always_on: bool = switch(
         "always-on",
-        "The tunnel should have been up all the time: traffic before it is a leak.",
+        "The tunnel should have been up all the time: traffic before it came up is a leak.",
         later=True,
     )
     """What left before the tunnel came up is judged as if it had been up."""
@@ -239,19 +239,19 @@ class Policy:
         parse_kind,
         "require",
         "KIND",
-        "No verdict of `no leak` unless this traffic was seen: stun, dns, ipv6, quic, tcp, mdns,"
-        " udp or icmp.",
+        "No verdict of `no leak` unless this traffic was seen: stun, dns, ipv6, quic, tcp, "
+        "mdns, udp or icmp.",
         "[]",
         commas=True,
     )
     """Kinds of traffic that must have been seen for a verdict of `no-leak`."""
-    infer: bool = switch("no-infer", "Judge by what is given and nothing else.", default=True)
+    infer: bool = switch("no-infer", "Judge only by what is given.", default=True)
     """Whether tunnels and proxies may be learned from the capture where none is given."""
     timezone: str | None = one(
         parse_text,
         "timezone",
         "ZONE",
-        "The client's time zone as pages read it, Europe/Berlin say.",
+        "The client's time zone as pages read it, such as Europe/Berlin.",
         '"Europe/Berlin"',
         panel=COHERENCE,
     )
@@ -260,7 +260,7 @@ class Policy:
         parse_text,
         "language",
         "TAG",
-        "A language the browser asks for, de-DE say, most wanted first.",
+        "A language the browser asks for, such as de-DE, most preferred first.",
         '["de-DE", "de", "en"]',
         commas=True,
         replaces=True,
@@ -271,7 +271,7 @@ class Policy:
         parse_text,
         "geo-db",
         "FILE",
-        "A MaxMind-format database, asked before the system's and the embedded tables.",
+        "A MaxMind-format database, consulted before the system's and the built-in tables.",
         '["GeoLite2-Country.mmdb", "GeoLite2-ASN.mmdb"]',
         paths=True,
         panel=COHERENCE,
@@ -281,7 +281,7 @@ class Policy:
         parse_text,
         "geo-map",
         "FILE",
-        "A TOML file that gives ranges a place, for laboratories and teaching.",
+        "A TOML file that assigns places to address ranges, for labs and teaching.",
         '["places.toml"]',
         paths=True,
         panel=COHERENCE,
@@ -388,7 +388,7 @@ def _pair(interfaces: Sequence[str], endpoints: Sequence[str]) -> tuple[Tunnel, 
             for i, name in enumerate(names)
         )
     raise PolicyError(
-        f"--vpn-endpoint: {len(servers)} endpoints for {len(names)} tunnels leave open which "
-        "belongs to which; give one for each --tunnel in the same order, or write a policy file "
-        "(`pcapleak policy init`) with a [[tunnel]] table for each"
+        f"--vpn-endpoint: with {len(servers)} endpoints for {len(names)} tunnels it is unclear "
+        "which belongs to which; give one for each --tunnel in the same order, or write a "
+        "policy file (`pcapleak policy init`) with a [[tunnel]] table for each"
     )

@@ -18,22 +18,23 @@ from pcapleak.report.document import (
     Vector,
 )
 from pcapleak.report.text import (
-    clock_time,
-    count,
-    duration,
     endpoint,
     flow_ends,
     frames_text,
-    iso_time,
+    local_span,
+    local_time,
     safe,
-    size,
 )
+from pcapleak.values.words import count, duration, size
 
 
 def policy_line(policy: PolicyEntry) -> str:
     """What should have held, and who said so."""
     if policy.kind == "none":
-        return "none given and none inferred; --proxy, --tunnel or --policy say what should hold"
+        return (
+            "none given and none inferred; state what should hold with --proxy, --tunnel or "
+            "--policy"
+        )
     parts = []
     for name in ("proxies", "tunnels", "vpn_endpoints", "exits"):
         field = policy.fields.get(name)
@@ -56,8 +57,8 @@ def capture_line(capture: CaptureEntry) -> str:
     text = f"{safe(capture.path)}: {capture.format}, {count(capture.packets, 'packet')}"
     if capture.first_time is not None and capture.last_time is not None:
         span = duration(capture.last_time - capture.first_time)
-        text += f" in {span} from {iso_time(capture.first_time)[:19]}Z"
-    return text + (", cut short" if capture.truncated else "")
+        text += f" in {span} from {local_time(capture.first_time, date=True)}"
+    return text + (", truncated" if capture.truncated else "")
 
 
 SEEN_BY = {"both": "both", "page": "page only", "wire": "packets only"}
@@ -117,12 +118,12 @@ def tunnel_line(tunnel: TunnelEntry) -> str:
         text += f" on {safe(tunnel.interface)}"
     for word, times in (("up", tunnel.up), ("down", tunnel.down)):
         if times:
-            text += f", {word} {', '.join(clock_time(time) for time in times[:4])}"
+            text += f", {word} {', '.join(local_time(time) for time in times[:4])}"
             if len(times) > 4:
                 text += f" and {len(times) - 4} more"
     if not tunnel.confirmed and tunnel.kind != "unknown":
-        text += ", by the shape of its packets"
-    return text.strip() or "given, and not in the capture"
+        text += ", recognised by the shape of its packets"
+    return text.strip() or "given, but not in the capture"
 
 
 def coverage_line(entry: CoverageEntry) -> str:
@@ -174,10 +175,7 @@ def seen_line(finding: Finding) -> str:
     if finding.interface:
         parts.append(f"on {safe(finding.interface)}")
     if finding.first_time is not None:
-        when = clock_time(finding.first_time)
-        if finding.last_time is not None and finding.last_time != finding.first_time:
-            when += f" to {clock_time(finding.last_time)}"
-        parts.append(when)
+        parts.append(local_span(finding.first_time, finding.last_time))
     if finding.flow_count > 1:
         parts.append(count(finding.flow_count, "flow"))
     if finding.bytes:
@@ -191,6 +189,5 @@ def not_shown(document: Document) -> str:
     if not servers:
         return "no address"
     return (
-        "the client's public address (not readable in this capture), to "
-        f"{servers:,} {'server' if servers == 1 else 'servers'}"
+        f"the client's public address (not readable in this capture), to {count(servers, 'server')}"
     )

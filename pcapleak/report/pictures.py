@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.drawing import LINE, WIDTH, Box, Drawing, Kind, Label, Line, fit
-from pcapleak.report.text import clock_time, count, duration, flow_ends, frames_text, safe
+from pcapleak.report.text import clock_time, flow_ends, frames_text, safe
+from pcapleak.values.words import count, duration
 
 MAX_LINES = 7
 """Lines in a box, its title among them; the box counts the rest."""
@@ -96,7 +97,7 @@ def _bypass_lane(document: Document, packets: int, path: str) -> _Lane | None:
         "leak" if leak else "local",
         [
             [
-                "Beside it" if leak else "Not assessed",
+                "Outside it" if leak else "Not assessed",
                 count(packets, "packet"),
                 *(f"on {interface}" for interface in interfaces),
                 *(f"seen as {address}" for address in seen if leak),
@@ -204,7 +205,7 @@ def _finding_rows(document: Document) -> Iterator[_Row]:
 
 def ladder(document: Document) -> Drawing:
     """How the client's candidates came about: who told it what, in the order of the frames."""
-    drawing = Drawing("How the candidates came about")
+    drawing = Drawing("How the candidates were gathered")
     steps = sorted(_steps(document))
     parties = ["Client", *_unique(step.server for step in steps)][:4]
     middle = {party: (number + 0.5) * WIDTH / len(parties) for number, party in enumerate(parties)}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 
-from pcapleak.report.text import size
+from pcapleak.values.words import size
 
 EVERY_S = 0.2
 """Seconds between two updates: each is a message to the notebook."""

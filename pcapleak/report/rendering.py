@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pcapleak.report import text
+from pcapleak.values import words
 
 TEMPLATES = Path(__file__).parent / "writers" / "templates"
 
@@ -27,7 +28,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["text"] = text
+    environment.globals |= {"text": text, "words": words}
     return environment
 
 

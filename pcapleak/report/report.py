@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pcapleak.report.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
-from pcapleak.report.text import count, safe
+from pcapleak.report.text import safe
 from pcapleak.report.writers import json
+from pcapleak.values.words import count
 
 if TYPE_CHECKING:
     from pandas import DataFrame

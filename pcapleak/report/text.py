@@ -61,36 +61,41 @@ def _second(seconds: int) -> str:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def local_time(ts_ns: int | None, *, date: bool = False) -> str:
+    """The reader's time of day with its offset from UTC, for screens; `?` where there is none."""
+    if ts_ns is None:
+        return "?"
+    local, offset = _local(ts_ns)
+    return f"{local if date else local[11:]}{offset}"
+
+
+def local_span(first_ns: int, last_ns: int | None) -> str:
+    """From when to when, in the reader's time: the date once where it is one, and the offset."""
+    first, offset = _local(first_ns)
+    if last_ns is None or last_ns == first_ns:
+        return f"{first}{offset}"
+    last, last_offset = _local(last_ns)
+    if offset != last_offset:
+        return f"{first}{offset} to {last}{last_offset}"
+    return f"{first} to {last[11:] if last[:10] == first[:10] else last}{offset}"
+
+
+def _local(ts_ns: int) -> tuple[str, str]:
+    """Date and time with milliseconds, and the offset."""
+    seconds, fraction = divmod(ts_ns, 1_000_000_000)
+    utc = _EPOCH + timedelta(seconds=seconds)
+    try:
+        local = utc.astimezone()
+    except (OverflowError, OSError, ValueError):  # a time that the system's clock cannot have
+        local = utc
+    offset = f"{local:%z}"
+    text = f"{local:%Y-%m-%d %H:%M:%S}.{fraction // 1_000_000:03d}"
+    return text, f"{offset[:3]}:{offset[3:]}"
+
+
 def clock_time(ts_ns: int | None) -> str:
     """The time of day in UTC with milliseconds, or `?`."""
     return "?" if ts_ns is None else iso_time(ts_ns)[11:23]
-
-
-def duration(nanoseconds: int) -> str:
-    """A span of time a person reads at a glance."""
-    seconds = nanoseconds / 1e9
-    if seconds < 1:
-        return f"{nanoseconds / 1e6:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def size(count: int) -> str:
-    """A number of bytes a person reads at a glance."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:  # what three digits hold
-            return f"{count} B" if unit == "B" else f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:,.0f} TB" if value >= 999.5 else f"{value:.3g} TB"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 frame`, `2 frames`, `3,000 frames`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def frames_text(frames: list[int], total: int, limit: int = 8) -> str:

@@ -84,6 +84,10 @@ class FindingKind:
     """What the rule cannot tell."""
     tested_by: tuple[TrafficKind, ...] = ()
     """Without any of these it was not put to the test; empty where any traffic does."""
+    proxy_remedy: str = ""
+    """In place of `remedy` where a proxy alone is in use; empty: the same."""
+    tunnel_remedy: str = ""
+    """In place of `remedy` where a tunnel is in use; empty: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,9 @@ class Finding:
         return self.addresses if self.kind.exposes else ()
 
     @property
-    def rank(self) -> tuple[int, str, str]:
-        """Sorts the worst first, then by id and subject."""
-        return self.severity.rank, self.kind.id, self.subject
+    def rank(self) -> tuple[int, int, str, str]:
+        """Sorts the worst first, of those the largest, then by id and subject."""
+        return self.severity.rank, -self.evidence.bytes, self.kind.id, self.subject
 
 
 Result = Literal["leak", "no-leak", "no-policy", "inconclusive"]

@@ -27,7 +27,7 @@ def test_an_option_is_not_taken_for_a_file_to_write(tmp_path: Path) -> None:
     """And nothing of its name is left behind."""
     result = run("analyze", SOCKS, "--json", "--exit-zero", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("pcapleak: --exit-zero: an option where a file")
+    assert result.stderr.startswith("pcapleak: --exit-zero: this is an option, where")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -92,7 +92,7 @@ def test_rport_alone_and_unknown_extensions_are_kept() -> None:
         ),
         (
             "candidate:1 x udp 1 192.0.2.1 1 typ host",
-            "candidate component at byte 12: 'x' is no number",
+            "candidate component at byte 12: 'x' is not a number",
         ),
         (
             "candidate:1 1 udp 4294967296 192.0.2.1 1 typ host",

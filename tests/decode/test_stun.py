@@ -256,7 +256,7 @@ def test_an_answer_is_proved_with_its_requests_user() -> None:
             header(0x0001, 7, TXID) + struct.pack("!HH", 0x8022, 3) + b"abc",
             "attribute SOFTWARE at byte 24 is not padded",
         ),
-        (header(0x0001, 2, TXID) + b"ab", "2 bytes at byte 20 are no attribute"),
+        (header(0x0001, 2, TXID) + b"ab", "2 bytes at byte 20 are not an attribute"),
         (
             header(0x0001, 8, TXID) + struct.pack("!HH", 0x8022, 0xFFFF) + b"abcd",
             "attribute SOFTWARE at byte 24 lacks 65531 of 65535 bytes",

@@ -44,8 +44,8 @@ def test_channel_data_problems(data: bytes, problem: str) -> None:
     ("data", "text"),
     [
         (b"\x40\0\0", "turn header at byte 0: 3 bytes, a ChannelData header takes 4"),
-        (b"\x00\x01\0\0", "turn header at byte 0: 0x0001 is no channel number"),
-        (b"\x80\x01\0\0", "turn header at byte 0: 0x8001 is no channel number"),
+        (b"\x00\x01\0\0", "turn header at byte 0: 0x0001 is not a channel number"),
+        (b"\x80\x01\0\0", "turn header at byte 0: 0x8001 is not a channel number"),
     ],
 )
 def test_channel_data_rejections(data: bytes, text: str) -> None:

@@ -119,7 +119,7 @@ def test_a_pasted_message_is_proved_by_its_password() -> None:
 @pytest.mark.parametrize(
     ("text", "protocol", "error"),
     [
-        ("00 0g", None, "hex digit at byte 3: 'g' is no hexadecimal digit"),
+        ("00 0g", None, "hex digit at byte 3: 'g' is not a hexadecimal digit"),
         ("00 0", None, "hex digit at byte 3: half a byte is left over"),
         ("", None, "stun header at byte 0: 0 bytes, a header takes 20"),
         ("00", "stun", "stun header at byte 0: 1 bytes, a header takes 20"),

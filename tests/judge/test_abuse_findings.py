@@ -358,7 +358,7 @@ def test_a_refusal_is_told(tmp_path: Path) -> None:
     error = message(0x0118, attribute(0x0009, b"\0\0\4\3Forbidden IP"), asked[8:20])
     recording.exchange(10, ETH0, CLIENT, 50001, TURN, 3478, asked, error)
     (finding,) = of(report(recording, tmp_path), "PL504")
-    assert "refused some or all (error 403)" in finding.message
+    assert "some or all were refused (error 403)" in finding.message
 
 
 def test_private_peers_of_a_company_are_no_pivot(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ EXIT = place("192.0.2.1", "NL", asn=64500, kind="hosting")
 HOME = place("203.0.113.7", "DE", asn=64501, kind="residential")
 
 ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
-    ("one address", EXIT, EXIT, "agree", "one address"),
+    ("one address", EXIT, EXIT, "agree", "the same address"),
     ("another country and network", EXIT, HOME, "disagree", "in NL and in DE"),
     (
         "another network of the same country",
@@ -101,7 +101,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         EXIT,
         place("198.51.100.1", "NL", asn=64500, kind="hosting"),
         "uncertain",
-        "same provider, another address",
+        "same provider, a different address",
     ),
     (
         "a country and its overseas territory",
@@ -122,7 +122,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         place("192.0.2.1", "DE", asn=64501, kind="residential"),
         HOME,
         "uncertain",
-        "same provider, another line",
+        "same provider, a different line",
     ),
     (
         "one provider's homes in two countries",
@@ -217,15 +217,15 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         "agree",
         "2001:db8:1::/48",
     ),
-    ("6to4 of the exit", EXIT, place("2002:c000:201::1", "NL"), "agree", "one address"),
-    ("mapped exit", EXIT, place("::ffff:192.0.2.1", "NL"), "agree", "one address"),
-    ("NAT64 of the exit", EXIT, place("64:ff9b::192.0.2.1", "NL"), "agree", "one address"),
+    ("6to4 of the exit", EXIT, place("2002:c000:201::1", "NL"), "agree", "the same address"),
+    ("mapped exit", EXIT, place("::ffff:192.0.2.1", "NL"), "agree", "the same address"),
+    ("NAT64 of the exit", EXIT, place("64:ff9b::192.0.2.1", "NL"), "agree", "the same address"),
     (
         "Teredo of the home",
         HOME,
         place("2001:0:c633:640a:8000:63bf:34ff:8ef8", "DE"),
         "agree",
-        "one address",
+        "the same address",
     ),
 ]
 

@@ -157,7 +157,7 @@ def test_the_exits_of_both_families_are_held_against_each_other(tmp_path: Path) 
     finding = next(one for one in document.findings if one.id == "PL401")
     assert "IPv6 exit in the United States" in finding.message
     page = next(one for one in document.coherence.conclusions if "exit" in one.sees)
-    assert "its IPv4 and its IPv6 come out in different countries" in page.conclusion
+    assert "its IPv4 and IPv6 traffic exits in different countries" in page.conclusion
     assert finding.frames
 
 
@@ -183,7 +183,7 @@ def test_nothing_is_coherent_beside_an_exposed_address(tmp_path: Path) -> None:
     recording.stun(70, ETH0, CLIENT, 50001, person.home, transaction_id=b"u" * 12)
     coherence = judged(recording, TUNNEL_POLICY, tmp_path).coherence
     pair = next(one for one in coherence.contradictions if one.vectors == ["exit", "webrtc"])
-    assert "same provider, another line" in pair.sentence
+    assert "same provider, a different line" in pair.sentence
     assert coherence.result == "uncertain"
     assert f"{person.home} shows beside the exit" in coherence.sentence
 

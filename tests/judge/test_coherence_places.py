@@ -191,7 +191,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"--geo-db: .*none\.mmdb cannot be read"):
         Database(tmp_path / "none.mmdb")
     (tmp_path / "text.mmdb").write_text("no database")
-    with pytest.raises(PolicyError, match="no MaxMind-format database"):
+    with pytest.raises(PolicyError, match="not a MaxMind-format database"):
         Database(tmp_path / "text.mmdb")
 
 

@@ -138,11 +138,11 @@ def test_a_tunnel_that_was_not_recorded_is_told_with_what_was(tmp_path: Path) ->
     leak(recording)
     document = judged(recording, Policy.from_options(tunnel=["wg9"]), tmp_path)
     assert document.verdict.result == "inconclusive"
-    assert "wg9 is in no recording" in document.verdict.reason
+    assert "wg9 was not recorded" in document.verdict.reason
     assert "--tunnel wg0" in document.verdict.reason
     alone = judged(recording, Policy.from_options(tunnel=["wg9"]), tmp_path, (ETH0,))
     assert alone.verdict.result == "leak"
-    assert "wg9 is in no recording, eth0 is" in alone.verdict.reason
+    assert "wg9 was not recorded, only eth0" in alone.verdict.reason
 
 
 def test_a_local_network_called_like_a_tunnel_hides_no_leak(tmp_path: Path) -> None:

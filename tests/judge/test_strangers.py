@@ -171,7 +171,7 @@ def test_a_lease_that_nobody_asked_for_tells_nothing(tmp_path: Path) -> None:
     recording.udp(5000, ETH0, ROUTER, 67, CLIENT, 68, answer)
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.policy.fields["lans"].value == ["192.168.50.0/24"]
-    assert any("DHCP answers" in one.message for one in of(document, "PL901"))
+    assert any("DHCP answer" in one.message for one in of(document, "PL901"))
 
 
 # Encapsulation
@@ -249,7 +249,7 @@ def test_an_answer_that_nobody_asked_for_is_no_leak(tmp_path: Path) -> None:
     document = judged(recording, PROXY_POLICY, tmp_path)
     assert document.verdict.result == "no-leak"
     assert document.verdict.exposed_addresses == []
-    assert any("1 STUN answer came" in one.message for one in of(document, "PL901"))
+    assert any("1 STUN answer arrived" in one.message for one in of(document, "PL901"))
 
 
 @pytest.mark.parametrize(

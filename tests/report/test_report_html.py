@@ -75,7 +75,7 @@ def test_page_holds_the_report() -> None:
         "<title>PL101 203.0.113.7: 15:49:18.200 to 15:49:18.300, 100 ms</title>",
         "Who learned what",
         "asks a service of its own",
-        "cut short",
+        "truncated",
         "no IPv6 traffic",
     ):
         assert expected in page

@@ -113,5 +113,5 @@ def test_reading_ignores_fields_of_later_versions() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"captures": 3}', "null", "nonsense"])
 def test_reading_something_else_is_one_clear_error(text: str) -> None:
     """What is no report is refused with what to give instead."""
-    with pytest.raises(PcapleakError, match=r"give a file written by --json|one is needed"):
+    with pytest.raises(PcapleakError, match=r"give a file written with --json|one is needed"):
         from_json_one(text)

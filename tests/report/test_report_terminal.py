@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,9 @@ from sample_report import sample
 
 from pcapleak.cli.console import page_console
 from pcapleak.report.document import Document, TunnelEntry, Verdict
-from pcapleak.report.writers.terminal import print_report, print_verdict
+from pcapleak.report.text import local_span, local_time
+from pcapleak.report.writers.terminal import print_closing, print_report, print_verdict
+from pcapleak.values.findings import Severity
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]\u202e\n[/red]\x9b"
 
@@ -51,17 +54,63 @@ def test_page_holds_what_a_reader_needs() -> None:
         "certain: frames 40, 44, on eth0",
         "filter    stun && udp.port == 40150 && ip.addr == 198.51.100.10",
         "ipv6  no IPv6 traffic",
-        "cut short",
+        "truncated",
         "both          srflx 203.0.113.7:40150 udp in page.json",
         "packets only  relay 2001:db8::7 tcp; no page",
     ):
         assert expected in text
 
 
-def test_worst_finding_comes_last() -> None:
-    """The worst finding stands nearest the prompt."""
-    text = page(sample())
-    assert text.index("PL301") < text.index("PL101")
+def test_worst_finding_comes_first_and_the_largest_of_a_severity() -> None:
+    """What a pipe or log shows first is what matters most."""
+    report = sample()
+    text = page(report)
+    assert text.index("PL101") < text.index("PL301") < text.index("WebRTC session")
+    small, large = (
+        replace(report.findings[0], id=name, bytes=size, severity=Severity.HIGH)
+        for name, size in (("PL203", 100), ("PL201", 9_000))
+    )
+    text = page(replace(report, findings=[large, small]))
+    assert text.index("PL201") < text.index("PL203")
+
+
+def test_the_same_fix_is_told_once() -> None:
+    report = sample()
+    one = replace(report.findings[0], remedy="Turn it off.")
+    text = page(replace(report, findings=[one, replace(one, id="PL102")]))
+    assert text.count("Turn it off.") == 1
+    assert f"fix       same as for {one.id}" in text
+
+
+def test_the_last_line_is_the_verdict_with_counts_and_exit_status() -> None:
+    def closing(documents: list[Document], status: int) -> str:
+        stream = io.StringIO()
+        print_closing(documents, status, Console(file=stream, width=80))
+        return stream.getvalue().strip()
+
+    report = sample()
+    quiet = replace(report, verdict=Verdict("no-leak", "no traffic bypassed wg0"), findings=[])
+    line = closing([report], 1)
+    assert line.startswith("LEAK · 1 critical")
+    assert line.endswith("· exit status 1")
+    assert closing([quiet], 0) == "NO LEAK · no findings · exit status 0"
+    assert closing([report, quiet], 1).startswith("2 captures: 1 LEAK, 1 NO LEAK · 1 critical")
+
+
+def test_times_are_the_readers_with_their_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert local_time(1_500_000_000) == "19:00:01.500-05:00"
+        assert local_time(None) == "?"
+        same = local_span(1_500_000_000, 2_000_000_000)
+        assert same == "1969-12-31 19:00:01.500 to 19:00:02.000-05:00"
+        later = local_span(1_500_000_000, 86_402_000_000_000)
+        assert later == "1969-12-31 19:00:01.500 to 1970-01-01 19:00:02.000-05:00"
+        assert local_span(5, 5) == "1969-12-31 19:00:00.000-05:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_filter_is_never_broken_by_the_page() -> None:
@@ -124,4 +173,4 @@ def test_pipe_gets_a_page_of_fixed_width_without_colour(monkeypatch: pytest.Monk
 
 def test_a_given_tunnel_that_is_not_in_the_capture_is_said_to_be_missing() -> None:
     given = TunnelEntry(kind="unknown", endpoint="", interface=None)
-    assert "unknown  given, and not in the capture" in page(replace(sample(), tunnels=[given]))
+    assert "unknown  given, but not in the capture" in page(replace(sample(), tunnels=[given]))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcapleak.report.text import clock_time, count, duration, frames_text, iso_time, safe, size
+from pcapleak.report.text import clock_time, frames_text, iso_time, safe
+from pcapleak.values.words import count, duration, size
 
 
 @given(st.text(max_size=400), st.integers(1, 500))

@@ -140,7 +140,7 @@ def parse_candidate(line: str) -> CandidateLine:
 def _number(word: tuple[int, str], place: str, low: int, high: int) -> int:
     at, text = word
     if not (text.isdecimal() and text.isascii()) or len(text) > 10:
-        raise DecodeError("candidate", place, at, f"{text!r} is no number")
+        raise DecodeError("candidate", place, at, f"{text!r} is not a number")
     value = int(text)
     if not low <= value <= high:
         raise DecodeError("candidate", place, at, f"{value} is not within {low} to {high}")

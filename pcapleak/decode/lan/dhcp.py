@@ -128,7 +128,7 @@ def _addresses(value: bytes | None, code: int, problems: list[str]) -> tuple[IPv
     if value is None:
         return ()
     if not value or len(value) % 4:
-        problems.append(f"dhcp option {code}: {len(value)} bytes are no list of addresses")
+        problems.append(f"dhcp option {code}: {len(value)} bytes are not a list of addresses")
     return tuple(IPv4Address(value[i : i + 4]) for i in range(0, len(value) - 3, 4))
 
 

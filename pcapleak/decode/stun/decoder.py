@@ -125,7 +125,7 @@ def _ending_problems(data: bytes, offsets: list[int], at: int) -> list[str]:
     """Why the attributes do not end where the message does."""
     end = len(data)
     if at < end:
-        return [f"{end - at} bytes at byte {at} are no attribute"]
+        return [f"{end - at} bytes at byte {at} are not an attribute"]
     last = offsets[-1]
     type_, length = _head(data, last - 4)
     if last + length <= end:

@@ -36,7 +36,7 @@ def decode_channel_data(data: bytes) -> ChannelData:
         raise DecodeError("turn", "header", 0, f"{len(data)} bytes, a ChannelData header takes 4")
     channel, length = _head(data)
     if channel & 0xC000 != 0x4000:
-        raise DecodeError("turn", "header", 0, f"0x{channel:04X} is no channel number")
+        raise DecodeError("turn", "header", 0, f"0x{channel:04X} is not a channel number")
     problems = []
     if channel > 0x4FFF:
         problems.append(f"channel 0x{channel:04X} is beyond RFC 8656's 0x4FFF")

@@ -176,7 +176,9 @@ def _doubt(comparison: Comparison, hosts: Sequence[str]) -> None:
     if comparison.verdict == "disagree":
         comparison.verdict = "uncertain"
         some = ", ".join(hosts[:4]) + (" and more" if len(hosts) > 4 else "")
-        comparison.reason += f"; but the signs are of several hosts ({some}): give --client"
+        comparison.reason += (
+            f"; but the signs come from several hosts ({some}): name one with --client"
+        )
 
 
 def _result(pairs: Sequence[Comparison], exposed: Sequence[str]) -> Result:

@@ -53,7 +53,7 @@ def compare_addresses(one: Place, other: Place) -> Comparison:
     result = Comparison("unknown", aspects, one=one, other=other)
     network, country = aspects["network"], aspects["country"]
     if one.inner == other.inner:
-        result.verdict, result.reason = "agree", "they are one address"
+        result.verdict, result.reason = "agree", "they are the same address"
     elif aspects["prefix"] == "agree":
         result.verdict, result.reason = "agree", f"both are in {far_network(one.inner)}"
     elif network == "agree" and one.kind.kind in _POOLED and other.kind.kind in _POOLED:
@@ -64,7 +64,7 @@ def compare_addresses(one: Place, other: Place) -> Comparison:
     elif network == "agree" and one.inner.version == other.inner.version:
         what = "address" if one.kind.kind in _SHARED else "line"
         result.verdict = "uncertain"
-        result.reason = f"both are of {_owner(one)}: same provider, another {what}"
+        result.reason = f"both belong to {_owner(one)}: the same provider, a different {what}"
     elif network == "agree":
         result.verdict = "uncertain" if country == "uncertain" else "agree"
         result.reason = f"both are of {_owner(one)}"
@@ -108,7 +108,7 @@ def compare_resolver(
         result.reason = f"both are of {_owner(one)}"
     elif any(same_network(resolver, place) for place in home):
         result.verdict = "disagree"
-        result.reason = f"{_owner(resolver)} is the network beside the exit"
+        result.reason = f"{_owner(resolver)} is the network outside the exit"
     elif network == "disagree" and resolver.kind.kind in _HOMES:
         result.verdict = "disagree"
         result.reason = (
@@ -122,7 +122,7 @@ def compare_resolver(
         result.reason = f"{_difference(one, resolver, aspects)}; it may be a public resolver"
     elif network == "disagree" and resolver.kind.kind not in _SHARED:
         result.verdict = "uncertain"
-        result.reason = f"{_difference(one, resolver, aspects)}; nothing tells whom it serves"
+        result.reason = f"{_difference(one, resolver, aspects)}; nothing shows whom it serves"
     else:
         result.verdict, result.reason = country, _country_reason(one, resolver, country)
     return result
@@ -155,12 +155,12 @@ def compare_zone(place: Place, zone: str, countries: Sequence[str], ts_ns: int) 
         result.reason = f"{zone} is a time zone of {_names(place.countries)}"
     elif not countries and len(alike) == len(place.countries):
         result.verdict = "agree"
-        result.reason = f"clocks in {_names(place.countries)} show the time of {zone}"
+        result.reason = f"clocks in {_names(place.countries)} show the same time as {zone}"
     elif not place.sure:
         result.verdict, result.reason = "uncertain", _doubt(place)
     elif alike:
         result.verdict = "uncertain"
-        result.reason = f"clocks in {_names(place.countries)} show the time of {zone}"
+        result.reason = f"clocks in {_names(place.countries)} show the same time as {zone}"
     else:
         result.verdict = "disagree"
         result.reason = f"{zone} is not in {_names(place.countries)}, and its clock differs"
@@ -190,7 +190,7 @@ def compare_zone_language(zone: str, countries: Sequence[str], tags: tuple[str, 
     """The clock and the languages of a client."""
     verdict: Verdict = language_fit(tags, countries)
     reason = (
-        f"{zone} is no country's own"
+        f"{zone} belongs to no country"
         if not countries
         else _language_reason(verdict, tags, countries)
     )
@@ -260,7 +260,7 @@ def _names(countries: Sequence[str]) -> str:
 
 def _nowhere(place: Place) -> str:
     if place.special is not None:
-        return f"{place.address} is a {place.special} address, which is nowhere"
+        return f"{place.address} is a {place.special} address, which has no place"
     if place.anycast:
         return f"{place.address} is used in many places"
     return f"no source knows where {place.address} is"
@@ -297,11 +297,11 @@ def _language_reason(verdict: Verdict, tags: tuple[str, ...], countries: Sequenc
     where = _names(countries[:3])
     match verdict:
         case "agree":
-            return f"{asked} is at home in {where}"
+            return f"{asked} is spoken in {where}"
         case "disagree":
             return f"few in {where} ask for {asked}"
         case "uncertain":
             return f"some in {where} ask for {asked}"
     if not telling(tags):
-        return f"{asked}: English alone says nothing of a place"
-    return f"{asked} is of no one country"
+        return f"{asked}: English alone says nothing about a place"
+    return f"{asked} belongs to no one country"

@@ -56,7 +56,7 @@ class Database:
             raise PolicyError(f"--geo-db: {path} cannot be read ({error.strerror})") from error
         except (maxminddb.InvalidDatabaseError, ValueError) as error:
             raise PolicyError(
-                f"--geo-db: {path} is no MaxMind-format database ({error}); give an .mmdb file"
+                f"--geo-db: {path} is not a MaxMind-format database ({error}); give an .mmdb file"
             ) from error
         self._errors = (maxminddb.InvalidDatabaseError, ValueError)
         metadata = self._reader.metadata()
@@ -168,7 +168,7 @@ class GeoMap:
             network = ip_network(text, strict=False)
         except ValueError:
             raise PolicyError(
-                f'{where}: [{text}] is no address range; write ["203.0.113.0/24"] above its keys'
+                f'{where}: [{text}] is not a range; write ["203.0.113.0/24"] above its keys'
             ) from None
         if not isinstance(table, dict):
             raise PolicyError(f'{where}: {text} must be a table; write ["{text}"]')
@@ -182,7 +182,7 @@ class GeoMap:
         countries = [given] if isinstance(given, str) else given
         if not isinstance(countries, list) or not all(map(_is_code, countries)):
             raise PolicyError(
-                f"{where}: [{text}] country: {given!r} is no country's code such as DE"
+                f"{where}: [{text}] country: {given!r} is not a country code such as DE"
             )
         kind = table.get("kind")
         if kind is not None and kind not in get_args(NetworkKind):
@@ -191,9 +191,9 @@ class GeoMap:
             )
         asn, organisation = table.get("asn"), table.get("organisation")
         if asn is not None and (type(asn) is not int or not 0 <= asn < 1 << 32):
-            raise PolicyError(f"{where}: [{text}] asn: {asn!r} is no number such as 64500")
+            raise PolicyError(f"{where}: [{text}] asn: {asn!r} is not a number such as 64500")
         if organisation is not None and not isinstance(organisation, str):
-            raise PolicyError(f"{where}: [{text}] organisation: {organisation!r} is no text")
+            raise PolicyError(f"{where}: [{text}] organisation: {organisation!r} is not text")
         codes = tuple(dict.fromkeys(code.upper() for code in countries))
         return network, Located(codes, asn, organisation, kind, table.get("anycast") is True)
 

@@ -23,7 +23,7 @@ class Kind(NamedTuple):
     reason: str
 
 
-UNKNOWN = Kind("unknown", None, "nothing tells")
+UNKNOWN = Kind("unknown", None, "nothing shows it")
 
 _SYSTEMS: dict[NetworkKind, tuple[int, ...]] = {
     # Clouds, hosting companies, and carriers whose customers are machines in racks.

@@ -101,10 +101,10 @@ def _profile(client: IPAddress, interface: str, links: list[Link]) -> NatProfile
 def _mapping(client: IPAddress, told: Told) -> tuple[Mapping, list[str]]:
     """RFC 4787 section 4.1, from sockets that several servers answered."""
     if all(seen == base for base, by in told.items() for seen in by.values()):
-        return "none", [f"servers see {client} as it is"]
+        return "none", [f"servers see {client} unchanged"]
     several = {base: by for base, by in told.items() if len(by) > 1}
     if not several:
-        return "unknown", ["no socket asked more than one server"]
+        return "unknown", ["no socket queried more than one server"]
     base = next(iter(several))
     if all(len(set(by.values())) == 1 for by in several.values()):
         return "endpoint-independent", [
@@ -121,7 +121,10 @@ def _mapping(client: IPAddress, told: Told) -> tuple[Mapping, list[str]]:
     base, by = next((base, by) for base, by in several.items() if len(set(by.values())) > 1)
     (one, seen), (other, otherwise) = _differing(by)
     why = f"{one} sees {base} as {seen}, {other} as {otherwise}"
-    return "address-dependent", [why] if compared else [why, "no two ports of a server were asked"]
+    return "address-dependent", [why] if compared else [
+        why,
+        "no two ports of one server were queried",
+    ]
 
 
 def _differing(
@@ -137,10 +140,10 @@ def _cgnat(
     """Whether a provider's NAT is in front. 100.64.0.0/10 is also what mesh VPNs number by, so
     it is never more than likely."""
     if range_kind(client) == "shared (CGNAT)":
-        return "likely", f"the client's own {client} is of the range for shared addresses"
+        return "likely", f"the client's own {client} is in the range for shared addresses"
     shared = [address for address in public if range_kind(address) == "shared (CGNAT)"]
     if shared:
-        return "likely", f"a server sees {shared[0]}, of the range for shared addresses"
+        return "likely", f"a server sees {shared[0]}, in the range for shared addresses"
     several = [by for by in told.values() if len({seen.address for seen in by.values()}) > 1]
     if several and client.version == 4:
         return "likely", "one socket is seen under several addresses: a pool (RFC 4787 section 4.1)"

@@ -12,10 +12,10 @@ def check_stated(policy: Policy) -> None:
     """Raises `PolicyError` for a time zone or language that is none."""
     if policy.timezone is not None and canonical_zone(policy.timezone) is None:
         raise PolicyError(
-            f"--timezone: {policy.timezone!r} is no time zone; write one such as Europe/Berlin"
+            f"--timezone: {policy.timezone!r} is not a time zone; write one such as Europe/Berlin"
         )
     for text in policy.languages:
         if not parse_languages(text):
             raise PolicyError(
-                f"--language: {text!r} is no language tag; write one such as de-DE or en"
+                f"--language: {text!r} is not a language tag; write one such as de-DE or en"
             )

@@ -31,10 +31,10 @@ _OBSERVERS: tuple[tuple[str, tuple[VectorName, ...]], ...] = (
 """Who sees which vectors. A page's owner who also runs its name servers sees all five."""
 
 _EXITS = {
-    "hosting": "a hosting network, where few people browse from",
+    "hosting": "a hosting network, from which few people browse",
     "vpn": "a VPN's network",
     "relay": "a relay that many people share",
-    "cdn": "a content network, where a VPN or relay may come out",
+    "cdn": "a content network, where a VPN or relay may exit",
 }
 
 
@@ -43,7 +43,7 @@ def where(place: Place) -> str:
     if place.anycast:
         return "in many places at once"
     if not place.sources:
-        return f"of a {place.special} range" if place.special else "of an unknown place"
+        return f"in a {place.special} range" if place.special else "in an unknown place"
     return "in " + " or ".join(map(_in_a_sentence, place.countries))
 
 
@@ -143,13 +143,13 @@ def _told(sees: Sequence[VectorName], places: Places, pairs: Pairs) -> list[str]
         what = _EXITS.get(place.kind.kind)
         if what is not None:
             guess = "perhaps " if place.kind.confidence == "low" else ""
-            told.append(f"the client comes out of {guess}{what}")
+            told.append(f"the client exits through {guess}{what}")
             break
     seen = {names: pairs[names] for names in pairs if set(names) <= set(sees)}
     against = [names for names, one in seen.items() if one.verdict == "disagree"]
     fits = [names for names, one in seen.items() if one.verdict == "agree"]
     if ("exit", "exit") in against:
-        told.append("its IPv4 and its IPv6 come out in different countries")
+        told.append("its IPv4 and IPv6 traffic exits in different countries")
         against.remove(("exit", "exit"))
     contrary = [names for names in against if names[0] == "exit"]
     if contrary:

@@ -99,9 +99,9 @@ def _exit(state: State, judgement: Judgement) -> Sign:
     kept = [one for one in judgement.exits if one.confidence == best]
     if not kept:
         why = (
-            "no tunnel or proxy is given or found"
+            "no tunnel or proxy was given or found"
             if judgement.policy.kind == "none"
-            else "nothing shows where the tunnel or proxy comes out"
+            else "nothing shows where the tunnel or proxy exits"
         )
         return Sign("exit", provenance=f"unknown: {why}; give --exit-ip")
     networks = [one.network for one in kept]
@@ -158,7 +158,7 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
         for base in dict.fromkeys((one.base_address, one.base_port) for one in session.candidates):
             for address, seen in answers.get(base, {}).items():  # type: ignore[call-overload]
                 if address not in found and len(found) < MAX_ADDRESSES:
-                    found[address] = f"srflx, told later in frame {seen[0]}"
+                    found[address] = f"srflx, reported later in frame {seen[0]}"
                     frames[address] = seen
     if not found:
         return Sign("webrtc", provenance="unknown: no candidate shows a public address")
@@ -186,11 +186,11 @@ def _time_zone(state: State, judgement: Judgement, policy: Policy, hosts: dict[s
         sign.confidence, sign.frames = "high", _first(claim.seen.frames)
     if sign.text is None:
         return Sign(
-            "time zone", provenance="unknown: packets seldom tell it; give --timezone or --page"
+            "time zone", provenance="unknown: packets seldom show it; give --timezone or --page"
         )
     known = canonical_zone(sign.text)
     if known is None:
-        why = f"{sign.provenance} says {sign.text[:64]!r}, which is no zone of the tz database"
+        why = f"{sign.provenance} says {sign.text[:64]!r}, which is not a zone of the tz database"
         return Sign("time zone", provenance=f"unknown: {why}")
     sign.text = known
     sign.countries = zone_countries(sign.text)
@@ -216,7 +216,7 @@ def _language(state: State, judgement: Judgement, policy: Policy, hosts: dict[st
     if not sign.tags:
         return Sign(
             "language",
-            provenance="unknown: no request in clear tells it; give --language or --page",
+            provenance="unknown: no unencrypted request shows it; give --language or --page",
         )
     sign.text = ", ".join(sign.tags)
     sign.countries = language_countries(sign.tags)
@@ -241,7 +241,7 @@ def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sig
             if named is not None:
                 sign.operators[server] = named
             sign.encrypted.add(server)
-        told = [(server, f"asked over {used.transport}")]
+        told = [(server, f"queried over {used.transport}")]
         for text in used.client_subnets:
             subnet = ip_network(text, strict=False)
             if subnet.prefixlen and subnet.network_address not in found:
@@ -258,7 +258,9 @@ def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sig
     if not found:
         near = ", ".join(dict.fromkeys(private[:MAX_ADDRESSES]))
         why = (
-            f"{near} hands the questions on, and nobody sees to whom" if near else "none was asked"
+            f"{near} forwards the queries, and nothing shows to whom"
+            if near
+            else "none was queried"
         )
         return Sign("resolver", provenance=f"unknown: {why}")
     seen = _seen("resolver", found, frames, sign.subnets)

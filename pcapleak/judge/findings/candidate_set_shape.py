@@ -19,21 +19,23 @@ KIND = FindingKind(
     observers=Observers("the set of candidates", ("the page",)),
     has_causes=False,
     when=(
-        "The candidate set is not what a browser with nothing set produces: relay candidates "
-        "only, no host candidate, raw host addresses, or a server's view equal to the interface."
+        "A browser with default settings does not produce this set of candidates: only relay "
+        "candidates, no host candidate, raw host addresses, or a server-reflexive address equal "
+        "to the interface's own."
     ),
     meaning=(
-        "Which candidates a page gets depends on browser, settings and network; an unusual set "
-        "marks a hardened or unusual client, or a machine in a data centre."
+        "Which candidates a page gets depends on the browser, its settings and the network. An "
+        "unusual set marks a hardened or unusual client, or a machine in a data centre."
     ),
-    confirm="Read the candidates of the session in the report.",
+    confirm="Read the session's candidates in the report.",
     remedy=(
-        "None needed where it is the price of hiding addresses; take camera and microphone "
-        "permissions back, and entries from WebRtcLocalIpsAllowedUrls, where raw addresses show."
+        "Nothing needs fixing if this is the price of hiding addresses. If raw addresses show, "
+        "revoke camera and microphone permissions and remove the page's entries from "
+        "WebRtcLocalIpsAllowedUrls."
     ),
     sources=("RFC 8828 section 5.2", "RFC 8828 section 7"),
     weaknesses=(
-        "Packets do not show all candidates that a page reads. A page may ask for relay "
+        "Packets do not show every candidate that a page reads. A page may ask for relay "
         "candidates only, and any client may have a public address of its own."
     ),
 )
@@ -75,10 +77,10 @@ def find(scene: Scene) -> Iterator[Finding]:
 
 
 _SHAPES = {
-    "relay-only": "a page gets no address but the relay's, as where all other ways are barred",
-    "srflx-only": "no host candidate beside what servers saw, as a policy or Mode 3 has it",
-    "srflx-equals-interface": "servers see the interface's own address: a server or a tunnel, "
-    "seldom a home",
-    "raw-host": "host addresses are not hidden behind names: camera or microphone was granted, "
-    "or it is no browser",
+    "relay-only": "the page gets only the relay's address, as if every other path was blocked",
+    "srflx-only": "no host candidate, only what servers saw, as with Mode 3 or a managed policy",
+    "srflx-equals-interface": "servers see the interface's own address, which is typical of a "
+    "server or a tunnel and rare in a home",
+    "raw-host": "host addresses are not hidden behind names, so the page has camera or "
+    "microphone permission, or this is not a browser",
 }

@@ -17,12 +17,22 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("", ()),
     has_causes=False,
-    when="Snap length, drops, a missing interface or a cut file limit what can be said.",
-    meaning="What was not recorded cannot be judged: the verdict holds only for what is there.",
-    confirm="Statistics > Capture File Properties shows drops, snap lengths and interfaces.",
-    remedy="Record all of it from before the tunnel comes up: tcpdump -i any -s 0 -w capture.pcap.",
+    when=(
+        "The snap length, dropped packets, a missing interface or a truncated file limits what "
+        "can be said."
+    ),
+    meaning=(
+        "What was not recorded cannot be judged: the verdict holds only for what is in the capture."
+    ),
+    confirm=(
+        "Wireshark's Statistics > Capture File Properties shows drops, snap lengths and interfaces."
+    ),
+    remedy=(
+        "Record every interface in full, starting before the tunnel comes up: tcpdump -i any -s "
+        "0 -w capture.pcap."
+    ),
     sources=("pcapng section 4.6", "tcpdump(1), -s"),
-    weaknesses="Drops are known only where the recorder wrote them down.",
+    weaknesses="Drops are known only if the recorder wrote them to the file.",
 )
 
 

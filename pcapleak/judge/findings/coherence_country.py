@@ -18,24 +18,25 @@ KIND = FindingKind(
     observers=Observers("WebRTC beside the exit", ("the page",)),
     has_causes=False,
     when=(
-        "The exit and an address that WebRTC shows are in different countries, or the IPv4 and "
-        "the IPv6 exit of one tunnel are."
+        "The exit and an address that WebRTC reveals are in different countries, or one "
+        "tunnel's IPv4 and IPv6 exits are."
     ),
     meaning=(
-        "A page holds the address it is visited from against the one WebRTC tells. Two countries "
-        "mark the user as behind a VPN or proxy, and the second one is where they are."
+        "A page can compare the address a visit comes from with the one WebRTC reveals. Two "
+        "different countries show that the user is behind a VPN or proxy, and the second one is "
+        "where the user is."
     ),
     confirm=(
-        "Read XOR-MAPPED-ADDRESS in the frames named and ask `pcapleak geo` for both addresses."
+        "Read XOR-MAPPED-ADDRESS in the listed frames and run `pcapleak geo` on both addresses."
     ),
     remedy=(
-        "Stop the WebRTC address from being shown (see PL101); an exit in the same country hides "
-        "the difference from this check only."
+        "Keep WebRTC from revealing the address (see PL101). Choosing an exit in the same "
+        "country hides the difference from this check only."
     ),
     sources=("docs/coherence.md",),
     weaknesses=(
-        "Countries of addresses are estimates: where sources differ, or one alone knows, nothing "
-        "is claimed, and so some contradictions are missed."
+        "An address's country is an estimate. Nothing is claimed where sources differ or only "
+        "one of them knows the address, so some contradictions are missed."
     ),
 )
 
@@ -51,7 +52,7 @@ def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
         )
         yield replace(
             contradiction(KIND, signs, "exit", comparison, message),
-            remedy="Use exits of one country for IPv4 and IPv6, or close IPv6 inside the tunnel.",
+            remedy="Use IPv4 and IPv6 exits in one country, or turn IPv6 off inside the tunnel.",
         )
     for comparison, place in contradicted(pairs, "webrtc"):
         if comparison.aspects["country"] == "disagree":

@@ -22,18 +22,17 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("languages beside the exit", ("the page", "the servers asked")),
     has_causes=False,
-    when="The browser asks for languages that are foreign in the exit's country.",
+    when="The browser asks for languages that are not spoken in the exit's country.",
     meaning=(
-        "Accept-Language goes with every request, and scripts read the same list; it hints at "
+        "Every request carries Accept-Language, and scripts can read the same list. It hints at "
         "where the user is from."
     ),
-    confirm="Filter http.accept_language, where requests are in clear.",
+    confirm="Filter for http.accept_language, where requests are unencrypted.",
     remedy="Set the browser's languages to a common list, such as en-US alone.",
     sources=("docs/coherence.md", "RFC 9110 section 12.5.4"),
     weaknesses=(
-        "People keep their language abroad, so this is a hint and no proof: of severity low, "
-        "unless the clock is as foreign and fits the languages. English alone is never held "
-        "against anyone."
+        "People keep their language abroad, so this is a hint, not proof. Its severity is low "
+        "unless the clock is just as foreign and fits the languages. English alone never counts."
     ),
 )
 

@@ -17,24 +17,25 @@ KIND = FindingKind(
     observers=Observers("WebRTC beside the exit", ("the page",)),
     has_causes=False,
     when=(
-        "The exit and an address that WebRTC shows are of different networks (autonomous "
-        "systems), also where their countries are the same."
+        "The exit and an address that WebRTC reveals belong to different networks (autonomous "
+        "systems), even if their country is the same."
     ),
     meaning=(
-        "Nobody visits a page through two providers at once. An exit of a hosting company and a "
-        "WebRTC address of a provider for homes are a VPN or proxy and its user."
+        "Nobody visits a page through two providers at once. An exit at a hosting company "
+        "together with a WebRTC address at a residential provider means a VPN or proxy and its "
+        "user."
     ),
     confirm=(
-        "Read XOR-MAPPED-ADDRESS in the frames named and ask `pcapleak geo` for both addresses."
+        "Read XOR-MAPPED-ADDRESS in the listed frames and run `pcapleak geo` on both addresses."
     ),
     remedy=(
-        "Stop the WebRTC address from being shown (see PL101). That the exit itself is of a "
-        "hosting network, only another exit changes."
+        "Keep WebRTC from revealing the address (see PL101). If the exit itself belongs to a "
+        "hosting network, only a different exit changes that."
     ),
     sources=("docs/coherence.md", "RFC 1930"),
     weaknesses=(
-        "A host with two providers, or a VPN whose servers come out of several networks, looks "
-        "the same. The kind of a network is sure for a table of known ones alone."
+        "A host with two providers, or a VPN whose servers exit through several networks, looks "
+        "the same. The kind of a network is certain only for those in a table of known networks."
     ),
 )
 

@@ -23,23 +23,23 @@ KIND = FindingKind(
     observers=Observers("the resolver beside the exit", ("the page's name servers",)),
     has_causes=False,
     when=(
-        "The DNS resolver is of another provider or country than the exit, or the client subnet "
-        "its questions carry is of another network: the client's own."
+        "The DNS resolver belongs to a different provider or country than the exit, or the "
+        "client subnet in its queries belongs to another network: the client's own."
     ),
     meaning=(
-        "The name servers of a page see which resolver asks for it. A resolver of the user's own "
-        "provider names that provider in spite of the exit."
+        "A page's name servers see which resolver asks for it. If that is the resolver of the "
+        "user's own provider, it names that provider whatever the exit."
     ),
     confirm=(
-        "Filter dns.flags.response == 0 and look at where questions go; dns.opt.client.addr4 "
-        "shows client subnets."
+        "Filter for dns.flags.response == 0 and look at where the queries go; "
+        "dns.opt.client.addr4 shows client subnets."
     ),
     remedy="Use the tunnel's resolver, or resolve through the proxy (see PL203).",
     sources=("docs/coherence.md", "RFC 7871 section 11"),
     weaknesses=(
-        "The address a resolver asks from may be another than the one it is asked at. Public "
-        "resolvers answer from everywhere and are never held against anyone; one that no list "
-        "has is at most uncertain. A router hides the resolver behind it."
+        "A resolver may query from a different address than the one it is asked at. Public "
+        "resolvers answer from everywhere and never count; one on no list is at most uncertain. "
+        "A router hides the resolver behind it."
     ),
 )
 

@@ -21,20 +21,21 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("the clock beside the exit", ("the page",)),
     has_causes=False,
-    when="The clock's time zone is none of the exit's country, and shows another time.",
+    when="The clock's time zone is not one of the exit country's, and its time differs.",
     meaning=(
-        "Every page can read the time zone, and holds it against the country it is visited from; "
-        "it tells the region in spite of the exit."
+        "Every page can read the time zone and compare it with the country the visit comes "
+        "from. It reveals the region whatever the exit."
     ),
     confirm=(
         "Compare Intl.DateTimeFormat().resolvedOptions().timeZone in the browser's console with "
-        "what `pcapleak geo` says of the exit."
+        "what `pcapleak geo` says about the exit."
     ),
     remedy="Set the browser's time zone to the exit's, or use a browser that reports UTC to all.",
     sources=("docs/coherence.md", "RFC 6557"),
     weaknesses=(
-        "Travellers keep their home's zone. Packets seldom tell it, so it is mostly as stated. A "
-        "zone of another country with the same clock is uncertain, though its name differs."
+        "Travellers keep their home time zone. Packets seldom reveal it, so it is usually the "
+        "one stated. A zone of another country with the same time is uncertain, although its "
+        "name differs."
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, on_interface, plural
+from pcapleak.judge.finding_builder import make, on_interface
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.track.network import Lease
@@ -13,6 +13,7 @@ from pcapleak.values.addresses import holds_public, inside
 from pcapleak.values.evidence import Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Bool
+from pcapleak.values.words import count
 
 MAX_FACTS = 16
 """Ranges told among what observers learn."""
@@ -25,15 +26,16 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("routes given by DHCP", (LAN, PROVIDER, "the routers named")),
     has_causes=False,
-    when="DHCP option 121 or 249 pulls public ranges out of the tunnel.",
+    when="DHCP option 121 or 249 routes public ranges around the tunnel.",
     meaning=(
-        "The DHCP server gave routes for public ranges. They are more specific than the tunnel's "
-        "default route, so that traffic leaves in clear while the VPN says it is up."
+        "The DHCP server handed out routes for public ranges. They are more specific than the "
+        "tunnel's default route, so that traffic leaves unencrypted while the VPN claims to be "
+        "up."
     ),
-    confirm="Filter dhcp.option.type == 121 or dhcp.option.type == 249 and read the routes.",
+    confirm="Filter for dhcp.option.type == 121 or dhcp.option.type == 249 and read the routes.",
     remedy=(
-        "Ignore the option on untrusted networks (systemd-networkd: UseRoutes=false), or keep the"
-        " VPN in its own network namespace or with firewall rules instead of routes alone."
+        "Ignore the option on untrusted networks (systemd-networkd: UseRoutes=false), or rely "
+        "on firewall rules or a network namespace of the VPN's own rather than on routes alone."
     ),
     sources=("CVE-2024-3661 (TunnelVision)", "RFC 3442"),
     weaknesses="Networks that need static routes send it too; private ranges are not reported.",
@@ -64,14 +66,14 @@ def find(scene: Scene) -> Iterator[Finding]:
         taken = (scene.path == BYPASS) & columns.inside(columns.far, diverted)
         reasons = [f"{network} through {', '.join(routers)}" for network in diverted]
         if taken.any():
-            reasons.append(f"{plural(int(taken.sum()), 'flow')} went that way, outside the tunnel")
+            reasons.append(f"{count(int(taken.sum()), 'flow')} took this route, outside the tunnel")
         label = scene.label(lease.interface)
         yield make(
             KIND,
             subject=f"routes from DHCP server {lease.server} on {label}",
             message=f"DHCP server {lease.server} gave {lease.address} routes for public ranges "
-            f"({', '.join(map(str, diverted[:4]))}{', ...' if len(diverted) > 4 else ''}): they "
-            "go past a tunnel's default route.",
+            f"({', '.join(map(str, diverted[:4]))}{', ...' if len(diverted) > 4 else ''}), "
+            "which take precedence over a tunnel's default route.",
             evidence=Evidence(lease.frames, len(lease.frames), lease.first_ns, lease.last_ns),
             interface=label,
             display_filter=on_interface(

@@ -13,7 +13,6 @@ from pcapleak.judge.finding_builder import (
     flow_evidence,
     make,
     on_interface,
-    plural,
     public_near,
     rows_of,
 )
@@ -21,6 +20,17 @@ from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.track.resolvers import DOT_PORT, Resolver, ResolverTransport
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Int64, Service
+from pcapleak.values.words import count
+
+_BY_VPN = (
+    "Let the VPN set the resolver, and drop ports 53 and 853 on the physical interface: nft add "
+    "rule inet filter output oifname INTERFACE meta l4proto { tcp, udp } th dport { 53, 853 } "
+    "drop."
+)
+_BY_PROXY = (
+    "In Firefox, set network.proxy.socks_remote_dns to true. Give Chromium a socks5:// proxy, "
+    "which also resolves names."
+)
 
 KIND = FindingKind(
     id="PL203",
@@ -32,22 +42,20 @@ KIND = FindingKind(
     has_causes=True,
     tested_by=("dns",),
     when=(
-        "DNS (UDP, TCP, DNS over TLS) to a resolver outside the tunnel or proxy, or to another "
-        "than the tunnel's."
+        "DNS (UDP, TCP, or DNS over TLS) to a resolver outside the tunnel or proxy, or to a "
+        "resolver that is not the tunnel's."
     ),
     meaning=(
-        "Names this host looks up are asked outside: the resolver's operator, and with plain DNS "
-        "everyone on the way, reads which sites are visited. A resolver on the local network only"
-        " hands the questions on."
+        "The names this host looks up are sent outside. The resolver's operator, and with plain "
+        "DNS everyone along the path, can read which sites are visited. A resolver on the local "
+        "network merely passes the queries on."
     ),
-    confirm="Filter dns or tcp.port == 853 on the physical interface.",
-    remedy=(
-        "Let the VPN set the resolver and drop port 53 and 853 on the physical interface. In "
-        "Firefox behind a SOCKS proxy set network.proxy.socks_remote_dns to true; give Chromium a"
-        " socks5:// proxy, which resolves there."
-    ),
+    confirm="Filter for dns or tcp.port == 853 on the physical interface.",
+    remedy=f"Behind a VPN: {_BY_VPN} Behind a proxy: {_BY_PROXY}",
+    proxy_remedy=_BY_PROXY,
+    tunnel_remedy=_BY_VPN,
     sources=("RFC 7858", "RFC 9076 section 5"),
-    weaknesses="DNS over HTTPS is told from other HTTPS only where its server's name is known.",
+    weaknesses="DNS over HTTPS is recognised only where its server's name is known.",
 )
 
 
@@ -75,7 +83,7 @@ def _outside(scene: Scene) -> Iterator[Finding]:
         transports = sorted({used.transport for used in mine} or _by_ports(columns, part))
         plain = {"udp", "tcp"} & set(transports)
         # Of what is encrypted no query can be counted.
-        what = plural(queries, "query", "queries") if plain else "Encrypted DNS"
+        what = count(queries, "query", "queries") if plain else "Encrypted DNS"
         whom = "the network and the resolver's operator" if plain else "the resolver's operator"
         shown = f" ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else ""
         where = "the proxy" if scene.is_proxy_only else "the tunnel"
@@ -83,10 +91,12 @@ def _outside(scene: Scene) -> Iterator[Finding]:
         reasons = [f"over {', '.join(transports)}"]
         if names and all(benign_name(name) for name in names):
             severity = Severity.INFO
-            reasons.append("only names of connectivity checks and of the link itself were asked")
+            reasons.append(
+                "only names used for connectivity checks and by the link itself were looked up"
+            )
         elif names and all(benign_name(name) or name in own for name in names):
             severity = Severity.INFO
-            reasons.append("only the name of the VPN's server or the proxy was asked")
+            reasons.append("only the name of the VPN server or the proxy was looked up")
         subject = f"DNS to {resolver} on {scene.label(interface)}"
         yield make(
             KIND,
@@ -158,8 +168,8 @@ def _other_resolvers(scene: Scene) -> Iterator[Finding]:
             yield make(
                 KIND,
                 subject=subject,
-                message=f"Inside {tunnel.label} {resolver} was asked, which is not the tunnel's "
-                f"resolver ({', '.join(map(str, tunnel.resolvers))}).",
+                message=f"Queries inside {tunnel.label} went to {resolver}, which is not the "
+                f"tunnel's resolver ({', '.join(map(str, tunnel.resolvers))}).",
                 evidence=flow_evidence(scene, part),
                 interface=scene.label(interface),
                 display_filter=on_interface(

@@ -27,25 +27,26 @@ KIND = FindingKind(
     is_leak=False,
     exposes=False,
     observers=Observers(
-        "foundation of a candidate", ("the page", "everyone on the signalling's way")
+        "foundation of a candidate", ("the page", "everyone on the signalling path")
     ),
     has_causes=False,
     tested_by=("mdns", "stun"),
-    when="A candidate's foundation proves, or gives away, the address behind its name.",
+    when="A candidate's foundation proves or reveals the address behind its name.",
     meaning=(
-        "libwebrtc computes the foundation from the base address (and since 2022 from the "
-        "session's tie-breaker, which every check shows in clear). Who reads a candidate line and"
-        " a check can try all private addresses and finds the one behind the .local name."
+        "libwebrtc computes the foundation from the base address and, since 2022, from the "
+        "session's tie-breaker, which every check shows unencrypted. Anyone who sees a "
+        "candidate line and a check can try all private addresses and find the one behind the "
+        ".local name."
     ),
     confirm=(
         "Read the candidate line and the ICE-CONTROLLING or ICE-CONTROLLED attribute, then "
         'compute CRC-32 of "host", the address, "udp" and the tie-breaker in decimal.'
     ),
-    remedy="None for users but Mode 3 or 4 of RFC 8828; it is a property of libwebrtc.",
+    remedy="Users can only choose Mode 3 or 4 of RFC 8828; this is a property of libwebrtc.",
     sources=("RFC 8445 section 5.1.1.3", "libwebrtc p2p/base/port.cc, ComputeFoundation"),
     weaknesses=(
-        "CRC-32 is short: with a 16-bit search a chance match happens once in 65,000 names; an "
-        "address that the capture shows otherwise turns it into proof."
+        "CRC-32 is short: a 16-bit search yields a chance match once in 65,000 names. An "
+        "address that the capture also shows elsewhere turns the match into proof."
     ),
 )
 
@@ -78,13 +79,13 @@ def find(scene: Scene) -> Iterator[Finding]:
     for base, entries in found.items():
         first, tie = entries[0]
         proven = base in known
-        how = "" if tie is None else f" with the tie-breaker {tie:016x} that checks show"
+        how = "" if tie is None else f" and the tie-breaker {tie:016x} seen in checks"
         yield make(
             KIND,
             subject=f"{base} in signalling",
-            message=f"The foundation {first.line.foundation} of {first.line.address} is that of "
-            f"{base}{how}: "
-            + ("it proves the address." if proven else "it gives the address away."),
+            message=f"The foundation {first.line.foundation} of {first.line.address} is the one "
+            f"computed from {base}{how}: "
+            + ("this proves the address." if proven else "this reveals the address."),
             evidence=sightings_evidence([entry.seen for entry, _ in entries]),
             interface=None,
             display_filter=f'frame contains "{first.line.foundation}"',

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pcapleak.judge.beside import service_name
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
-    amount,
     flow_evidence,
     groups,
     make,
     on_interface,
-    plural,
     public_near,
     rows_of,
 )
@@ -20,6 +18,7 @@ from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Int64, Service
+from pcapleak.values.words import count, size
 
 KIND = FindingKind(
     id="PL202",
@@ -32,19 +31,19 @@ KIND = FindingKind(
     tested_by=("ipv6",),
     when="Native IPv6 outside an IPv4-only tunnel.",
     meaning=(
-        "The tunnel carries IPv4 only while the network offers IPv6: all that prefers IPv6 goes "
-        "out in clear, with an address that often names this very host."
+        "The tunnel carries only IPv4 while the network offers IPv6. Everything that prefers "
+        "IPv6 leaves outside the tunnel, from an address that often identifies this very host."
     ),
     confirm=(
-        "Filter ipv6 and not ipv6.dst == fe80::/10 and not ipv6.dst == ff00::/8 on the physical "
-        "interface."
+        "Filter for ipv6 and not ipv6.dst == fe80::/10 and not ipv6.dst == ff00::/8 on the "
+        "physical interface."
     ),
     remedy=(
-        "Use a VPN that carries IPv6, or turn IPv6 off on the physical interface while it is up, "
-        "or drop IPv6 there except neighbour discovery."
+        "Use a VPN that carries IPv6, turn IPv6 off on INTERFACE while the VPN is up, or drop "
+        "all IPv6 there except neighbour discovery."
     ),
     sources=("RFC 7359",),
-    weaknesses="That the tunnel carries no IPv6 is concluded from seeing none inside it.",
+    weaknesses="The tunnel is taken to be IPv4-only because no IPv6 was seen inside it.",
 )
 
 
@@ -59,7 +58,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         if recorded
         else "the policy gives the tunnel IPv4 addresses only"
         if given
-        else "nothing shows that the tunnel carries IPv6; it was not recorded"
+        else "nothing shows that the tunnel carries IPv6, and it was not recorded"
     ]
     for part in groups(rows, [scene.columns.interface[rows]], scene.columns.bytes[rows]):
         interface = int(scene.columns.interface[part[0]])
@@ -69,8 +68,8 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"IPv6 on {scene.label(interface)}",
-            message=f"Native IPv6 leaves {scene.label(interface)} beside the IPv4-only tunnel: "
-            f"{plural(len(part), 'flow')} ({kinds}), {amount(evidence.bytes)}, from "
+            message=f"Native IPv6 left {scene.label(interface)} outside the IPv4-only tunnel: "
+            f"{count(len(part), 'flow')} ({kinds}), {size(evidence.bytes)}, from "
             f"{', '.join(map(str, addresses[:4])) or 'this host'}.",
             evidence=evidence,
             interface=scene.label(interface),

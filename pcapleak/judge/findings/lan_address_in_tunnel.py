@@ -13,12 +13,12 @@ from pcapleak.judge.finding_builder import (
     flow_evidence,
     make,
     on_interface,
-    plural,
     rows_of,
 )
 from pcapleak.judge.finding_words import OPERATOR
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Bool
+from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL207",
@@ -28,17 +28,18 @@ KIND = FindingKind(
     exposes=False,
     observers=Observers("source address inside the tunnel", (OPERATOR,)),
     has_causes=False,
-    when="Packets enter the tunnel with a LAN address as source.",
+    when="Packets enter the tunnel with a LAN address as their source.",
     meaning=(
-        "A program bound to the physical address was routed into the tunnel. The tunnel's "
-        "operator learns the local address, and answers never come back."
+        "A program bound to the physical interface's address was routed into the tunnel. The "
+        "tunnel's operator learns the local address, and answers never come back."
     ),
-    confirm="Filter ip.src == LAN_ADDRESS on the tunnel's interface.",
+    confirm="Filter for ip.src == LAN_ADDRESS on the tunnel's interface.",
     remedy=(
-        "Drop them: nft add rule inet filter output oifname wg0 ip saddr != TUNNEL_ADDRESS drop."
+        "Drop such packets: nft add rule inet filter output oifname TUNNEL ip saddr != "
+        "TUNNEL_ADDRESS drop."
     ),
     sources=("RFC 8828 section 6.1",),
-    weaknesses="A tunnel that joins two networks carries such addresses on purpose.",
+    weaknesses="A tunnel that joins two networks carries such addresses by design.",
 )
 
 
@@ -59,8 +60,8 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} on {label}",
-            message=f"{plural(evidence.frame_count, 'packet')} entered {label} with the local "
-            f"address {address} as source.",
+            message=f"{count(evidence.frame_count, 'packet')} entered {label} with the local "
+            f"address {address} as their source.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(scene, interface, address_filter(address, "src")),

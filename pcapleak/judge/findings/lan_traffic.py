@@ -14,7 +14,6 @@ from pcapleak.judge.finding_builder import (
     flow_evidence,
     make,
     on_interface,
-    plural,
     rows_of,
 )
 from pcapleak.judge.finding_words import LAN
@@ -23,6 +22,7 @@ from pcapleak.judge.paths import ECHO
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Bool, Service
 from pcapleak.values.registries import ICMP, ICMPV6
+from pcapleak.values.words import count
 
 IGMP = 2
 
@@ -35,23 +35,24 @@ KIND = FindingKind(
     observers=Observers("traffic on the local network", (LAN,)),
     has_causes=False,
     when=(
-        "The policy says that no network is local, and the client talks to hosts of its network "
+        "The policy allows no local network, yet the client talks to hosts on its own network "
         "beyond what a link needs (DHCP, ARP, neighbour discovery)."
     ),
     meaning=(
-        "On a network that is not trusted its hosts learn the client's names, services and "
-        "files, and can answer: printers, shares and names asked for by multicast all show."
+        "Hosts on an untrusted network learn the client's names, services and files, and can "
+        "answer. Printers, shares and names looked up by multicast are all visible to them."
     ),
     confirm=(
-        "Filter the client's address on the physical interface, without the VPN server's, dhcp, "
-        "arp and icmpv6."
+        "Filter for the client's address on the physical interface, excluding the VPN server's "
+        "address, dhcp, arp and icmpv6."
     ),
     remedy=(
-        "Turn local network access off in the VPN client, or drop it: nft add rule inet filter "
-        "output oifname eth0 ip daddr 192.168.0.0/16 drop, after a rule for the VPN server."
+        "Turn off local network access in the VPN client, or drop it: nft add rule inet filter "
+        "output oifname INTERFACE ip daddr 192.168.0.0/16 drop, after a rule that accepts the "
+        "VPN server."
     ),
     sources=("RFC 6762 section 21", "TunnelCrack, USENIX Security 2023"),
-    weaknesses="Raised only with --lan none: most policies let the local network be reached.",
+    weaknesses="Raised only with --lan none: most policies allow the local network.",
 )
 
 
@@ -68,8 +69,8 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} on {label}",
-            message=f"{plural(evidence.frame_count, 'packet')} went to {address} on the local "
-            f"network of {label}, which the policy wants silent.",
+            message=f"{count(evidence.frame_count, 'packet')} went to {address} on the local "
+            f"network of {label}, where the policy allows no traffic.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(scene, interface, address_filter(address)),

@@ -22,13 +22,16 @@ KIND = FindingKind(
     tested_by=("mdns", "stun"),
     when="A name announced into the tunnel carries a LAN address.",
     meaning=(
-        "The tunnel's operator, or other hosts in it, learn this host's address on its local "
-        "network and that a page gathered candidates."
+        "The tunnel's operator, or other hosts in the tunnel, learn this host's address on its "
+        "local network, and that a page gathered candidates."
     ),
-    confirm="Filter mdns on the tunnel's interface and read A and AAAA records.",
-    remedy="Drop multicast DNS (UDP 5353) on the tunnel's interface.",
+    confirm="Filter for mdns on the tunnel's interface and read the A and AAAA records.",
+    remedy=(
+        "Drop multicast DNS on the tunnel: nft add rule inet filter output oifname TUNNEL udp "
+        "dport 5353 drop."
+    ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
-    weaknesses="Whether the tunnel forwards multicast is not seen; many drop it at the other end.",
+    weaknesses="Whether the tunnel forwards multicast cannot be seen; many drop it at the far end.",
 )
 
 
@@ -49,6 +52,6 @@ def find(scene: Scene) -> Iterator[Finding]:
         KIND,
         scene.inside_ids,
         is_local,
-        "the local address {address}: whoever runs the tunnel learns it",
+        "the local address {address}, which whoever runs the tunnel learns",
         doubtful=lambda address: False,
     )

@@ -21,19 +21,20 @@ KIND = FindingKind(
     observers=Observers("multicast DNS", (LAN,)),
     has_causes=False,
     tested_by=("mdns", "stun"),
-    when="A WebRTC .local name joined with the address it hides.",
+    when="A WebRTC .local name is linked to the address it hides.",
     meaning=(
-        "The browser announced the name that stands for its address in candidates. Whoever is on "
-        "the local network, and whoever got the name from a page there, joins both."
+        "The browser announced the name that stands for its address in candidates. Anyone on "
+        "the local network, and anyone who got the name from a page there, can link the two."
     ),
-    confirm='Filter mdns and dns.resp.name contains ".local" and read the A or AAAA record.',
+    confirm='Filter for mdns and dns.resp.name contains ".local" and read the A or AAAA record.',
     remedy=(
-        "It is how multicast DNS candidates work within a network. Mode 3 or 4 of RFC 8828 "
-        "(WebRtcIPHandling, WebRtcIPHandlingUrl) gathers no such candidates."
+        "Expected on a local network. To gather no such candidates, use Mode 3 or 4 of RFC 8828 "
+        "(WebRtcIPHandling, or WebRtcIPHandlingUrl for individual sites)."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 8.3"),
     weaknesses=(
-        "Firefox answers only when asked: no announcement does not prove that no name was used."
+        "Firefox answers only when asked, so the absence of an announcement does not prove "
+        "that no name was used."
     ),
 )
 
@@ -53,7 +54,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=str(address),
             message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
-            f"{'stands' if len(names) == 1 else 'stand'} for {address}: announced by "
+            f"{'stands' if len(names) == 1 else 'stand'} for {address}, announced by "
             f"{', '.join(announcers[:4])} on "
             f"{', '.join(scene.label(number) for number in interfaces)}.",
             evidence=sightings_evidence([record.addresses[address] for record in named]),

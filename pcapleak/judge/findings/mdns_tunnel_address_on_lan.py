@@ -22,17 +22,19 @@ KIND = FindingKind(
     tested_by=("mdns", "stun"),
     when="A name announced on the physical interface carries the tunnel's address.",
     meaning=(
-        "The browser announces its names on every interface: here the local network learns this "
+        "The browser announces its names on every interface. Here the local network learns this "
         "host's address inside the tunnel, and that there is a tunnel at all."
     ),
-    confirm="Filter mdns on the physical interface and read A and AAAA records.",
+    confirm="Filter for mdns on the physical interface and read the A and AAAA records.",
     remedy=(
-        "Drop multicast DNS (UDP 5353) on the physical interface, or use WebRtcIPHandling "
+        "Drop multicast DNS outside the tunnel (nft add rule inet filter output oifname "
+        "INTERFACE udp dport 5353 drop), or set WebRtcIPHandling to "
         "default_public_interface_only."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
     weaknesses=(
-        "Without the tunnel recorded or its address given, a strange address is taken for it."
+        "If the tunnel was not recorded and its address is not given, an unfamiliar address "
+        "is taken for it."
     ),
 )
 
@@ -74,6 +76,6 @@ def find(scene: Scene) -> Iterator[Finding]:
         KIND,
         scene.outside,
         lambda address, announcer: _of_tunnel(scene, address, announcer),
-        "the tunnel's address {address}: the local network learns it",
+        "the tunnel's address {address}, which the local network learns",
         doubtful,
     )

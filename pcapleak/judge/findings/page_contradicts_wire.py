@@ -27,29 +27,30 @@ KIND = FindingKind(
     observers=Observers("candidates that a page reads", ("the page",)),
     has_causes=False,
     when=(
-        "What the page read (--page) and what packets show of its session cannot both be: a "
-        "spoofed or rewritten candidate."
+        "What the page read (--page) and what the packets of its session show cannot both be "
+        "true: a spoofed or rewritten candidate."
     ),
     meaning=(
-        "A server told the browser one address, and the page read another; or the page read as a "
-        "host's an address that only the NAT has; or a relay's that was never allocated. "
-        "Something between the browser and the page, an extension say, rewrites candidates. The "
-        "packets, and who sees them, are not deceived by it."
+        "A server told the browser one address and the page read another, or the page read a "
+        "host address that only the NAT has, or a relay address that was never allocated. "
+        "Something between the browser and the page, such as an extension, rewrites candidates. "
+        "It does not change the packets, nor fool those who see them."
     ),
     confirm=(
-        "Read XOR-MAPPED-ADDRESS in the Binding success of the socket, or XOR-RELAYED-ADDRESS in "
-        "that of the Allocate request, beside the candidate line that the page has."
+        "Compare XOR-MAPPED-ADDRESS in the socket's Binding success response, or "
+        "XOR-RELAYED-ADDRESS in its Allocate success response, with the candidate line that the "
+        "page has."
     ),
     remedy=(
-        "None for the packets: they show the true addresses. To hide these, use a setting that "
-        "keeps them off the wire (WebRtcIPHandling, or WebRtcIPHandlingUrl for single sites), not "
-        "one that rewrites what pages read."
+        "The packets still show the true addresses. To hide them, use a setting that keeps them "
+        "off the wire (WebRtcIPHandling, or WebRtcIPHandlingUrl for individual sites), not one "
+        "that rewrites what pages read."
     ),
     sources=("RFC 8445 section 5.1.1", "RFC 8656 section 7.4", "W3C webrtc-pc section 4.8.1"),
     weaknesses=(
         "A candidate that caused no packet, or whose packets were not recorded, contradicts "
-        "nothing and is no finding; nor are several addresses of one NAT. Evidence of another "
-        "page or run than the recorded one contradicts it by mistake."
+        "nothing and is no finding; nor are several addresses of one NAT. Evidence from a "
+        "different page or run than the recorded one contradicts it by mistake."
     ),
 )
 
@@ -144,8 +145,8 @@ def _host(address: IPAddress, sessions: list[Session]) -> _Conflict | None:
     if not shown:
         return None
     says = (
-        f"{address} is what {shown[0].server} saw of the NAT before {shown[0].base_address}, "
-        "from which the packets left"
+        f"{address} is what {shown[0].server} saw of the NAT in front of "
+        f"{shown[0].base_address}, from which the packets left"
     )
     return _Conflict(says, shown, "high")
 
@@ -177,7 +178,7 @@ def _relay(
     ]
     if not asked:
         return None
-    says = f"{address} answered Binding requests alone, and no packet asked it to relay"
+    says = f"{address} only answered Binding requests, and no packet asked it to relay"
     return _Conflict(says, asked, "medium")
 
 

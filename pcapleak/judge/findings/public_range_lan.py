@@ -24,18 +24,19 @@ KIND = FindingKind(
     has_causes=False,
     when="DHCP or a router advertisement declares a public range as on-link.",
     meaning=(
-        "Addresses on the local link go beside the tunnel by design. A network that calls a "
-        "public range its own thus draws that range's traffic out of the tunnel."
+        "Traffic to addresses on the local link goes outside the tunnel by design. A network "
+        "that claims a public range as its own thus draws that range's traffic out of the "
+        "tunnel."
     ),
     confirm=(
-        "Filter dhcp.option.subnet_mask or icmpv6.type == 134 and compare the range with the "
-        "addresses it holds."
+        "Filter for dhcp.option.subnet_mask or icmpv6.type == 134 and compare the range with "
+        "the addresses it holds."
     ),
-    remedy="Let the VPN client block access to the local network where its addresses are public.",
+    remedy="Have the VPN client block access to local networks that use public addresses.",
     sources=("USENIX Security 2023, TunnelCrack (LocalNet), CVE-2023-36672",),
     weaknesses=(
-        "Hosts with public addresses of their own exist: universities and servers. An IPv6 /64 is"
-        " on-link everywhere and is not reported; shorter ones are."
+        "Some hosts do have public addresses of their own, at universities or as servers. An "
+        "IPv6 /64 is on-link everywhere and is not reported; shorter prefixes are."
     ),
 )
 
@@ -73,8 +74,8 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{network} on {label}",
-            message=f"{who} declares the public range {network} local to {label}: its traffic "
-            "goes beside a tunnel.",
+            message=f"{who} declares the public range {network} to be local to {label}, so "
+            "traffic to it leaves outside a tunnel.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(

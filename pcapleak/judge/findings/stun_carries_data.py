@@ -15,12 +15,13 @@ from pcapleak.decode.stun.attributes import (
     attribute_name,
 )
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, on_interface, plural, sightings_evidence
+from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
 from pcapleak.judge.stun_payload import is_data, is_foreign, is_identifier, shown
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL503",
@@ -28,31 +29,31 @@ KIND = FindingKind(
     severity=Severity.MEDIUM,
     is_leak=False,
     exposes=False,
-    observers=Observers("data in STUN", ("the STUN or TURN server", "everyone on the way")),
+    observers=Observers("data in STUN", ("the STUN or TURN server", "everyone along the path")),
     has_causes=False,
     when=(
-        "USERNAME or other attributes carry more than ICE or TURN need, changing from message to "
-        "message."
+        "USERNAME or other attributes carry more than ICE or TURN needs, and it changes from "
+        "message to message."
     ),
     meaning=(
-        "A page chooses the username fragments and the TURN credentials that its browser sends, "
-        "and reads what servers answer (error texts, mapped addresses). Both together are a "
-        "channel that no content policy, proxy or web filter sees, out of and into the page."
+        "A page chooses the username fragments and TURN credentials that its browser sends, and "
+        "reads what servers answer (error texts, mapped addresses). Together they form a "
+        "channel into and out of the page that no content policy, proxy or web filter sees."
     ),
     confirm=(
-        "Filter stun and read stun.att.username, stun.att.software or the unknown attributes of "
-        "consecutive messages: fragments have 4 to 32 letters, digits, + and /, and stay the same "
-        "for a session."
+        "Filter for stun and read stun.att.username, stun.att.software or the unknown "
+        "attributes of consecutive messages: fragments have 4 to 32 letters, digits, + and /, "
+        "and stay the same for a session."
     ),
     remedy=(
-        "Find the page or program by the flow; block its server. Where WebRTC is not needed, turn "
-        "it off (Firefox: media.peerconnection.enabled false)."
+        "Use the flow to find the page or program, and block its server. Where WebRTC is not "
+        "needed, turn it off (Firefox: set media.peerconnection.enabled to false)."
     ),
     sources=("RFC 8839 section 5.4", "RFC 8489 section 14", "RFC 8445 section 7.1.1"),
     weaknesses=(
-        "Data cut into pieces that look like fragments, one session each, is not told from many "
-        "sessions. Programs of their own kind may put what they like into attributes they made "
-        "up: it is data all the same."
+        "Data cut into pieces that look like fragments, one per session, cannot be told from "
+        "many sessions. Special-purpose programs may put anything into attributes of their own; "
+        "it is data all the same."
     ),
 )
 
@@ -97,12 +98,12 @@ def find(scene: Scene) -> Iterator[Finding]:
     for (interface, source, destination), links in between.items():
         for carried in _all(scene, links):
             sightings = [one for seen in carried.values.values() for one in seen]
-            count = sum(one.count for one in sightings)
+            total = sum(one.count for one in sightings)
             yield make(
                 KIND,
                 subject=f"{carried.what} from {source} to {destination}",
-                message=f"{source} sent {plural(len(carried.values), 'different value')} of "
-                f"{carried.what} to {destination} in {plural(count, 'message')}, {carried.why}: "
+                message=f"{source} sent {count(len(carried.values), 'different value')} of "
+                f"{carried.what} to {destination} in {count(total, 'message')}, {carried.why}: "
                 f"{shown(carried.values)}.",
                 evidence=sightings_evidence(sightings, carried.flows),
                 interface=scene.label(interface),
@@ -135,7 +136,7 @@ def _all(scene: Scene, links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
                 "XOR-MAPPED-ADDRESS",
                 told,
                 [link.flow],
-                "though one socket has one address at one server",
+                "although one socket has one address at one server",
                 sure=False,
             )
             return
@@ -160,9 +161,11 @@ def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | No
         if here or len(link.usernames) >= MIN_CHANGES:
             flows.append(link.flow)
     if len(odd) >= MIN_ODD:
-        return _Carried("USERNAME", odd, flows, "of which none is one of ICE", sure=True)
+        return _Carried("USERNAME", odd, flows, "none of which ICE uses", sure=True)
     if changing:
-        return _Carried("USERNAME", changing, flows, "where a session keeps its own", sure=False)
+        return _Carried(
+            "USERNAME", changing, flows, "where a session keeps the same one", sure=False
+        )
     return None
 
 
@@ -180,7 +183,7 @@ def _tokens(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
                 flows.append(link.flow)
     if len(found) < MIN_TOKENS:
         return None
-    why = "where a page uses the credentials it was given for all it opens"
+    why = "where a page uses the same credentials for everything it opens"
     return _Carried("USERNAME (TURN)", found, flows, why, sure=False)
 
 
@@ -201,11 +204,11 @@ def _attributes(links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
     for type_, told in found.items():
         if len(told) >= MIN_VALUES:
             why = (
-                "an attribute that is registered nowhere"
+                "an unregistered attribute"
                 if type_ not in KNOWN
-                else "which is no part of this message"
+                else "which does not belong in this message"
                 if type_ == DATA
-                else "which says the same for all that one program sends"
+                else "which stays the same for everything a program sends"
             )
             yield _Carried(attribute_name(type_), told, flows[type_], why, sure=type_ in KNOWN)
 

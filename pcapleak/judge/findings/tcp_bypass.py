@@ -18,20 +18,24 @@ KIND = FindingKind(
     observers=Observers("TCP outside", (LAN, PROVIDER, "the servers addressed")),
     has_causes=True,
     tested_by=("tcp",),
-    when="TCP outside a tunnel (for a proxy: information, unless the policy is strict).",
+    when="TCP outside a tunnel (outside a proxy: information only, unless the policy is strict).",
     meaning=(
-        "Connections left the host beside the tunnel and show its own address to their servers."
+        "Connections left the host outside the tunnel and show its own address to their servers."
     ),
     confirm=(
-        "Filter tcp on the physical interface, without the VPN server's or proxy's address and "
-        "the local network."
+        "Filter for tcp on the physical interface, excluding the address of the VPN server or "
+        "proxy and the local network."
     ),
     remedy=FIREWALL_REMEDY,
+    proxy_remedy=(
+        "Configure the program to use the proxy, or drop everything on INTERFACE that does not go "
+        "to the proxy."
+    ),
     sources=("RFC 9293",),
     weaknesses=(
-        "A proxy is often meant for one program only, so TCP beside it is information unless the "
-        "policy says strict. Connections older than the tunnel end slowly: tails of closed ones "
-        "are told apart where their flags show it."
+        "A proxy is often meant for one program only, so TCP outside it is information unless "
+        "the policy is strict. Connections older than the tunnel end slowly; the tails of "
+        "closed ones are recognised where their flags show it."
     ),
 )
 

@@ -11,11 +11,11 @@ from pcapleak.judge.finding_builder import (
     flow_evidence,
     make,
     on_interface,
-    plural,
     rows_of,
 )
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.words import count
 
 MAX_FARS = 16
 
@@ -27,20 +27,21 @@ KIND = FindingKind(
     exposes=True,
     observers=Observers("source address on the physical link", (LAN, PROVIDER)),
     has_causes=False,
-    when="Packets leave the physical interface with the tunnel's address as source.",
+    when="Packets leave the physical interface with the tunnel's address as their source.",
     meaning=(
-        "A program bound its socket to the tunnel's address while the route goes out of the "
-        "physical interface. The packets die on the way, but everyone on the local network and at"
-        " the provider learns the tunnel's address, which ties this host to its VPN session."
+        "A program bound its socket to the tunnel's address while the route leads out of the "
+        "physical interface. The packets never arrive, but everyone on the local network and at "
+        "the provider learns the tunnel's address, which ties this host to its VPN session."
     ),
-    confirm="Filter ip.src == TUNNEL_ADDRESS on the physical interface.",
+    confirm="Filter for ip.src == TUNNEL_ADDRESS on the physical interface.",
     remedy=(
-        "Drop packets with the tunnel's source address on other interfaces: nft add rule inet "
-        "filter output oifname != wg0 ip saddr TUNNEL_ADDRESS drop."
+        "Drop packets with the tunnel's source address on all other interfaces: nft add rule "
+        "inet filter output oifname != TUNNEL ip saddr TUNNEL_ADDRESS drop."
     ),
     sources=("RFC 8828 section 6.1", "CVE-2019-14899"),
     weaknesses=(
-        "Without the tunnel recorded or its address given, a second private address is a guess."
+        "If the tunnel was not recorded and its address is not given, taking a second "
+        "private address for it is a guess."
     ),
 )
 
@@ -64,15 +65,15 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} on {label}",
-            message=f"{plural(evidence.frame_count, 'packet')} left {label} with the tunnel's "
-            f"address {address} as source, to {', '.join(fars[:3])}"
-            f"{', ...' if len(fars) > 3 else ''}.",
+            message=f"{count(evidence.frame_count, 'packet')} left {label} with the tunnel's "
+            f"address {address} as their source, to "
+            f"{', '.join(fars[:3])}{', ...' if len(fars) > 3 else ''}.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(scene, interface, address_filter(address, "src")),
             confidence="medium" if guessed else "certain",
             addresses=[address],
-            reasons=["a second private address of the same host is taken for the tunnel's"]
+            reasons=["a second private address of the same host is taken to be the tunnel's"]
             if guessed
             else (),
         )

@@ -8,11 +8,12 @@ import numpy as np
 
 from pcapleak.judge.context import Scene
 from pcapleak.judge.exemptions import own_lookups
-from pcapleak.judge.finding_builder import amount, flow_evidence, make, plural, public_near, rows_of
+from pcapleak.judge.finding_builder import flow_evidence, make, public_near, rows_of
 from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.words import count, duration, size
 
 KIND = FindingKind(
     id="PL205",
@@ -24,20 +25,20 @@ KIND = FindingKind(
         "traffic while the tunnel was down", (LAN, PROVIDER, "the servers addressed")
     ),
     has_causes=False,
-    when="Traffic outside while the tunnel is down between its first and last sign of life.",
+    when="Traffic outside the tunnel while it is down, between its first and last sign of life.",
     meaning=(
-        "The tunnel was lost and came back, and in between traffic went out in clear: the kill "
+        "The tunnel was lost and came back, and in between traffic left outside it: the kill "
         "switch is off or does not hold."
     ),
     confirm=(
-        "Filter the VPN server's address for the gap, then look at the physical interface within "
-        "it."
+        "Filter for the VPN server's address to find the gap, then look at the physical "
+        "interface during it."
     ),
     remedy=FIREWALL_REMEDY,
     sources=("USENIX Security 2023, TunnelCrack", "IMC 2018, Khan et al., tunnel failure"),
     weaknesses=(
-        "Signs of life are what the capture shows: an idle tunnel without keepalives is silent "
-        "too, so only a loss that a new handshake or a vanished interface ended counts."
+        "Signs of life are what the capture shows. An idle tunnel without keepalives is silent "
+        "too, so only a loss confirmed by a new handshake or a vanished interface counts."
     ),
 )
 
@@ -70,10 +71,10 @@ def _while_down(scene: Scene, life: TunnelLife) -> Iterator[Finding]:
     yield make(
         KIND,
         subject=life.label,
-        message=f"While {life.label} was down ({plural(len(windows), 'time')}, at most "
-        f"{longest / 1e6:.0f} ms) {plural(evidence.frame_count, 'packet')} of "
-        f"{plural(len(rows), 'flow')} left {', '.join(interfaces)} outside it, "
-        f"{amount(evidence.bytes)} in all.",
+        message=f"While {life.label} was down ({count(len(windows), 'time')}, at most "
+        f"{duration(longest)}) {count(evidence.frame_count, 'packet')} of "
+        f"{count(len(rows), 'flow')} left {', '.join(interfaces)} outside it, "
+        f"{size(evidence.bytes)} in all.",
         evidence=evidence,
         interface=interfaces[0],
         display_filter=_time_filter(windows[0].start, windows[0].end),

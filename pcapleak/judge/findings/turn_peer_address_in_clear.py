@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import (
-    address_filter,
-    make,
-    on_interface,
-    plural,
-    sightings_evidence,
-)
+from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.finding_words import LAN, PROVIDER
 from pcapleak.track.ice.links import Link
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import classify, is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint
+from pcapleak.values.words import count
 
 MAX_FACTS = 16
 """Peers told among what observers learn; the reasons of the finding have more."""
@@ -29,21 +24,22 @@ KIND = FindingKind(
     is_leak=False,
     exposes=False,
     observers=Observers(
-        "TURN messages in clear", (LAN, PROVIDER, "the TURN server", "everyone on the way")
+        "unencrypted TURN messages", (LAN, PROVIDER, "the TURN server", "everyone along the path")
     ),
     has_causes=False,
     tested_by=("stun",),
-    when="TURN messages without encryption show peers' addresses, private ones first.",
+    when="Unencrypted TURN messages show peers' addresses, above all private ones.",
     meaning=(
-        "CreatePermission, ChannelBind, Send and Data carry the addresses of the other side, also"
-        " private ones that the peer put into its candidates. Everyone on the way reads them."
+        "CreatePermission, ChannelBind, Send and Data carry the other side's addresses, "
+        "including private ones that the peer put into its candidates. Everyone along the path "
+        "can read them."
     ),
-    confirm="Filter stun.attribute == 0x0012 and read XOR-PEER-ADDRESS.",
+    confirm="Filter for stun.attribute == 0x0012 and read XOR-PEER-ADDRESS.",
     remedy="Offer TURN over TLS or DTLS (turns:) only.",
     sources=("RFC 8656 section 14.3", "RFC 8656 section 21.1"),
     weaknesses=(
-        "They are the peer's addresses as signalled, not the client's own; a relay that itself is"
-        " the peer shows only its own address."
+        "These are the peer's addresses as signalled, not the client's own. A relay that is "
+        "itself the peer shows only its own address."
     ),
 )
 
@@ -64,7 +60,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"peers of TURN server {server} on {scene.label(interface)}",
-            message=f"TURN messages with {server} name {plural(len(listed), 'peer')} in clear"
+            message=f"TURN messages with {server} name {count(len(listed), 'peer')} unencrypted"
             + (f", {len(private)} of them private" if private else "")
             + f": {', '.join(map(str, listed[:5]))}{', ...' if len(listed) > 5 else ''}.",
             evidence=sightings_evidence([s for _, s in shown], [link.flow for link, _ in shown]),

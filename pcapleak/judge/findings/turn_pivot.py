@@ -6,13 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import (
-    address_filter,
-    make,
-    on_interface,
-    plural,
-    sightings_evidence,
-)
+from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of
 from pcapleak.track.ice.links import (
     CHANNEL_BIND,
@@ -24,6 +18,7 @@ from pcapleak.track.ice.links import (
 from pcapleak.values.addresses import is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL504",
@@ -34,22 +29,24 @@ KIND = FindingKind(
     observers=Observers("TURN permissions", ("the TURN server's operator",)),
     has_causes=False,
     when=(
-        "TURN permissions, channels or connections for loopback, link-local, cloud metadata or "
-        "the relay's own private addresses."
+        "TURN permissions, channels or connections for loopback, link-local or cloud metadata "
+        "addresses, or for private addresses of the relay's own network."
     ),
     meaning=(
-        "No peer has such an address where a relay could reach it: the client tries to reach the "
-        "relay's own services, its cloud's metadata service (which may hand out credentials) or "
-        "the network behind it. Relays that permit it were used that way."
+        "No peer has such an address where a relay could reach it. The client is trying to "
+        "reach the relay's own services, its cloud's metadata service (which may hand out "
+        "credentials) or the network behind it. Relays that allow this have been abused this "
+        "way."
     ),
     confirm=(
-        "Filter stun.type.method in {0x0008, 0x0009, 0x000a} and read XOR-PEER-ADDRESS and the "
-        "answer."
+        "Filter for stun.type.method in {0x0008, 0x0009, 0x000a} and read XOR-PEER-ADDRESS and "
+        "the answer."
     ),
     remedy=(
-        "On the relay deny what no peer has (coturn: denied-peer-ip=127.0.0.0-127.255.255.255, "
-        "169.254.0.0-169.254.255.255, 0.0.0.0-0.255.255.255 and the ranges of the own network; "
-        "no-tcp-relay). On the client, find the page or program that asked."
+        "On the relay, deny addresses that no peer has (coturn: "
+        "denied-peer-ip=127.0.0.0-127.255.255.255, 169.254.0.0-169.254.255.255, "
+        "0.0.0.0-0.255.255.255 and the relay's own network; no-tcp-relay). On the client, find "
+        "the page or program that asked."
     ),
     sources=(
         "RFC 8656 section 21.4",
@@ -57,7 +54,7 @@ KIND = FindingKind(
         "hackerone.com/reports/333419",
     ),
     weaknesses=(
-        "TURN over TLS or DTLS shows nothing. Private peers alone are usual: agents ask "
+        "TURN over TLS or DTLS shows nothing. Private peers alone are normal: agents ask for "
         "permissions for every candidate of the other side. A Windows host without a lease has "
         "a link-local candidate too."
     ),
@@ -115,10 +112,10 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=f"TURN server {server} on {label}",
             message=f"TURN server {server} was asked to reach "
-            f"{plural(len(listed), 'address', 'addresses')} "
-            f"{'that a peer gave as candidates' if harmless else 'that no peer has'}: "
+            f"{count(len(listed), 'address', 'addresses')} "
+            f"{'that a peer offered as candidates' if harmless else 'that no peer has'}: "
             f"{', '.join(map(str, listed[:6]))}{', ...' if len(listed) > 6 else ''}"
-            + (f"; it refused some or all (error {', '.join(refusals)})" if refusals else "")
+            + (f"; some or all were refused (error {', '.join(refusals)})" if refusals else "")
             + ".",
             evidence=sightings_evidence(
                 [link.permissions[peer] for _, link, some in asked for peer in some],
@@ -132,10 +129,10 @@ def find(scene: Scene) -> Iterator[Finding]:
             confidence="high",
             facts=[f"tried through the relay: {address}" for address in listed[:16]],
             reasons=[
-                *(["candidates of a peer that was reached elsewhere"] if harmless else []),
+                *(["candidates of a peer that was reached at another address"] if harmless else []),
                 *(f"{peer}: {what}" for peer, what in targets.items()),
                 *(
-                    f"{peer} was asked for beside these"
+                    f"{peer} was requested together with these"
                     for _, link, some in asked
                     for peer in link.permissions
                     if peer not in some and not is_public(unmapped(peer.address))

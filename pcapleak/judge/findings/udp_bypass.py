@@ -9,6 +9,11 @@ from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 
+_QUIC_OFF = (
+    "Turn QUIC off in the browser (Chromium: set QuicAllowed to false; Firefox: set "
+    "network.http.http3.enable to false)."
+)
+
 KIND = FindingKind(
     id="PL201",
     name="udp-bypass",
@@ -20,20 +25,19 @@ KIND = FindingKind(
     tested_by=("quic", "udp"),
     when="Any other UDP flow outside (QUIC, unknown).",
     meaning=(
-        "UDP left the host beside the tunnel or proxy. QUIC carries most of the web's large "
-        "sites, and no SOCKS or HTTP CONNECT proxy of a browser takes it along."
+        "UDP left the host outside the tunnel or proxy. Most large websites use QUIC, which "
+        "browsers do not send through a SOCKS or HTTP CONNECT proxy."
     ),
     confirm=(
-        "Filter udp on the physical interface, without the VPN server's address and the local "
-        "network."
+        "Filter for udp on the physical interface, excluding the VPN server's address and the "
+        "local network."
     ),
-    remedy=(
-        "Behind a proxy turn QUIC off in the browser (Chromium: QuicAllowed false; Firefox: "
-        "network.http.http3.enable false). Behind a VPN: " + FIREWALL_REMEDY
-    ),
+    remedy=f"Behind a proxy: {_QUIC_OFF} Behind a VPN: {FIREWALL_REMEDY}",
+    proxy_remedy=_QUIC_OFF,
+    tunnel_remedy=FIREWALL_REMEDY,
     sources=("RFC 9000", "RFC 9298 section 1"),
     weaknesses=(
-        "The program is mostly unknown. What is meant to go outside belongs into the policy."
+        "The program is usually unknown. Traffic that is meant to go outside belongs in the policy."
     ),
 )
 

@@ -12,21 +12,26 @@ from pcapleak.judge.exemptions import from_carrier_socket
 from pcapleak.judge.finding_builder import (
     Column,
     address_filter,
-    amount,
     flow_evidence,
     groups,
     make,
     near_addresses,
     on_interface,
-    plural,
     rows_of,
 )
-from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
+from pcapleak.judge.finding_words import (
+    BROWSER_REMEDY,
+    FIREWALL_REMEDY,
+    LAN,
+    PROVIDER,
+    WEBRTC_REMEDY,
+)
 from pcapleak.judge.webrtc_flows import WEBRTC
 from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Int64, Service
+from pcapleak.values.words import count, size
 
 KIND = FindingKind(
     id="PL102",
@@ -41,18 +46,20 @@ KIND = FindingKind(
     tested_by=("stun",),
     when="STUN, TURN, ICE, DTLS-SRTP or SRTP outside the proxy or tunnel, answered or not.",
     meaning=(
-        "WebRTC traffic left the host beside the proxy or tunnel. Even without an answer the "
+        "WebRTC traffic left the host outside the proxy or tunnel. Even without an answer, the "
         "server, the network and whoever runs the other end saw the host's own address."
     ),
     confirm=(
-        "Filter stun or dtls or rtp on the physical interface; none should go anywhere but to the"
-        " VPN server or proxy."
+        "Filter for stun or dtls or rtp on the physical interface; none of it should go "
+        "anywhere but to the VPN server or proxy."
     ),
-    remedy=BROWSER_REMEDY,
+    remedy=WEBRTC_REMEDY,
+    proxy_remedy=BROWSER_REMEDY,
+    tunnel_remedy=FIREWALL_REMEDY,
     sources=("RFC 8828 section 5.2", "RFC 8656", "RFC 8445 section 7"),
     weaknesses=(
-        "The program is not in the packets. What the socket that carries the tunnel sends is the "
-        "VPN's own."
+        "Packets do not name the program. Whatever the socket that carries the tunnel sends is "
+        "the VPN's own."
     ),
 )
 
@@ -93,9 +100,9 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=f"{transport} {far if alone else 'many endpoints'} on {label}",
             message=f"{kinds} went from {', '.join(map(str, senders[:3]))} to "
-            f"{far if alone else 'many endpoints'} on {label}, outside {where}: "
-            f"{plural(evidence.frame_count, 'packet')} sent, {amount(evidence.bytes)} in all, "
-            f"{'answered' if answered else 'never answered'}.",
+            f"{far if alone else 'many endpoints'} over {label}, outside {where}: "
+            f"{count(evidence.frame_count, 'packet')} sent, {size(evidence.bytes)} in "
+            f"all, {'answered' if answered else 'never answered'}.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(
@@ -114,9 +121,9 @@ def find(scene: Scene) -> Iterator[Finding]:
 def _no_bypass(rows: set[int], own: set[int], served: set[int]) -> str | None:
     """Why none of these flows is WebRTC's of this host, if so."""
     if rows <= own:
-        return "a VPN client looks for its own address"
+        return "a VPN client looking up its own address"
     if rows <= served:
-        return "the far end asked; this host only answered, as a STUN server does"
+        return "the far end asked and this host only answered, as a STUN server does"
     return None
 
 

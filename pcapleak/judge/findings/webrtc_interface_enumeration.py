@@ -7,19 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import (
-    address_filter,
-    flow_evidence,
-    make,
-    near_addresses,
-    plural,
-)
+from pcapleak.judge.finding_builder import address_filter, flow_evidence, make, near_addresses
 from pcapleak.judge.finding_words import PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.webrtc_flows import GATHER_NS
 from pcapleak.track.ice.session import Session
 from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.words import count
 
 MAX_SOCKETS = 64
 """Flows of one session compared with each other: a session has a handful on each side."""
@@ -37,22 +32,21 @@ KIND = FindingKind(
     tested_by=("stun",),
     when="One session gathers from more than one interface while a tunnel is up (RFC 8828 Mode 1).",
     meaning=(
-        "The browser asked STUN servers from every network interface it found, the tunnel's and "
-        "the physical one's. This mode crosses a VPN by design; browsers allow it after a page "
-        "got the camera or microphone."
+        "The browser queried STUN servers from every network interface it found, both the "
+        "tunnel's and the physical one. This mode bypasses a VPN by design; browsers allow it "
+        "once a page has camera or microphone permission."
     ),
     confirm=(
-        "Filter stun.type == 0x0001: requests with different source addresses and interfaces "
-        "within the same second, joined by one tie-breaker or one server."
+        "Filter for stun.type == 0x0001 and look for requests from different source addresses "
+        "and interfaces within the same second, linked by one tie-breaker or one server."
     ),
     remedy=(
-        "Set WebRtcIPHandling, or WebRtcIPHandlingUrl for sites that have the camera, to "
-        "default_public_interface_only or disable_non_proxied_udp, take "
-        "camera and microphone permissions back, and let the kill switch drop UDP that is bound "
-        "to the physical interface."
+        "Set WebRtcIPHandling (or WebRtcIPHandlingUrl for sites with camera permission) to "
+        "default_public_interface_only or disable_non_proxied_udp, revoke camera and microphone "
+        "permissions, and have the kill switch drop UDP that is bound to the physical interface."
     ),
     sources=("RFC 8828 section 5.2", "RFC 8828 section 6"),
-    weaknesses="Without a tie-breaker two programs that gather at one moment look alike.",
+    weaknesses="Without a tie-breaker, two programs that gather at the same moment look like one.",
 )
 
 
@@ -81,9 +75,9 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{within} and {outside}",
-            message=f"{plural(len(sessions), 'session')} gathered on {within} and on {outside} "
-            f"at once, from {', '.join(map(str, near[:4]))}: the browser lists all interfaces "
-            "(RFC 8828 Mode 1).",
+            message=f"{count(len(sessions), 'session')} gathered on {within} and on {outside} at "
+            f"the same time, from {', '.join(map(str, near[:4]))}: the browser "
+            "enumerates all interfaces (RFC 8828 Mode 1).",
             evidence=flow_evidence(scene, shown),
             interface=outside,
             display_filter="stun and ("

@@ -7,19 +7,14 @@ from ipaddress import ip_address
 
 from pcapleak.judge.columns import TCP
 from pcapleak.judge.context import Scene, single
-from pcapleak.judge.finding_builder import (
-    make,
-    on_interface,
-    plural,
-    rows_of,
-    sightings_evidence,
-)
+from pcapleak.judge.finding_builder import make, on_interface, rows_of, sightings_evidence
 from pcapleak.judge.paths import PSH
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import classify, inside, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL502",
@@ -30,28 +25,29 @@ KIND = FindingKind(
     observers=Observers("STUN to the local network", ("the page",)),
     has_causes=False,
     when=(
-        "One socket or session checks many hosts or ports of the local network that neither "
+        "One socket or session probes many hosts or ports on the local network that neither "
         "answer nor signalled anything."
     ),
     meaning=(
-        "A page gave the browser candidates or servers that it made up, to learn from the timing "
-        "and the answers which hosts and services there are on the local network: routers, "
-        "cameras, printers. Browsers guard web requests to the local network, not WebRTC."
+        "A page gave the browser made-up candidates or servers, to learn from timing and "
+        "answers which hosts and services the local network has: routers, cameras, printers. "
+        "Browsers guard web requests to the local network, but not WebRTC."
     ),
     confirm=(
-        "Filter stun.type == 0x0001 and look at the destinations of one source port: many hosts "
-        "or ports, one after the other, and no answer."
+        "Filter for stun.type == 0x0001 and look at the destinations of one source port: many "
+        "hosts or ports, one after the other, and no answer."
     ),
     remedy=(
         "Close the page. In Chromium-based browsers WebRtcIPHandling disable_non_proxied_udp "
-        "sends no such packets; a firewall may drop UDP from the browser to the local network."
+        "sends no such packets; a firewall can also drop UDP from the browser to the local "
+        "network."
     ),
     sources=("RFC 8445 section 19.5.1", "RFC 8826 section 4.2.1"),
     weaknesses=(
-        "A port that is closed to TCP shows a connection attempt only, which has nothing of "
-        "WebRTC: such count beside others that got as far as STUN. Candidates of a peer that "
-        "never answered look alike, but are few. Hosts that are not there are asked for by ARP and "
-        "get no STUN: they are not counted."
+        "A closed TCP port shows only a connection attempt, with nothing of WebRTC in it; such "
+        "attempts count only together with others that got as far as STUN. Candidates of a peer "
+        "that never answered look alike, but are few. Hosts that do not exist are asked for by "
+        "ARP and get no STUN, so they are not counted."
     ),
 )
 
@@ -106,10 +102,10 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{source} on {scene.label(interface)}",
-            message=f"{source} sent STUN to {plural(len(hosts), 'host')} of the local network, "
-            f"{plural(len(endpoints), 'host and port', 'hosts and ports')} in {took_s:.1f} s "
-            f"({rate}), that neither answered nor signalled anything"
-            + (f"; {plural(len(answers), 'other')} answered" if answers else "")
+            message=f"{source} sent STUN to {count(len(hosts), 'host')} on the local network, "
+            f"{count(len(endpoints), 'host and port', 'hosts and ports')} in "
+            f"{took_s:.1f} s ({rate}), that neither answered nor signalled anything"
+            + (f"; {count(len(answers), 'other')} answered" if answers else "")
             + ".",
             evidence=evidence,
             interface=scene.label(interface),
@@ -119,13 +115,17 @@ def find(scene: Scene) -> Iterator[Finding]:
                 f"stun.type.class == 0 and ip{'v6' * (source.version == 6)}.src == {source}",
             ),
             confidence="high",
-            facts=[f"hosts of the local network that answer STUN: {', '.join(answers[:8])}"]
+            facts=[f"hosts on the local network that answer STUN: {', '.join(answers[:8])}"]
             if answers
             else (),
             reasons=[
                 f"ports {', '.join(map(str, ports[:8]))}{', ...' if len(ports) > 8 else ''}",
-                f"from {plural(len({key.source for key, _ in shown}), 'socket')}",
-                *([f"{len(attempts)} TCP connections that carried nothing"] if attempts else []),
+                f"from {count(len({key.source for key, _ in shown}), 'socket')}",
+                *(
+                    [f"{count(len(attempts), 'TCP connection')} that carried nothing"]
+                    if attempts
+                    else []
+                ),
                 *(f"{one} answered" for one in answers[:4]),
             ],
         )

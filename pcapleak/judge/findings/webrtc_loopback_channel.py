@@ -6,18 +6,13 @@ from collections.abc import Iterator
 
 from pcapleak.decode.stun.attributes import USERNAME
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import (
-    address_filter,
-    make,
-    on_interface,
-    plural,
-    sightings_evidence,
-)
+from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.stun_payload import is_data, shown
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL501",
@@ -32,19 +27,20 @@ KIND = FindingKind(
         "whose USERNAME carries data."
     ),
     meaning=(
-        "A page can have the browser send STUN to any address, loopback ones too, and chooses the "
-        "USERNAME in it. In 2025 trackers were found to hand a cookie's value to an app on the "
-        "same device this way, past every protection of cookies and of private browsing: the app "
-        "knows who is logged in, the page then is no longer anonymous."
+        "A page can have the browser send STUN to any address, loopback included, and chooses "
+        "the USERNAME in it. In 2025, trackers were found passing a cookie's value to an app on "
+        "the same device this way, past every protection of cookies and private browsing. The "
+        "app knows who is logged in, so the visitor is no longer anonymous."
     ),
     confirm=(
-        "Filter stun and (ip.dst == 127.0.0.0/8 or ipv6.dst == ::1) on the loopback interface and "
-        "read USERNAME; an ICE agent answers with MESSAGE-INTEGRITY and sends checks of its own."
+        "Filter for stun and (ip.dst == 127.0.0.0/8 or ipv6.dst == ::1) on the loopback "
+        "interface and read USERNAME; an ICE agent answers with MESSAGE-INTEGRITY and sends "
+        "checks of its own."
     ),
     remedy=(
-        "Find the program that listens on the port (ss -ulpn on Linux) and remove it or take its "
-        "permission; block the page's scripts. In Chromium-based browsers WebRtcIPHandling "
-        "disable_non_proxied_udp sends no UDP but to a proxy."
+        "Find the program that listens on the port (ss -ulpn on Linux) and remove it or revoke "
+        "its permission; block the page's scripts. In Chromium-based browsers, setting "
+        "WebRtcIPHandling to disable_non_proxied_udp sends UDP only to a proxy."
     ),
     sources=(
         "localmess.github.io, June 2025",
@@ -52,9 +48,9 @@ KIND = FindingKind(
         "RFC 8839 section 5.4",
     ),
     weaknesses=(
-        "It needs the loopback interface recorded. A listener that answers as an ICE agent does, "
-        "to short usernames, is not told from one. Checks to the host's own address on the network "
-        "count where the USERNAME holds data: a call within the host makes such checks too."
+        "The loopback interface must be recorded. A listener that answers like an ICE agent, to "
+        "short usernames, cannot be told from one. Checks to the host's own network address "
+        "count only if the USERNAME holds data: a call within the host makes such checks too."
     ),
 )
 
@@ -93,15 +89,15 @@ def find(scene: Scene) -> Iterator[Finding]:
         answer = (
             "a STUN or TURN server answers there"
             if served
-            else "what answers there is no ICE agent, or nothing does"
+            else "nothing answers there, or not as an ICE agent would"
             if not carrying
-            else "no ICE agent sends such names"
+            else "no ICE agent sends such usernames"
         )
         told = [scene.state.programs.text(link.flow) for _, link in shown_by]
         yield make(
             KIND,
             subject=f"{address} on {scene.label(interface)}" + (" (a server)" if served else ""),
-            message=f"STUN went to {address}{named}, {plural(len(ports), 'port')} "
+            message=f"STUN went to {address}{named}, {count(len(ports), 'port')} "
             f"({', '.join(map(str, ports[:MAX_PORTS]))}{', ...' if len(ports) > MAX_PORTS else ''})"
             f", on this very host: {answer}{said}.",
             evidence=sightings_evidence(

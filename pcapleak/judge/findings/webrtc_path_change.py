@@ -9,19 +9,14 @@ import numpy as np
 from pcapleak.judge.beside import both_sides
 from pcapleak.judge.columns import UDP
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import (
-    address_filter,
-    flow_evidence,
-    make,
-    near_addresses,
-    plural,
-)
+from pcapleak.judge.finding_builder import address_filter, flow_evidence, make, near_addresses
 from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.judge.webrtc_flows import GATHER_NS
 from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, Service
+from pcapleak.values.words import count, duration
 
 KIND = FindingKind(
     id="PL104",
@@ -36,17 +31,17 @@ KIND = FindingKind(
     tested_by=("stun",),
     when="One UDP source port moves from the tunnel to the physical interface.",
     meaning=(
-        "The same socket that spoke inside the tunnel went on outside when the tunnel failed. A "
-        "running call or an idle connection thus shows the host's own address without any action "
-        "of the user."
+        "The socket that sent inside the tunnel kept sending outside it when the tunnel failed. "
+        "A running call or an idle connection thus shows the host's own address without the "
+        "user doing anything."
     ),
     confirm=(
-        "Filter udp.port == PORT over both interfaces, ordered by time: inside the tunnel first, "
-        "then on the physical interface with the physical address."
+        "Filter for udp.port == PORT on both interfaces, in order of time: first inside the "
+        "tunnel, then on the physical interface with the physical address."
     ),
     remedy=FIREWALL_REMEDY,
     sources=("RFC 8445 section 11", "RFC 8489 section 6.2.1"),
-    weaknesses="It needs both sides recorded; a recorder may stop when one interface vanishes.",
+    weaknesses="Both sides must be recorded; a recorder may stop when one interface vanishes.",
 )
 
 
@@ -65,9 +60,9 @@ def find(scene: Scene) -> Iterator[Finding]:
         ports = sorted({int(columns.near_port[row]) for _, row in moves})
         gap_ns = int(columns.first_ns[after] - columns.last_ns[before])
         when = (
-            f"{gap_ns / 1e6:.0f} ms after its last packet inside"
+            f"{duration(gap_ns)} after its last packet inside"
             if gap_ns >= 0
-            else "and came back inside later"
+            else "and later returned to the tunnel"
         )
         sources = near_addresses(scene, np.array([row for _, row in moves], np.int64))
         evidence = flow_evidence(scene, np.array([row for _, row in moves], np.int64))
@@ -76,10 +71,10 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"udp {far} from {scene.label(int(columns.interface[before]))} to {label}",
-            message=f"UDP port {ports[0]} spoke to {far} inside "
-            f"{scene.label(int(columns.interface[before]))} and went on outside on {label}, from "
-            f"{sources[0]}, {when}"
-            + (f"; so did {plural(len(ports) - 1, 'more port')}." if len(ports) > 1 else "."),
+            message=f"UDP port {ports[0]} sent to {far} inside "
+            f"{scene.label(int(columns.interface[before]))} and kept sending outside "
+            f"over {label}, from {sources[0]}, {when}"
+            + (f"; so did {count(len(ports) - 1, 'more port')}." if len(ports) > 1 else "."),
             evidence=evidence._replace(frames=frames),
             interface=label,
             display_filter=f"udp.port in {{{', '.join(map(str, ports[:MAX_FRAMES]))}}} and "

@@ -9,7 +9,13 @@ import numpy as np
 from pcapleak.judge.context import Scene
 from pcapleak.judge.exemptions import from_carrier_socket
 from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
-from pcapleak.judge.finding_words import BROWSER_REMEDY, LAN, PROVIDER
+from pcapleak.judge.finding_words import (
+    BROWSER_REMEDY,
+    FIREWALL_REMEDY,
+    LAN,
+    PROVIDER,
+    WEBRTC_REMEDY,
+)
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import local_traffic
 from pcapleak.track.ice.links import Link, LinkKey
@@ -31,23 +37,26 @@ KIND = FindingKind(
     tested_by=("stun",),
     when="A STUN or TURN answer outside the proxy or tunnel shows the client's public address.",
     meaning=(
-        "A server told this host, in clear and beside the proxy or tunnel, which public address "
-        "it has. The browser hands that address to the page as a server-reflexive candidate, so "
-        "any page that runs a few lines of script learns who is behind the proxy or VPN."
+        "A server told this host, unencrypted and outside the proxy or tunnel, which public "
+        "address it has. The browser hands that address to the page as a server-reflexive "
+        "candidate, so any page that runs a few lines of script learns who is behind the proxy "
+        "or VPN."
     ),
     confirm=(
-        "Filter stun.type.class == 2 on the physical interface and read XOR-MAPPED-ADDRESS: it is"
-        " the client's own address and not the exit's."
+        "Filter for stun.type.class == 2 on the physical interface and read XOR-MAPPED-ADDRESS: "
+        "it is the client's own address and not the exit's."
     ),
-    remedy=BROWSER_REMEDY,
+    remedy=WEBRTC_REMEDY,
+    proxy_remedy=BROWSER_REMEDY,
+    tunnel_remedy=FIREWALL_REMEDY,
     sources=("RFC 8489 section 14.2", "RFC 8828 section 5.2", "RFC 8445 section 5.1.1.2"),
     weaknesses=(
-        "An answer does not prove that a page asked. Give --exit-ip where the exit is unknown."
+        "An answer does not prove that a page asked. Give --exit-ip if the exit is unknown."
     ),
 )
 
 
-OLDER = "answer without its request because the recording began in between"
+OLDER = "the answer's request was not recorded: the recording began in between"
 
 
 def find(scene: Scene) -> Iterator[Finding]:
@@ -83,8 +92,8 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=f"{address} on {label}",
             message=f"{' and '.join(servers[:2])}{' and others' if len(servers) > 2 else ''} "
-            f"answered on {label}, {where}, that this host is {address}: a page that asked "
-            f"knows its real address.",
+            f"told this host, over {label} and {where}, that its public address is "
+            f"{address}; any page that asked for it now has it.",
             evidence=sightings_evidence(
                 [sighting for _, _, sighting in shown], [link.flow for _, link, _ in shown]
             ),
@@ -98,7 +107,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             confidence="medium" if presumed else "certain",
             addresses=[address],
             reasons=[
-                *dict.fromkeys(f"told to {key.destination} by {key.source}" for key, _, _ in shown),
+                *dict.fromkeys(f"{key.source} told {key.destination}" for key, _, _ in shown),
                 *[OLDER] * presumed,
             ],
         )

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, plural, sightings_evidence
+from pcapleak.judge.finding_builder import make, sightings_evidence
 from pcapleak.track.ice.session import PageRow
 from pcapleak.track.signalling import SignalledLine
 from pcapleak.values.addresses import classify
 from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import count
 
 _INNER_NETWORKS = ("private IPv4", "unique local IPv6", "shared (CGNAT)", "link-local")
 
@@ -23,31 +24,31 @@ KIND = FindingKind(
     is_leak=False,
     exposes=False,
     observers=Observers(
-        "candidate line in clear", ("the page", "everyone on the signalling's way")
+        "unencrypted candidate line", ("the page", "everyone on the signalling path")
     ),
     has_causes=False,
     tested_by=("stun",),
     when=(
-        "A private address signalled in a host candidate where a .local name is expected, or "
+        "A private address is signalled in a host candidate where a .local name is expected, or "
         "read so by pcapleak's test page without a permission."
     ),
     meaning=(
         "A candidate line readable in the capture gives a host's private address instead of a "
-        "multicast DNS name, so the page and the peer learn the inner network's addresses."
+        "multicast DNS name, so the page and the peer learn addresses of the internal network."
     ),
     confirm=(
-        'Filter frame contains "typ host" and read the candidate lines; of the test page, the '
+        'Filter for frame contains "typ host" and read the candidate lines; of the test page, the '
         "reading it saved."
     ),
     remedy=(
-        "Leave multicast DNS candidates on (WebRtcLocalIpsAllowedUrls empty in Chromium, "
-        "media.peerconnection.ice.obfuscate_host_addresses true in Firefox) and take camera and "
-        "microphone permissions back."
+        "Keep multicast DNS candidates on (leave WebRtcLocalIpsAllowedUrls empty in Chromium, "
+        "set media.peerconnection.ice.obfuscate_host_addresses to true in Firefox) and revoke "
+        "camera and microphone permissions."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 3.1", "RFC 8828 section 5.2"),
     weaknesses=(
-        "Only clear signalling is read, and readings of the test page. With camera permission "
-        "raw addresses are expected."
+        "Only unencrypted signalling and readings of the test page are read. With camera "
+        "permission, raw addresses are expected."
     ),
 )
 
@@ -77,8 +78,8 @@ def _signalled(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} in signalling",
-            message=f"{plural(len(entries), 'candidate line')} over {', '.join(channels)} in clear "
-            f"gave {address} itself where browsers write a .local name.",
+            message=f"{count(len(entries), 'candidate line')} over {', '.join(channels)}, "
+            f"unencrypted, gave {address} itself where browsers write a .local name.",
             evidence=sightings_evidence([entry.seen for entry in entries], []),
             interface=None,
             display_filter=f'frame contains "{address}" and frame contains "typ host"',
@@ -106,7 +107,7 @@ def _read(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} read by the page",
-            message=f"The page read {address} in {plural(len(read), 'host candidate')} in clear, "
+            message=f"The page read {address} in {count(len(read), 'host candidate')} in clear, "
             "without a microphone permission.",
             evidence=Evidence(frames, sum(one.frame_count for one in shown), None, None),
             interface=None,

@@ -20,17 +20,17 @@ KIND = FindingKind(
     is_leak=False,
     exposes=False,
     observers=Observers(
-        "address in an ICE exchange", ("the page", "the peer", "everyone on the way")
+        "address in an ICE exchange", ("the page", "the peer", "everyone along the path")
     ),
     has_causes=False,
     tested_by=("stun",),
     when="An IPv4-mapped IPv6 address in an ICE exchange.",
     meaning=(
-        "A STUN answer or TURN message carries ::ffff:a.b.c.d. Such a peer-reflexive address can "
-        "slip past the masking that replaces private addresses by .local names."
+        "A STUN answer or TURN message carries ::ffff:a.b.c.d. Such a peer-reflexive address "
+        "can slip past the masking that replaces private addresses with .local names."
     ),
-    confirm="Filter stun.att.family == 2 and look for addresses that begin with ::ffff:.",
-    remedy="Update the browser; on the server, bind IPv4 and IPv6 sockets apart (IPV6_V6ONLY).",
+    confirm="Filter for stun.att.family == 2 and look for addresses that begin with ::ffff:.",
+    remedy="Update the browser. On the server, bind separate IPv4 and IPv6 sockets (IPV6_V6ONLY).",
     sources=("RFC 4291 section 2.5.5.2", "draft-ietf-mmusic-mdns-ice-candidates"),
     weaknesses="A dual-stack server that reports IPv4 clients this way looks the same.",
 )
@@ -52,7 +52,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{mapped} on {scene.label(interface)}",
-            message=f"An ICE exchange on {scene.label(interface)} gives {plain} as the IPv6 "
+            message=f"An ICE exchange on {scene.label(interface)} carries {plain} as the IPv6 "
             f"address {mapped}, a form that the masking of private addresses can miss.",
             evidence=sightings_evidence([s for _, s in shown], [link.flow for link, _ in shown]),
             interface=scene.label(interface),

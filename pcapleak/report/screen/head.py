@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from pcapleak.report.document import Document
-from pcapleak.report.text import duration, safe
+from pcapleak.report.text import safe
 from pcapleak.report.writers.terminal import VERDICTS
+from pcapleak.values.words import duration
 
 
 @dataclass(slots=True)

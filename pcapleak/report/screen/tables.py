@@ -9,8 +9,9 @@ from typing import NamedTuple
 from rich.text import Text
 
 from pcapleak.report.document import Document, Finding, FlowEntry, IceSession, MdnsName
-from pcapleak.report.text import clock_time, count, endpoint, frames_text, safe, size
+from pcapleak.report.text import endpoint, frames_text, local_time, safe
 from pcapleak.report.writers.terminal import SEVERITIES
+from pcapleak.values.words import count, size
 
 MAX_ROWS = 1000
 """Rows of a table: what is drawn anew twice a second."""
@@ -49,7 +50,7 @@ def _findings(document: Document) -> list[Row]:
         Row(
             f"{finding.id} {finding.subject}",
             (
-                clock_time(finding.first_time),
+                local_time(finding.first_time),
                 finding.severity,
                 finding.id,
                 str(finding.frame_count),
@@ -77,7 +78,7 @@ def _finding_detail(document: Document, key: str) -> Text:
                 *(("because", reason) for reason in finding.reasons),
                 ("evidence", frames_text(finding.frames, finding.frame_count, len(finding.frames))),
                 ("filter", finding.display_filter),
-                ("from, to", f"{clock_time(finding.first_time)}, {clock_time(finding.last_time)}"),
+                ("from, to", f"{local_time(finding.first_time)}, {local_time(finding.last_time)}"),
                 ("program", _program(document, finding)),
                 ("remedy", finding.remedy),
             )
@@ -97,7 +98,7 @@ def _flows(document: Document) -> list[Row]:
         Row(
             str(flow.id),
             (
-                clock_time(flow.last_time),
+                local_time(flow.last_time),
                 flow.protocol,
                 endpoint(flow.orig.address, flow.orig.port),
                 endpoint(flow.resp.address, flow.resp.port),
@@ -126,7 +127,7 @@ def _flow_detail(document: Document, key: str) -> Text:
         if str(flow.id) == key:
             return _lines(
                 ("flow", f"{flow.community_id} on {flow.interface}"),
-                ("from, to", f"{clock_time(flow.first_time)}, {clock_time(flow.last_time)}"),
+                ("from, to", f"{local_time(flow.first_time)}, {local_time(flow.last_time)}"),
                 ("sent", f"{count(flow.orig_packets, 'packet')}, {size(flow.orig_bytes)}"),
                 ("received", f"{count(flow.resp_packets, 'packet')}, {size(flow.resp_bytes)}"),
                 ("name", flow.server_name or ""),
@@ -145,7 +146,7 @@ def _sessions(document: Document) -> list[Row]:
         Row(
             session.id,
             (
-                clock_time(session.last_time),
+                local_time(session.last_time),
                 session.id,
                 session.engine,
                 _candidates(session),
@@ -186,7 +187,7 @@ def _names(document: Document) -> list[Row]:
         Row(
             name.name,
             (
-                clock_time(name.last_time),
+                local_time(name.last_time),
                 safe(name.name),
                 ", ".join(map(safe, name.addresses)) or "?",
                 safe(name.announcer or "?"),
@@ -234,7 +235,7 @@ def _processes(document: Document) -> list[Row]:
         rows.append(
             Row(
                 process,
-                (clock_time(last), safe(process), str(len(flows)), size(total)),
+                (local_time(last), safe(process), str(len(flows)), size(total)),
                 ((last,), (process,), (-len(flows),), (-total,)),
             )
         )

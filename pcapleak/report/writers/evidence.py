@@ -40,7 +40,7 @@ def write_evidence(
     )
     rows = np.array(wanted, dtype=np.int64)
     written = 0
-    note = "Frames that prove the findings of pcapleak; their comments say which."
+    note = "Frames that prove pcapleak's findings; each comment says which."
     with open_timeline(paths) as (sources, batches), PcapngWriter(target, comment=note) as writer:
         interfaces = sources[0].interfaces
         for batch in batches:

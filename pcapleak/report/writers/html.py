@@ -31,7 +31,7 @@ LIMITS = {
     "malformed": 20,
     "policy": 30,
 }
-WORDS = {
+VERDICTS = {
     "leak": "Leak",
     "no-leak": "No leak",
     "inconclusive": "Inconclusive",
@@ -48,7 +48,7 @@ def to_html(document: Document) -> str:
         timeline=pictures.timeline(document),
         ladder=pictures.ladder(document) if document.ice_sessions else None,
         limits=LIMITS,
-        words=WORDS,
+        verdicts=VERDICTS,
     )
 
 

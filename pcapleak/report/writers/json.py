@@ -66,7 +66,7 @@ def from_json(text: str) -> list[Document]:
     # A hostile file may nest deeper than Python follows.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PcapleakError(
-            f"this is not a pcapleak report ({error}); give a file written by --json"
+            f"this is not a pcapleak report ({error}); give a file written with --json"
         ) from error
 
 

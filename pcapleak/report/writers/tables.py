@@ -279,7 +279,7 @@ def write_parquet(document: Document, folder: Path) -> None:
         import pyarrow  # noqa: F401  pandas asks for it
     except ImportError as error:
         raise PcapleakError(
-            "parquet needs pyarrow; install it with: pip install 'pcapleak[parquet]'"
+            "Parquet files need pyarrow; install it with: pip install pyarrow"
         ) from error
     for name in TABLES:
         with OutputFile(folder / f"{name}.parquet") as file:

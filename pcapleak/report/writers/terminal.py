@@ -1,15 +1,16 @@
 """The report as a terminal page.
 
-Its first three lines are the verdict, what was exposed, and why; then sessions with their
-candidates, names, flows that bypassed, and findings, the worst last and nearest the prompt.
+Its first three lines are the verdict, what was exposed, and why; then what was judged by, the
+findings, the worst first, and what they rest on. The last line is the verdict once more, with
+counts and the exit status. Times are the reader's, with their offset from UTC.
 Strings from packets go through `safe` into `Text`, so neither escapes nor markup are ever
 interpreted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from rich.console import Console
@@ -42,11 +43,13 @@ from pcapleak.report.phrases import (
     tunnel_line,
     vector_line,
 )
-from pcapleak.report.text import clock_time, count, frames_text, safe, size
+from pcapleak.report.text import frames_text, local_time, safe
+from pcapleak.values.findings import Result, Severity
+from pcapleak.values.words import count, size
 
 T = TypeVar("T")
 
-VERDICTS = {
+VERDICTS: dict[Result, tuple[str, str]] = {
     "leak": ("LEAK", "bold white on red"),
     "no-leak": ("NO LEAK", "bold black on green"),
     "inconclusive": ("INCONCLUSIVE", "bold black on yellow"),
@@ -73,20 +76,39 @@ def print_report(document: Document, console: Console, *, verbose: bool = False)
     page = _Page(console, verbose)
     page.head(document)
     page.setting(document)
+    page.findings(document.findings)
+    page.flows(document)
     page.sessions(document.ice_sessions)
     page.page_rows(document.page_rows)
     page.browsers(document.browsers)
     page.names(document.mdns_names)
-    page.flows(document)
     page.tunnels(document.tunnels)
     page.evidence(document)
     page.coherence(document.coherence)
-    page.findings(document.findings)
 
 
 def print_verdict(document: Document, console: Console) -> None:
     """Print only the first three lines."""
     _Page(console, verbose=False).head(document)
+
+
+def print_closing(documents: Sequence[Document], status: int, console: Console) -> None:
+    """One line to end with: the verdict, how many findings of each severity, the exit status."""
+    results = Counter(document.verdict.result for document in documents)
+    severities = Counter(
+        finding.severity for document in documents for finding in document.findings
+    )
+    line = Text()
+    if len(documents) > 1:
+        line.append(f"{count(len(documents), 'capture')}: ", style="bold")
+    for number, result in enumerate(one for one in VERDICTS if one in results):
+        word, style = VERDICTS[result]
+        line.append(", " * bool(number))
+        line.append(word if len(documents) == 1 else f"{results[result]:,} {word}", style=style)
+    parts = [f"{severities[one]:,} {one}" for one in Severity if severities[one]]
+    line.append(f" · {', '.join(parts) or 'no findings'} · exit status {status}")
+    console.print()
+    console.print(line, soft_wrap=True)
 
 
 class _Page:
@@ -256,7 +278,7 @@ class _Page:
             return
         packets = document.statistics.paths.get("bypass", 0)
         sent = document.statistics.path_bytes.get("bypass", 0)
-        self.title("Flows that bypassed", f"{count(packets, 'packet')}, {size(sent)}")
+        self.title("Flows outside", f"{count(packets, 'packet')}, {size(sent)}")
         shown = self.some(MAX_FLOWS, flows)
         self.rows([(f"#{flow.id}", flow_line(flow)) for flow in shown], indent=2)
         self.cut(len(shown), len(flows), "flow")
@@ -273,7 +295,7 @@ class _Page:
             self.title("Timeline")
             self.rows(
                 [
-                    (clock_time(event.time), f"{event.kind}: {safe(event.text)}")
+                    (local_time(event.time), f"{event.kind}: {safe(event.text)}")
                     for event in document.timeline
                 ],
                 indent=2,
@@ -336,10 +358,11 @@ class _Page:
 
     def findings(self, findings: list[Finding]) -> None:
         self.title("Findings" if findings else "No findings")
-        ordered = sorted(findings, key=lambda item: (-item.severity.rank, item.id))
         told: dict[str, str] = {}
-        for _, group in groupby(ordered, key=lambda item: (item.id, item.severity)):
-            same = list(group)
+        groups: dict[tuple[int, str], list[Finding]] = {}
+        for finding in sorted(findings, key=lambda item: item.severity.rank):
+            groups.setdefault((finding.severity.rank, finding.id), []).append(finding)
+        for same in groups.values():
             first = same[0]
             self.console.print()
             self.console.print(
@@ -356,10 +379,11 @@ class _Page:
                     self.console.print()
                 self._finding(finding)
             self.cut(len(shown), len(same), "finding")
-            # One remedy often mends several findings; it is told once.
-            before = told.setdefault(first.remedy, first.id)
-            remedy = safe(first.remedy, 2000) if before == first.id else f"as for {before}"
-            self.rows([("fix     ", remedy)], indent=4)
+            for remedy in dict.fromkeys(finding.remedy for finding in shown):
+                # One remedy often mends several findings; it is told once.
+                before = told.setdefault(remedy, first.id)
+                text = safe(remedy, 2000) if before == first.id else f"same as for {before}"
+                self.rows([("fix     ", text)], indent=4)
 
     def _finding(self, finding: Finding) -> None:
         self.rows([("", safe(finding.message, 2000))], indent=2)

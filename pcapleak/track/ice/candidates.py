@@ -139,7 +139,7 @@ class CandidateBuilder:
         if self.wildcard and not self.agent.names:
             return ["a name may hide the address, or nothing does, or the page reads none (Mode 3)"]
         if self.engine == "unknown" and not any(link.checks for link in base.links):
-            return ["some programs ask servers from sockets that are no host candidates"]
+            return ["some programs query servers from sockets that are not host candidates"]
         return []
 
     def _announced(self, name: NameRecord) -> None:

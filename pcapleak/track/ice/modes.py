@@ -127,7 +127,7 @@ def _silent(agent: Agent, reasons: list[str], clients: list[Client], multicast: 
     if reasons or any(one.first_ns <= before <= one.last_ns + SECURE_NS for one in insecure):
         if not reasons:
             silent.append(
-                "its page is no secure context, so it can have no microphone or camera permission"
+                "its page is not a secure context, so it has no microphone or camera permission"
             )
         return Mode(2, "low", [*silent, _RAW])
     return Mode(reasons=[*silent, "Mode 1 by permission, or one that hides nothing, or Mode 3"])

@@ -1,0 +1,111 @@
+"""What the program says reads as English: no phrase that readers stumbled over comes back."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pcapleak.cli import COMMANDS
+from pcapleak.values.words import count, duration, listed, size
+
+PACKAGE = Path(__file__).parents[2] / "pcapleak"
+
+STUMBLED_OVER = (
+    r"nothing left beside",
+    r"seen were",
+    r"not put to the test were",
+    r"nothing of this kind was put to the test",
+    r"a page that asked knows its real address",
+    r"(?:is|are) not to be (?:seen|told)",
+    r"what went (?:beside|through it)",
+    r"past the tunnel or proxy",
+    r"flows that bypassed",
+    r"the client went on outside",
+    r"tunnels are called like",
+    r"an endpoint that is still to be seen",
+    r"looks no name up",
+    r"is no kind of traffic",
+    r"no protocol is called",
+    r"take camera and microphone permissions back",
+    r"it is how multicast",
+    r"belongs into the policy",
+    r"\b(?:one|an? (?:file|folder|capture|object|line)) a (?:line|core|capture|finding|report)\b",
+    r"let a helper that sees no packet",
+    r"fit the rest of the story",
+    r"not asked for",
+    r"in no recording",
+    r"\bbeside (?:the|it|one)\b.*\btunnel\b",
+    r"pcapleak\[",
+    r"\b1 \w+s were\b",
+)
+"""As regular expressions, in any case."""
+
+
+def spoken() -> Iterator[tuple[str, str]]:
+    """Every text in the package that is no docstring: its place, and itself with `{}` for what
+    is filled in."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        silent = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = (
+                    part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
+                )
+                silent |= {id(part) for part in node.values}
+                yield f"{path.name}:{node.lineno}", "".join(map(str, parts))
+            elif (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in silent
+            ):
+                yield f"{path.name}:{node.lineno}", node.value
+    for path in sorted(PACKAGE.rglob("*.j2")):
+        yield path.name, path.read_text(encoding="utf-8")
+
+
+def test_no_text_has_a_phrase_that_readers_stumbled_over() -> None:
+    pattern = re.compile("|".join(STUMBLED_OVER), re.IGNORECASE)
+    found = [
+        f"{place}: {match.group()}" for place, text in spoken() for match in pattern.finditer(text)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pcapleak", *filter(None, [command]), "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert not done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    pattern = re.compile("|".join(STUMBLED_OVER), re.IGNORECASE)
+    assert pattern.search(" ".join(done.stdout.split())) is None
+    if command:
+        assert "Examples:" in done.stdout
+
+
+def test_numbers_in_words() -> None:
+    assert [count(n, "flow") for n in (0, 1, 3000)] == ["0 flows", "1 flow", "3,000 flows"]
+    assert count(2, "query", "queries") == "2 queries"
+    assert [size(n) for n in (196, 896_800, 1_100_000_000)] == ["196 B", "897 kB", "1.1 GB"]
+    spans = (16_000_000, 10_016_000_000, 400_000_000_000, 191_174 * 3_600_000_000_000)
+    assert [duration(n) for n in spans] == ["16 ms", "10.0 s", "6.7 min", "7,966 days"]
+    assert listed((1, 2, 3), 2) == "1, 2 and 1 more"
+    assert listed((1, 2), 2) == "1, 2"
