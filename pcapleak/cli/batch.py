@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,7 @@ def batch(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Write the summary as one self-contained HTML page.",
+            help="Write the summary as an HTML page, with a page per capture in a folder by it.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -113,12 +114,15 @@ def batch(
             make_folder(results)
         if parquet is not None:
             make_folder(parquet)
+        pages = None if html is None else html.absolute().with_name(f"{html.stem}-pages")
+        if pages is not None:
+            make_folder(pages)
         here = scheduler == LOCAL and not any("://" in path for path in captures)
         if context.obj is OWN_PROCESS and here:
             if opened:
                 stack.enter_context(Committer(list(opened.values())))
             places = [*judged_by.geo_databases, *judged_by.geo_maps]
-            folders = [folder for folder in (results, parquet) if folder is not None]
+            folders = [folder for folder in (results, parquet, pages) if folder is not None]
             confine(map(Path, (*captures, *places)), folders, spawn=True)
         with _progress() as progress:
             fleet = run(
@@ -129,8 +133,9 @@ def batch(
                 scheduler=scheduler,
                 workers=workers,
                 insecure=insecure,
+                pages=pages,
             )
-        _write(fleet, opened, parquet, to_stdout=json == "-")
+        _write(fleet, opened, parquet, pages, to_stdout=json == "-")
     raise typer.Exit(exit_status(fleet))
 
 
@@ -142,12 +147,20 @@ def exit_status(fleet: Fleet) -> int:
 
 
 def _write(
-    fleet: Fleet, opened: dict[str, OutputFile], parquet: Path | None, *, to_stdout: bool
+    fleet: Fleet,
+    opened: dict[str, OutputFile],
+    parquet: Path | None,
+    pages: Path | None,
+    *,
+    to_stdout: bool,
 ) -> None:
     from pcapleak.cli.console import page_console
     from pcapleak.fleet import writers as show
 
-    for option, write in (("--json", show.to_json), ("--html", show.to_html)):
+    for option, write in (
+        ("--json", show.to_json),
+        ("--html", partial(show.to_html, pages="" if pages is None else pages.name)),
+    ):
         if option in opened:
             with opened[option] as file:
                 file.write(write(fleet).encode())

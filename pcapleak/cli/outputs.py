@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self
@@ -69,7 +72,17 @@ class Writer:
 def _html(document: Document, file: BinaryIO) -> None:
     from pcapleak.report.writers.html import to_html
 
-    file.write(to_html(document).encode())
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    file.write(to_html(document, made=made, command=_command()).encode())
+
+
+def _command() -> str:
+    """The command line, without passwords in addresses; none where the report renames what it
+    names."""
+    if any(argument.startswith("--redact") for argument in sys.argv):
+        return ""
+    words = ["pcapleak", *(re.sub(r"//[^/@]*@", "//", argument) for argument in sys.argv[1:])]
+    return shlex.join(words)
 
 
 def _csv(document: Document, folder: Path) -> None:

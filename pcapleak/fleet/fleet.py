@@ -5,6 +5,7 @@ Merging is associative and needs no order: whoever merges what first, the end is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
@@ -188,3 +189,9 @@ def _recurring(shown: Iterable[tuple[str, tuple[str, ...]]]) -> list[Recurring]:
         if len(paths) > 1
     ]
     return sorted(found, key=lambda one: (-len(one.captures), one.value))
+
+
+def page_name(row: Row) -> str:
+    """What the page of a capture is called: as the capture, as far as any system takes that."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", row.path.rpartition("/")[2])[:80]
+    return f"{name}-{row.key[:12]}.html"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pcapleak.capture import find_captures
 from pcapleak.errors import PcapleakError
-from pcapleak.fleet.fleet import Fleet, Row, summarise
+from pcapleak.fleet.fleet import Fleet, Row, page_name, summarise
 from pcapleak.fleet.tasks import examine
 from pcapleak.fleet.workers import Answer, cluster_answers, connect, local_answers, missing
 from pcapleak.policy.policy import Policy
+from pcapleak.report.document import Document
 from pcapleak.report.output import make_folder, write_text
 from pcapleak.report.writers.json import from_json_one, read_reports
 
@@ -69,20 +70,21 @@ def run(
     scheduler: str = LOCAL,
     workers: int | None = None,
     insecure: bool = False,
+    pages: Path | None = None,
 ) -> Fleet:
     """Analyze the captures, each in a task of its own, and join what they show.
 
     The work is done by `workers` processes of this machine, or by a dask cluster. Reports are
     kept in the folder `results` as they come, and those kept there by an earlier run are not
-    made again. A capture whose workers are lost again and again, or that cannot be read, costs
-    its row; so does a kept report that is corrupt. Raises `PcapleakError` where there is no such
-    cluster.
+    made again. In the folder `pages` each gets a page. A capture whose workers are lost again and
+    again, or that cannot be read, costs its row; so does a kept report that is corrupt. Raises
+    `PcapleakError` where there is no such cluster.
     """
     kept = _kept(results)
     rows: list[Row] = []
 
     def settle(answer: Answer) -> None:
-        rows.append(row_of(answer, kept, results))
+        rows.append(row_of(answer, kept, results, pages))
         if progress is not None:
             progress(len(rows), len(paths))
 
@@ -102,6 +104,13 @@ def serial(paths: Sequence[str], policy: Policy) -> Fleet:
     return Fleet(sorted(rows, key=lambda row: (row.path, row.key)))
 
 
+def _write_page(document: Document, row: Row, pages: Path | None) -> None:
+    if pages is not None:
+        from pcapleak.report.writers.html import to_html
+
+        write_text(pages / page_name(row), to_html(document))
+
+
 def _kept(results: Path | None) -> dict[str, Path]:
     if results is None:
         return {}
@@ -109,7 +118,9 @@ def _kept(results: Path | None) -> dict[str, Path]:
     return {file.stem: file for file in results.glob("*.json")}
 
 
-def row_of(answer: Answer, kept: dict[str, Path], results: Path | None) -> Row:
+def row_of(
+    answer: Answer, kept: dict[str, Path], results: Path | None, pages: Path | None = None
+) -> Row:
     """The row of a capture: a new report is kept, a known one is read."""
     if answer.text is None:
         return Row(answer.path, reason=answer.error)
@@ -120,10 +131,14 @@ def row_of(answer: Answer, kept: dict[str, Path], results: Path | None) -> Row:
             return Row(answer.path, reason=str(error))
         if report is None:
             (known,) = read_reports(kept[key])
-            return summarise(known, answer.path, key)
+            row = summarise(known, answer.path, key)
+            _write_page(known, row, pages)
+            return row
         if KEY.fullmatch(key) is None:
             raise ValueError(key)
-        row = summarise(from_json_one(str(report)), answer.path, key)
+        document = from_json_one(str(report))
+        row = summarise(document, answer.path, key)
+        _write_page(document, row, pages)
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         return Row(answer.path, reason=f"its worker did not answer with a report ({problem!r})")
     except PcapleakError as problem:

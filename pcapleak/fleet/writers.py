@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pcapleak.errors import PcapleakError
-from pcapleak.fleet.fleet import Fleet
+from pcapleak.fleet.fleet import Fleet, Row, page_name
 from pcapleak.report.output import OutputFile, make_folder
 from pcapleak.report.text import safe
 from pcapleak.values.findings import Severity
@@ -17,6 +20,9 @@ from pcapleak.values.words import count
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+MAX_REASON = 160
+"""Characters of a reason in a table; the JSON has all."""
 
 SHOWN = 20
 """Lines of a table on the page; the JSON has all."""
@@ -26,19 +32,20 @@ Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 def tables(fleet: Fleet) -> list[Table]:
     """Title, headings and lines of each table that has any."""
+    folder = _folder(fleet)
     found: list[Table] = [
         (
             "Captures",
             ("capture", "verdict", *list(Severity)[:4], "exposed", "why"),
             [
                 (
-                    row.path,
+                    row.path.removeprefix(folder),
                     row.result,
                     *map(str, row.severities[:4]),
                     _few(row.exposed),
-                    row.reason,
+                    shorten(row.reason, MAX_REASON, placeholder=" ..."),
                 )
-                for row in sorted(fleet.rows, key=lambda row: (_ORDER.index(row.result), row.path))
+                for row in sorted(fleet.rows, key=_worst_first)
             ],
         ),
         (
@@ -128,11 +135,38 @@ def to_json(fleet: Fleet) -> str:
     return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
-def to_html(fleet: Fleet) -> str:
-    """One self-contained page."""
+def to_html(fleet: Fleet, pages: str = "") -> str:
+    """One self-contained page; each capture leads to its own in the folder `pages`, if given."""
     from pcapleak.report.writers.html import render
 
-    return render("fleet.html.j2", headline=headline(fleet), tables=tables(fleet))
+    captures, *others = tables(fleet) or [("Captures", (), [])]
+    rows = sorted(fleet.rows, key=_worst_first)
+    links = [f"{quote(pages)}/{quote(page_name(row))}" if pages and row.key else "" for row in rows]
+    return render(
+        "fleet.html.j2",
+        headline=headline(fleet),
+        folder=_folder(fleet),
+        captures=captures,
+        results=[row.result for row in rows],
+        links=links,
+        tables=others,
+    )
+
+
+def _worst_first(row: Row) -> tuple[int, str]:
+    return _ORDER.index(row.result), row.path
+
+
+def _folder(fleet: Fleet) -> str:
+    """The folder that all captures are in, with a slash; empty where they share none."""
+    folders = [row.path.rpartition("/")[0] for row in fleet.rows]
+    if not folders or any("://" in row.path for row in fleet.rows) or not all(folders):
+        return ""
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:
+        return ""
+    return f"{common}/" if common not in ("", "/") else ""
 
 
 def write_parquet(fleet: Fleet, folder: Path) -> None:

@@ -73,7 +73,7 @@ def recorded(scene: Scene) -> Recorded:
         for interface in scene.state.interfaces
         if interface.filter and interface.id in scene.outside and not keeps_all(interface.filter)
     ]
-    gaps += [f"the uplink {name} is in no recording" for name in _lost(scene)]
+    gaps += [f"the uplink {name} was not recorded" for name in _lost(scene)]
     gaps += [
         f"{count(short, 'packet')} kept too little to tell whose ({why}); record whole packets "
         "(tcpdump -s 0)"
@@ -311,9 +311,9 @@ def _other_names(scene: Scene) -> str:
 
 PROVOKE: dict[TrafficKind, str] = {
     "stun": "open the page that pcapleak page writes, and press Start",
-    "dns": "look up a name that was not asked for lately (nslookup NAME)",
-    "ipv6": "open a site that has IPv6",
-    "quic": "open a site that speaks HTTP/3, twice: the first visit tells the browser",
+    "dns": "look up a name that has not been looked up recently (nslookup NAME)",
+    "ipv6": "open a site that supports IPv6",
+    "quic": "open a site that supports HTTP/3, twice: the first visit announces it",
     "tcp": "open any site",
     "mdns": "open the page that pcapleak page writes, and press Start without the microphone",
     "udp": "use what speaks UDP of its own, a game or another VPN",

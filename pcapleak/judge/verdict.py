@@ -343,8 +343,8 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         )
     if scene.before.any() and not scene.is_before_shown:
         return (
-            f"it is unclear whether {_ways(scene)} came up when it was first heard of or had been up "
-            f"but silent{_before(scene)}"
+            f"it is unclear whether {_ways(scene)} came up when it was first heard of or had been "
+            f"up but silent{_before(scene)}"
         )
     unseen = [entry for entry in ledger if entry.kind in scene.policy.require and not entry.seen]
     if unseen:

@@ -80,6 +80,16 @@ def local_span(first_ns: int, last_ns: int | None) -> str:
     return f"{first} to {last[11:] if last[:10] == first[:10] else last}{offset}"
 
 
+def utc_span(first_ns: int, last_ns: int | None) -> str:
+    """From when to when in UTC, for pages that are read anywhere."""
+    first = iso_time(first_ns)
+    text = f"{first[:10]} {first[11:23]}"
+    if last_ns is not None and last_ns != first_ns:
+        last = iso_time(last_ns)
+        text += f" to {last[11:23] if last[:10] == first[:10] else f'{last[:10]} {last[11:23]}'}"
+    return f"{text} UTC"
+
+
 def _local(ts_ns: int) -> tuple[str, str]:
     """Date and time with milliseconds, and the offset."""
     seconds, fraction = divmod(ts_ns, 1_000_000_000)

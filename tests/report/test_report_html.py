@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import subprocess
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +16,7 @@ from conftest import need_tool
 from sample_report import sample
 
 from pcapleak.report.document import Document, Generator, PolicyEntry, Verdict
-from pcapleak.report.writers.html import LIMITS, to_html, to_html_fragment
+from pcapleak.report.writers.html import LIMITS, TEMPLATES, to_html, to_html_fragment
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b[31m\u202e"
 
@@ -46,11 +49,17 @@ def crowded() -> Document:
 
 
 @pytest.mark.parametrize("text", ["", HOSTILE])
-def test_page_loads_and_runs_nothing(text: str) -> None:
-    """There is no script, no inline style, no handler and no address to load from."""
-    page = Page(to_html(sample(text)))
-    assert page.links == ["data:,"]
-    assert not page.tags & {"script", "img", "iframe", "object", "embed", "form", "base"}
+def test_page_loads_nothing_and_runs_only_its_own_script(text: str) -> None:
+    """There is no inline style, no handler, no address to load from, and one script, by hash."""
+    written = to_html(sample(text))
+    page = Page(written)
+    assert [link for link in page.links if not link.startswith("#")] == ["data:,"]
+    assert not page.tags & {"img", "iframe", "object", "embed", "form", "base"}
+    (script,) = re.findall(r"<script>(.*?)</script>", written, re.DOTALL)
+    assert script == (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    assert "innerHTML" not in script
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in written
     assert not any(name.startswith("on") or name == "style" for name in page.attributes)
 
 
@@ -79,6 +88,21 @@ def test_page_holds_the_report() -> None:
         "no IPv6 traffic",
     ):
         assert expected in page
+
+
+def test_findings_are_folded_by_kind_with_counts_contents_and_the_same_fix_once() -> None:
+    report = sample()
+    one = replace(report.findings[0], remedy="Turn it off.")
+    report = replace(report, findings=[one, one, replace(one, id="PL102")])
+    page = to_html(report, made="2026-01-02 03:04:05 UTC", command="pcapleak analyze x")
+    assert page.count('<details class="card') == 2
+    assert page.count("Turn it off.") == 1
+    assert f'Same as for <a href="#{one.id}">' in page
+    assert f">3 {one.severity}</b>" in page
+    ids = set(re.findall(r' id="([^"]+)"', page))
+    assert {link[1:] for link in Page(page).links if link.startswith("#")} <= ids
+    assert "at 2026-01-02 03:04:05 UTC" in page
+    assert "pcapleak analyze x" in page
 
 
 def test_page_stays_small() -> None:
