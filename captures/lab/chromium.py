@@ -134,6 +134,11 @@ class Chromium:
             self.run(f"document.querySelector({json.dumps(selector)}).getClientRects().length > 0")
         )
 
+    def loaded(self) -> list[str]:
+        """What the page has loaded beside itself."""
+        names: list[str] = self.run("performance.getEntriesByType('resource').map(e => e.name)")
+        return names
+
     def leave(self) -> None:
         """Leave the page, and give the browser the time to take its names back."""
         self.open("about:blank")

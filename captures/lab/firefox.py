@@ -137,6 +137,12 @@ class Firefox:
         reply = self._call("WebDriver:IsElementDisplayed", id=self._find(selector))
         return reply["value"] is True
 
+    def loaded(self) -> list[str]:
+        """What the page has loaded beside itself."""
+        script = "return performance.getEntriesByType('resource').map(e => e.name)"
+        names: list[str] = self._call("WebDriver:ExecuteScript", script=script, args=[])["value"]
+        return names
+
     def _find(self, selector: str) -> str:
         found = self._call("WebDriver:FindElement", using="css selector", value=selector)
         number: str = next(iter(found["value"].values()))

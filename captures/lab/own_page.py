@@ -36,6 +36,8 @@ class Run(NamedTuple):
     capture: Path
     reading: Path
     page: Path
+    loaded: list[str]
+    """What the page loaded beside itself."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,9 @@ class OwnPage:
 
 def record_own_page(story: OwnPage, output: Path, beside: Beside | None = None) -> Run:
     """Write the page, run it by clicks, and keep the capture and what the browser saved."""
-    run = Run(
-        output / f"{story.name}.pcapng",
-        output / "pcapleak-reading.json",
-        output / f"{story.name}.html",
-    )
-    command = [sys.executable, "-m", "pcapleak", "page", str(run.page), *story.servers]
+    capture, saved = output / f"{story.name}.pcapng", output / "pcapleak-reading.json"
+    written = output / f"{story.name}.html"
+    command = [sys.executable, "-m", "pcapleak", "page", str(written), *story.servers]
     subprocess.run(command, check=True, capture_output=True)
     with tempfile.TemporaryDirectory(prefix="pcapleak-lab-") as folder, ExitStack() as stack:
         scratch = Path(folder)
@@ -76,14 +75,15 @@ def record_own_page(story: OwnPage, output: Path, beside: Beside | None = None) 
             proxy=proxy,
             flags=stories.MICROPHONE_FLAGS if with_microphone else (),
             preferences=stories.MICROPHONE_PREFERENCES if with_microphone else {},
-            url=run.page.as_uri(),
+            url=written.as_uri(),
         )
-        shutil.copyfile(press(page, story.options), run.reading)
+        shutil.copyfile(press(page, story.options), saved)
+        loaded = page.loaded()
         time.sleep(10)  # what the page tells its reader to wait
         page.close()
         lab.stop_beside()
-        lab.recorder.merge(run.capture)
-    return run
+        lab.recorder.merge(capture)
+    return Run(capture, saved, written, loaded)
 
 
 def press(page: Page, options: tuple[str, ...]) -> Path:

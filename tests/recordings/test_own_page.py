@@ -4,6 +4,7 @@ candidate it reads is held against the packets of that very run."""
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_every_candidate_the_page_reads_is_in_the_packets(
     need_tool("chromium" if story.browser == "chromium" else "firefox-esr")
     need_tool("microsocks" if "proxy" in story.policy else "wireguard-go")
     run = record_own_page(story, tmp_path)
+    assert run.loaded == []
     reading = json.loads(run.reading.read_text())
     assert reading["mode"]["number"] == story.mode
     assert all(one["complete"] for one in reading["connections"])
@@ -55,6 +57,15 @@ def test_every_candidate_the_page_reads_is_in_the_packets(
     assert "pcapleak-reading.json" in vectors["time zone"].provenance
     if story.name == "page-socks":
         lies_are_named(run.capture, run.reading, story)
+    if story.name == "page-full-tunnel":
+        only_webrtc_spoke(document)
+
+
+def only_webrtc_spoke(document: Document) -> None:
+    """Nothing went to anybody but the STUN server, the tunnel's own and the LAN's multicast."""
+    far = {flow.resp.address for flow in document.flows}
+    named = {address for address in far if not ip_address(address).is_multicast}
+    assert named <= {"198.51.100.10", "198.51.100.40", "192.168.50.42"}
 
 
 def lies_are_named(capture: Path, reading: Path, story: OwnPage) -> None:

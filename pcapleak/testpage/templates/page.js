@@ -358,6 +358,7 @@ async function run() {
   let stream = null;
   if (options.microphone) [stream, reading.microphone] = await askMicrophone();
   else if (await isPermitted()) reading.microphone = "granted";
+  get("sent").textContent = "These servers were asked:";
   say("Gathering candidates.", "busy");
   get("status").scrollIntoView({block: "nearest"});
   const attempt = async work => {
@@ -417,12 +418,16 @@ get("form").addEventListener("submit", async event => {
   event.preventDefault();
   get("start").disabled = get("options").disabled = true;
   get("stop").hidden = false;
+  // A button that cannot be pressed any more loses the keyboard's focus: hand it on.
+  get("stop").focus({preventScroll: true});
   try {
     await run();
     finish();
   } finally {
+    const next = get("reading").hidden ? "start" : "save";
     get("start").textContent = "Run again";
     get("start").disabled = get("options").disabled = false;
+    if (document.activeElement === get("stop")) get(next).focus({preventScroll: true});
     get("stop").hidden = true;
   }
 });
