@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pcapleak.judge.before import before_tunnel
 from pcapleak.judge.beside import beside
 from pcapleak.judge.causes import explained
+from pcapleak.judge.context import Scene
 from pcapleak.judge.coverage import coverage, recorded
 from pcapleak.judge.findings import found
 from pcapleak.judge.infer import infer
@@ -17,8 +20,16 @@ from pcapleak.judge.timeline import timeline, tunnel_lives
 from pcapleak.judge.verdict import verdict
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
+from pcapleak.values.findings import Finding
 
 __all__ = ["PATHS", "InterfaceRole", "Judgement", "judge"]
+
+
+def _as_sure(scene: Scene, finding: Finding) -> Finding:
+    """A finding no surer than whose traffic it is: shares and habits prove nothing."""
+    if scene.is_client_shown or not scene.has_policy or finding.confidence != "certain":
+        return finding
+    return replace(finding, confidence="high")
 
 
 def judge(state: State, policy: Policy) -> Judgement:
@@ -34,7 +45,7 @@ def judge(state: State, policy: Policy) -> Judgement:
     scene.lives = tunnel_lives(scene)
     scene.recorded = recorded(scene)
     findings = sorted(found(scene), key=lambda finding: finding.rank)
-    findings = [tailored(scene, explained(scene, finding)) for finding in findings]
+    findings = [_as_sure(scene, tailored(scene, explained(scene, finding))) for finding in findings]
     ledger = coverage(scene)
     return Judgement(
         policy=scene.entry,

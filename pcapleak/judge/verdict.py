@@ -15,6 +15,7 @@ from pcapleak.judge.judgement import (
     PROXY,
     TUNNEL,
     TUNNEL_TRANSPORT,
+    UNASSESSED,
     Coverage,
 )
 from pcapleak.values.addresses import is_public
@@ -232,6 +233,9 @@ def _way_out_missing(scene: Scene) -> bool:
     answered = (columns.packets > columns.sent_packets) & (columns.sent_packets > 0)
     within = np.isin(scene.path, (TUNNEL, INSIDE_TUNNEL)) & (columns.encapsulation == 0)
     carried = (scene.path == TUNNEL_TRANSPORT) | (scene.path == PROXY)
+    if scene.policy.allow:
+        # The policy may name its carrier as an exception.
+        carried |= (scene.path == UNASSESSED) & columns.inside(columns.near, scene.clients)
     apart = columns.on(scene.inside_ids)
     return bool((within & apart & answered).any()) and not carried.any()
 

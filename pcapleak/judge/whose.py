@@ -15,7 +15,7 @@ from pcapleak.judge.clients import (
     interface_addresses,
     most_common_end,
 )
-from pcapleak.judge.columns import TCP
+from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.context import Scene, SceneProxy, Source, single
 from pcapleak.judge.fields import found_field, given_field
 from pcapleak.judge.hosts import Host
@@ -97,6 +97,10 @@ def _proxy_users(scene: Scene, proxy: SceneProxy) -> Iterator[tuple[IPAddress, s
     if address.is_loopback:
         # What the policy lets out is how such a proxy's way out is told.
         servers += [rule.network for rule in scene.policy.allow if rule.network is not None]
+    carrying = columns.protocol == TCP
+    if proxy.scheme == "https":
+        # Over HTTP/3 (RFC 9298).
+        carrying |= columns.protocol == UDP
     ways = (
         (columns.resp, columns.resp_port, columns.flows.orig),
         (columns.orig, columns.orig_port, columns.flows.resp),
@@ -104,7 +108,7 @@ def _proxy_users(scene: Scene, proxy: SceneProxy) -> Iterator[tuple[IPAddress, s
     for far, far_port, near in ways:
         spoken = columns.inside(far, [single(address)]) & (far_port == port)
         for rows, reason in (
-            (outside & spoken & (columns.protocol == TCP), "speaks to the proxy"),
+            (outside & spoken & carrying, "speaks to the proxy"),
             (outside & columns.inside(far, servers), "sends what the proxy was handed"),
         ):
             for row in np.flatnonzero(rows)[:MAX_CARRIERS].tolist():

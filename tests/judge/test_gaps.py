@@ -89,3 +89,17 @@ def test_a_tunnel_whose_way_out_was_not_recorded_is_no_all_clear(tmp_path: Path)
         policy = Policy.from_options(tunnel=["wg0"], **options)
         verdict = judged(recording, policy, tmp_path).verdict
         assert verdict.result == "inconclusive" and "record it too" in verdict.reason
+
+
+@pytest.mark.parametrize(("client", "confidence"), [([], "high"), ([CLIENT], "certain")])
+def test_what_shares_alone_say_is_no_certain_finding(
+    tmp_path: Path, client: list[str], confidence: str
+) -> None:
+    """Nobody knows whose packets these are but by who is in all of them."""
+    recording = Recording(link_types=(101, 101, 1))
+    for i in range(5):
+        recording.tcp(100 * i, ETH0, CLIENT, 50000 + i, f"198.51.100.{60 + i}", 443, b"hi", b"ho")
+    policy = Policy.from_options(tunnel=["wg9"], uplink=["eth0"], client=client)
+    document = judged(recording, policy, tmp_path)
+    assert document.verdict.result == "leak"
+    assert {one.confidence for one in document.findings if one.id == "PL204"} == {confidence}

@@ -70,7 +70,7 @@ def find(scene: Scene) -> Iterator[Finding]:
                 max(one.last_ns for one in alike),
             ),
             interface=None,
-            display_filter="stun",
+            display_filter="stun or classicstun or mdns",
             confidence="medium",
             reasons=alike[0].shape.reasons,
         )

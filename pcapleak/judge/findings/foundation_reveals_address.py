@@ -80,15 +80,17 @@ def find(scene: Scene) -> Iterator[Finding]:
         first, tie = entries[0]
         proven = base in known
         how = "" if tie is None else f" and the tie-breaker {tie:016x} seen in checks"
+        evidence = sightings_evidence([entry.seen for entry, _ in entries])
         yield make(
             KIND,
             subject=f"{base} in signalling",
             message=f"The foundation {first.line.foundation} of {first.line.address} is the one "
             f"computed from {base}{how}: "
             + ("this proves the address." if proven else "this reveals the address."),
-            evidence=sightings_evidence([entry.seen for entry, _ in entries]),
+            evidence=evidence,
             interface=None,
-            display_filter=f'frame contains "{first.line.foundation}"',
+            # WebSocket's mask and TLS hide the line from a search of the frame's bytes.
+            display_filter=f"frame.number in {{{', '.join(map(str, evidence.frames))}}}",
             confidence="certain" if proven else "high",
             addresses=[ip_address(base)],
             reasons=[

@@ -15,7 +15,12 @@ from pcapleak.decode.stun.attributes import (
     attribute_name,
 )
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, on_interface, sightings_evidence
+from pcapleak.judge.finding_builder import (
+    address_filter,
+    make,
+    on_interface,
+    sightings_evidence,
+)
 from pcapleak.judge.stun_payload import is_data, is_foreign, is_identifier, shown
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
@@ -110,8 +115,8 @@ def find(scene: Scene) -> Iterator[Finding]:
                 display_filter=on_interface(
                     scene,
                     interface,
-                    f"stun and {'ip' if source.version == 4 else 'ipv6'}.src == {source} and "
-                    f"{'ip' if source.version == 4 else 'ipv6'}.dst == {destination}",
+                    f"(stun or classicstun) and {address_filter(source, 'src')} and "
+                    f"{address_filter(destination, 'dst')}",
                 ),
                 confidence="high" if carried.sure else "medium",
                 facts=[f"data in {carried.what}: {shown(carried.values)}"],

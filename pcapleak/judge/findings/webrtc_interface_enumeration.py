@@ -80,7 +80,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             "enumerates all interfaces (RFC 8828 Mode 1).",
             evidence=flow_evidence(scene, shown),
             interface=outside,
-            display_filter="stun and ("
+            display_filter="(stun or classicstun) and ("
             + " or ".join(address_filter(address, "src") for address in near)
             + ")",
             confidence="high" if any(one.tie_breakers for one in sessions) else "medium",

@@ -18,7 +18,7 @@ from pcapleak.judge.finding_words import (
 )
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import local_traffic
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.links import NO_COOKIE, Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
@@ -54,6 +54,22 @@ KIND = FindingKind(
         "An answer does not prove that a page asked. Give --exit-ip if the exit is unknown."
     ),
 )
+
+
+def _telling(scene: Scene, address: IPAddress, shown: list[tuple[LinkKey, Link, Sighting]]) -> str:
+    """A filter for the messages that tell an address, as Wireshark's dissectors call it: answers
+    without the magic cookie have one of their own."""
+    version = "ipv4" if address.version == 4 else "ipv6"
+    links = scene.state.ice.links
+    asked = [link for key, _, _ in shown if (link := links.get(key.back)) is not None]
+    ways = {f"stun.att.{version} == {address}": None}
+    if any(link.foreign == NO_COOKIE for link in asked):
+        ways[f"classicstun.att.{version} == {address}"] = None
+    for _, link, _ in shown:
+        for mapped, _ in link.told():
+            if mapped.address != address and unmapped(mapped.address) == address:
+                ways[f"stun.att.ipv6 == {mapped.address}"] = None
+    return next(iter(ways)) if len(ways) == 1 else f"({' or '.join(ways)})"
 
 
 OLDER = "the answer's request was not recorded: the recording began in between"
@@ -98,11 +114,7 @@ def find(scene: Scene) -> Iterator[Finding]:
                 [sighting for _, _, sighting in shown], [link.flow for _, link, _ in shown]
             ),
             interface=label,
-            display_filter=on_interface(
-                scene,
-                interface,
-                f"stun.att.{'ipv4' if address.version == 4 else 'ipv6'} == {address}",
-            ),
+            display_filter=on_interface(scene, interface, _telling(scene, address, shown)),
             severity=None if scene.has_policy else Severity.INFO,
             confidence="medium" if presumed else "certain",
             addresses=[address],

@@ -75,14 +75,16 @@ def _signalled(scene: Scene) -> Iterator[Finding]:
             found.setdefault(address, []).append(entry)
     for address, entries in found.items():
         channels = sorted({entry.channel for entry in entries})
+        evidence = sightings_evidence([entry.seen for entry in entries], [])
         yield make(
             KIND,
             subject=f"{address} in signalling",
             message=f"{count(len(entries), 'candidate line')} over {', '.join(channels)}, "
             f"unencrypted, gave {address} itself where browsers write a .local name.",
-            evidence=sightings_evidence([entry.seen for entry in entries], []),
+            evidence=evidence,
             interface=None,
-            display_filter=f'frame contains "{address}" and frame contains "typ host"',
+            # WebSocket's mask hides the line from a search of the frame's bytes.
+            display_filter=f"frame.number in {{{', '.join(map(str, evidence.frames))}}}",
             addresses=[address],
             reasons=[f"port {entry.line.port}, sent by {entry.sender}" for entry in entries],
         )

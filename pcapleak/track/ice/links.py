@@ -38,6 +38,9 @@ MAX_TEXT = 763
 MAX_SAID = 256
 """Bytes of a message that is compared with the last one; checks have about 100."""
 
+NO_COOKIE = "no magic cookie: RFC 3489"
+"""What is foreign about messages whose transaction id takes the cookie's place."""
+
 RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
 
@@ -341,7 +344,7 @@ def _cut(text: str | None) -> str | None:
 
 def _foreign(message: StunMessage) -> str | None:
     if not message.has_cookie:
-        return "no magic cookie: RFC 3489"
+        return NO_COOKIE
     for attribute in _FOREIGN:
         if message.has(attribute):
             return f"{attribute_name(attribute)} in gathering requests"
