@@ -24,10 +24,9 @@ from .session import HTTP_PROXY, Beside, Lab, Page
 _GATHER_S = 40.0
 _IPV4 = ("--stun", f"stun:{STUN}:3478")
 _SERVERS = (*_IPV4, "--stun", f"stun:[{STUN6}]:3478")
-_RELAY = (
-    "--turn", f"turn:{STUN}:3478?transport=tcp",
-    "--turn-user", TURN_USER, "--turn-password", TURN_PASSWORD,
-)  # fmt: skip
+_CREDENTIALS = ("--turn-user", TURN_USER, "--turn-password", TURN_PASSWORD)
+_RELAY = ("--turn", f"turn:{STUN}:3478?transport=tcp", *_CREDENTIALS)
+_RELAY_UDP = ("--turn", f"turn:{STUN}:3478?transport=udp", *_CREDENTIALS)
 
 
 class Run(NamedTuple):
@@ -53,7 +52,7 @@ class OwnPage:
     options: tuple[str, ...] = ()
     """Ids of the switches to press."""
     mode: int | None = None
-    """What the page must take the browser for."""
+    """What the page must take the browser for; None where it must not say."""
     managed: dict[str, str] = field(default_factory=dict)
     """Chromium's managed policy."""
 
@@ -159,6 +158,7 @@ OWN_PAGES = (
         mode=4,
         managed={"WebRtcIPHandling": "disable_non_proxied_udp"},
     ),
+    OwnPage("page-relay-only", _behind_socks, PROXY, servers=_RELAY_UDP, options=("relay",)),
     OwnPage("page-call", _call_behind_socks, PROXY, options=("call",), mode=2),
     OwnPage("page-firefox", _behind_http_proxy, _FIREFOX_PROXY, "firefox", mode=2),
     OwnPage("page-firefox-tunnel", _in_full_tunnel, WIREGUARD, "firefox", _IPV4, mode=2),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import struct
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pcapleak.capture import open_capture
 from pcapleak.decode.dns.message import decode_dns
 from pcapleak.decode.ice.candidate import find_candidates, format_candidate, parse_candidate
 from pcapleak.decode.ice.page import read_page
+from pcapleak.decode.ice.reading import MARK, VERSION, parse_reading
 from pcapleak.decode.lan.dhcp import decode_dhcp
 from pcapleak.decode.lan.ndp import decode_router_advertisement
 from pcapleak.decode.media.demux import demultiplex
@@ -253,6 +255,17 @@ def text(data: bytes) -> None:
     read_page(page)
 
 
+def reading(data: bytes) -> None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(document, dict):
+        document[MARK] = VERSION
+    with contextlib.suppress(DecodeError):
+        parse_reading(document)
+
+
 def in_file(use: Callable[[Path], None], head: bytes = b"") -> Target:
     def target(data: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=SCRATCH, suffix=".pcap") as file:
@@ -346,6 +359,7 @@ TARGETS: dict[str, Target] = {
     "wireguard": decoder(decode_wireguard),
     "icmp-quote": decoder(decode_icmp_quote),
     "text": text,
+    "reading": reading,
     "pcap": in_file(read_container, b"\xd4\xc3\xb2\xa1"),
     "pcapng": in_file(read_container, PCAPNG),
     "container": in_file(read_container),
