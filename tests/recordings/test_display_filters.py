@@ -84,5 +84,12 @@ def test_every_filter_shows_the_frames_of_its_finding(
         made = sorted(set().union(*(claims(path, options) for options in ways)))
         seen += len(made)
         assert all(expression for expression, _ in made), path.name
-        assert unshown(tshark, path, made) == [], path.name
+        missing = unshown(tshark, path, made)
+        # A client's port may be one that Wireshark knows another protocol by.
+        for expression, frames in missing:
+            shown = read(
+                tshark, path, "-o", "udp.try_heuristic_first:TRUE", "-Y", expression,
+                "-T", "fields", "-e", "frame.number",
+            )  # fmt: skip
+            assert set(frames) <= set(map(int, shown.split())), (path.name, expression)
     assert seen > 50
