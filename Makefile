@@ -7,7 +7,7 @@ T ?= tests
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url
 
-.PHONY: demo test coverage fresh evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
+.PHONY: demo test coverage fresh scenes evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
 	bench-floods docs site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
@@ -47,6 +47,9 @@ evasion: $(VENV)/.tested  ## strangers' packets added to every capture, long: no
 
 metamorphic: $(VENV)/.tested  ## every capture told otherwise, none of which may turn a verdict (minutes)
 	PCAPLEAK_METAMORPHIC=all $(BIN)/python -m pytest -q tests/recordings/test_metamorphic.py
+
+scenes: $(VENV)/.tested  ## machines that change under watch, three times each, told within a second (root, minutes)
+	PCAPLEAK_SCENES=1 $(BIN)/python -m pytest -q tests/live/test_live_scenes.py
 
 bench: $(VENV)/.tested  ## pcapleak beside every installed peer, on generated captures
 	$(BIN)/python bench/compare.py --results bench/results

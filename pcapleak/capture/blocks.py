@@ -13,6 +13,7 @@ from typing import Final
 
 from pcapleak.capture.clock import Clock
 from pcapleak.capture.facts import Facts
+from pcapleak.capture.machine_notes import MAX_NOTES, read_note
 from pcapleak.capture.programs import (
     PCAPDROID_PEN,
     WIRESHARK_PEN,
@@ -117,7 +118,7 @@ def read_block(kind: int, body: bytes, section: Section, facts: Facts, position:
         elif kind == NAMES:
             _names(body, section.order, facts)
         elif kind == STATISTICS:
-            _statistics(body, section)
+            _statistics(body, section, facts)
         elif kind == SECRETS:
             _secrets(body, section.order, facts)
         elif kind == PROCESS:
@@ -197,8 +198,13 @@ def _strings(value: bytes) -> tuple[str, ...]:
     return tuple(part.decode("utf-8", "replace") for part in value.split(b"\0") if part)
 
 
-def _statistics(body: bytes, section: Section) -> None:
+def _statistics(body: bytes, section: Section, facts: Facts) -> None:
     (number,) = Struct(f"{section.order}I8x").unpack_from(body)
+    if section.own:
+        for code, value in options(body, 12, section.order):
+            note = read_note(text(value)) if code == 1 else None
+            if note is not None and len(facts.machine) < MAX_NOTES:
+                facts.machine.append(note)
     if number >= len(section.interfaces):
         return
     counts = {

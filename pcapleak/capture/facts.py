@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pcapleak.capture.machine_notes import Note
 from pcapleak.values.packets import Interface
 
 MAX_NAMES = 65536
@@ -60,6 +61,8 @@ class Facts:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of addresses from name resolution blocks."""
     comments: list[str] = field(default_factory=list)
+    machine: list[Note] = field(default_factory=list)
+    """What the watch that recorded it knew of its machine."""
     """Comments on the capture as a whole."""
 
     def add_interface(self, interface: Interface) -> Interface:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pcapleak.capture.batches import rows_of
 from pcapleak.capture.closing import Closing
 from pcapleak.capture.facts import Facts
+from pcapleak.capture.machine_notes import Note
 from pcapleak.capture.pcap import MAGICS, read_pcap
 from pcapleak.capture.pcapng import SECTION_MAGIC, read_pcapng
 from pcapleak.capture.stream import FileStream, Unpacker, compression_of, not_a_capture
@@ -96,6 +97,11 @@ class CaptureSource(Closing):
     def comments(self) -> list[str]:
         """Comments on the capture as a whole."""
         return self._facts.comments
+
+    @property
+    def machine(self) -> list[Note]:
+        """What the watch that recorded it knew of its machine."""
+        return self._facts.machine
 
     @property
     def bytes_read(self) -> int:

@@ -142,6 +142,14 @@ class PcapngWriter(Closing):
         )
         self._block(STATISTICS, head + _options([(_OS_DROPS, struct.pack("<Q", count))]))
 
+    def add_note(self, interface: Interface, ts_ns: int, text: str) -> None:
+        """Keep a comment on what was known at `ts_ns`."""
+        self.add_interface(interface)
+        head = struct.pack(
+            "<III", self._numbers[interface.id], ts_ns >> 32 & 0xFFFF_FFFF, ts_ns & 0xFFFF_FFFF
+        )
+        self._block(STATISTICS, head + _options([(COMMENT, text.encode())]))
+
     def add_secrets(self, key_log: bytes) -> None:
         """Keep a TLS key log, before the packets it decrypts."""
         head = struct.pack("<II", TLS_KEY_LOG, len(key_log))

@@ -99,7 +99,7 @@ def open_outputs(plan: Plan, source: Source, lines: list[str], user: User | None
         from pcapleak.live.recorder import Recorder
 
         make_folder(plan.record, user)
-        outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces)
+        outputs.recorder = Recorder(plan.record, plan.record_bytes, source.interfaces, source.notes)
     if plan.evidence is not None:
         from pcapleak.live.evidence import EvidenceFile
 
@@ -108,5 +108,6 @@ def open_outputs(plan: Plan, source: Source, lines: list[str], user: User | None
             source.interfaces,
             int(plan.pre_s * 1e9),
             int(plan.post_s * 1e9),
+            source.notes,
         )
     return outputs

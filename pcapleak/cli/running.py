@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,11 @@ from pcapleak.values.findings import Severity
 if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
     from pcapleak.live.command import Command
+    from pcapleak.live.machine import Machine
+    from pcapleak.live.source import LiveSource
     from pcapleak.pipeline.awaited import AwaitedPage
     from pcapleak.pipeline.watch import Watch
+    from pcapleak.pipeline.watched import Source
     from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document, Finding
     from pcapleak.report.update import Update
@@ -103,7 +106,7 @@ def run(plan: Plan) -> int:
     from pcapleak.pipeline.watch import Watch
 
     choose_screen(plan)
-    policy, lines = _policy(plan)
+    policy, lines, machine = _policy(plan)
     pages = [AwaitedPage(path) for path in plan.pages]
     lines += [_waits_for(page) for page in pages]
     user = ordinary_user()
@@ -116,6 +119,7 @@ def run(plan: Plan) -> int:
         command = Command(plan.command, whose, to_stderr=taken)
         user = watching_user(whose)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
+    lines += [f"{gap}: no verdict of no leak can come of this" for gap in source.gaps]
     try:
         outputs = open_outputs(plan, source, lines, user)
         helper = RootOwners() if plan.keep_root and user is not None else None
@@ -133,6 +137,7 @@ def run(plan: Plan) -> int:
             processes=processes,
             evidence=outputs.evidence,
             guarded=command is not None,
+            relearn=_relearning(plan, machine, policy, source),
         )
         try:
             document = _Run(plan, watch, outputs, command, pages).until_the_end()
@@ -164,16 +169,50 @@ def choose_screen(plan: Plan) -> None:
     plan.tui = not hindrance
 
 
-def _policy(plan: Plan) -> tuple[Policy, list[str]]:
-    """The policy completed from the machine, and what is said of it."""
+class _Learned:
+    """The policy as the machine told it, asked again where the machine has changed."""
+
+    def __init__(self, plan: Plan, machine: Machine, policy: Policy, source: LiveSource) -> None:
+        self._given = plan.policy
+        self._machine = machine
+        self._policy = policy
+        self._source = source
+        self._version = source.version
+
+    def __call__(self) -> Policy | None:
+        """The policy, where it is another one now."""
+        if self._version == self._source.version:
+            return None
+        from pcapleak.live.machine_policy import infer_policy
+
+        self._version = self._source.version
+        devices, routes = self._source.state()
+        machine = replace(self._machine, devices=devices, routes=routes)
+        now = infer_policy(machine, self._given).policy
+        before, self._policy = self._policy, self._policy.with_tunnels(now.tunnels)
+        return self._policy if self._policy != before else None
+
+
+def _relearning(
+    plan: Plan, machine: Machine | None, policy: Policy, source: Source
+) -> Callable[[], Policy | None] | None:
+    if machine is None or plan.via is not Via.RING:
+        return None
+    from pcapleak.live.source import LiveSource
+
+    return _Learned(plan, machine, policy, source) if isinstance(source, LiveSource) else None
+
+
+def _policy(plan: Plan) -> tuple[Policy, list[str], Machine | None]:
+    """The policy completed from the machine, what is said of it, and the machine."""
     if plan.via is Via.STDIN or not sys.platform.startswith("linux"):
-        return plan.policy, []
+        return plan.policy, [], None
     from pcapleak.live.machine import read_machine
     from pcapleak.live.machine_policy import describe, infer_policy
 
     machine = read_machine()
     result = infer_policy(machine, plan.policy)
-    return result.policy, describe(result, machine)
+    return result.policy, describe(result, machine), machine
 
 
 def _waits_for(page: AwaitedPage) -> str:

@@ -8,12 +8,9 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-from pcapleak.values.packets import DeviceChange
 
 Kind = Literal["physical", "tunnel", "loopback"]
 
@@ -108,62 +105,3 @@ def _prefix_length(netmask: str | None) -> int:
         return 32
     family = socket.AF_INET6 if ":" in netmask else socket.AF_INET
     return int.from_bytes(socket.inet_pton(family, netmask), "big").bit_count()
-
-
-class DeviceMonitor:
-    """Notices of the kernel about devices that come, go, or change state (rtnetlink(7))."""
-
-    RTMGRP_LINK = 1
-    RTM_NEWLINK = 16
-    RTM_DELLINK = 17
-    IFLA_IFNAME = 3
-    HEADER = struct.Struct("=IHHII")
-    LINK = struct.Struct("=BxHiII")
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-        self._socket.bind((0, self.RTMGRP_LINK))
-        self._since_ns = time.time_ns()
-        self.lost = False
-        """Some notices were lost: `list_devices` tells what there is."""
-
-    def fileno(self) -> int:
-        """For `select`."""
-        return self._socket.fileno()
-
-    def read(self) -> list[DeviceChange]:
-        """What has changed since the last call."""
-        changes: list[DeviceChange] = []
-        now_ns = time.time_ns()
-        while True:
-            try:
-                data = self._socket.recv(65536)
-            except BlockingIOError:
-                self._since_ns = now_ns
-                return changes
-            except OSError:
-                # More changed than the socket holds (ENOBUFS): look at what there is now.
-                self.lost = True
-                continue
-            at = 0
-            while at + self.HEADER.size <= len(data):
-                length, kind, _, _, _ = self.HEADER.unpack_from(data, at)
-                if kind in (self.RTM_NEWLINK, self.RTM_DELLINK):
-                    changes.append(self._change(data[at : at + length], kind))
-                at += max(16, length + 3 & ~3)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._socket.close()
-
-    def _change(self, message: bytes, kind: int) -> DeviceChange:
-        _, hardware_type, number, flags, _ = self.LINK.unpack_from(message, 16)
-        name, at = "", 32
-        while at + 4 <= len(message):
-            length, attribute = struct.unpack_from("=HH", message, at)
-            if attribute == self.IFLA_IFNAME:
-                name = message[at + 4 : at + length].rstrip(b"\0").decode(errors="replace")
-                break
-            at += max(4, length + 3 & ~3)
-        present = kind == self.RTM_NEWLINK and bool(flags & IFF_UP)
-        return DeviceChange(self._since_ns, time.time_ns(), number, name, hardware_type, present)

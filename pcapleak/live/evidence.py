@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import BinaryIO, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pcapleak.capture.batches import held_bytes, reorder
 from pcapleak.capture.writer import PcapngWriter
+from pcapleak.live.notebook import Notebook, TimedNote
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.values.packets import Bool, Int64, Interface, RecordBatch
 
@@ -45,7 +46,12 @@ class EvidenceFile:
     """
 
     def __init__(
-        self, file: BinaryIO, interfaces: list[Interface], pre_ns: int, post_ns: int
+        self,
+        file: BinaryIO,
+        interfaces: list[Interface],
+        pre_ns: int,
+        post_ns: int,
+        notes: Sequence[TimedNote] = (),
     ) -> None:
         self._file = file
         self._interfaces = interfaces
@@ -55,6 +61,7 @@ class EvidenceFile:
             file, comment="Packets around the findings of a watch; comments name the findings."
         )
         file.flush()
+        self._notes = Notebook(notes, interfaces)
         self._scribe = Scribe()
         self._unclosed: OSError | None = None
         self._held: deque[Held] = deque()
@@ -109,6 +116,8 @@ class EvidenceFile:
 
     def close(self) -> None:
         """End the file."""
+        if self._written:
+            self._scribe.offer(partial(self._notes.write, self._writer), 0)
         self._scribe.close()
         try:
             self._file.close()
@@ -149,6 +158,7 @@ class EvidenceFile:
 
     def _write_part(self, part: RecordBatch) -> None:
         """In the thread."""
+        self._notes.write(self._writer)
         self._writer.write_batch(part, self._interfaces)
         self._file.flush()
 

@@ -14,6 +14,7 @@ from typing import IO
 
 from pcapleak.capture.source import open_capture
 from pcapleak.errors import CaptureError, PcapleakError
+from pcapleak.live.notebook import TimedNote
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 MAX_WAITING = 64
@@ -36,6 +37,7 @@ class PipedSource:
         self.problems: list[str] = []
         self.changes: list[DeviceChange] = []
         self.gaps: list[str] = []
+        self.notes: list[TimedNote] = []
         self.expression: str | None = None
         """The filter that packets had to match."""
         self.bytes_read = 0

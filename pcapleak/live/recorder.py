@@ -16,6 +16,7 @@ from pcapleak.capture.batches import held_bytes, rows_of
 from pcapleak.capture.programs import write_comment
 from pcapleak.capture.writer import PcapngWriter
 from pcapleak.errors import PcapleakError
+from pcapleak.live.notebook import Notebook, TimedNote
 from pcapleak.live.writer_thread import Scribe
 from pcapleak.values.packets import Interface, RecordBatch
 from pcapleak.values.programs import Program
@@ -39,12 +40,20 @@ class Recorder:
     what the kernel dropped before. Only files written by this recorder are ever deleted.
     """
 
-    def __init__(self, folder: Path, bound: int, interfaces: list[Interface]) -> None:
-        """Open `folder`; it must exist. `bound` is in bytes."""
+    def __init__(
+        self,
+        folder: Path,
+        bound: int,
+        interfaces: list[Interface],
+        notes: Sequence[TimedNote] = (),
+    ) -> None:
+        """Open `folder`; it must exist. `bound` is in bytes. `notes` on the machine grows while
+        it is watched: each file tells them all."""
         self._folder = folder
         self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._bound = bound
         self._interfaces = interfaces
+        self._notes = Notebook(notes, interfaces)
         self._scribe = Scribe()
         self._unclosed: OSError | None = None
         self._last: RecordBatch | None = None
@@ -102,6 +111,7 @@ class Recorder:
     def close(self) -> None:
         """Write what waits, and end the last file."""
         self._last = None
+        self._scribe.offer(partial(self._finish), 0)
         if self._lacking and self.error is None:
             self._scribe.offer(partial(self._note, Counter(self._lacking)), 0)
         self._scribe.close()
@@ -117,11 +127,13 @@ class Recorder:
         """In the thread: write a batch, in several files where one would grow too large."""
         if lacking:
             self._note(lacking)
+        self._size += self._notes.write(self._writer)
         ends = np.cumsum(batch.captured_length + BLOCK_OVERHEAD)
         start = 0
         while start < len(batch):
             if self._size >= self._bound // FILES:
                 self._begin()
+                self._size += self._notes.write(self._writer)
             room = self._bound // FILES - self._size + (int(ends[start - 1]) if start else 0)
             stop = min(max(start + 1, int(np.searchsorted(ends, room))), len(batch))
             part = rows_of(batch, start, stop)
@@ -132,6 +144,11 @@ class Recorder:
                     part.comments[row - start] = write_comment(program)
             self._size += self._writer.write_batch(part, self._interfaces)
             start = stop
+
+    def _finish(self) -> None:
+        """What was noted after the last packet."""
+        self._notes.write(self._writer)
+        self._file.flush()
 
     def _note(self, lacking: Counter[int]) -> None:
         """Say in the file what is missing in it."""
@@ -153,6 +170,7 @@ class Recorder:
         self._file = os.fdopen(os.open(self._name, flags, 0o600, dir_fd=self._fd), "wb")
         self._writer = PcapngWriter(self._file)
         self._file.flush()
+        self._notes.rewind()
         self._size = 0
         self._drops.clear()
         self._told.clear()

@@ -65,13 +65,14 @@ def _dump(family: int) -> Iterator[Route]:
                 if kind != RTM_NEWROUTE:
                     # The end of the dump, or an error: a kernel without this family.
                     return
-                route = _route(data[at + _HEADER.size : at + length])
+                route = parse_route(data[at + _HEADER.size : at + length])
                 if route is not None:
                     yield route
                 at += max(_HEADER.size, length + 3 & ~3)
 
 
-def _route(message: bytes) -> Route | None:
+def parse_route(message: bytes) -> Route | None:
+    """The unicast route that a message of the kernel tells, behind its netlink header."""
     family, bits, _, _, table, _, _, kind, flags = _ROUTE.unpack_from(message)
     found: dict[int, bytes] = {}
     at = _ROUTE.size

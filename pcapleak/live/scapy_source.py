@@ -11,6 +11,7 @@ import numpy as np
 
 from pcapleak.errors import PcapleakError
 from pcapleak.live.devices import list_devices
+from pcapleak.live.notebook import TimedNote
 from pcapleak.live.source import LINK_TYPE_ETHERNET, LINK_TYPE_RAW, WITH_ETHERNET_HEADER
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
@@ -45,6 +46,7 @@ class ScapySource:
         self.problems: list[str] = []
         self.changes: list[DeviceChange] = []
         self.gaps: list[str] = []
+        self.notes: list[TimedNote] = []
         self.expression: str | None = None
         """The filter that packets had to match."""
         self.bytes_read = 0

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.capture.closing import Closing
+from pcapleak.capture.machine_notes import Note, device_note, interface_note
 from pcapleak.errors import PcapleakError
 from pcapleak.live.devices import (
     ARPHRD_ETHER,
     ARPHRD_LOOPBACK,
     Device,
-    DeviceMonitor,
-    kind_of,
-    list_devices,
 )
+from pcapleak.live.follow import AddressChange, Follower
+from pcapleak.live.notebook import TimedNote
 from pcapleak.live.ring import Block, PacketRing
+from pcapleak.live.routes import Route
 from pcapleak.values.packets import (
     Bool,
     DeviceChange,
@@ -47,7 +48,8 @@ class LiveSource(Closing):
     loses = True
 
     def __init__(self, names: tuple[str, ...] = (), expression: str | None = None) -> None:
-        devices = list_devices()
+        self._follower = Follower()
+        devices = list(self._follower.devices.values())
         known = {device.name for device in devices}
         for name in names:
             if name not in known:
@@ -61,17 +63,18 @@ class LiveSource(Closing):
         self.bytes_read = 0
         self.changes: list[DeviceChange] = []
         self.gaps: list[str] = []
+        self.notes: list[TimedNote] = []
         self.expression: str | None = None
         """The filter that packets had to match."""
         self._frames = 0
-        self._devices = {device.index: device for device in devices}
+        self._devices = self._follower.devices
         self._present = {device.name: device.is_up for device in devices}
         self._ids: dict[int, int] = {}
         self._ring = PacketRing(expression)
-        self._monitor = DeviceMonitor()
         for device in devices:
             if not names or device.name in names:
                 self._interface(device.index)
+        self._look_for_gaps()
 
     @property
     def received(self) -> int:
@@ -89,7 +92,7 @@ class LiveSource(Closing):
     def read(self, timeout_s: float) -> RecordBatch | None:
         """What has arrived, waiting at most this long; None when nothing has."""
         if not self._ring.wait(0):
-            select.select([self._ring.fileno(), self._monitor.fileno()], [], [], timeout_s)
+            select.select([self._ring.fileno(), self._follower.fileno()], [], [], timeout_s)
         self._note_changes()
         block = self._ring.read()
         batch = None if block is None else self._batch(block)
@@ -104,43 +107,79 @@ class LiveSource(Closing):
 
     def close(self) -> None:
         """Stop the capture."""
-        self._monitor.close()
+        self._follower.close()
         self._ring.close()
 
+    @property
+    def version(self) -> int:
+        """Counts what changed in the ways out of the machine."""
+        return self._follower.version
+
+    def state(self) -> tuple[list[Device], list[Route]]:
+        """The machine's devices and routes as of the last `read`."""
+        return list(self._devices.values()), self._follower.routes
+
     def _note_changes(self) -> None:
-        for change in [*self._monitor.read(), *self._missed_changes()]:
-            watched = not self.names or change.name in self.names
-            # The kernel repeats itself: only coming and going counts.
-            if watched and self._present.get(change.name, False) != change.present:
-                self._present[change.name] = change.present
-                self.changes.append(change)
-            # Named here, because it may be gone again before its first packet is read.
-            self._devices[change.device] = Device(
-                change.device,
-                change.name,
-                *kind_of(change.name, change.hardware_type),
-                change.hardware_type,
-                change.present,
-                (),
-            )
+        version = self._follower.version
+        for change in self._follower.read():
+            if isinstance(change, AddressChange):
+                self._note_address(change)
+            else:
+                self._note_device(change)
+        if self._follower.lost:
+            for change in self._missed_changes():
+                self._note_device(change)
+        if version != self._follower.version:
+            self._look_for_gaps()
+
+    def _note(self, note: Note) -> None:
+        self.notes.append((time.time_ns(), note))
+
+    def _note_device(self, change: DeviceChange) -> None:
+        number = self._ids.get(change.device, -1)
+        if number >= 0 and change.present:
+            # It may have got another name.
+            self.interfaces[number].name = change.name
+        watched = not self.names or change.name in self.names
+        # The kernel repeats itself: only coming and going counts.
+        if watched and self._present.get(change.name, False) != change.present:
+            self._present[change.name] = change.present
+            self.changes.append(change)
+            self._note(device_note(change))
+
+    def _note_address(self, change: AddressChange) -> None:
+        """An address is the machine's from then on: what it sent stays its own."""
+        number = self._ids.get(change.device, -1)
+        if number >= 0 and change.present:
+            interface = self.interfaces[number]
+            if change.address not in interface.addresses:
+                interface.addresses = (*interface.addresses, change.address)
+                self._note(interface_note(interface))
+
+    def _look_for_gaps(self) -> None:
+        """Ways out of the machine that are not watched."""
+        if not self.names:
+            return
+        for route in self._follower.routes:
+            device = self._devices.get(route.device)
+            if route.is_default and device is not None and device.kind == "physical":
+                gap = f"the default route leads through {device.name}, which is not watched"
+                if device.name not in self.names and gap not in self.gaps:
+                    self.gaps.append(gap)
+                    self._note({"gap": gap})
 
     def _missed_changes(self) -> Iterator[DeviceChange]:
         """What there is now, where notices were lost."""
-        if not self._monitor.lost:
-            return
-        self._monitor.lost = False
         now_ns = time.time_ns()
-        here = {device.name: device for device in list_devices()}
+        before = dict(self._devices)
+        here = {device.name: device for device in self._follower.renew()}
         for device in here.values():
             yield DeviceChange(
                 now_ns, now_ns, device.index, device.name, device.hardware_type, device.is_up
             )
-        for index, device in self._devices.items():
+        for index, device in before.items():
             if device.name not in here:
                 yield DeviceChange(now_ns, now_ns, index, device.name, device.hardware_type, False)
-
-    def _learn(self) -> None:
-        self._devices |= {device.index: device for device in list_devices()}
 
     def _interface(self, index: int) -> int:
         """The interface id of a device; -1 where it is not watched.
@@ -149,8 +188,6 @@ class LiveSource(Closing):
         """
         if index in self._ids:
             return self._ids[index]
-        if index not in self._devices or not self._devices[index].addresses:
-            self._learn()
         device = self._devices.get(index)
         if device is None:
             device = Device(index, f"if{index}", "physical", "already gone", 0, False, ())
@@ -160,6 +197,9 @@ class LiveSource(Closing):
         for interface in self.interfaces:
             if interface.name == device.name:
                 interface.index = index
+                known = interface.addresses
+                interface.addresses = (*known, *(a for a in device.addresses if a not in known))
+                self._note(interface_note(interface))
                 self._ids[index] = interface.id
                 return interface.id
         ethernet = device.hardware_type in WITH_ETHERNET_HEADER
@@ -173,6 +213,7 @@ class LiveSource(Closing):
             index=index,
         )
         self.interfaces.append(interface)
+        self._note(interface_note(interface))
         self._ids[index] = interface.id
         return interface.id
 

@@ -12,6 +12,12 @@ import numpy as np
 
 from pcapleak.capture import CaptureSource
 from pcapleak.capture.batches import Tally, tally
+from pcapleak.capture.machine_notes import (
+    apply_interfaces,
+    device_changes,
+    gaps,
+    read_policy_note,
+)
 from pcapleak.decode.datagrams import Datagrams
 from pcapleak.decode.dns.message import DnsMessage
 from pcapleak.decode.lan.dhcp import DhcpMessage
@@ -47,7 +53,15 @@ from pcapleak.track.resolvers import ResolverTracker
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.track.state import CaptureFacts, MalformedLog, State
 from pcapleak.track.tunnels import TunnelTracker
-from pcapleak.values.packets import Context, Int64, Interface, Packets, RecordBatch, Service
+from pcapleak.values.packets import (
+    Context,
+    DeviceChange,
+    Int64,
+    Interface,
+    Packets,
+    RecordBatch,
+    Service,
+)
 from pcapleak.values.programs import Program
 
 if TYPE_CHECKING:
@@ -266,7 +280,29 @@ def read_captures(
         for batch in batches:
             analyzer.add(batch)
     for fact, source in zip(facts, sources, strict=True):
+        _recall(analyzer, fact, source)
+    for fact, source in zip(facts, sources, strict=True):
         fact.bytes = source.bytes_read
         fact.truncated = source.truncated
         fact.problems = list(source.problems)
     return analyzer
+
+
+def _recall(analyzer: Analyzer, facts: CaptureFacts, source: CaptureSource) -> None:
+    """Take in what the watch that made a recording knew; what is asked for now stands above it."""
+    notes = source.machine
+    if not notes:
+        return
+    own = [one for one in source.interfaces if one.capture == source.capture]
+    apply_interfaces(notes, own)
+    state = analyzer.state
+    state.device_changes = sorted({*state.device_changes, *device_changes(notes)}, key=_noticed)
+    facts.gaps += gaps(notes)
+    if analyzer.policy.is_empty and analyzer.policy.infer:
+        found = [policy for note in notes if (policy := read_policy_note(note)) is not None]
+        if found:
+            analyzer.policy = found[-1].merged(analyzer.policy)
+
+
+def _noticed(change: DeviceChange) -> int:
+    return change.ts_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_interface
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pcapleak.capture.batches import rows_of
+from pcapleak.capture.machine_notes import policy_note
 from pcapleak.capture.programs import write_comment
 from pcapleak.judge import PATHS
 from pcapleak.live.evidence import EvidenceFile
@@ -89,7 +91,9 @@ class Watch:
         processes: Processes | None = None,
         evidence: EvidenceFile | None = None,
         guarded: bool = False,
+        relearn: Callable[[], Policy | None] | None = None,
     ) -> None:
+        """`relearn` gives what holds now, where the machine has changed since it was asked."""
         self.source = source
         self.last_batch: RecordBatch | None = None
         """What the last step took; where it left out the rest, with that."""
@@ -98,6 +102,7 @@ class Watch:
         self._asked = 0
         """Flows whose processes were asked for, or never will be."""
         self._turn = 0
+        self._relearn = relearn
         self._evidence = evidence
         self._policy = policy
         self._analyzer = Analyzer(policy, source.interfaces)
@@ -106,9 +111,11 @@ class Watch:
         )
         self._analyzer.state.captures.append(self._facts)
         self._analyzer.state.device_changes = source.changes
+        if policy is not None:
+            source.notes.append((time.time_ns(), policy_note(policy)))
         self._known: set[tuple[str, ...]] = set()
         self._verdict: tuple[str, list[str]] | None = None
-        self._seen = (0, 0, 0)
+        self._seen = (0, 0, 0, 0)
         self._told = np.zeros(0, np.bool_)
         self._child: Background[Judged] | None = None
         self._child_cpu_s = CHILD_CPU_S
@@ -155,6 +162,11 @@ class Watch:
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
         batch = self._next(max(0.0, min(timeout_s, wait_s)))
         self._last_flows = None
+        policy = None if self._relearn is None else self._relearn()
+        if policy is not None:
+            self._policy = self._analyzer.policy = policy
+            self.source.notes.append((time.time_ns(), policy_note(policy)))
+            self._news = True
         if batch is not None:
             self._take(batch)
         if self._processes is not None and self._processes.ready and self.flows > self._asked:
@@ -356,7 +368,8 @@ class Watch:
     def _note_news(self, any_packets: bool) -> None:
         """Tell totals that grew from what may make a new finding."""
         state = self._analyzer.state
-        seen = (self.flows, sum(state.messages.values()), len(state.device_changes))
+        told = len(state.device_changes), len(self.source.gaps)
+        seen = (self.flows, sum(state.messages.values()), *told)
         self._news |= seen != self._seen
         self._pending |= any_packets or self._news
         self._seen = seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pcapleak.live.notebook import TimedNote
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 
@@ -17,6 +18,8 @@ class Source(Protocol):
     changes: list[DeviceChange]
     gaps: list[str]
     """What should have been watched and is not, one sentence each."""
+    notes: list[TimedNote]
+    """What is known of the machine, as it came to be known; recordings keep it."""
     expression: str | None
     """The filter that packets had to match."""
     loses: bool

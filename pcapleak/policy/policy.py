@@ -313,6 +313,10 @@ class Policy:
         """This policy with everything `other` gives added to it (a file, then options)."""
         return _merged(self, other)
 
+    def with_tunnels(self, more: Sequence[Tunnel]) -> Self:
+        """This policy with tunnels that were found since, and what is new of the known ones."""
+        return replace(self, tunnels=_merge_tunnels(self.tunnels, tuple(more)))
+
     def given(self) -> dict[str, list[str]]:
         """The fields that were given, but for tunnels and proxies, as text."""
         return {

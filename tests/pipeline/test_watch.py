@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 
 import pytest
 from packet_bytes import batch_of, ethernet, ipv4, udp
 
+from pcapleak.live.notebook import TimedNote
 from pcapleak.pipeline import watch as watch_module
 from pcapleak.pipeline.watch import Watch
 from pcapleak.policy.policy import Policy
@@ -30,6 +32,8 @@ class Handed:
         self.interfaces = [Interface(0, 0, 1, "eth0", addresses=("192.168.50.42/24",))]
         self.problems: list[str] = []
         self.changes: list[DeviceChange] = []
+        self.gaps: list[str] = []
+        self.notes: list[TimedNote] = []
         self.batches = deque(batches)
 
     @property
@@ -149,8 +153,21 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     source.loses = loses
     watch = Watch(source, POLICY)
     watch._packet_s = watch_module.STEP_S / 1500
+    # It had its time to catch up.
+    watch._late = (time.monotonic() - watch_module.CATCH_UP_S, 5.0)
     watch.step(0.01)
     update = watch.finish()
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
     lost = any("came faster than the watch" in each.message for each in update.document.findings)
     assert lost == loses
+
+
+def test_a_watch_that_was_stopped_catches_up() -> None:
+    """What waited meanwhile is no falling behind."""
+    source = Handed([to_servers(0, 3000)])
+    source.loses = True
+    watch = Watch(source, POLICY)
+    watch._packet_s = watch_module.STEP_S / 1500
+    watch.step(0.01)
+    watch.finish()
+    assert (watch.packets, watch.dropped) == (3000, 0)
