@@ -65,6 +65,8 @@ TOLD_AT_ONCE = 1000
 """Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
 TOLD_LAST = 10_000
 """Flows told at the end of a watch that has little time for it."""
+LAST_READS = 16
+"""Of what waits at the end of a watch and is only counted: twice what the ring holds."""
 MAX_TOLD = 100_000
 """Flows told in all: a line of JSON each, 60 MB together. Others are counted."""
 BYPASS = PATHS.index("bypass")
@@ -198,9 +200,8 @@ class Watch:
             while self._rest is not None:
                 batch, self._rest = self._rest, None
                 self._take(batch)
-        elif self._rest is not None:
-            self._untaken += len(self._rest)
-            self._rest = None
+        else:
+            self._take_last(within_s / 2)
         self.close()
         since = self._last_frame - self._document_frame
         self._begin()
@@ -219,6 +220,26 @@ class Watch:
         """Hold what a page read against the packets from now on."""
         self._analyzer.add_page(path, *evidence)
         self._news = self._pending = True
+
+    def _take_last(self, within_s: float) -> None:
+        """What has come and waits: as much as there is time for, and the rest counts as lost."""
+        end_s = time.monotonic() + within_s
+        while time.monotonic() < end_s:
+            batch = self.source.read(0) if self._rest is None else self._rest
+            self._rest = None
+            if batch is None:
+                return
+            if len(batch) > STEP_PACKETS:
+                self._rest = rows_of(batch, STEP_PACKETS, len(batch))
+            self._take(rows_of(batch, 0, STEP_PACKETS))
+        if self._rest is not None:
+            self._untaken += len(self._rest)
+            self._rest = None
+        for _ in range(LAST_READS if self.source.loses else 0):
+            batch = self.source.read(0)
+            if batch is None:
+                return
+            self._untaken += len(batch)
 
     def close(self) -> None:
         """End a judgement that still goes on."""
