@@ -83,7 +83,7 @@ def test_memory_stays_flat_and_every_packet_is_accounted_for(
     end = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
     assert end["packets"] == report["statistics"]["packets"]
     assert end["packets"] + end["dropped"] == packets
-    said = any("came faster than" in f["message"] for f in report["findings"])
+    said = any("arrived faster than" in f["message"] for f in report["findings"])
     assert said == (end["dropped"] > 0)
 
 

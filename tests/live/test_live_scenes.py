@@ -47,7 +47,7 @@ def test_a_way_out_that_is_not_watched_is_said_and_no_proof(
     assert played.verdict == "inconclusive"
     gap = "the default route leads through eth0, which is not watched"
     assert any(gap in line for line in played.said)
-    assert any(gap in limit for limit in played.gaps)
+    assert any(gap[1:] in limit for limit in played.gaps)
 
 
 def test_an_uplink_that_comes_later_and_is_not_watched_is_a_gap(

@@ -117,7 +117,7 @@ def test_a_judgement_without_an_end_is_given_up_and_the_next_one_is_told(
     monkeypatch.setattr(watch._analyzer, "judge", judge)
     while (update := watch.step(0.01)) is None:
         pass
-    assert "was given up" in update.document.captures[0].problems[0]
+    assert "was abandoned" in update.document.captures[0].problems[0]
     assert len(update.flows) == 20
 
 
@@ -158,7 +158,7 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     watch.step(0.01)
     update = watch.finish()
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
-    lost = any("came faster than the watch" in each.message for each in update.document.findings)
+    lost = any("arrived faster than the watch" in each.message for each in update.document.findings)
     assert lost == loses
 
 
