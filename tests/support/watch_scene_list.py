@@ -98,7 +98,7 @@ def _renumbered(world: World, prepared: Any) -> None:
     world.server.run("ip", "addr", "add", "192.168.77.1/24", "dev", "eth0")
     world.ip("addr add 192.168.77.5/24 dev eth0")
     world.ip("addr del 192.168.50.42/24 dev eth0")
-    world.ip("route add default via 192.168.77.1")
+    world.ip("route replace default via 192.168.77.1")
     world.ip(f"route replace {VPN} via 192.168.77.1")
     time.sleep(0.8)
 
