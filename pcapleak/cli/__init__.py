@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -80,6 +81,13 @@ class _Root(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = _Commands()  # type: ignore[assignment]  # nothing adds to it
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command meant; a capture alone is analyzed."""
+        first = args[0] if args else ""
+        if first not in COMMANDS and ("." in first or "/" in first or Path(first).exists()):
+            args = ["analyze", *args]
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(

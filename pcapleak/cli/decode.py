@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pcapleak.cli.completion import PROTOCOL
 from pcapleak.cli.confinement import OWN_PROCESS, confine
 
 MAX_FRAMES = 10
@@ -28,6 +29,7 @@ def decode(
         typer.Option(
             "--filter",
             metavar="PROTOCOL",
+            autocompletion=PROTOCOL,
             help="Show only this protocol, such as stun, turn or mdns.",
         ),
     ] = None,

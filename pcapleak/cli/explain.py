@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from pcapleak.cli.completion import FINDING
+
 
 def explain(
     finding: Annotated[
         str | None,
         typer.Argument(
             metavar="ID",
+            autocompletion=FINDING,
             help="A finding's id, its name or a word in it; without one, all findings are listed.",
         ),
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pcapleak.cli.completion import INTERFACE
 from pcapleak.cli.durations import seconds
 from pcapleak.cli.outputs import OUTPUT
 from pcapleak.errors import PcapleakError
@@ -35,6 +36,7 @@ Ifaces = Annotated[
         "--iface",
         "-i",
         metavar="IFACE",
+        autocompletion=INTERFACE,
         help="Watch this interface (default: all, including those that appear later).",
         rich_help_panel=SOURCE,
     ),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pcapleak.cli.completion import BY_OPTION
 from pcapleak.policy.fields import POLICY, Field, keyword, options
 from pcapleak.policy.policy import Policy
 
@@ -59,7 +60,11 @@ def _option(row: Field) -> Parameter:
     else:
         kind = list[str] | None if row.many else str | None
         option = typer.Option(
-            row.option, metavar=row.metavar, help=row.help, rich_help_panel=row.panel
+            row.option,
+            metavar=row.metavar,
+            help=row.help,
+            rich_help_panel=row.panel,
+            autocompletion=BY_OPTION.get(str(row.option)),
         )
     return _parameter(_name(row), kind, option, False if kind is bool else None)
 

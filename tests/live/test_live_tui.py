@@ -25,7 +25,7 @@ from textual.widgets import DataTable, Input, Static, TabbedContent
 from pcapleak import Policy, analyze
 from pcapleak.report.document import Document
 from pcapleak.report.screen.head import Status
-from pcapleak.report.screen.interactive import LOOK_EVERY_S, Look, WatchApp
+from pcapleak.report.screen.interactive import LOOK_EVERY_S, Help, Look, WatchApp
 from pcapleak.report.screen.tables import TABLES
 from pcapleak.report.screen.tables import select as selected
 
@@ -36,10 +36,14 @@ class Watched:
     def __init__(self, document: Document) -> None:
         self.look = Look(document, Status("eth0", 65.0, 12_345, 99.0, 7, 42), False)
 
-    def use(self, test: Callable[[WatchApp, Pilot[None]], Awaitable[None]]) -> None:
+    def use(
+        self,
+        test: Callable[[WatchApp, Pilot[None]], Awaitable[None]],
+        size: tuple[int, int] = (140, 40),
+    ) -> None:
         async def run() -> None:
             app = WatchApp(lambda: self.look)
-            async with app.run_test(size=(140, 40)) as pilot:
+            async with app.run_test(size=size) as pilot:
                 await pilot.pause()
                 await test(app, pilot)
 
@@ -68,7 +72,7 @@ def test_the_page_has_the_verdict_and_every_table(document: Document) -> None:
         assert "12,345 packets (99/s), 42 flows, 7 lost" in text(app, "head")
         tabs = app.query_one(TabbedContent)
         labels = [str(tabs.get_tab(kind.name).label) for kind in TABLES]
-        assert labels == ["Flows 1", "Sessions 1", "Names 4", "Findings 4", "Programs 1"]
+        assert labels == ["Findings 4", "Flows 1", "Sessions 1", "Names 4", "Programs 1"]
         for number, kind in enumerate(TABLES, 1):
             await pilot.press(str(number))
             assert tabs.active == kind.name
@@ -79,7 +83,7 @@ def test_the_page_has_the_verdict_and_every_table(document: Document) -> None:
 
 def test_a_finding_shows_its_frames(document: Document) -> None:
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4")
+        await pilot.press("1")
         first = document.findings[0]
         assert f"frame {first.frames[0]}" in text(app, "detail")
         assert first.display_filter in text(app, "detail")
@@ -93,7 +97,7 @@ def test_rows_are_sorted_by_any_column_and_turned_round(document: Document) -> N
     """By value and not by letter: addresses and sizes too."""
 
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4", "s", "s", "s")
+        await pilot.press("1", "s", "s", "s")
         ids = [row[2] for row in cells(app, "Findings")]
         assert ids == sorted(ids)
         assert "by id" in text(app, "head")
@@ -108,14 +112,14 @@ def test_rows_are_sorted_by_any_column_and_turned_round(document: Document) -> N
     ends = [replace(flow.resp, address=a) for a in ("2001:db8::1", "198.51.100.10", "9.9.9.9")]
     flows = [replace(flow, id=n, resp=end, orig_bytes=10**n, path="bypass")
              for n, end in enumerate(ends)]  # fmt: skip
-    rows = TABLES[0].rows(replace(document, flows=flows))
+    rows = TABLES[1].rows(replace(document, flows=flows))
     assert [row.key for row in selected(rows, "", 3, False)] == ["2", "1", "0"]
     assert [row.key for row in selected(rows, "", 5, False)] == ["2", "1", "0"]
 
 
 def test_a_filter_keeps_rows_that_hold_its_words(document: Document) -> None:
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4", "slash", *"STUN")
+        await pilot.press("1", "slash", *"STUN")
         assert app.query_one("#filter", Input).has_focus
         kept = cells(app, "Findings")
         assert 0 < len(kept) < len(document.findings)
@@ -128,7 +132,7 @@ def test_a_filter_keeps_rows_that_hold_its_words(document: Document) -> None:
 
 def test_escape_shows_all_rows_again(document: Document) -> None:
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4", "slash", *"nothing", "escape")
+        await pilot.press("1", "slash", *"nothing", "escape")
         assert len(cells(app, "Findings")) == len(document.findings)
 
     Watched(document).use(test)
@@ -138,7 +142,7 @@ def test_pause_holds_the_tables_and_not_the_verdict(document: Document) -> None:
     watched = Watched(document)
 
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4", "down", "p")
+        await pilot.press("1", "down", "p")
         watched.look = watched.look._replace(document=replace(document, findings=[]))
         await pilot.pause(3 * LOOK_EVERY_S)
         assert "PAUSED" in text(app, "head")
@@ -156,7 +160,7 @@ def test_the_cursor_stays_on_its_row_when_others_come(document: Document) -> Non
     watched = Watched(replace(document, findings=document.findings[2:]))
 
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        await pilot.press("4", "down")
+        await pilot.press("1", "down")
         chosen = text(app, "detail")
         watched.look = watched.look._replace(document=document)
         await pilot.pause(3 * LOOK_EVERY_S)
@@ -259,3 +263,55 @@ def test_without_a_keyboard_one_line_says_so(options: tuple[str, ...]) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("pcapleak: --tui: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("size", [(80, 12), (80, 24), (200, 60)])
+def test_five_findings_have_room_on_any_terminal(document: Document, size: tuple[int, int]) -> None:
+    async def test(app: WatchApp, pilot: Pilot[None]) -> None:
+        table = app.query_one("#table-Findings", DataTable)
+        # A title, and perhaps a scroll bar below.
+        assert table.size.height - 1 >= 5
+        assert "LEAK" in text(app, "head")
+
+    Watched(document).use(test, size)
+
+
+def test_search_finds_names_ports_and_columns_and_says_when_there_is_nothing(
+    document: Document,
+) -> None:
+    rows = TABLES[0].rows(document)
+    columns = TABLES[0].columns
+    by_name = selected(rows, "public-address-exposed", -1, False, columns)
+    assert [row.cells[2] for row in by_name] == ["PL101"]
+    assert len(selected(rows, "severity:low", -1, False, columns)) == 2
+    flows = TABLES[1].rows(document)
+    assert selected(flows, "port:3478", -1, False, TABLES[1].columns)
+    assert not selected(flows, "port:347", -1, False, TABLES[1].columns)
+
+    async def test(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("slash", *"nosuch")
+        assert "Nothing here matches 'nosuch'" in text(app, "detail")
+
+    Watched(document).use(test)
+    quiet = replace(document, findings=[])
+
+    async def empty(app: WatchApp, pilot: Pilot[None]) -> None:
+        assert "No findings so far" in text(app, "detail")
+
+    Watched(quiet).use(empty)
+
+
+def test_keys_are_explained_and_a_filter_is_copied(document: Document) -> None:
+    async def test(app: WatchApp, pilot: Pilot[None]) -> None:
+        await pilot.press("c")
+        assert app.clipboard == document.findings[0].display_filter
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        await pilot.press("x")
+        assert not isinstance(app.screen, Help)
+        await pilot.press("s")
+        table = app.query_one("#table-Findings", DataTable)
+        labels = [str(column.label) for column in table.columns.values()]
+        assert labels[0] == "first ↑"
+
+    Watched(document).use(test)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pcapleak.cli import COMMANDS
+from pcapleak.cli import COMMANDS, completion
 from pcapleak.values.words import count, duration, listed, size
 
 PACKAGE = Path(__file__).parents[2] / "pcapleak"
@@ -109,3 +109,41 @@ def test_numbers_in_words() -> None:
     assert [duration(n) for n in spans] == ["16 ms", "10.0 s", "6.7 min", "7,966 days"]
     assert listed((1, 2, 3), 2) == "1, 2 and 1 more"
     assert listed((1, 2), 2) == "1, 2"
+
+
+def said(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pcapleak", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"},
+    )
+
+
+def test_a_capture_alone_is_analyzed() -> None:
+    capture = str(PACKAGE.parent / "captures" / "socks.pcapng")
+    alone = said(capture, "-q")
+    assert alone.stdout == said("analyze", capture, "-q").stdout
+    assert alone.stdout.split()[0] in ("LEAK", "NO")
+    assert "no such file" in said("nosuch.pcapng").stderr
+    assert "No such command 'analyse'" in said("analyse").stderr
+
+
+def test_explain_finds_by_a_word() -> None:
+    listed = said("explain", "webrtc").stdout.splitlines()
+    assert "PL101  critical  webrtc-public-address-exposed" in listed
+    assert len(listed) > 5
+    assert said("explain", "nosuchword").returncode == 2
+
+
+def test_a_mistyped_option_names_the_nearest() -> None:
+    assert "--tunnel" in said("analyze", "x.pcap", "--tunel", "wg0").stderr
+
+
+def test_shells_complete_ids_kinds_protocols_and_interfaces() -> None:
+    assert completion.FINDING("PL10")[:1] == ["PL101"]
+    assert "webrtc-bypass" in completion.FINDING("webrtc-b")
+    assert completion.KIND("stun,d") == ["stun,dns"]
+    assert "mdns" in completion.PROTOCOL("m")
+    assert "lo" in completion.INTERFACE("l")

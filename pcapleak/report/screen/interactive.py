@@ -10,6 +10,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
+from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, TabPane
 
 from pcapleak.report.document import Document
@@ -34,8 +35,46 @@ class View:
         self.kind = kind
         self.column = -1
         self.reverse = False
+        self.titles: tuple[str, ...] = ()
+        """Of the columns on screen, with the arrow of the one sorted by."""
         self.shown: list[tuple[str, ...]] = []
         """Keys and cells on screen."""
+
+
+def _titles(view: View) -> tuple[str, ...]:
+    arrow = "↓" if view.reverse else "↑"
+    return tuple(
+        f"{name} {arrow}" if number == view.column else name
+        for number, name in enumerate(view.kind.columns)
+    )
+
+
+HELP = """\
+1-5         show a table
+arrows      move through its rows; details stand below it
+/           search all columns: words, or COLUMN:TEXT, port:443, program:curl
+Escape      show all rows
+s, r        sort by the next column, reverse the order (or click a title)
+c           copy the finding's Wireshark filter
+p           pause the screen; the watch goes on
+q           quit with the report"""
+
+
+class Help(ModalScreen[None]):
+    """What the keys do, until a key is pressed."""
+
+    CSS = """
+    Help { align: center middle; }
+    Help Static { width: auto; height: auto; padding: 0 1; background: $panel; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The list of keys."""
+        yield Static(Text(HELP))
+
+    def on_key(self) -> None:
+        """Any key closes it."""
+        self.dismiss()
 
 
 class WatchApp(App[None]):
@@ -44,10 +83,10 @@ class WatchApp(App[None]):
     TITLE = "pcapleak"
     CSS = """
     TabbedContent, DataTable { height: 1fr; }
-    #head { height: auto; max-height: 8; padding: 0 1; }
+    #head { height: auto; padding: 0 1; }
     #filter { display: none; }
     #filter.asked { display: block; }
-    #detail { height: auto; max-height: 12; padding: 0 1; border-top: solid $primary; }
+    #detail { height: auto; padding: 0 1; border-top: solid $primary; }
     """
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,6 +97,8 @@ class WatchApp(App[None]):
         Binding("escape", "unfilter", "All", show=False),
         Binding("s", "sort", "Sort"),
         Binding("r", "reverse", "Reverse"),
+        Binding("c", "copy", "Copy filter"),
+        Binding("question_mark", "help", "Help", key_display="?"),
         *(
             Binding(str(number), f"tab('{kind.name}')", kind.name)
             for number, kind in enumerate(TABLES, 1)
@@ -86,11 +127,27 @@ class WatchApp(App[None]):
 
     def on_mount(self) -> None:
         """Columns, and a first look."""
-        for view in self._views.values():
-            self._table(view).add_columns(*view.kind.columns)
         self._table(self._view()).focus()
+        self._fit()
         self._refresh()
         self.set_interval(LOOK_EVERY_S, self._look_again)
+
+    def on_resize(self) -> None:
+        """A terminal of another size."""
+        with suppress(NoMatches):
+            self._fit()
+
+    def _fit(self) -> None:
+        """Leave the table at least five rows, however low the terminal is."""
+        height = self.size.height
+        self.query_one("#head", Static).styles.max_height = (
+            2 if height < 16 else 4 if height < 32 else 8
+        )
+        room = min(max(height - 16, 0), 12)
+        detail = self.query_one("#detail", Static)
+        detail.styles.max_height = max(room, 2)
+        detail.display = room > 1
+        self.query_one(Footer).display = height >= 16
 
     def _table(self, view: View) -> DataTable[Text]:
         return self.query_one(f"#table-{view.kind.name}", DataTable)
@@ -132,17 +189,23 @@ class WatchApp(App[None]):
             rows = view.kind.rows(self._document)
             self.query_one(TabbedContent).get_tab(name).label = f"{name} {len(rows)}"
             if view is self._view():
-                self._fill_table(view, select(rows, self._words, view.column, view.reverse))
+                self._fill_table(
+                    view, select(rows, self._words, view.column, view.reverse, view.kind.columns)
+                )
         self._show_detail()
 
     def _fill_table(self, view: View, rows: list[Row]) -> None:
         fresh = [(row.key, *row.cells) for row in rows]
-        if fresh == view.shown:
+        titles = _titles(view)
+        if fresh == view.shown and titles == view.titles:
             return
         table = self._table(view)
         key, at = self._selected(view), table.scroll_y
         view.shown = fresh
-        table.clear()
+        table.clear(columns=titles != view.titles)
+        if titles != view.titles:
+            table.add_columns(*titles)
+            view.titles = titles
         for row in rows:
             table.add_row(*(Text(cell, style=row.style) for cell in row.cells), key=row.key)
         keys = [row.key for row in rows]
@@ -159,6 +222,9 @@ class WatchApp(App[None]):
         view = self._view()
         key = self._selected(view)
         text = view.kind.detail(self._document, key) if self._document and key else Text()
+        if self._document and not view.shown:
+            searched = f"Nothing here matches {self._words!r}; Escape shows all."
+            text = Text(searched if self._words else view.kind.empty)
         self.query_one("#detail", Static).update(text)
 
     def on_data_table_row_highlighted(self) -> None:
@@ -212,6 +278,20 @@ class WatchApp(App[None]):
         view = self._view()
         view.reverse = not view.reverse
         self._refresh()
+
+    def action_copy(self) -> None:
+        """Hand the row's Wireshark filter to the terminal's clipboard (OSC 52)."""
+        view = self._view()
+        key = self._selected(view)
+        wireshark = view.kind.wireshark
+        text = wireshark(self._document, key) if wireshark and self._document and key else ""
+        if text:
+            self.copy_to_clipboard(text)
+        self.notify(f"Copied: {text}" if text else "This row has no filter.", markup=False)
+
+    def action_help(self) -> None:
+        """Say what the keys do."""
+        self.push_screen(Help())
 
     def action_tab(self, name: str) -> None:
         """Show a table."""

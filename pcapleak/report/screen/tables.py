@@ -26,6 +26,8 @@ class Row(NamedTuple):
     cells: Sequence[str]
     order: Sequence[Order]
     style: str = ""
+    words: str = ""
+    """What else a search finds it by."""
 
 
 class TableKind(NamedTuple):
@@ -35,6 +37,10 @@ class TableKind(NamedTuple):
     columns: Sequence[str]
     rows: Callable[[Document], Sequence[Row]]
     detail: Callable[[Document, str], Text]
+    empty: str
+    """What it says while it has no rows."""
+    wireshark: Callable[[Document, str], str] | None = None
+    """The display filter of a row."""
 
 
 def _address(text: str) -> Order:
@@ -64,6 +70,7 @@ def _findings(document: Document) -> list[Row]:
                 (finding.message,),
             ),
             SEVERITIES[finding.severity],
+            f"{finding.name} {finding.subject}",
         )
         for finding in document.findings
     ]
@@ -83,6 +90,11 @@ def _finding_detail(document: Document, key: str) -> Text:
                 ("remedy", finding.remedy),
             )
     return Text()
+
+
+def _finding_filter(document: Document, key: str) -> str:
+    found = (one for one in document.findings if f"{one.id} {one.subject}" == key)
+    return next((one.display_filter for one in found), "")
 
 
 def _program(document: Document, finding: Finding) -> str:
@@ -105,7 +117,7 @@ def _flows(document: Document) -> list[Row]:
                 ",".join(flow.services),
                 size(flow.orig_bytes + flow.resp_bytes),
                 safe(flow.server_name or ""),
-                safe(flow.process or ""),
+                _program_name(flow.process or ""),
             ),
             (
                 (flow.last_time,),
@@ -120,6 +132,11 @@ def _flows(document: Document) -> list[Row]:
         )
         for flow in _bypassing(document)
     ]
+
+
+def _program_name(process: str) -> str:
+    """A program for a column; why one is not known is told beside the row."""
+    return safe(process.partition(" (")[0] if process.startswith(("unknown", "not ")) else process)
 
 
 def _flow_detail(document: Document, key: str) -> Text:
@@ -264,23 +281,67 @@ def _lines(*pairs: tuple[str, str]) -> Text:
 
 
 TABLES = (
-    TableKind("Flows", ("last", "protocol", "from", "to", "what", "size", "name", "program"),
-              _flows, _flow_detail),
-    TableKind("Sessions", ("last", "session", "engine", "candidates", "checks"),
-              _sessions, _session_detail),
-    TableKind("Names", ("last", "name", "addresses", "announced by"), _names, _name_detail),
-    TableKind("Findings", ("first", "severity", "id", "frames", "what"),
-              _findings, _finding_detail),
-    TableKind("Programs", ("last", "program", "flows", "size"), _processes, _process_detail),
-)  # fmt: skip
+    TableKind(
+        "Findings",
+        ("first", "severity", "id", "frames", "what"),
+        _findings,
+        _finding_detail,
+        "No findings so far.",
+        _finding_filter,
+    ),
+    TableKind(
+        "Flows",
+        ("last", "protocol", "from", "to", "what", "size", "name", "program"),
+        _flows,
+        _flow_detail,
+        "Nothing has left outside the tunnel or proxy so far.",
+    ),
+    TableKind(
+        "Sessions",
+        ("last", "session", "engine", "candidates", "checks"),
+        _sessions,
+        _session_detail,
+        "No WebRTC session so far: open a page that uses WebRTC to test it.",
+    ),
+    TableKind(
+        "Names",
+        ("last", "name", "addresses", "announced by"),
+        _names,
+        _name_detail,
+        "No .local name has been announced so far.",
+    ),
+    TableKind(
+        "Programs",
+        ("last", "program", "flows", "size"),
+        _processes,
+        _process_detail,
+        "No program has sent anything outside the tunnel or proxy so far.",
+    ),
+)
 
 
-def select(rows: Sequence[Row], words: str, column: int, reverse: bool) -> list[Row]:
-    """The rows that hold `words`, in any case, sorted by a column (-1: as the report has them)."""
-    wanted = words.lower()
-    found = [row for row in rows if any(wanted in cell.lower() for cell in row.cells)]
+def select(
+    rows: Sequence[Row], words: str, column: int, reverse: bool, columns: Sequence[str] = ()
+) -> list[Row]:
+    """The rows that hold every one of `words`, in any case, sorted by a column (-1: as the report
+    has them).
+
+    `COLUMN:TEXT` looks in that of `columns` alone, `port:N` for an end of a flow.
+    """
+    found = [
+        row for row in rows if all(_holds(row, word, columns) for word in words.lower().split())
+    ]
     if column >= 0:
         found.sort(key=lambda row: row.order[column])
     if reverse:
         found.reverse()
     return found[:MAX_ROWS]
+
+
+def _holds(row: Row, word: str, columns: Sequence[str]) -> bool:
+    column, colon, text = word.partition(":")
+    if colon and column == "port":
+        return any(cell.endswith(f":{text}") for cell in row.cells)
+    if colon and column in columns:
+        return text in row.cells[columns.index(column)].lower()
+    return any(word in cell.lower() for cell in (*row.cells, row.words, row.key))
