@@ -496,7 +496,7 @@ def test_it_says_what_it_did(tmp_path: Path) -> None:
     )
     cut = tmp_path / "cut.pcapng"
     cut.write_bytes(source.read_bytes()[:-5])
-    assert "cut off" in run("redact", str(cut), str(out)).stdout
+    assert "truncated" in run("redact", str(cut), str(out)).stdout
 
 
 @pytest.mark.parametrize("ends", [("-", "out"), ("in", "-")])

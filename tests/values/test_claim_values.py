@@ -7,11 +7,14 @@ from pcapleak.values.claims import Claim, Strength, Witness
 
 def test_the_strongest_witness_decides_and_is_named_first() -> None:
     claim = Claim("wg0")
-    claim.add(Strength.TYPICAL, "tunnels are called like wg0")
+    claim.add(Strength.TYPICAL, "its name is usual for a tunnel")
     claim.add(Strength.PROVEN, "its packets reappear in the carrier", 7)
     claim.add(Strength.PROVEN, "its packets reappear in the carrier", 9)
     assert claim.strength is Strength.PROVEN
-    assert claim.reasons == ["its packets reappear in the carrier", "tunnels are called like wg0"]
+    assert claim.reasons == [
+        "its packets reappear in the carrier",
+        "its name is usual for a tunnel",
+    ]
     assert not claim.is_weak
 
 
