@@ -57,6 +57,8 @@ _SYSTEM = (
     "/dev/zero", "/dev/random", "/dev/urandom",
 )  # fmt: skip
 """Where programs and libraries are, and the settings they read; no secrets are among them."""
+WATCHED = tuple(map(Path, ("/sys/class/net", "/sys/devices", "/etc/passwd", "/etc/nsswitch.conf")))
+"""What a watch reads beside: what links are, and what users are called."""
 _SHARED = "/dev/shm"  # noqa: S108  semaphores of worker processes
 _NULL = "/dev/null"
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
@@ -71,6 +73,7 @@ _NEVER: Final = {
     "keyctl": (250, 219), "add_key": (248, 217), "io_uring_setup": (425, 425),
     "pidfd_getfd": (438, 438), "kexec_load": (246, 104), "syslog": (103, 116),
 }  # fmt: skip
+_NETLINK: Final = 16
 _EXEC: Final = {"execve": (59, 221), "execveat": (322, 281)}
 
 
@@ -101,68 +104,96 @@ def confine(
     with `spawn` itself anew. What is to be read or written must be there. None where that is
     done, or why it cannot be.
     """
-    if sys.platform != "linux":
-        return "only Linux can confine a process this way"
-    libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
-    if version < 1:
-        return "this kernel has no Landlock, or it is switched off"
-    programs = [path for name in run if (path := shutil.which(name)) is not None]
-    if spawn:
-        programs.append(sys.executable)
-    hindrance = _restrict_files(libc, version, read, write, programs)
-    if hindrance is None:
-        _restrict_calls(libc, may_execute=bool(programs))
-    return hindrance
+    return Confinement(read, write, run, spawn=spawn).enter()
 
 
-def _restrict_files(
-    libc: ctypes.CDLL,
-    version: int,
-    read: Iterable[Path],
-    write: Iterable[Path],
-    programs: list[str],
-) -> str | None:
-    handled, network, scopes = (
-        sum(bits for since, bits in kinds if since <= version)
-        for kinds in (_FILES, _NETWORK, _SCOPES)
-    )
-    rules = _Ruleset(handled, network, scopes)
-    size = 24 if scopes else 16 if network else 8
-    ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(rules), size, 0)
-    if ruleset < 0:
-        return os.strerror(ctypes.get_errno())
-    try:
-        for path in {*map(Path, _SYSTEM), *_own_places()}:
-            _allow(libc, ruleset, path, _READ & handled)
-        for path in read:
-            _allow(libc, ruleset, path, _READ & handled)
+class Confinement:
+    """What a process may do, made ready while it can still reach what is named, and entered once
+    it has given up its other rights. As for `confine`; with `watching` it may ask the kernel about
+    links and addresses, with `signals` signal other processes."""
+
+    def __init__(
+        self,
+        read: Iterable[Path],
+        write: Iterable[Path],
+        run: Iterable[str] = (),
+        *,
+        spawn: bool = False,
+        watching: bool = False,
+        signals: bool = False,
+    ) -> None:
+        self._watching = watching
+        self._programs = [path for name in run if (path := shutil.which(name)) is not None]
+        if spawn:
+            self._programs.append(sys.executable)
+        self._ruleset = -1
+        self._hindrance: str | None = "only Linux can confine a process this way"
+        if sys.platform == "linux":
+            self._libc = ctypes.CDLL(None, use_errno=True)
+            self._hindrance = self._prepare(read, write, () if signals else _SCOPES)
+
+    def _prepare(
+        self, read: Iterable[Path], write: Iterable[Path], scopes: Iterable[tuple[int, int]]
+    ) -> str | None:
+        libc = self._libc
+        version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+        if version < 1:
+            return "this kernel has no Landlock, or it is switched off"
+        handled, network, scoped = (
+            sum(bits for since, bits in kinds if since <= version)
+            for kinds in (_FILES, _NETWORK, scopes)
+        )
+        rules = _Ruleset(handled, network, scoped)
+        size = 24 if scoped else 16 if network else 8
+        self._ruleset = libc.syscall(_CREATE_RULESET, ctypes.byref(rules), size, 0)
+        if self._ruleset < 0:
+            return os.strerror(ctypes.get_errno())
+        os.set_inheritable(self._ruleset, False)
+        for path in {*map(Path, _SYSTEM), *_own_places(), *read}:
+            _allow(libc, self._ruleset, path, _READ & handled)
         rights = _READ | _WRITE_FILE | _TRUNCATE | _MAKE_REG | _MAKE_DIR | _REMOVE_FILE
         for path in (*write, Path(_SHARED), Path(_NULL)):
-            _allow(libc, ruleset, path, rights & handled)
-        for name in (*programs, *(_LOADERS if programs else ())):
-            _allow(libc, ruleset, Path(name), (_READ_FILE | _EXECUTE) & handled)
-        if libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) or libc.syscall(_RESTRICT_SELF, ruleset, 0):
-            return os.strerror(ctypes.get_errno())
-    finally:
-        os.close(ruleset)
-    return None
+            _allow(libc, self._ruleset, path, rights & handled)
+        for name in (*self._programs, *(_LOADERS if self._programs else ())):
+            _allow(libc, self._ruleset, Path(name), (_READ_FILE | _EXECUTE) & handled)
+        return None
+
+    def enter(self) -> str | None:
+        """Confine this process for good; gives why it cannot be."""
+        if self._hindrance is not None:
+            return self._hindrance
+        libc = self._libc
+        try:
+            refused = libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+            if refused or libc.syscall(_RESTRICT_SELF, self._ruleset, 0):
+                return os.strerror(ctypes.get_errno())
+        finally:
+            os.close(self._ruleset)
+        _restrict_calls(libc, may_execute=bool(self._programs), may_ask=self._watching)
+        return None
 
 
-def _restrict_calls(libc: ctypes.CDLL, *, may_execute: bool) -> None:
+def _restrict_calls(libc: ctypes.CDLL, *, may_execute: bool, may_ask: bool) -> None:
     """Refuse the system calls that analysis has no use for; no other machine is known here."""
     machine = _MACHINES.get(os.uname().machine)
     if machine is None or sys.maxsize < 1 << 32:
         return
     architecture, column = machine
-    refused = [numbers[column] for numbers in (_NEVER | ({} if may_execute else _EXEC)).values()]
-    # Classic BPF over struct seccomp_data: the number at 0, the architecture at 4.
+    never = _NEVER | ({} if may_execute else _EXEC)
+    # Asked for netlink, the kernel gives a socket that reaches nothing but itself.
+    asking = never.pop("socket")[column] if may_ask else 0
+    refused = [numbers[column] for numbers in never.values()]
+    # Classic BPF over struct seccomp_data: the number at 0, the architecture at 4, the first
+    # argument at 16.
     load, equal, more, end = 0x20, 0x15, 0x35, 0x06
     refuse, allow, kill = 0x0005_0000 | 1, 0x7FFF_0000, 0x8000_0000  # EPERM
     count = len(refused)
     program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (end, 0, 0, kill), (load, 0, 0, 0)]
     if column == 0:  # The numbers of the x32 calls
-        program.append((more, count + 1, 0, 0x4000_0000))
+        program.append((more, count + 1 + 4 * may_ask, 0, 0x4000_0000))
+    if may_ask:
+        program += [(equal, 0, 3, asking), (load, 0, 0, 16), (equal, 0, count + 2, _NETLINK)]
+        program.append((end, 0, 0, allow))
     for at, number in enumerate(refused):
         program.append((equal, count - at, 0, number))
     program += [(end, 0, 0, allow), (end, 0, 0, refuse)]

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from pcapleak.errors import PcapleakError
 from pcapleak.live.privileges import User
+from pcapleak.report.output import PRIVATE
 
 
 class ReportFile:
@@ -40,7 +41,7 @@ class ReportFile:
         temporary = f".{self._name}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            fd = os.open(temporary, flags, 0o644, dir_fd=self._folder)
+            fd = os.open(temporary, flags, PRIVATE, dir_fd=self._folder)
         except OSError:
             # Room first: what is there is not given up for what does not fit.
             if hasattr(os, "posix_fallocate"):
@@ -107,7 +108,7 @@ def _create(path: Path, user: User | None) -> int:
     """Open for writing; a file that did not exist is handed to the user of the watch."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
     try:
-        fd = os.open(path, flags | os.O_EXCL, 0o644)
+        fd = os.open(path, flags | os.O_EXCL, PRIVATE)
     except FileExistsError:
         return os.open(path, flags)
     _own(fd, user)

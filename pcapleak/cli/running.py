@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
 
+from pcapleak.cli.hooks import Hooks
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.plan import Plan
 from pcapleak.cli.status import exit_status
@@ -21,6 +23,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
+    from pcapleak.cli.confinement import Confinement
     from pcapleak.cli.live_outputs import Outputs
     from pcapleak.live.command import Command
     from pcapleak.live.machine import Machine
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pcapleak.pipeline.watch import Watch
     from pcapleak.pipeline.watched import Source
     from pcapleak.policy.policy import Policy
-    from pcapleak.report.document import Document, Finding
+    from pcapleak.report.document import Document
     from pcapleak.report.update import Update
 
 REPORT_EVERY_S = 5.0
@@ -42,50 +45,11 @@ LAST_S = 5.0
 """The same where the watch ends by itself. A stream that has ended is judged to the end."""
 SETTLE_S = 1.0
 """How long a guarded command's last packets are waited for."""
-MAX_CHILDREN = 8
-"""Commands of --exec running at a time; findings beyond it wait."""
-MAX_WAITING = 1000
 SOURCE_ENDED = "the source ended"
 _ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 """Signals that ask for the end; not every system has all."""
-
-
-@dataclass(slots=True)
-class Hooks:
-    """Runs a command for findings: arguments are passed, no shell reads them."""
-
-    command: Sequence[str]
-    fail_on: Severity
-    """From which severity on."""
-    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    waiting: list[Finding] = field(default_factory=list)
-
-    def add(self, findings: Sequence[Finding]) -> None:
-        """Findings that are new."""
-        if self.command:
-            wanted = [finding for finding in findings if finding.severity >= self.fail_on]
-            self.waiting += wanted[: MAX_WAITING - len(self.waiting)]
-
-    def turn(self) -> None:
-        """Start what waits, as far as there is room."""
-        from pcapleak.report.text import safe
-
-        self.running = [child for child in self.running if child.poll() is None]
-        while self.waiting and len(self.running) < MAX_CHILDREN:
-            finding = self.waiting.pop(0)
-            arguments = [finding.id, finding.severity, safe(finding.message, 2000)]
-            try:
-                # Standard output is the report's.
-                child = subprocess.Popen(
-                    [*self.command, *arguments], stdin=subprocess.DEVNULL, stdout=sys.stderr
-                )
-            except OSError as error:
-                typer.echo(f"pcapleak: --exec {self.command[0]}: {error.strerror}", err=True)
-                self.waiting.clear()
-                return
-            self.running.append(child)
 
 
 def run(plan: Plan) -> int:
@@ -99,7 +63,7 @@ def run(plan: Plan) -> int:
     from pcapleak.cli.live_outputs import open_outputs
     from pcapleak.cli.preload import preload
     from pcapleak.live.opening import open_source
-    from pcapleak.live.owners import Owners, RootOwners
+    from pcapleak.live.owners import Owners, OwnersBeside, RootOwners
     from pcapleak.live.privileges import drop_privileges, ordinary_user
     from pcapleak.live.processes import Processes
     from pcapleak.pipeline.awaited import AwaitedPage
@@ -118,19 +82,30 @@ def run(plan: Plan) -> int:
         taken = "-" in (str(plan.json), str(plan.jsonl))
         command = Command(plan.command, whose, to_stderr=taken)
         user = watching_user(whose)
+    # These processes are made before there are packets, so that they hold none.
+    drop = partial(drop_privileges, user)
+    hooks = Hooks(plan.exec, plan.fail_on or Severity.HIGH, drop)
+    owners: Owners | OwnersBeside | RootOwners
+    hidden = not plan.keep_root or user is None
+    if command is not None:
+        owners = Owners() if hidden else RootOwners()  # what is guarded is not confined
+    else:
+        owners = OwnersBeside(drop) if hidden else RootOwners()
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     lines += [f"{gap}: no verdict of no leak can come of this" for gap in source.gaps]
     try:
         outputs = open_outputs(plan, source, lines, user)
-        helper = RootOwners() if plan.keep_root and user is not None else None
         preload(policy, user)
         _settle_memory()
+        confinement = None if command is not None else _confinement(plan, policy)
         drop_privileges(user)
+        if confinement is not None:
+            confinement.enter()
         outputs.start()
         source.start()
         processes = None
         if plan.via in (Via.RING, Via.SCAPY):
-            processes = Processes(helper or Owners(), hidden=helper is None)
+            processes = Processes(owners, hidden=hidden)
         watch = Watch(
             source,
             policy,
@@ -140,15 +115,16 @@ def run(plan: Plan) -> int:
             relearn=_relearning(plan, machine, policy, source),
         )
         try:
-            document = _Run(plan, watch, outputs, command, pages).until_the_end()
+            document = _Run(plan, watch, outputs, command, hooks, pages).until_the_end()
         finally:
             outputs.close()
             if command is not None:
                 command.stop()
-            if helper is not None:
-                helper.close()
     finally:
         source.close()
+        hooks.close()
+        if not isinstance(owners, Owners):
+            owners.close()
     status = exit_status([document], plan.fail_on)
     _finish(plan, document, status)
     return status
@@ -224,6 +200,20 @@ def _waits_for(page: AwaitedPage) -> str:
     return f"waiting for {page.path}, which the page saves"
 
 
+def _confinement(plan: Plan, policy: Policy) -> Confinement:
+    """What the watch needs once it has what it watches."""
+    from pcapleak.cli.confinement import WATCHED, Confinement
+
+    places = [Path(name) for name in (*policy.geo_databases, *policy.geo_maps)]
+    places += [Path(page).absolute().parent for page in plan.pages]  # still to come
+    folders = [] if plan.record is None else [plan.record]
+    if plan.json is not None and str(plan.json) != "-":
+        folders.append(plan.json.parent)
+    # A recorder is told to end by a signal.
+    recorders = plan.via in (Via.DUMPCAP, Via.TCPDUMP)
+    return Confinement([*places, *WATCHED], folders, watching=True, signals=recorders)
+
+
 def _settle_memory() -> None:
     """Spare the collector what stays for good: at full rate its rounds would cost packets."""
     gc.collect()
@@ -240,6 +230,7 @@ class _Run:
         watch: Watch,
         outputs: Outputs,
         command: Command | None,
+        hooks: Hooks,
         pages: Iterable[AwaitedPage],
     ) -> None:
         self.plan = plan
@@ -247,7 +238,7 @@ class _Run:
         self.outputs = outputs
         self.command = command
         self.reason: str | None = None
-        self.hooks = Hooks(plan.exec, plan.fail_on or Severity.HIGH)
+        self.hooks = hooks
         self._reported_s = time.monotonic()
         self._told_s = time.monotonic()
         self._unwritten = False
@@ -304,7 +295,6 @@ class _Run:
             if update is not None:
                 self._tell(update)
             self._look_for_pages()
-            self.hooks.turn()
             now_s = time.monotonic()
             if now_s - self._told_s > STATUS_EVERY_S:
                 self._told_s = now_s

@@ -41,7 +41,8 @@ def list_devices() -> list[Device]:
     """All devices, in the kernel's order."""
     addresses = _addresses()
     devices = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    # Any socket takes these questions; of this kind one may still be opened when confined.
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as probe:
         for index, name in socket.if_nameindex():
             try:
                 hardware_type = _ask(probe, SIOCGIFHWADDR, name)

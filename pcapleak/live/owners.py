@@ -7,13 +7,15 @@ reads lines of inode numbers and answers each with one line of JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, TextIO
 
 MAX_KNOWN = 20_000
 """Sockets remembered: at about 200 bytes each, 4 MB."""
@@ -113,6 +115,45 @@ def container_of(cgroup: str) -> str:
     )
 
 
+class OwnersBeside:
+    """The same, asked of another process, which sees no packet."""
+
+    def __init__(self, prepare: Callable[[], object]) -> None:
+        """It begins with `prepare`, which gives up its rights."""
+        questions, ask = os.pipe()
+        answers, answer = os.pipe()
+        if os.fork() == 0:
+            status = 1
+            try:
+                os.close(ask)
+                os.close(answers)
+                prepare()
+                os.setsid()
+                nothing = os.open(os.devnull, os.O_RDWR)
+                for number in range(3):  # who reads the watch's output waits for no helper
+                    os.dup2(nothing, number)
+                with os.fdopen(questions) as asked, os.fdopen(answer, "w") as told:
+                    serve(asked, told)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(questions)
+        os.close(answer)
+        self._ask: IO[bytes] = os.fdopen(ask, "wb")
+        self._answers: IO[bytes] = os.fdopen(answers, "rb")
+
+    def find(self, inodes: list[int]) -> dict[int, Owner]:
+        """The owners of those that exist; nothing where the helper is gone."""
+        return _asked(self._ask, self._answers, inodes)
+
+    def close(self) -> None:
+        """Let the helper end. It is not waited for: a judgement that was given up may hold its
+        pipe a while longer."""
+        with contextlib.suppress(OSError):
+            self._ask.close()
+        self._answers.close()
+
+
 class RootOwners:
     """The same, asked of a process that keeps root for it."""
 
@@ -128,29 +169,33 @@ class RootOwners:
     def find(self, inodes: list[int]) -> dict[int, Owner]:
         """The owners of those that exist; nothing where the helper is gone."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(inodes).encode() + b"\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except OSError:
-            return {}
-        if not answer:
-            return {}
-        return {int(inode): Owner(*owner) for inode, owner in json.loads(answer).items()}
+        return _asked(self._process.stdin, self._process.stdout, inodes)
 
     def close(self) -> None:
         """End the helper."""
         self._process.communicate()
 
 
-def serve() -> None:
-    """Answer until standard input ends."""
+def _asked(ask: IO[bytes], answers: IO[bytes], inodes: list[int]) -> dict[int, Owner]:
+    try:
+        ask.write(json.dumps(inodes).encode() + b"\n")
+        ask.flush()
+        answer = answers.readline()
+    except OSError:
+        return {}
+    if not answer:
+        return {}
+    return {int(inode): Owner(*owner) for inode, owner in json.loads(answer).items()}
+
+
+def serve(asked: TextIO, told: TextIO) -> None:
+    """Answer until no more is asked."""
     owners = Owners()
-    for line in sys.stdin:
+    for line in asked:
         found = owners.find(json.loads(line))
-        sys.stdout.write(json.dumps(found) + "\n")
-        sys.stdout.flush()
+        told.write(json.dumps(found) + "\n")
+        told.flush()
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.stdin, sys.stdout)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from places import ROOT
 
 from pcapleak.cli import confinement as sandbox
 
+PROXY = "socks5://198.51.100.30:1080"
 CAPTURE = ROOT / "captures" / "socks.pcapng"
 
 
@@ -83,8 +85,17 @@ ATTACKS = {
 """The table of docs/security.md."""
 
 
-@pytest.mark.parametrize("run", [(), ("tshark",)], ids=["alone", "with tshark"])
-def test_what_the_table_refuses_is_refused(run: tuple[str, ...], landlock: None) -> None:
+CONFINEMENTS = {
+    "decode and redact": "",
+    "batch": "spawn=True",
+    "analyze": "('tshark',), spawn=True",
+    "live": "watching=True",
+}
+"""How the commands confine themselves."""
+
+
+@pytest.mark.parametrize("command", CONFINEMENTS)
+def test_what_the_table_refuses_is_refused(command: str, landlock: None) -> None:
     """Each tried, in a process that was talked into it."""
     version = ctypes.CDLL(None).syscall(444, None, 0, 1)
     tried = dict(ATTACKS)
@@ -92,8 +103,8 @@ def test_what_the_table_refuses_is_refused(run: tuple[str, ...], landlock: None)
         del tried["a signal"]
     program = (
         "import ctypes, os, socket, subprocess, sys\nfrom pathlib import Path\n"
-        "from pcapleak.cli.confinement import confine\n"
-        f"assert confine([], [], {run!r}) is None\n"
+        "from pcapleak.cli.confinement import Confinement\n"
+        f"assert Confinement([], [], {CONFINEMENTS[command]}).enter() is None\n"
         f"for name, attack in {tried!r}.items():\n"
         "    try: exec(attack)\n"
         "    except (OSError, AssertionError) as error:\n"
@@ -133,6 +144,57 @@ def test_each_command_that_reads_strangers_bytes_confines_itself(
     assert "NoNewPrivs:\t1" in done.stderr
     assert "Seccomp:\t2" in done.stderr
     assert done.returncode in (0, 1, 3)
+
+
+def test_a_watch_confines_itself_and_still_runs_its_command(landlock: None, tmp_path: Path) -> None:
+    """Which is not confined, and runs as the watch does."""
+    command = """sh -c 'echo "$0 $1"; grep Seccomp: /proc/self/status'"""
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "pcapleak", "live", "--via", "-", "--plain", "--json",
+         str(tmp_path / "report.json"), "--proxy", PROXY, "--exec", command],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert watch.stdin is not None
+    assert watch.stderr is not None
+    line = b""
+    while b"watching" not in line:
+        line = watch.stderr.readline()
+        assert line
+    capture = (ROOT / "captures" / "direct.pcapng").read_bytes()
+    watch.stdin.write(capture[:28])
+    watch.stdin.flush()
+    time.sleep(1)
+    status = Path(f"/proc/{watch.pid}/status").read_text()
+    assert "Seccomp:\t2" in status
+    assert "NoNewPrivs:\t1" in status
+    watch.stdin.write(capture[28:])
+    watch.stdin.close()
+    told = watch.stderr.read().decode()
+    watch.stderr.close()
+    assert watch.stdout is not None
+    watch.stdout.close()
+    assert watch.wait(20) == 1
+    assert "PL101 critical\nSeccomp:\t0\n" in told
+    report = tmp_path / "report.json"
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert "PL101" in report.read_text()
+
+
+def test_a_watch_may_ask_about_links_and_speak_to_nobody(landlock: None) -> None:
+    program = (
+        "import socket\nfrom pcapleak.cli.confinement import WATCHED, Confinement\n"
+        "from pcapleak.live.devices import list_devices\nbefore = list_devices()\n"
+        "assert Confinement(WATCHED, [], watching=True).enter() is None\n"
+        "assert list_devices() == before\n"
+        "for kind in range(46):\n"
+        "    try: socket.socket(kind, socket.SOCK_DGRAM)\n"
+        "    except OSError: continue\n"
+        "    print(kind)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(int(socket.AF_NETLINK))]
 
 
 def test_no_connection_can_be_opened(landlock: None, tmp_path: Path) -> None:
