@@ -6,11 +6,16 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 import quiet
 from places import ROOT
 
 quiet.watch()
+
+# Time is measured by benchmarks: a busy machine fails no test.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 CORPUS = ROOT.parent / "shared" / "captures"
 

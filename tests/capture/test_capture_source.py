@@ -121,7 +121,7 @@ def rows(batch: RecordBatch) -> list[tuple[Any, ...]]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
     make=st.sampled_from((pcap, pcapng)),

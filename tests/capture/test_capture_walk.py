@@ -64,7 +64,7 @@ def framing_for(kind: str, order: str, data: np.ndarray) -> Framing:
 HOW = ("whole", "cut", "garbage behind", "overwritten", "another section")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     kind=st.sampled_from(("pcap", "pcapng")),

@@ -335,6 +335,12 @@ def test_what_decryption_lacks_is_said_in_one_line(tmp_path: Path) -> None:
     alone = run("analyze", demo, "--keylog", key_log, PATH=str(tmp_path))
     assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
     assert "needs tshark" in alone.stderr
+
+
+def test_a_pipe_cannot_be_decrypted(tshark: str, tmp_path: Path) -> None:
+    key_log = tmp_path / "keys.log"
+    key_log.touch()
+    demo = ROOT / "captures" / "socks.pcapng"
     piped = run("analyze", "-", "--keylog", key_log, stdin=demo.read_bytes())
     assert (piped.returncode, piped.stderr.count("\n")) == (2, 1)
     assert "second reading" in piped.stderr

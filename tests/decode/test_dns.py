@@ -207,7 +207,7 @@ def forget() -> None:
     dns_records._bitmaps.clear()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 7), st.binary(max_size=6)), min_size=2, max_size=12))
 def test_what_was_read_before_never_changes_what_is_read(edits: list[tuple[int, bytes]]) -> None:
     """Names share their ends, and pointers lead into the middle of each other's."""
@@ -485,7 +485,7 @@ def built(
     return made.to_wire()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(NAME, max_size=2), RECORDS)
 def test_generated_messages_read_as_dnspython_reads_them(
     questions: list[dns.name.Name], records: list[tuple[dns.name.Name, int, tuple[str, str]]]
@@ -501,7 +501,7 @@ def test_generated_messages_read_as_dnspython_reads_them(
     compare(wire)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(RECORDS, st.data())
 def test_whatever_dnspython_reads_of_a_mutated_message_we_read_alike(
     records: list[tuple[dns.name.Name, int, tuple[str, str]]], data: st.DataObject
@@ -517,7 +517,7 @@ def test_whatever_dnspython_reads_of_a_mutated_message_we_read_alike(
         decode_dns(bytes(wire))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.binary(max_size=200), st.sampled_from(["dns", "mdns", "llmnr"]))
 def test_every_byte_string_gives_a_message_or_the_one_error(data: bytes, protocol: str) -> None:
     try:

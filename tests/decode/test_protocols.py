@@ -312,7 +312,7 @@ DECODERS: list[Callable[[bytes], object]] = [
 SEEDS = [b"", hello(), dtls_hello(), dhcp(b"\x35\1\5"), b"\x86\0" + bytes(14), b"\x05\x01\0\x03"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(SEEDS), st.binary(max_size=120), st.integers(0, 300))
 def test_every_byte_string_gives_a_value_or_the_one_error(
     seed: bytes, data: bytes, at: int

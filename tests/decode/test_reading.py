@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapleak.decode.ice.page import PageTest
@@ -124,7 +124,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(reading())), json_values))
 def test_anything_is_read_or_refused(changes: dict[str, Any]) -> None:
     document = reading(**changes)
@@ -135,7 +134,6 @@ def test_anything_is_read_or_refused(changes: dict[str, Any]) -> None:
         return
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["candidate", "type", "port", "address"]), json_values))
 def test_any_candidate_is_read_or_left_out(told: dict[str, Any]) -> None:
     assert len(parse_reading(reading(connections=[{"candidates": [told]}])).candidates) <= 1

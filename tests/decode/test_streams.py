@@ -417,7 +417,7 @@ def comparable(events: list[Event]) -> list[tuple[Context, str]]:
     return [(context, repr(found)) for context, found in events]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_events_do_not_depend_on_how_the_capture_is_cut(data: st.DataObject) -> None:
     talks = conversations()
@@ -431,7 +431,7 @@ def test_events_do_not_depend_on_how_the_capture_is_cut(data: st.DataObject) -> 
     assert comparable(single.events) == comparable(whole.events)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(
         [
@@ -567,7 +567,7 @@ def test_bytes_recorded_before_their_syn_are_read() -> None:
     assert event[1].header("host") == "b.example"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(np.flatnonzero(~OPENS).tolist()),
     st.binary(max_size=80),

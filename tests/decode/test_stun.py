@@ -287,7 +287,7 @@ VIEWS = (
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.booleans(), st.binary(max_size=2), st.integers(0, 120), st.integers(0, 255)),
@@ -505,7 +505,7 @@ def aioice_messages(draw: st.DrawFn) -> aioice.stun.Message:
     return made
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(aioice_messages())
 def test_agrees_with_aioice_on_what_aioice_builds(built: aioice.stun.Message) -> None:
     got = decode_stun(bytes(built))
@@ -513,7 +513,7 @@ def test_agrees_with_aioice_on_what_aioice_builds(built: aioice.stun.Message) ->
     assert got.problems == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(aioice_messages(), st.data())
 def test_agrees_with_aioice_on_mutated_messages(
     built: aioice.stun.Message, data: st.DataObject
@@ -598,14 +598,14 @@ def test_hostile_messages_are_read_and_told(wire: str, problem: str) -> None:
     assert (*got.problems, "")[0] == problem
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 @example(message(0x0001))
 def test_any_bytes_give_a_message_or_the_one_error(data: bytes) -> None:
     decode_or_refuse(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, 0x3FFF),
     st.lists(

@@ -374,7 +374,7 @@ CAPTURES = [
 ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_rows_do_not_depend_on_how_a_capture_is_cut(corpus: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(CAPTURES))
@@ -395,7 +395,7 @@ def test_rows_do_not_depend_on_how_a_capture_is_cut(corpus: Path, data: st.DataO
     assert [frame for frame, _ in pieces.malformed] == [frame for frame, _ in whole.malformed]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.tuples(

@@ -156,7 +156,7 @@ def test_pasted_messages_of_other_protocols_are_told() -> None:
     assert summarise(carried) == "ChannelData 0x4001, 26 bytes of DTLS"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=120))
 def test_any_hexadecimal_gives_a_message_or_the_one_error(data: bytes) -> None:
     try:

@@ -107,7 +107,6 @@ def test_strangers_turn_no_verdict_round(name: str, tmp_path: Path) -> None:
     @settings(
         max_examples=EXAMPLES,
         derandomize=not LONG,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(VISITS)

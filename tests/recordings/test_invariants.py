@@ -52,9 +52,7 @@ def test_a_packet_at_a_time_gives_the_same_report(browser: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.lists(st.floats(0, 1, exclude_max=True), max_size=12))
 def test_any_cut_into_batches_gives_the_same_report(
     browser: Path, name: str, places: list[float]

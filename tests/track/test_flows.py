@@ -144,7 +144,7 @@ def expected(packets: Packets) -> tuple[dict[str, list[int]], list[int], list[bo
     return table, ids, ways
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(captures(), st.lists(st.integers(0, 8), max_size=8))
 def test_flows_are_those_of_a_table_by_the_book(batch: RecordBatch, sizes: list[int]) -> None:
     whole = Dissector([Interface(0, 0, 1), Interface(1, 0, 1)]).dissect(batch)
@@ -155,7 +155,7 @@ def test_flows_are_those_of_a_table_by_the_book(batch: RecordBatch, sizes: list[
     assert columns_of(flows) == table
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(captures(), st.lists(st.integers(0, 8), max_size=8), st.integers(1, 6), st.integers(0, 3))
 def test_a_full_table_does_not_depend_on_batches(
     batch: RecordBatch, sizes: list[int], single: int, more: int
