@@ -61,7 +61,8 @@ class NameRecord:
         self.askers: dict[IPAddress, Sighting] = {}
         self.ttl_s: int | None = None
         self.nsec = False
-        """An NSEC record came with an address: Chromium's responder does that."""
+        """An NSEC record came with an address, or a record that was cut off: Chromium's responder
+        does that."""
         self.denied = False
         self.goodbye_ns: int | None = None
         self.is_service = False
@@ -156,9 +157,11 @@ class NameTracker:
             elif isinstance(record.data, SrvData) and (known := self._record(record.data.target)):
                 known.is_service = True
         if message.is_response:
+            # Beside its address a browser's responder says nothing but NSEC, if that.
+            lost_additional = message.missing == 1 and not message.additionals
             for record in (*message.answers, *message.additionals):
                 known = self.records.get(record.name.lower())
-                if record.type == NSEC and known is not None:
+                if known is not None and (record.type == NSEC or lost_additional):
                     known.nsec = True
 
     def names(self) -> list[NameRecord]:

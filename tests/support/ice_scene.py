@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from pcapleak.decode.dns.message import AAAA, NSEC, A, DnsMessage, NsecData, Record
+from pcapleak.decode.dns.message import AAAA, NSEC, A, DnsMessage, NsecData, Question, Record
 from pcapleak.decode.stun.decoder import StunMessage, decode_stun
 from pcapleak.report.document import IceSession
 from pcapleak.report.webrtc import session_entry
@@ -111,6 +111,21 @@ class Scene:
         nsec = Record(name, NSEC, 1, True, 120, NsecData(name, (A,)), b"")
         message = DnsMessage(0, True, 0, True, False, False, 0, (), (record,), (), (nsec,))
         self.names.add(self.context(at_s, sender, GROUP), message)
+
+    def withdraw(self, at_s: float, names: dict[str, str], by: str = "192.0.2.7") -> None:
+        """Names by address, taken back in one message."""
+        records = tuple(
+            Record(name, A if "." in address else AAAA, 1, True, 0, ip_address(address), b"")
+            for address, name in names.items()
+        )
+        message = DnsMessage(0, True, 0, True, False, False, 0, (), records, (), ())
+        self.names.add(self.context(at_s, end(by, 5353), GROUP), message)
+
+    def ask(self, at_s: float, name: str) -> None:
+        """A neighbour's question for a name's addresses."""
+        questions = tuple(Question(name, kind, 1, False) for kind in (A, AAAA))
+        message = DnsMessage(0, False, 0, False, False, False, 0, questions, (), (), ())
+        self.names.add(self.context(at_s, end("192.0.2.8", 5353), GROUP), message)
 
     def sessions(self) -> list[IceSession]:
         return [session_entry(one, self.interfaces) for one in self.ice.sessions(self)]

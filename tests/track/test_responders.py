@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from ice_scene import FIREFOX, RANDOM, SERVER, Scene, bare, check, end, mapped
+from ice_scene import FIREFOX, GROUP, RANDOM, SERVER, Scene, bare, check, end, mapped
 
 from pcapleak.decode.dns.message import decode_dns
 from pcapleak.decode.web.http import HttpRequest
@@ -19,15 +19,18 @@ def named(number: int) -> str:
     return f"{number:08x}-4edf-4aec-8295-901d08808126.local"
 
 
-def queue(scene: Scene, asked: list[tuple[float, int]], late: float = 0.003) -> None:
-    """What a responder sends that is asked for four names at each time: one packet a second, in
-    order, and nothing that would wait for more than ten."""
+def queue(
+    scene: Scene, asked: list[tuple[float, int]], late: float = 0.003, span: float = 0.0
+) -> None:
+    """What a responder sends that is asked for four names at each time, the last two `span`
+    later: one packet a second, in order, and nothing that would wait for more than ten."""
     due = 0.0
     for at_s, number in asked:
         for kind, address in enumerate((HERE, SIX, "0.0.0.0", "::")):
+            when = at_s + span * (kind > 1)
             for _ in range(2):
-                slot = max(at_s, due)
-                if slot - at_s > 10:
+                slot = max(when, due)
+                if slot - when > 10:
                     continue
                 scene.announce(slot + late, address, named(4 * number + kind), by=HERE)
                 due = slot + 1
@@ -171,3 +174,89 @@ def test_pions_sockets_that_ask_a_server_are_no_host_candidates() -> None:
         (session,) = scene.sessions()
         assert session.engine == "other"
         assert len([one for one in session.candidates if one.type == "host"]) == hosts
+
+
+@pytest.mark.parametrize("every", [0.9, 0.97, 1.0, 1.1, 1.5, 2.05])
+@pytest.mark.parametrize("span", [0.01, 0.04, 0.08])
+def test_what_a_full_queue_dropped_of_one_load_is_not_made_up_by_the_next(
+    every: float, span: float
+) -> None:
+    """Names of unspecified addresses are asked for once a server has answered: they may pass
+    where the names before them were dropped."""
+    scene = Scene()
+    asked = [(1.0 + every * number, number) for number in range(8)]
+    for at_s, number in asked:
+        scene.gather(at_s - 0.001, end(HERE, 5000 + number), end("203.0.113.9", 5000 + number))
+    queue(scene, asked, span=span)
+    assert all(right(number, names) for number, names in enumerate(joined(scene)))
+
+
+def test_names_taken_back_together_are_one_pages() -> None:
+    """What its full queue never announced too, and a load of which only the last was recorded."""
+    scene = Scene()
+    asked = [(1.0 + number, number) for number in range(7)]
+    for at_s, number in asked:
+        scene.gather(at_s - 0.001, end(HERE, 5000 + number), end("203.0.113.9", 5000 + number))
+    queue(scene, asked, span=0.04)
+    told = {number for number, names in enumerate(joined(scene)) if len(names) == 2}
+    assert told != {*range(7)}
+    for number in range(7):
+        addresses = (HERE, SIX, "0.0.0.0", "::")
+        names = {address: named(4 * number + kind) for kind, address in enumerate(addresses)}
+        scene.withdraw(30.0 + number, names)
+    found = joined(scene)
+    assert all(right(number, names) for number, names in enumerate(found))
+    both = {number for number, names in enumerate(found) if len(names) == 2}
+    assert both > told
+    for number in both - told:
+        links = [one.mdns_link for one in found[number].values()]
+        assert {link.confidence for link in links if link} <= {"high", "medium", "low"}
+
+
+def test_a_session_recorded_from_its_middle_has_the_names_that_were_taken_back() -> None:
+    scene = Scene()
+    scene.gather(1.0, end(HERE, 5000), end("203.0.113.9", 5000))
+    scene.withdraw(20.0, {HERE: named(0), SIX: named(1)})
+    (session,) = scene.sessions()
+    assert session.ip_handling_mode.mode == 2
+    assert {one.mdns_name for one in session.candidates} == {named(0), named(1), None}
+
+
+def test_names_taken_back_are_of_none_where_two_sessions_fit() -> None:
+    scene = Scene()
+    for number in range(2):
+        at_s = 1.0 + 5 * number
+        scene.gather(at_s, end(HERE, 5000 + number), end("203.0.113.9", 5000 + number))
+    scene.withdraw(20.0, {HERE: named(0), SIX: named(1)})
+    assert joined(scene) == [{}, {}]
+
+
+def test_names_that_are_answered_for_before_their_turn_are_of_who_has_none_yet() -> None:
+    """Two tabs, each other's peer: of the second's IPv6 name nothing but answers was recorded."""
+    scene = Scene()
+    for number, at_s in enumerate((1.0, 1.2)):
+        scene.gather(at_s - 0.001, end(HERE, 5000 + number), end("203.0.113.9", 5000 + number))
+    scene.announce(1.0, HERE, named(0), by=HERE)
+    scene.ask(1.3, named(5))
+    scene.announce(1.31, SIX, named(5), by=HERE)
+    for slot, address, name in ((2, HERE, 0), (3, SIX, 1), (4, SIX, 1), (5, HERE, 4), (6, HERE, 4)):
+        scene.announce(slot, address, named(name), by=HERE)
+    first, second = joined(scene)
+    assert first.keys() == {named(0), named(1)}
+    assert second.keys() == {named(4), named(5)}
+
+
+def test_an_announcement_cut_within_its_nsec_is_chromiums() -> None:
+    """A recorder that keeps 128 bytes of a packet keeps the address."""
+    name = named(0).encode().removesuffix(b".local")
+    answer = b"\0\x01\x80\x01\0\0\0\x78\0\x04\xc0\0\x02\x07"
+    question = bytes((len(name),)) + name + b"\x05local\0"
+    whole = b"\0\0\x84\0\0\0\0\x01\0\0\0\x01" + question + answer + question[:18]
+    message = decode_dns(whole, "mdns")
+    assert message.missing == 1
+    scene = Scene()
+    scene.gather(1.0, end(HERE, 5000), end("203.0.113.9", 5000))
+    scene.names.add(scene.context(1.001, end(HERE, 5353), GROUP), message)
+    (session,) = scene.sessions()
+    assert session.engine == "chromium"
+    assert [one.mdns_name for one in session.candidates] == [named(0), None]

@@ -134,6 +134,8 @@ class DnsMessage(NamedTuple):
     cut_name: str = ""
     """The name of the multicast record that the message breaks off in, or its first label where
     that alone is whole."""
+    missing: int = 0
+    """Records that it counts and breaks off before, that one among them."""
 
     @property
     def is_probe(self) -> bool:
@@ -192,6 +194,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
     left = an + ns + ar
     offset = 12
     name = cut_name = ""
+    missing = 0
     try:
         # A question takes at least 5 bytes and a record 11, so a message of 65535 bytes ends
         # after at most 13104 rounds whatever its counts say.
@@ -254,6 +257,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             problems.append(f"{protocol}: {end - offset} bytes after the message")
     except DecodeError as error:
         problems.append(str(error))
+        missing = min(an + ns + ar - len(records), 0xFFFF)
         if multicast and left + 1 + len(records) == an + ns + ar:
             cut_name = name or _first_label(data, offset)
     answers, authorities, additionals = tuple(records), _NONE, _NONE
@@ -279,6 +283,7 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
             available,
             protocol,
             cut_name,
+            missing,
         ),
     )
     if multicast and end <= 512:

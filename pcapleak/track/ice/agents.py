@@ -37,9 +37,9 @@ class Agent:
     """One ICE session's side: its sockets, and the names its addresses hide behind."""
 
     __slots__ = (
-        "address_set", "addresses", "began_ns", "checking", "gathers", "inherited", "late",
-        "lettered", "links", "local", "names", "number", "signalled_name", "sockets",
-        "tie_breakers", "udp", "unsure", "views",
+        "address_set", "addresses", "began_ns", "checking", "gapped", "gathers", "inherited",
+        "late", "lettered", "links", "local", "names", "number", "signalled_name", "sockets",
+        "tie_breakers", "udp", "unsure", "views", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,10 @@ class Agent:
         self.names: list[NameRecord] = []
         self.inherited: set[str] = set()
         """Which of `names` an earlier session had announced."""
+        self.gapped: set[str] = set()
+        """Which of `names` were announced in an order of which not all was recorded."""
+        self.withdrawn: set[str] = set()
+        """Which of `names` it has because they were withdrawn with another."""
         self.unsure: dict[str, list[Agent]] = {}
         """Which of `names` may as well be of other sessions, those in which nothing else tells."""
         self.number = 0

@@ -18,6 +18,9 @@ _PION_UFRAG = re.compile("[A-Za-z]{16}")
 """pion's username fragments; it asks servers from sockets that are no host candidates. Of the
 programs that are no browsers it alone joins multicast DNS as it gathers, to resolve names."""
 
+_GAP = "not all that this host announced was recorded"
+_WITHDRAWN = "withdrawn in one message with another name of the session's page"
+
 GATHERED_NS = 9 * SECOND
 """libwebrtc asks a STUN server anew every 10 s; what is learned then is no new candidate."""
 
@@ -102,10 +105,14 @@ class CandidateBuilder:
         others = self.agent.unsure.get(name.name)
         if others is not None:
             return Inference("low", [_doubt(others)])
+        if name.name in self.agent.withdrawn:
+            return Inference("medium", [_WITHDRAWN])
         if base.local.address in name.addresses:
             seen = "announced for this address"
             if name.name in self.agent.inherited:
                 return Inference("medium", [f"{seen}, for an earlier session of its page"])
+            if name.name in self.agent.gapped:
+                return Inference("medium", [seen, _GAP])
             return Inference("high", [f"{seen} while the session gathered"])
         why = "the only name of this family announced while the session gathered"
         return Inference("medium", [why])
@@ -135,7 +142,10 @@ class CandidateBuilder:
     def _doubt(self, base: Base) -> list[str]:
         """Why the page may read something else than a host candidate of this address."""
         if self.engine == "firefox":
-            return ["Firefox hides the address behind a name that it does not announce"]
+            return [
+                "Firefox hides the address behind a name that it does not announce, unless "
+                "obfuscate_host_addresses is off, and reads none with no_host"
+            ]
         if self.wildcard and not self.agent.names:
             return ["a name may hide the address, or nothing does, or the page reads none (Mode 3)"]
         if self.engine == "unknown" and not any(link.checks for link in base.links):
@@ -145,13 +155,18 @@ class CandidateBuilder:
     def _announced(self, name: NameRecord) -> None:
         """A candidate of which only the name was seen."""
         address = next(one for one in name.addresses if not one.is_unspecified)
-        frames, count = merge_frames([name.said])
+        frames, count = merge_frames([name.said] if name.said else name.sightings)
         certainty = Inference("high", ["announced while the session gathered"])
         others = self.agent.unsure.get(name.name)
         if others is not None:
             certainty = Inference("low", [_doubt(others)])
+        elif name.name in self.agent.withdrawn:
+            certainty = Inference("medium", [_WITHDRAWN])
         elif name.name in self.agent.inherited:
             certainty = Inference("medium", ["announced for an earlier session of its page"])
+        elif name.name in self.agent.gapped:
+            certainty = Inference("medium", [*certainty.reasons, _GAP])
+        verb = "announced" if name.said is not None else "withdrawn"
         candidate = Candidate(
             "host",
             "udp",
@@ -165,7 +180,7 @@ class CandidateBuilder:
             evidence="inferred",
             frames=frames,
             frame_count=count,
-            reasons=["its name was announced; no packet left its port"],
+            reasons=[f"its name was {verb}; no packet left its port"],
         )
         self._finish(candidate, None, address)
 
@@ -229,7 +244,8 @@ class CandidateBuilder:
             self.engine in ("chromium", "webkit") and self.mode != 1
         )
         if hides:
-            candidate.related_address = _unspecified(base.address)
+            # Behind a NAT64 a candidate is of another family than its base.
+            candidate.related_address = _unspecified(candidate.address or base.address)
             candidate.related_port = 0
         else:
             candidate.related_address = base.address

@@ -8,14 +8,26 @@ asked for a name, the join says which.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
 from pcapleak.track.ice.agents import AT_ONCE_NS, Agent
+from pcapleak.track.ice.answered import (
+    BEFORE_NS,
+    BORN_NS,
+    MAX_LOOK_BACK,
+    began,
+    families,
+    give_answered,
+    join_answered,
+    reach_of,
+    shown_by,
+    unseen_sessions,
+)
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.responders import (
+    PROMPT_NS,
     QUEUE_NS,
     Batch,
     Page,
@@ -23,35 +35,44 @@ from pcapleak.track.ice.responders import (
     asked_between,
     find_responders,
 )
+from pcapleak.track.ice.withdrawn import join_withdrawn, withdrawals
 from pcapleak.track.names import NameRecord
 from pcapleak.values.packets import SECOND, IPAddress
 
-BEFORE_NS = SECOND
-"""A name may be announced before the first packet: a relay needs a TCP connection first."""
-
-BORN_NS = 30 * SECOND
-"""How long after a session's first packet a name that only answers may show itself."""
-
 RELOAD_NS = SECOND
-"""A page that is loaded again gathers again after more than this, as far as was seen."""
+"""A page that is loaded again gathers again after more than this, mostly."""
 
-MAX_LOOK_BACK = 64
-"""Sessions and batches looked at for one name, latest first, so that joining stays linear."""
+RELOAD_FULL_NS = SECOND // 2
+"""The same where the queue is full: what fills it is loading again and again."""
+
+SPAN_NS = SECOND // 5
+"""How long after a session's first packet it asks for the names of unspecified addresses: a
+server has answered by then."""
 
 
-def attach_names(agents: list[Agent], names: Iterable[NameRecord], hosts: Hosts) -> list[Agent]:
-    """Give local sessions their names; names without a session make one of their own."""
+def attach_names(
+    agents: list[Agent], names: Iterable[NameRecord], hosts: Hosts, end_ns: int
+) -> list[Agent]:
+    """Give local sessions their names; names without a session make one of their own. `end_ns`
+    is when the recording ended."""
+    made = [name for name in names if name.uuid is not None]
     announced = sorted(
-        (name for name in names if name.uuid is not None and name.said is not None),
+        (name for name in made if name.said is not None),
         key=lambda name: (name.first_ns or 0, name.name),
     )
     local = sorted((agent for agent in agents if agent.local), key=lambda one: one.began_ns)
-    end_ns = max((one.last_ns for one in agents), default=0)
-    end_ns = max([end_ns, *(name.said.last_ns for name in announced if name.said)])
+    end_ns = max(
+        [
+            end_ns,
+            *(one.last_ns for one in agents),
+            *(name.said.last_ns for name in announced if name.said),
+        ]
+    )
     unseen: list[Agent] = []
     for group in _by_host([name for name in announced if name.nsec]):
         unseen += _join_host(group, local, hosts, end_ns)
-    unseen += _join_answered([name for name in announced if not name.nsec], local, hosts)
+    join_withdrawn(withdrawals(made), local, hosts)
+    unseen += join_answered([name for name in announced if not name.nsec], local, hosts)
     _adopt_late(local, unseen, hosts)
     everyone = [*agents, *(one for one in unseen if one.names)]
     return sorted(everyone, key=lambda one: one.first_ns)
@@ -77,30 +98,27 @@ def _by_host(names: list[NameRecord]) -> list[list[NameRecord]]:
     return list(groups.values())
 
 
-def _reach(names: Iterable[NameRecord], hosts: Hosts) -> set[IPAddress]:
-    """Addresses of the hosts that one of the names may be of."""
-    found: set[IPAddress] = set()
-    announcers: set[IPAddress] = set()
-    for name in names:
-        found.update(name.addresses)
-        announcers.update(name.announcers)
-    return found.union(announcers, *map(hosts.addresses, announcers))
-
-
 def _join_host(
     names: list[NameRecord], local: list[Agent], hosts: Hosts, end_ns: int
 ) -> list[Agent]:
     """Join one host's announced names with its sessions; gives the sessions of the others."""
-    reach = _reach(names, hosts)
+    reach = reach_of(names, hosts)
     able = [
         agent
         for agent in local
         if agent.lettered is not False and not agent.address_set.isdisjoint(reach)
     ]
-    responders = find_responders(names)
+    answered = [name for name in names if all(asked for _, asked in name.times)]
+    responders = find_responders([name for name in names if name not in answered])
     batches = [batch for responder in responders for batch in responder.batches]
     _settle(responders, able)
     parents = _give(batches, able)
+    for responder in responders:
+        if responder.has_gap:
+            for batch in responder.batches:
+                for agent in able:
+                    agent.gapped.update(one.name for one in batch.names if one in agent.names)
+    left = give_answered(answered, able, parents)
     for agent in able:
         page = parents.get(id(agent))
         if page is None and (page := _shared(agent, responders, end_ns)) is None:
@@ -109,13 +127,14 @@ def _join_host(
         if len(responders) > 1:
             agent.unsure.update({one: [] for one in agent.inherited if one not in agent.unsure})
     orphans = [batch for batch in batches if batch.agent is None]
-    return [unseen for batch in orphans for unseen in _unseen_sessions(batch.names)]
+    lost = [*(batch.names for batch in orphans), left]
+    return [unseen for names in lost for unseen in unseen_sessions(names)]
 
 
 def _settle(responders: list[Responder], able: list[Agent]) -> None:
     """Find for each batch the session that asked for it: of one responder in order, and no
     session twice."""
-    usual = max(len(batch.names) for one in responders for batch in one.batches)
+    usual = max((len(batch.names) for one in responders for batch in one.batches), default=0)
     place = {id(agent): number for number, agent in enumerate(able)}
     fits: dict[Batch, list[Agent]] = {}
     for responder in responders:
@@ -138,9 +157,15 @@ def _settle(responders: list[Responder], able: list[Agent]) -> None:
         left = [one for one in fits[batch] if id(one) not in taken]
         if batch.is_prompt:
             left.sort(key=lambda one: abs(one.began_ns - batch.first_ns))
+        else:
+            low, high = asked_between(batch, usual, PROMPT_NS)
+            left.sort(key=lambda one: not low <= one.began_ns <= high)
         if left:
             batch.agent, *batch.others = left
             taken.add(id(batch.agent))
+            if batch.is_prompt and batch.first_ns - batch.agent.began_ns > AT_ONCE_NS:
+                # With nothing waiting it would have been announced at once.
+                batch.responder.has_gap = True
         elif batch.is_prompt and fits[batch]:
             # Two browsers began in one instant, and their sockets are taken for one session.
             (batch.agent, *_) = fits[batch]
@@ -150,6 +175,16 @@ def _settle(responders: list[Responder], able: list[Agent]) -> None:
         for batch in responder.batches:
             before = batch.continues
             asker = None if before is None else before.agent
+            if all(name.is_wildcard for name in batch.names):
+                low, high = asked_between(batch, usual)
+                able_to = began(able, low - SPAN_NS, high)
+                late = [one for one in able_to if id(one) not in taken]
+                if asker not in able_to and len(late) == 1:
+                    # Its host names were dropped, and these are all of its page's.
+                    (batch.agent,) = late
+                    taken.add(id(batch.agent))
+                    batch.leave_page()
+                    continue
             if asker is not None and batch.first_ns - asker.began_ns <= BORN_NS:
                 batch.agent = asker
 
@@ -159,17 +194,10 @@ def _fitting(batch: Batch, able: list[Agent], usual: int) -> list[Agent]:
     if all(name.is_wildcard for name in batch.names):
         return []
     if batch.is_prompt:
-        at_once = _began(able, batch.first_ns - AT_ONCE_NS, batch.first_ns + AT_ONCE_NS)
-        return at_once or _began(able, batch.first_ns - QUEUE_NS, batch.first_ns + BEFORE_NS)
+        at_once = began(able, batch.first_ns - AT_ONCE_NS, batch.first_ns + AT_ONCE_NS)
+        return at_once or began(able, batch.first_ns - QUEUE_NS, batch.first_ns + BEFORE_NS)
     low, high = asked_between(batch, usual)
-    return _began(able, low, high + AT_ONCE_NS) or _began(able, low, high + BEFORE_NS)
-
-
-def _began(agents: list[Agent], low: int, high: int) -> list[Agent]:
-    """The sessions that began between two times, the latest `MAX_LOOK_BACK`."""
-    start = bisect_left(agents, low, key=lambda one: one.began_ns)
-    end = bisect_right(agents, high, key=lambda one: one.began_ns)
-    return agents[max(start, end - MAX_LOOK_BACK) : end]
+    return began(able, low, high + AT_ONCE_NS) or began(able, low, high + BEFORE_NS)
 
 
 def _exclude(fits: dict[Batch, list[Agent]]) -> None:
@@ -226,8 +254,10 @@ def _shared(agent: Agent, responders: list[Responder], end_ns: int) -> Page | No
         if not before:
             continue
         due_ns = max(agent.began_ns, max(one.last_ns for one in before[-2:]) + SECOND)
-        lost = due_ns - agent.began_ns > QUEUE_NS - SECOND or due_ns + SECOND > end_ns
-        if lost and agent.began_ns - _asked_ns(before[-1]) > RELOAD_NS:
+        since_ns = agent.began_ns - _asked_ns(before[-1])
+        if due_ns - agent.began_ns > QUEUE_NS - SECOND and since_ns > RELOAD_FULL_NS:
+            continue
+        if due_ns + SECOND > end_ns and since_ns > RELOAD_NS:
             continue
         if found is None or _asked_ns(before[-1]) > _asked_ns(found):
             found = before[-1]
@@ -238,65 +268,10 @@ def _asked_ns(batch: Batch) -> int:
     return batch.first_ns if batch.agent is None else batch.agent.began_ns
 
 
-def _join_answered(names: list[NameRecord], local: list[Agent], hosts: Hosts) -> list[Agent]:
-    """Join names that were only answered for, as Firefox's are, one page's together; gives the
-    sessions of the others."""
-    pages: list[tuple[Page, Agent | None]] = []
-    unseen: list[Agent] = []
-    for name in names:
-        known = next((one for one in pages[: -MAX_LOOK_BACK - 1 : -1] if one[0].fits(name)), None)
-        page, parent = known or (Page(), None)
-        if parent is None or (name.first_ns or 0) - page.first_ns > QUEUE_NS:
-            parent = _answering(name, local, hosts)
-        if known is None:
-            pages.append((page, parent))
-        page.take(name)
-        if parent is None:
-            unseen += _unseen_sessions([name])
-        else:
-            parent.names.append(name)
-    return unseen
-
-
-def _answering(name: NameRecord, agents: list[Agent], hosts: Hosts) -> Agent | None:
-    """Whose name it is that Firefox answered for: it makes names for each session, and nothing
-    on the wire tells whose this is. A session that began later has more of its questions still
-    to come."""
-    first = name.first_ns or 0
-    reach, shown = _reach([name], hosts), set(name.addresses)
-    able = [
-        agent
-        for agent in reversed(_began(agents, first - BORN_NS, first + BEFORE_NS))
-        if agent.lettered is not True
-        and not agent.address_set.isdisjoint(shown)
-        and not agent.address_set.isdisjoint(reach)
-    ]
-    if not able:
-        return None
-    born = able[0]
-    at_once = [one for one in able[1:] if abs(one.began_ns - born.began_ns) <= AT_ONCE_NS]
-    if at_once:
-        born.unsure[name.name] = at_once
-    return born
-
-
-def _unseen_sessions(names: list[NameRecord]) -> list[Agent]:
-    """Sessions whose gathering this capture does not show: only a page's names are known."""
-    if all(name.is_wildcard for name in names):
-        return []
-    sessions: list[Agent] = []
-    for name in names:
-        first = name.first_ns or 0
-        if not sessions or first - sessions[-1].began_ns > QUEUE_NS:
-            sessions.append(Agent(first, [], []))
-        sessions[-1].names.append(name)
-    return sessions
-
-
 def _adopt_late(agents: list[Agent], unseen: list[Agent], hosts: Hosts) -> None:
     """Join a session of names with the socket that showed itself later: its first packets took
     a way that was not recorded, and a keep-alive took another (tunnel lost)."""
-    reach = [_reach(other.names, hosts) for other in unseen]
+    reach = [reach_of(other.names, hosts) for other in unseen]
     for agent in agents:
         if agent.names:
             continue
@@ -321,7 +296,7 @@ def _alive(name: NameRecord, at_ns: int) -> bool:
 
 def _inherit(agent: Agent, page: Page) -> None:
     """Names that the session's page has from another of its sessions."""
-    have = {address.version for name in agent.names for address in _shown(name)}
+    have = families(agent)
     for version in (4, 6):
         if version in have:
             continue
@@ -331,7 +306,7 @@ def _inherit(agent: Agent, page: Page) -> None:
             for name in page.names
             if name.nsec
             and _alive(name, agent.began_ns)
-            and any(address.version == version for address in _shown(name))
+            and any(address.version == version for address in shown_by(name))
             and (not mine or mine.intersection(name.addresses))
         ]
         before = [name for name in known if (name.first_ns or 0) <= agent.began_ns + BEFORE_NS]
@@ -340,7 +315,3 @@ def _inherit(agent: Agent, page: Page) -> None:
             if (name.first_ns or 0) <= agent.began_ns + QUEUE_NS:
                 agent.names.append(name)
                 agent.inherited.add(name.name)
-
-
-def _shown(name: NameRecord) -> list[IPAddress]:
-    return [address for address in name.addresses if not address.is_unspecified]

@@ -49,6 +49,11 @@ class Multicast:
             found[words] = min(before[0], first), max(before[1], last)
         return found
 
+    @cached_property
+    def end_ns(self) -> int:
+        """When anything was last recorded."""
+        return int(self._flows.last_ns.max()) if len(self._flows) else 0
+
     def joined(self, addresses: Iterable[IPAddress], at_ns: int) -> bool:
         """Whether one of these addresses reported multicast groups about then."""
         for address in addresses:

@@ -21,6 +21,9 @@ LATE_NS = SECOND // 8
 EARLY_NS = SECOND // 200
 """Clocks of timers and of capture differ by less."""
 
+PROMPT_NS = SECOND // 50
+"""How late packets mostly are at most."""
+
 QUEUE_NS = 10 * SECOND
 """What would wait longer is dropped (kMaxScheduledDelay)."""
 
@@ -59,6 +62,7 @@ class Batch:
     """Names that one gathering asked for."""
 
     page: Page
+    responder: Responder
     first_ns: int
     is_prompt: bool
     """Nothing was waiting: the first was announced as soon as it was asked for."""
@@ -78,6 +82,12 @@ class Batch:
     is_blurred: bool = False
     """Another responder can have sent them."""
 
+    def leave_page(self) -> None:
+        """Take the names for a page's of their own."""
+        self.page = Page()
+        for name in self.names:
+            self.page.take(name)
+
 
 @dataclass(eq=False, slots=True)
 class Responder:
@@ -86,6 +96,10 @@ class Responder:
     slot_ns: int
     """When its last packet was due."""
     batches: list[Batch] = field(default_factory=list)
+    busy_ns: int = 0
+    """Since when something waited."""
+    has_gap: bool = False
+    """Something that it must have sent was not recorded."""
 
     def lateness(self, at_ns: int) -> int | None:
         """How late a packet is that its queue sent next; None where it comes too early for one,
@@ -111,8 +125,9 @@ class Responder:
 
     def send(self, at_ns: int, *, asked: bool = False) -> bool:
         """Note a packet of its own, unless it is an answer (`asked`): those wait elsewhere."""
-        if self.lateness(at_ns) is not None:
-            self.slot_ns += SECOND
+        late = self.lateness(at_ns)
+        if late is not None:
+            self.slot_ns += SECOND + min(late, 0)
             return True
         if not asked and self.is_dry(at_ns):
             self.slot_ns = at_ns
@@ -124,10 +139,24 @@ class Responder:
         last = self.batches[-1] if self.batches else None
         page = last.page if last is not None else Page()
         is_new_page = not page.addresses.isdisjoint(name.addresses)
-        if last is None or is_prompt or is_new_page:
+        # The name before was dropped where its second packet was due. A session asks for the
+        # names of its addresses at once: this one was asked for later.
+        is_later = (
+            last is not None
+            and not is_prompt
+            and not last.is_whole
+            and at_ns - last.last_ns > AT_ONCE_NS
+        )
+        is_new_page |= is_later and not name.is_wildcard
+        # Only what has waited for long is dropped, and who waits for nothing drops nothing.
+        lost = last is not None and not last.is_whole and at_ns - last.last_ns > AT_ONCE_NS
+        self.has_gap |= lost and (is_prompt or at_ns - self.busy_ns < QUEUE_NS - SECOND)
+        if is_prompt:
+            self.busy_ns = at_ns
+        if last is None or is_prompt or is_new_page or is_later:
             if last is not None and not is_prompt:
                 last.is_crowded = True
-            last = Batch(Page() if is_new_page else page, at_ns, is_prompt)
+            last = Batch(Page() if is_new_page else page, self, at_ns, is_prompt)
             self.batches.append(last)
         last.page.take(name)
         last.names.append(name)
@@ -152,7 +181,7 @@ def find_responders(names: Iterable[NameRecord]) -> list[Responder]:
         if owner is not None:
             sent = owner.send(at_ns, asked=asked)
             if sent and name is owner.batches[-1].names[-1] and at_ns != name.goodbye_ns:
-                owner.batches[-1].last_ns = at_ns
+                owner.batches[-1].last_ns = min(at_ns, owner.slot_ns)
                 owner.batches[-1].is_whole = True
             continue
         if asked:
@@ -179,7 +208,7 @@ def find_responders(names: Iterable[NameRecord]) -> list[Responder]:
             owner.slot_ns = at_ns
             batch = owner.begin(name, at_ns, is_prompt=True)
         owners[name.name] = owner
-        batch.last_ns = at_ns
+        batch.last_ns = min(at_ns, owner.slot_ns)
     return responders
 
 
@@ -195,12 +224,12 @@ def _withdrawn(name: NameRecord) -> list[tuple[int, bool]]:
     return [] if name.goodbye_ns is None else [(name.goodbye_ns, False)]
 
 
-def asked_between(batch: Batch, usual: int) -> tuple[int, int]:
+def asked_between(batch: Batch, usual: int, late_ns: int = LATE_NS) -> tuple[int, int]:
     """From when to when the gathering began that asked for a batch; `usual` is how many names
-    the host's gatherings ask for."""
-    low = batch.last_ns - QUEUE_NS - LATE_NS
+    the host's gatherings ask for, `late_ns` how late a packet may have been."""
+    low = batch.last_ns - QUEUE_NS - late_ns
     high = batch.first_ns + EARLY_NS
     if batch.is_crowded and (len(batch.names) < usual or not batch.is_whole):
         # What would have come in the second after was dropped.
-        high = min(high, batch.last_ns + SECOND - QUEUE_NS + LATE_NS)
+        high = min(high, batch.last_ns + SECOND - QUEUE_NS + late_ns)
     return low, high

@@ -45,7 +45,7 @@ def build_sessions(
     records = list(names.records.values())
     hosts = Hosts(links.values(), records, interfaces)
     agents = group_sockets(collect_sockets(links), hosts)
-    agents = attach_names(agents, records, hosts)
+    agents = attach_names(agents, records, hosts, multicast.end_ns)
     only = guess_only_browser(browsers)
     for number, agent in enumerate(agents, 1):
         agent.number = number
