@@ -6,7 +6,7 @@ TLS for another's name to the same address went outside of it (CVE-2023-36673).
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_network
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.dns_shaped import domain
+from pcapleak.judge.nat64 import PREFIXES, embedded, resolved_prefixes
 from pcapleak.judge.sides import CARRIERS
 from pcapleak.policy.policy import Network, Rule
 from pcapleak.values.packets import Bool, Int64, Service
@@ -26,11 +27,6 @@ _FRAME_HEADERS = 42
 """Bytes of a frame that are no payload, at the least, but for TCP's longer header."""
 _TCP_MORE = 12
 
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-"""RFC 6052, RFC 8215."""
-_NAT64_NAME = "ipv4only.arpa"
-"""Resolves to these addresses and, behind NAT64, to those in its prefix (RFC 7050)."""
-_NAT64_ADDRESSES = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))
 _NOT_NEEDED = 0.5
 """Where the inside was not recorded: the share of a server's bytes from which on the rest of
 them is beside its carrier."""
@@ -159,11 +155,7 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
         return []
     columns = scene.columns
     wanted = [address.packed for address in known]
-    prefixes = [
-        ip_network((address, 96), strict=False)
-        for address in scene.state.resolvers.addresses_of({_NAT64_NAME})
-        if isinstance(address, IPv6Address) and _embedded(address, 96) in _NAT64_ADDRESSES
-    ]
+    prefixes = resolved_prefixes(scene)
     found: list[Rule] = []
     for key, _ in scene.state.windows.hosts(scene.ids("physical", "unknown", "any")):
         address = key.address
@@ -176,7 +168,7 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
         if address.ipv4_mapped is not None:
             continue
         for length in (96, 64, 56, 48, 40, 32):
-            plain = _embedded(address, length)
+            plain = embedded(address, length)
             rule = known.get(plain)
             if rule is None:
                 continue
@@ -187,7 +179,7 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
             )
             name = scene.state.resolvers.name_of(address)
             if (
-                any(address in known_prefix for known_prefix in _NAT64)
+                any(address in known_prefix for known_prefix in PREFIXES)
                 or prefix in prefixes
                 or (name is not None and name == scene.state.resolvers.name_of(plain))
                 or bool((there & columns.serving(SHAPED)).any())
@@ -195,17 +187,6 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
                 found.append(rule._replace(network=network, text=f"{rule.text} as {address}"))
                 break
     return found
-
-
-def _embedded(address: IPv6Address, length: int) -> IPv4Address:
-    """The IPv4 address in an IPv6 one, after a prefix of `length` bits (RFC 6052 section 2.2)."""
-    octets = address.packed
-    if length == 96:
-        return IPv4Address(octets[12:])
-    start = length // 8
-    # The ninth octet is left zero.
-    taken = [octet for place, octet in enumerate(octets[start:], start) if place != 8][:4]
-    return IPv4Address(bytes(taken))
 
 
 def networks_of(rules: list[Rule]) -> list[Network]:

@@ -18,6 +18,8 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
     Coverage,
 )
+from pcapleak.judge.nat64 import seen_by_nat64_alone
+from pcapleak.judge.paths import local_traffic
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
@@ -40,6 +42,9 @@ def exposed_addresses(scene: Scene, findings: list[Finding]) -> tuple[IPAddress,
         for address in finding.exposes
         if is_public(address) and not scene.is_exit(address)
     }
+    if any(address.version == 6 for address in found):
+        local = local_traffic(scene)
+        found -= {address for address in found if seen_by_nat64_alone(scene, address, local)}
     return tuple(sorted(found, key=lambda address: (address.version, int(address))))
 
 
