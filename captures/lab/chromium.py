@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -31,23 +30,32 @@ _QUIET = (
     "--no-pings",
     "--metrics-recording-only",
     "--password-store=basic",
-    "--disable-features=BackForwardCache,OptimizationHints,MediaRouter,Translate,InterestFeedContentSuggestions,"
-    "NetworkTimeServiceQuerying,AutofillServerCommunication,CertificateTransparencyComponentUpdater",
     "--host-resolver-rules=MAP *.google.com ~NOTFOUND, MAP *.googleapis.com ~NOTFOUND",
 )
+_DISABLED = (
+    "BackForwardCache", "OptimizationHints", "MediaRouter", "Translate",
+    "InterestFeedContentSuggestions", "NetworkTimeServiceQuerying",
+    "AutofillServerCommunication", "CertificateTransparencyComponentUpdater",
+)  # fmt: skip
+_DISABLE = "--disable-features="
 
 
 class Chromium:
     """One browser with one page."""
 
+    name = "chromium"
+
     def __init__(
         self, host: Host, scratch: Path, flags: tuple[str, ...], key_log: Path | None
     ) -> None:
-        profile = scratch / f"chromium-{host.name}"
-        self.downloads = scratch / f"downloads-{host.name}"
-        shutil.rmtree(profile, ignore_errors=True)
+        self.host = host
+        profile = host.new_folder("chromium")
+        self.downloads = host.new_folder("downloads")
         commands_out, self._commands = _high_pipe()
         self._replies, replies_in = _high_pipe()
+        # Of several such flags Chromium heeds the last.
+        disabled = [flag.removeprefix(_DISABLE) for flag in flags if flag.startswith(_DISABLE)]
+        flags = tuple(flag for flag in flags if not flag.startswith(_DISABLE))
         environment = {
             "HOME": str(scratch),
             "TMPDIR": str(scratch),
@@ -66,6 +74,7 @@ class Chromium:
             *_QUIET,
             f"--user-data-dir={profile}",
             "--remote-debugging-pipe",
+            _DISABLE + ",".join((*_DISABLED, *disabled)),
             *flags,
             "about:blank",
             pass_fds=(commands_out, replies_in),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -57,6 +56,8 @@ _QUIET: dict[str, bool | int | str] = {
 class Firefox:
     """One browser with one page; the same face as `Chromium`."""
 
+    name = "firefox"
+
     def __init__(
         self,
         host: Host,
@@ -64,11 +65,9 @@ class Firefox:
         preferences: dict[str, bool | int | str],
         key_log: Path | None,
     ) -> None:
-        profile = scratch / f"firefox-{host.name}"
-        shutil.rmtree(profile, ignore_errors=True)
-        profile.mkdir()
-        self.downloads = scratch / f"downloads-{host.name}"
-        self.downloads.mkdir(exist_ok=True)
+        self.host = host
+        profile = host.new_folder("firefox")
+        self.downloads = host.new_folder("downloads")
         lines = (
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
             for name, value in {**_QUIET, **_saving(self.downloads), **preferences}.items()

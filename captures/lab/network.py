@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ PROXY = "198.51.100.30"
 VPN, VPN6 = "198.51.100.40", "2001:db8:ffff::40"
 RESOLVER = "198.51.100.53"
 PEER = "198.51.100.60"
+# What the client is called behind a carrier's NAT, and on a second uplink.
+SHARED_CLIENT, SECOND_CLIENT = "100.64.50.42", "192.168.60.42"
 # A LAN that calls the STUN server's network its own (TunnelCrack's LocalNet).
 LOCAL_NET_CLIENT, LOCAL_NET_ROUTER = "198.51.100.14", "198.51.100.9"
 
@@ -50,6 +53,7 @@ class Host:
         self.namespace = namespace
         self.scratch = scratch
         self._started = 0
+        self._folders: Counter[str] = Counter()
 
     def inside(self, *argv: str) -> list[str]:
         """``argv`` as a command that runs in this namespace."""
@@ -97,6 +101,14 @@ class Host:
     def etc(self) -> Path:
         """What lies here is seen under /etc by the programs of this namespace, and by no other."""
         return _NETNS_ETC / self.namespace
+
+    def new_folder(self, program: str) -> Path:
+        """A new folder for files of a program."""
+        self._folders[program] += 1
+        number = f"-{self._folders[program]}" if self._folders[program] > 1 else ""
+        folder = self.scratch / f"{program}-{self.name}{number}"
+        folder.mkdir()
+        return folder
 
     def use_chromium_policy(self, **policy: object) -> None:
         """Manage the Chromiums that start from now on, and no other of this machine."""
@@ -249,11 +261,15 @@ def _join_lan(net: Network, host: Host, address: str, address6: str, number: int
     host.use_resolver(GATEWAY)
 
 
-def masquerade(host: Host, device: str) -> None:
-    """Give what leaves ``host`` by ``device`` over IPv4 the address of that device."""
+def masquerade(host: Host, device: str, *flags: str) -> None:
+    """Give what leaves ``host`` by ``device`` over IPv4 the address of that device.
+
+    ``flags`` are nft's: ``fully-random`` gives each conversation a port of its own.
+    """
     host.run("nft", "add table ip nat")
     host.run("nft", "add chain ip nat out { type nat hook postrouting priority 100; }")
-    host.run("nft", f"add rule ip nat out oifname {device} masquerade")
+    host.run("nft", "flush chain ip nat out")
+    host.run("nft", f"add rule ip nat out oifname {device} masquerade {' '.join(flags)}")
 
 
 def _run(argv: list[str], stdin: str | None = None) -> str:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .network import CLIENT, CLIENT6, LOCAL_NET_CLIENT, network
+from .network import (
+    CLIENT,
+    CLIENT6,
+    LOCAL_NET_CLIENT,
+    SECOND_CLIENT,
+    SHARED_CLIENT,
+    network,
+)
 from .session import Beside, Lab
 from .truth import judge, read_wire
 from .tunnels import TUNNEL
@@ -90,8 +97,14 @@ def _reading(lab: Lab) -> dict[str, Any]:
     """What the client's page read; without one, nothing."""
     if not lab.pages or lab.web is None:
         return {"candidates": []}
-    client, *others = lab.pages
+    client, *rest = lab.pages
     reading: dict[str, Any] = client.run("read()")
+    reading["candidates"] = [*lab.kept, *reading["candidates"]]
+    for number, page in enumerate([page for page in rest if page.host is client.host], 2):
+        read = page.run("read()")["candidates"]
+        which = {"browser": page.name} if page.name != client.name else {}
+        reading["candidates"] += [{**row, "who": f"{row['who']}{number}", **which} for row in read]
+    others = [page for page in rest if page.host is not client.host]
     if others:
         reading["remote"] = [page.run("read()")["candidates"] for page in others]
     first = lab.web.requests()[0]
@@ -102,7 +115,9 @@ def _reading(lab: Lab) -> dict[str, Any]:
 
 def write_truth(scenario: Scenario, reading: dict[str, Any], paths: Paths) -> None:
     """Write the answer key: the scenario, what its page read, and what packets show of that."""
-    clients = (CLIENT, CLIENT6, LOCAL_NET_CLIENT, TUNNEL, "127.0.0.1", "::1")
+    clients = (
+        CLIENT, CLIENT6, LOCAL_NET_CLIENT, SHARED_CLIENT, SECOND_CLIENT, TUNNEL, "127.0.0.1", "::1",
+    )  # fmt: skip
     wire = read_wire(paths.capture, clients)
     engine = {"engine": scenario.browser} if reading["candidates"] else {}
     truth = {

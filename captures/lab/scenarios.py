@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import page_stories, stories, tunnel_stories
+from .browser_scenarios import TOLD
 from .expected import CLEAN, LEAK, PROXY, WIREGUARD, found
 from .firefox_scenarios import FIREFOX
 from .network import CLIENT6, PUBLIC
@@ -320,21 +321,18 @@ SCENARIOS = (
         "a page hands a cookie to a program on its host, in every way Chromium lets it",
         page_stories.loopback_channel,
         expect={"engine": None, "compared": False, **found("PL501")},
-        settle_s=1,
     ),
     Scenario(
         "lan-scan",
         "a page looks for hosts and services on the LAN by checks, STUN and TURN servers",
         page_stories.lan_scan,
-        expect={"compared": False, **found("PL502")},
-        settle_s=1,
+        expect=found("PL502"),
     ),
     Scenario(
         "stun-data",
         "a page sends data to a server on the internet in usernames of checks and of TURN",
         page_stories.stun_data,
-        expect={"compared": False, **found("PL503")},
-        settle_s=1,
+        expect=found("PL503"),
     ),
     Scenario(
         "two-tabs",
@@ -350,4 +348,5 @@ SCENARIOS = (
         settle_s=1,
     ),
     *FIREFOX,
+    *TOLD,
 )

@@ -14,6 +14,7 @@ from .processes import Process, wait_until
 TURN_USER, TURN_PASSWORD, REALM = "lab", "lab-secret", "turn.example"
 NAMES = {
     "stun.example": STUN,
+    "stun2.example": FRAME,
     "turn.example": STUN,
     "www.example": WEB,
     "vpn.example": VPN,
@@ -77,7 +78,7 @@ def coturn(net: Network, scratch: Path, tls: Certificate | None) -> Process:
         secure = ["--no-dtls", f"--cert={tls.certificate}", f"--pkey={tls.key}"]
     process = net.internet.start(
         "turnserver", "-n", "--no-cli", "--log-file=stdout", "--simple-log",
-        f"--listening-ip={STUN}", f"--listening-ip={STUN6}",
+        *(f"--listening-ip={address}" for address in (STUN, FRAME, STUN6)),
         f"--relay-ip={STUN}", "--lt-cred-mech", f"--user={TURN_USER}:{TURN_PASSWORD}",
         f"--realm={REALM}", "--allow-loopback-peers", "--min-port=49152", "--max-port=65535",
         f"--pidfile={scratch / 'turnserver.pid'}", f"--userdb={scratch / 'turnserver.db'}",

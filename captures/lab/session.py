@@ -80,6 +80,8 @@ class Lab:
         self.tls: servers.Certificate | None = None
         self.web: servers.Web | None = None
         self.pages: list[Page] = []
+        self.kept: list[dict[str, Any]] = []
+        """Candidates that pages had read before they were loaded again."""
         self.editing: tuple[str, ...] = ()
         self.recorder = Recorder(net.client, scratch)
         self._stack = stack
@@ -218,6 +220,13 @@ class Lab:
         self.pages.append(page)
         return page
 
+    def reload(self, page: Page, url: str = PAGE_URL) -> None:
+        """Load the page again, and keep what it had read."""
+        number = len({row["who"] for row in self.kept}) + 1
+        read = page.run("read()")["candidates"]
+        self.kept += [{**row, "who": f"load {number}"} for row in read]
+        page.open(url)
+
 
 def _firefox_proxy(proxy: str | None) -> dict[str, bool | int | str]:
     if proxy == SOCKS_PROXY:
@@ -249,6 +258,11 @@ def call(page: Page, function: str, *arguments: object) -> Any:
 def gather(page: Page, who: str = "a", configuration: dict[str, Any] = STUN_ONLY) -> None:
     """Run the leak sequence: an offer is made and set, and candidates are gathered."""
     call(page, "gather", who, configuration)
+
+
+def begin(page: Page, function: str, *arguments: object) -> None:
+    """Call a function of the page and do not wait for it."""
+    page.run(f"void {function}({', '.join(json.dumps(one) for one in arguments)})")
 
 
 def connect(

@@ -38,16 +38,16 @@ def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
 
 def judge(candidates: list[dict[str, Any]], wire: Wire, browser: str) -> list[dict[str, Any]]:
     """The page's candidates, each with ``showable`` and ``why``."""
-    # Chromium names an address once for all of a page's connections, Firefox for each of them:
-    # with several, or with several pages, nothing says whose an announced name is.
-    one_page = len({candidate.get("tab") for candidate in candidates}) == 1
-    whose = one_page and browser == "chromium"
-    whose = whose or len({candidate["who"] for candidate in candidates}) == 1
+    # Chromium names an address once for all of a page's connections and announces in order, Firefox
+    # names it for each of them and only answers: with several, nothing says whose a name is.
+    alone = len({candidate["who"] for candidate in candidates}) == 1
     judged: list[dict[str, Any]] = []
     for candidate in candidates:
         fields = candidate["line"].removeprefix("candidate:").split()
         protocol, priority, address, port = fields[2].lower(), fields[3], fields[4], int(fields[5])
         kind = fields[7]
+        engine = candidate.get("browser", browser)
+        whose = alone or engine == "chromium"
         showable, why = _showable(kind, protocol, address, port, wire)
         if showable == "yes" and address.endswith(".local") and not whose:
             showable, why = "port", "port only: announced names are not told apart"
@@ -64,6 +64,7 @@ def judge(candidates: list[dict[str, Any]], wire: Wire, browser: str) -> list[di
                 "showable": showable,
                 "why": why,
                 "who": candidate["who"],
+                **({"browser": candidate["browser"]} if "browser" in candidate else {}),
             }
         )
     return judged
