@@ -150,7 +150,7 @@ def test_a_session_says_whose_password_made_its_checks(
     if password is not None:
         text = f"a=ice-ufrag:Recv\r\na=ice-pwd:{password}\r\n"
         signalling.add(at(), WebSocketMessage("text", text.encode()))
-    (session,) = build_sessions(ice.links, ice.browsers, NameTracker(), signalling, [], SILENT)
+    (session,) = build_sessions(ice.links, ice.browsers, NameTracker(), signalling, [], SILENT, {})
     assert (session.integrity and session.integrity.state) == state
 
 
