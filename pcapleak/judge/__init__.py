@@ -8,12 +8,13 @@ from pcapleak.judge.before import before_tunnel
 from pcapleak.judge.beside import beside
 from pcapleak.judge.causes import explained
 from pcapleak.judge.context import Scene
-from pcapleak.judge.coverage import coverage, recorded
+from pcapleak.judge.coverage import coverage
 from pcapleak.judge.findings import found
 from pcapleak.judge.infer import infer
 from pcapleak.judge.judgement import PATHS, UNASSESSED, InterfaceRole, Judgement
 from pcapleak.judge.observers import observers
 from pcapleak.judge.paths import assign_paths
+from pcapleak.judge.recorded import recorded
 from pcapleak.judge.remedies import tailored
 from pcapleak.judge.rows import exit_evidence, resolver_entries, tunnel_entries
 from pcapleak.judge.timeline import timeline, tunnel_lives

@@ -6,7 +6,6 @@ import numpy as np
 
 from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
-from pcapleak.judge.coverage import name_others, no_outside
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import (
@@ -20,6 +19,7 @@ from pcapleak.judge.judgement import (
 )
 from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
+from pcapleak.judge.recorded import name_others, no_outside
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
