@@ -283,7 +283,8 @@ def mutations_page() -> str:
 
 def results_page() -> str:
     """`results.md`: cases with known answers, by kind, and how many are right."""
-    sys.path.append(str(HERE.parent / "tests" / "support"))
+    tests = HERE.parent / "tests"
+    sys.path += [str(tests / "support"), str(tests / "recordings")]
     from case_keys import page
     from test_cases import FALLS_SHORT
 
@@ -334,7 +335,19 @@ def execute(path: Path) -> None:
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        cell.get("outputs", [])[:] = _joined(cell.get("outputs", []))
     nbformat.write(notebook, path)
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs with what was printed in parts, as the kernel's timer had it, in one."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def main() -> None:

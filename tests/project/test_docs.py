@@ -36,6 +36,7 @@ def generator() -> ModuleType:
         "pcapleak.1",
         "policy.md",
         "report-schema.md",
+        "results.md",
     ],
 )
 def test_generated_pages_are_fresh(name: str) -> None:

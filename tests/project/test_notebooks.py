@@ -15,13 +15,20 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def shown(notebook: nbformat.NotebookNode) -> list[tuple[int, str, str]]:
-    """What the cells print and display, but for the pixels of pictures."""
-    result = []
+    """What the cells print and display, but for the pixels of pictures.
+
+    What a kernel prints comes in as many parts as its timer makes: they are joined.
+    """
+    result: list[tuple[int, str, str]] = []
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             for kind, text in {"text/plain": output.get("text"), **output.get("data", {})}.items():
-                if text is not None:
-                    result.append((number, kind, "" if kind.startswith("image/") else str(text)))
+                if text is None:
+                    continue
+                if output.output_type == "stream" and result and result[-1][:2] == (number, "text"):
+                    text = result.pop()[2] + text
+                shown_as = "text" if output.output_type == "stream" else kind
+                result.append((number, shown_as, "" if kind.startswith("image/") else str(text)))
     return result
 
 

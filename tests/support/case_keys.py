@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conftest import ROOT
+from places import ROOT
 
 import pcapleak
 from pcapleak.policy.policy import Policy
