@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import quiet
-from places import ROOT
+from places import ROOT, TESTS
 
 quiet.watch()
 
@@ -18,6 +18,10 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 CORPUS = ROOT.parent / "shared" / "captures"
+
+UNTRACED = ("live", "pipeline/test_bounds", "pipeline/test_hostile", "recordings")
+"""Tests of speed, memory and whole recordings: branches are not counted where counting them
+would change what is measured, or where minutes of it would tell nothing new."""
 
 
 def need_tool(name: str) -> str:
@@ -54,6 +58,13 @@ def root_network() -> None:
     need_tool("ip")
     if os.geteuid() != 0:
         pytest.skip("needs root to make network namespaces")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave some tests out of the count of branches."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(UNTRACED):
+            item.add_marker("no_cover")
 
 
 @pytest.hookimpl(trylast=True)

@@ -223,6 +223,7 @@ COMMANDS: dict[str, Callable[[Path], list[str | Path]]] = {
     "geo": lambda path: ["geo", "192.0.2.1"],
     "redact": lambda path: ["redact", path, path.with_name("out.pcapng")],
     "schema": lambda path: ["schema"],
+    "page": lambda path: ["page", "--stun", "stun:192.0.2.1"],
     "policy init": lambda path: ["policy", "init"],
     "interfaces": lambda path: ["interfaces"],
     "--help": lambda path: ["--help"],
@@ -313,6 +314,9 @@ def test_nothing_is_written_where_it_may_not_be(prepared: Path) -> None:
     assert "/proc/x" in refused(pcapleak("redact", prepared, "/proc/x"))
     assert "/proc/x" in refused(pcapleak("batch", prepared, "--results", "/proc/x"))
     assert "/proc/x" in refused(pcapleak("policy", "init", "/proc/x"))
+    assert "/proc/x" in refused(pcapleak("page", "/proc/x"))
+    for option in ("--json", "--jsonl", "--record", "--evidence"):
+        assert "/proc/x" in refused(pcapleak("live", "--via", "-", option, "/proc/x"))
 
 
 def test_another_process_puts_files_into_their_places_and_those_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pcapleak.report.document import Document, Finding
 
 KEY = bytes(range(32))
 LAB = sorted(CAPTURES.glob("*.pcapng"))
+CASES = sorted((CAPTURES / "cases").glob("*.pcap*"))
 BROWSERS = sorted((CAPTURES / "browser").glob("*.pcap*"))
 
 _ADDRESS = re.compile(
