@@ -57,6 +57,7 @@ class Datagrams:
             packets.ts_ns,
             packets.interface,
             packets.direction,
+            packets.encapsulation,
             flow,
             forward,
             packets.payload_offset,
@@ -64,15 +65,25 @@ class Datagrams:
             packets.payload_declared,
         )
         # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
-        for row, number, frame, ts_ns, interface, direction, flow_id, by_orig, *rest in zip(
-            rows.tolist(), *(column[rows].tolist() for column in columns), strict=True
-        ):
+        for (
+            row,
+            number,
+            frame,
+            ts_ns,
+            interface,
+            direction,
+            carrier,
+            flow_id,
+            by_orig,
+            *rest,
+        ) in zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True):
             start, size, declared = rest
             ends = self._ends.get(flow_id) or self._learn(packets, row, flow_id, by_orig)
             source, destination = ends if by_orig else (ends[1], ends[0])
             context = Context(
-                frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig
-            )
+                frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig,
+                carrier=carrier,
+            )  # fmt: skip
             payload = bytes(payloads[start : start + size])
             decode, decode_cut, unwrap = _BY_CODE[number]
             if unwrap is not None:

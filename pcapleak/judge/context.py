@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import NamedTuple
@@ -125,6 +126,8 @@ class Scene:
     """The client's addresses inside tunnels."""
     mirrors: frozenset[int] = frozenset()
     """Encapsulations that are a mirror's copies, as if there were none."""
+    arriving: frozenset[int] | None = None
+    """Rows inside packets that one end alone sent, once they were asked for."""
     rivals: list[IPAddress] = field(default_factory=list)
     """Addresses of several hosts that are as likely the client's: none was taken."""
     left: list[str] = field(default_factory=list)
@@ -188,6 +191,14 @@ class Scene:
 
     def _is_plain(self, carrier: int) -> bool:
         return not carrier or carrier in self.mirrors
+
+    def only_arrives(self, flows: Sequence[int]) -> bool:
+        """Whether some of these flows are inside packets that one end alone sent."""
+        if self.arriving is None:
+            mutual = [0, *self.state.both_ways]
+            rows = ~np.isin(self.columns.encapsulation, np.asarray(mutual, np.int64))
+            self.arriving = frozenset(np.flatnonzero(rows).tolist())
+        return not self.arriving.isdisjoint(flows)
 
     def own_carriers(self) -> list[int]:
         """Encapsulations that the client sends: what only arrives in one is anybody's.

@@ -251,7 +251,8 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
         if seen.interface not in outside:
             continue
         if tunnel.endpoints:
-            if any(_matches(rule, seen.server) for rule in tunnel.endpoints):
+            named = any(_matches(rule, seen.server) for rule in tunnel.endpoints)
+            if named and not scene.only_arrives(seen.flows):
                 tunnel.seen.append(seen)
         elif (
             seen.confirmed

@@ -19,6 +19,8 @@ def exit_sources(scene: Scene) -> Iterator[Source]:
     shown: set[IPAddress] = set()
     outside = _told_outside(scene)
     for key, link in scene.state.ice.links.items():
+        if scene.only_arrives([link.flow]):
+            continue
         if key.interface in tunnelled:
             how = "STUN inside the tunnel"
         elif {"socks", "http-connect"} & set(key.layers):
@@ -69,6 +71,7 @@ def _told_outside(scene: Scene) -> set[IPAddress]:
         address
         for key, link in scene.state.ice.links.items()
         if key.interface in outside and not key.layers and not carried[link.flow]
+        if not scene.only_arrives([link.flow])
         if inside(key.destination.address, scene.clients)
         for address in _told(link)
     }

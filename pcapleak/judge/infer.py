@@ -92,7 +92,8 @@ def _fit_proxies(scene: Scene) -> None:
     """Join proxies with what was seen of them."""
     for proxy in scene.proxies:
         for seen in scene.state.tunnels.proxies():
-            if seen.server == proxy.endpoint and not seen.layers:
+            named = seen.server == proxy.endpoint and not seen.layers
+            if named and not scene.only_arrives(seen.flows):
                 proxy.seen.append(seen)
                 proxy.relays.extend(relay for relay in seen.relays if relay not in proxy.relays)
         find_relays(scene, proxy)

@@ -27,11 +27,15 @@ def find_relays(scene: Scene, proxy: SceneProxy) -> None:
         return
     address = proxy.endpoint.address
     for key, link in scene.state.ice.links.items():
+        if scene.only_arrives([link.flow]):
+            continue
         if key.layers[:1] == ("socks",) and key.transport == "udp" and link.outer is not None:
             for end in link.outer:
                 if end.address == address and end not in proxy.relays:
                     proxy.relays.append(end)
     for used in scene.state.resolvers.resolvers():
+        if scene.only_arrives(used.flows):
+            continue
         if used.layers[:1] == ("socks",) and used.transport == "udp":
             for row in used.flows:
                 flows = scene.columns.flows

@@ -55,7 +55,7 @@ def _carrying(
     spoken = np.unique(columns.interface[told]).tolist()
     proven = dict.fromkeys(spoken, "traffic to the tunnel's endpoint leaves through it")
     for seen in state.tunnels.tunnels():
-        if seen.confirmed:
+        if seen.confirmed and not columns.encapsulation[seen.flows].any():
             proven[seen.interface] = f"the tunnel's handshake with {seen.server} leaves through it"
     shaped = columns.serving(CARRIERS) & (columns.flows.resp_packets > 0)
     shaped &= columns.public(columns.orig) | columns.public(columns.resp)

@@ -61,10 +61,10 @@ class Proxy:
 
 
 class ProxyTable:
-    """Proxies by (kind, interface, server, layers)."""
+    """Proxies by (kind, interface, encapsulation, server, layers)."""
 
     def __init__(self) -> None:
-        self._proxies: dict[tuple[str, int, Endpoint, tuple[str, ...]], Proxy] = {}
+        self._proxies: dict[tuple[object, ...], Proxy] = {}
         self._open: OrderedDict[tuple[int, tuple[str, ...]], tuple[Proxy, _Asked]] = OrderedDict()
         self._details = 0
         self.dropped = 0
@@ -90,7 +90,7 @@ class ProxyTable:
 
     def _proxy(self, context: Context, kind: ProxyKind) -> Proxy | None:
         server = context.destination
-        key = (kind, context.interface, server, context.layers)
+        key = (kind, context.interface, context.carrier, server, context.layers)
         proxy = self._proxies.get(key)
         if proxy is None:
             if len(self._proxies) >= MAX_PROXIES:

@@ -68,7 +68,8 @@ class Resolver:
 
 
 class ResolverTracker:
-    """Resolvers by (interface, client, endpoint, transport), and names by address."""
+    """Resolvers by (interface, encapsulation, client, endpoint, transport), and names by
+    address."""
 
     def __init__(self) -> None:
         self._resolvers: dict[tuple[object, ...], Resolver] = {}
@@ -158,7 +159,8 @@ class ResolverTracker:
             entry = last[2]
             if entry.layers == context.layers and entry.interface == context.interface:
                 return entry
-        key = (context.interface, client.address, server, transport, context.layers)
+        where = context.interface, context.carrier
+        key = (*where, client.address, server, transport, context.layers)
         found = self._resolvers.get(key)
         if found is None:
             if len(self._resolvers) >= MAX_RESOLVERS:

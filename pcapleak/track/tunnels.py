@@ -99,7 +99,7 @@ class _Pending:
         return found[0], found[1]
 
 
-_TunnelKey = tuple[str, int, frozenset[object]]
+_TunnelKey = tuple[str, int, int, frozenset[object]]
 
 
 def _endpoints(context: Context) -> frozenset[object]:
@@ -107,7 +107,7 @@ def _endpoints(context: Context) -> frozenset[object]:
 
 
 class TunnelTracker:
-    """Tunnels by (kind, interface, endpoints) and proxies by (kind, interface, server)."""
+    """Tunnels by (kind, interface, encapsulation, endpoints), and proxies by theirs."""
 
     def __init__(self) -> None:
         self._tunnels: dict[_TunnelKey, Tunnel] = {}
@@ -155,7 +155,7 @@ class TunnelTracker:
         self, context: Context, kind: TunnelKind, ends: frozenset[object]
     ) -> tuple[Tunnel, _Pending] | None:
         """The tunnel between `ends`, whatever identifies them in its protocol."""
-        key = (kind, context.interface, ends)
+        key = (kind, context.interface, context.carrier, ends)
         tunnel = self._tunnels.get(key)
         if tunnel is None:
             if len(self._tunnels) >= MAX_TUNNELS:

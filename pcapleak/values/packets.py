@@ -342,6 +342,9 @@ class Context(NamedTuple):
     outer: tuple[Endpoint, Endpoint] | None = None
     """For a message inside TURN or a proxy: the endpoints of the packet that carried it;
     `source` and `destination` are then the inner ones."""
+    carrier: int = 0
+    """The encapsulation that the packet came in, as in `Packets`. The same endpoints in another
+    one, or in none, are another conversation: anybody may write them there."""
 
 
 class Decoder(IntEnum):

@@ -18,6 +18,7 @@ from builders import (
     ROUTER,
     STUN,
     TUNNEL_POLICY,
+    VPN,
     WEB,
     WG0,
     Recording,
@@ -33,6 +34,8 @@ from builders import (
     of,
     router_advertisement,
     udp_packet,
+    wireguard_initiation,
+    wireguard_response,
 )
 
 SERVER6 = "2a00:1450:4001:c00::7f"
@@ -214,6 +217,51 @@ def test_a_leak_that_arrives_inside_other_packets_is_none(wrap: object, tmp_path
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.verdict.result == "no-leak"
     assert not ids(document) & {"PL101", "PL102"}
+
+
+@pytest.mark.parametrize("wrap", [vxlan, gre])
+def test_a_question_inside_other_packets_is_none_to_a_bare_answer(
+    wrap: object, tmp_path: Path
+) -> None:
+    recording = behind_proxy()
+    asked = udp_packet(CLIENT, 50000, STUN, 3478, binding_request())
+    recording.ip(5000, ETH0, wrap(asked))  # type: ignore[operator]
+    recording.udp(5001, ETH0, STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
+    document = judged(recording, PROXY_POLICY, tmp_path)
+    assert document.verdict.result == "no-leak"
+    assert any("1 STUN answer arrived" in one.message for one in of(document, "PL901"))
+
+
+@pytest.mark.parametrize("wrap", [vxlan, gre])
+def test_what_came_inside_other_packets_hides_no_leak_on_the_same_sockets(
+    wrap: object, tmp_path: Path
+) -> None:
+    recording = behind_proxy()
+    asked = udp_packet(CLIENT, 50000, STUN, 3478, binding_request())
+    told = udp_packet(STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
+    for i, inner in enumerate((asked, told)):
+        recording.ip(200 + i, ETH0, wrap(inner))  # type: ignore[operator]
+    recording.stun(300, ETH0, CLIENT, 50000, PUBLIC)
+    document = judged(recording, PROXY_POLICY, tmp_path)
+    assert document.verdict.result == "leak"
+    assert "PL101" in ids(document)
+
+
+@pytest.mark.parametrize("wrap", [vxlan, gre])
+@pytest.mark.parametrize("bare", ["nothing", "the answer"])
+def test_a_handshake_inside_other_packets_brings_no_tunnel_up(
+    wrap: object, bare: str, tmp_path: Path
+) -> None:
+    """Else all that leaked before it would be from before the tunnel."""
+    recording = Recording()
+    recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
+    initiation = udp_packet(CLIENT, 51820, VPN, 51820, wireguard_initiation())
+    response = udp_packet(VPN, 51820, CLIENT, 51820, wireguard_response())
+    recording.ip(5000, ETH0, wrap(initiation))  # type: ignore[operator]
+    recording.ip(5001, ETH0, response if bare == "the answer" else wrap(response))  # type: ignore[operator]
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert document.verdict.result == "leak"
+    assert not any(tunnel.confirmed for tunnel in document.tunnels if tunnel.interface is None)
 
 
 @pytest.mark.parametrize("wrap", [vxlan, gre])

@@ -40,6 +40,14 @@ FOUND: tuple[tuple[str, tuple[Visit, ...]], ...] = (
             Visit("encapsulated", 2, 0, 0),
         ),
     ),
+    # The question to a bare answer came inside of GRE, by chance on the same sockets.
+    (
+        "firefox-socks",
+        (
+            Visit("stun_answer", 400, 1, 381),
+            Visit("encapsulated", 400, 289, 1823),
+        ),
+    ),
 )
 """What searches found, by the name of the capture."""
 

@@ -20,6 +20,7 @@ from builders import (
     binding_success,
     dhcp_ack,
     dns_answer,
+    dns_query,
     ip_packet,
     mdns_announcement,
     router_advertisement,
@@ -32,6 +33,7 @@ from mutations import Packet, packets_of
 
 from pcapleak.capture import PcapngWriter
 from pcapleak.values.packets import Interface
+from pcapleak.values.registries import UDP
 
 ETHERNET = 1
 STRANGER, STRANGER6 = "8.8.4.4", "2606:4700::6810:1"
@@ -52,6 +54,8 @@ class Host:
     """IPv4 addresses it speaks to."""
     far6: tuple[str, ...]
     names: tuple[str, ...]
+    sockets: tuple[tuple[int, str, int], ...] = ()
+    """Its UDP sockets, each with a far end and its port, by IPv4."""
 
     def frame(self, packet: bytes, *, own: bool = False, everyone: bool = False) -> bytes:
         """A packet as it arrives, by the gateway; `own`: from a neighbour's own card."""
@@ -68,6 +72,7 @@ def host_of(
     six: Counter[str] = Counter()
     far: Counter[str] = Counter()
     far6: Counter[str] = Counter()
+    sockets: Counter[tuple[int, str, int]] = Counter()
     for number, _, data, _ in packets:
         if interfaces[number].link_type != ETHERNET or data[0] & 1 or len(data) < 54:
             continue
@@ -83,6 +88,9 @@ def host_of(
             continue
         if data[12:14] == b"\x08\0":
             far[str(ip_address(data[30:34]))] += 1
+            if data[14] == 0x45 and data[23] == UDP:
+                here, there = struct.unpack_from("!HH", data, 34)
+                sockets[here, str(ip_address(data[30:34])), there] += 1
         elif data[12:14] == b"\x86\xdd" and not ip_address(data[22:38]).is_link_local:
             six[str(ip_address(data[22:38]))] += 1
             far6[str(ip_address(data[38:54]))] += 1
@@ -97,6 +105,7 @@ def host_of(
         tuple(ways[0]) or (STRANGER,),
         tuple(ways[1]) or (STRANGER6,),
         tuple(names) or (NOBODYS,),
+        tuple(one for one, _ in sockets.most_common(8)),
     )
 
 
@@ -180,6 +189,26 @@ def encapsulated(host: Host, chance: random.Random) -> list[bytes]:
             packet = ip_packet(source, host.address, 41 if is_six else 4, inner)
         frames.append(host.frame(packet))
     return frames
+
+
+def shadow(host: Host, chance: random.Random) -> list[bytes]:
+    """What the host's own sockets never said and were never told: inside of packets that only
+    arrive, and some of the answers bare."""
+    port, far, there = chance.choice([*host.sockets, (50000, chance.choice(host.far), 3478)])
+    own = bytes(chance.randrange(256) for _ in range(12))
+    index = chance.randrange(1 << 32)
+    ask, answer = chance.choice(
+        (
+            (binding_request(own), binding_success(chance.choice((LEAKED, far)), port, own)),
+            (wireguard_initiation(index), wireguard_response(index)),
+            (dns_query("vpn.example"), dns_answer("vpn.example", far)),
+        )
+    )
+    asked = udp_packet(host.address, port, far, there, ask)
+    told = udp_packet(far, there, host.address, port, answer)
+    outer = STRANGER, host.address, 4
+    wrapped = [host.frame(ip_packet(*outer, one)) for one in (asked, told)]
+    return [wrapped[0], host.frame(told)] if chance.random() < 0.5 else wrapped
 
 
 def stun_answer(host: Host, chance: random.Random) -> list[bytes]:
@@ -295,7 +324,7 @@ def noise(host: Host, chance: random.Random) -> list[bytes]:
 LIBRARY: dict[str, Made] = {
     made.__name__: made
     for made in (
-        advertisement, far_advertisement, lease, redirect, encapsulated, stun_answer,
+        advertisement, far_advertisement, lease, redirect, encapsulated, shadow, stun_answer,
         stun_question, name_claim, gratuitous_arp, wireguard, openvpn, neighbours_wireguard,
         neighbours_openvpn, hello, dns, noise,
     )

@@ -242,4 +242,5 @@ class Connection:
             way == 0,
             self.layers,
             outer,
+            int(packets.encapsulation[row]),
         )

@@ -56,11 +56,13 @@ class LinkKey(NamedTuple):
     layers: tuple[str, ...]
     source: Endpoint
     destination: Endpoint
+    carrier: int = 0
+    """What encapsulated it, as in `Context`."""
 
     @property
     def back(self) -> LinkKey:
         """The other direction."""
-        return LinkKey(self.interface, self.transport, self.layers, self.destination, self.source)
+        return self._replace(source=self.destination, destination=self.source)
 
 
 class Allocation(NamedTuple):

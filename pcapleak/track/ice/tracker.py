@@ -48,8 +48,9 @@ Message = (
 )
 
 
-MAX_INTERFACES = 16
-"""Interfaces on which an answer's request is looked for; hosts have a handful."""
+MAX_PLACES = 16
+"""Interfaces, or encapsulations on them, in which an answer's request is looked for; hosts have
+a handful."""
 
 
 class Seen(Protocol):
@@ -77,8 +78,8 @@ class IceTracker:
         self._relays = RelayTable()
         self._pending = 0
         self._held = 0
-        self._interfaces: dict[int, None] = {}
-        """Where requests were seen."""
+        self._places: tuple[dict[tuple[int, int], None], ...] = ({}, {})
+        """Interfaces and encapsulations in which requests were seen: bare ones, and others."""
         self.unasked: Sighting | None = None
         """Answers to no request: their receiver passes over them (RFC 8489 section 6.3)."""
 
@@ -125,6 +126,7 @@ class IceTracker:
             context.layers,
             context.source,
             context.destination,
+            context.carrier,
         )
         link = self.links.get(key)
         if link is None:
@@ -147,8 +149,9 @@ class IceTracker:
         kind = message.message_class
         if kind == "request":
             asked = Asked(link.request(context, message), link.relay_transport)
-            if len(self._interfaces) < MAX_INTERFACES:
-                self._interfaces[context.interface] = None
+            places = self._places[context.carrier > 0]
+            if len(places) < MAX_PLACES:
+                places[context.interface, context.carrier] = None
             self._wait(link, message, asked)
             if self._held:
                 self._answer_late(link, message, asked)
@@ -167,10 +170,12 @@ class IceTracker:
 
     def _asked(self, link: Link, message: StunMessage) -> Asked | None:
         """The request that a message answers. Where a host has two uplinks, it may have gone out
-        by another interface than the answer comes in by."""
+        by another interface than the answer comes in by, or inside another encapsulation; but
+        what is inside of one asks for nothing outside of it."""
         back = link.key.back
-        for interface in (back.interface, *self._interfaces):
-            there = self.links.get(back._replace(interface=interface))
+        places = self._places[back.carrier > 0]
+        for interface, carrier in ((back.interface, back.carrier), *places):
+            there = self.links.get(back._replace(interface=interface, carrier=carrier))
             if there is not None and message.transaction_id in there.waiting:
                 return there.waiting[message.transaction_id]
         return None
