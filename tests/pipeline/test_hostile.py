@@ -54,9 +54,9 @@ def test_work_grows_as_the_capture_does(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "total", "beyond"),
     [
-        ("crowds", 60_000, "usernames, peers and priorities were beyond"),
-        ("channels", 300_000, "TURN allocations and channels were beyond"),
-        ("announcers", 400_000, "askers of multicast names were beyond"),
+        ("crowds", 60_000, "usernames, peers and priorities exceeded"),
+        ("channels", 300_000, "TURN allocations and channels exceeded"),
+        ("announcers", 400_000, "queriers of multicast names exceeded"),
     ],
 )
 def test_tables_within_tables_are_bounded_together(kind: str, total: int, beyond: str) -> None:
@@ -80,9 +80,9 @@ def test_a_million_stay_within_memory_and_the_report_says_what_was_left_out(
     beyond = {
         "flows": "are told apart by their hosts only",
         "queries": None,  # counted by resolver; names are examples, of which the first are kept
-        "names": "multicast names were beyond what is kept in memory",
+        "names": "multicast names exceeded the memory limits",
         "transactions": None,  # one association, whatever the number of requests
-        "sockets": "STUN messages were beyond what is kept in memory",
+        "sockets": "STUN messages exceeded the memory limits",
     }[kind]
     assert beyond is None or any(beyond in limit for limit in told["limits"]), told["limits"]
 
