@@ -397,3 +397,19 @@ def test_a_fragment_of_ones_own_joins_its_sockets() -> None:
     """One tie-breaker, on two addresses of one host."""
     found = clients_and_server(("AAAA", "PPPP"), (1, 1))
     assert ["192.0.2.7", "192.0.2.8"] in [one.client_addresses for one in found]
+
+
+def test_who_asks_a_client_behind_a_nat_is_its_peer() -> None:
+    """WhatsApp's calls check by requests without a username, both ways."""
+    scene = Scene()
+    here, there = end("192.168.1.2", 5000), end("198.51.100.77", 32704)
+    scene.ice.add(scene.context(1.0, here, there), bare(1))
+    scene.ice.add(scene.context(1.1, there, here), bare(2))
+    assert [one.candidates != [] for one in scene.sessions()] == [True, False]
+
+
+def test_who_asks_a_server_of_a_private_network_is_a_client() -> None:
+    scene = Scene()
+    scene.gather(1.0, end("203.0.113.7", 5000), end("203.0.113.7", 5000))
+    scene.ice.add(scene.context(9.0, end("203.0.113.8", 5000), end("10.0.0.1", 3478)), bare(9))
+    assert all(one.candidates for one in scene.sessions())

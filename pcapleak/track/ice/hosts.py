@@ -27,6 +27,7 @@ class Hosts:
         """Addresses of those whose sessions are told: they gathered, announced a name, or sent
         checks from a private address."""
         checks: list[Link] = []
+        from_outside: list[Link] = []
         for link in links:
             source = link.key.source.address
             if link.outbound:
@@ -36,11 +37,17 @@ class Hosts:
             if link.key.layers[-1:] == ("turn",):
                 continue
             if link.bare is not None or link.allocates is not None:
-                self.clients.add(source)
+                if is_private(link.key.destination.address) and not is_private(source):
+                    from_outside.append(link)
+                else:
+                    self.clients.add(source)
             elif link.checks is not None:
                 checks.append(link)
                 if is_private(source):
                     self.clients.add(source)
+        # What asks a client behind a NAT is its peer: some calls check by bare requests.
+        asked = [one for one in from_outside if one.key.destination.address not in self.clients]
+        self.clients.update(link.key.source.address for link in asked)
         self.recorder -= inbound
         for interface in interfaces:
             self.recorder.update(ip_interface(text).ip for text in interface.addresses)
