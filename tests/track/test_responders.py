@@ -260,3 +260,24 @@ def test_an_announcement_cut_within_its_nsec_is_chromiums() -> None:
     (session,) = scene.sessions()
     assert session.engine == "chromium"
     assert [one.mdns_name for one in session.candidates] == [named(0), None]
+
+
+def test_browsers_that_gather_in_one_instant_are_two_sessions() -> None:
+    """One after the other, each asks its responder right after the server."""
+    scene = Scene()
+    for number, at_s in enumerate((1.0, 1.02)):
+        scene.gather(at_s - 0.001, end(HERE, 5000 + number), end("203.0.113.9", 5000 + number))
+        queue(scene, [(at_s, number)])
+    first, second = joined(scene)
+    assert first.keys() == {named(0), named(1)}
+    assert second.keys() == {named(4), named(5)}
+
+
+def test_sockets_of_one_page_are_one_session_beside_another_browsers() -> None:
+    """The other browser asked other servers; its announcements part nothing."""
+    scene = Scene()
+    for port in (5000, 5001):
+        at_s = 1.0 + (port - 5000) / 100
+        scene.gather(at_s - 0.001, end(HERE, port), end("203.0.113.9", port))
+    queue(scene, [(1.0, 0)])
+    assert len(scene.sessions()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.track.ice.agents import Agent
@@ -19,6 +20,7 @@ _PION_UFRAG = re.compile("[A-Za-z]{16}")
 programs that are no browsers it alone joins multicast DNS as it gathers, to resolve names."""
 
 _GAP = "not all that this host announced was recorded"
+_ALIKE = "several sockets asked servers from there at once, of one page or of several browsers"
 _WITHDRAWN = "withdrawn in one message with another name of the session's page"
 
 GATHERED_NS = 9 * SECOND
@@ -46,6 +48,8 @@ class CandidateBuilder:
         )
         self.found: list[Candidate] = []
         self.used: set[str] = set()
+        self.alike: Counter[IPAddress] = Counter()
+        """How many sockets asked servers from an address."""
 
     def build(self) -> list[Candidate]:
         """The candidates, host first."""
@@ -88,6 +92,7 @@ class CandidateBuilder:
         """Tell which name stands for which socket: by address, or where a wildcard socket's
         packets leave from another address than the announced one, by family."""
         names = [name for name in self.agent.names if not name.is_wildcard]
+        self.alike = Counter(base.local.address for base in bases if base.asked)
         for base in bases:
             exact = [name for name in names if base.local.address in name.addresses]
             if not exact and self.wildcard:
@@ -113,6 +118,8 @@ class CandidateBuilder:
                 return Inference("medium", [f"{seen}, for an earlier session of its page"])
             if name.name in self.agent.gapped:
                 return Inference("medium", [seen, _GAP])
+            if self.alike[base.local.address] > 1:
+                return Inference("medium", [seen, _ALIKE])
             return Inference("high", [f"{seen} while the session gathered"])
         why = "the only name of this family announced while the session gathered"
         return Inference("medium", [why])

@@ -26,6 +26,7 @@ from pcapleak.track.ice.answered import (
     unseen_sessions,
 )
 from pcapleak.track.ice.hosts import Hosts
+from pcapleak.track.ice.parting import part
 from pcapleak.track.ice.responders import (
     PROMPT_NS,
     QUEUE_NS,
@@ -74,7 +75,8 @@ def attach_names(
     join_withdrawn(withdrawals(made), local, hosts)
     unseen += join_answered([name for name in announced if not name.nsec], local, hosts)
     _adopt_late(local, unseen, hosts)
-    everyone = [*agents, *(one for one in unseen if one.names)]
+    others = [agent for agent in agents if not agent.local]
+    everyone = [*others, *local, *(one for one in unseen if one.names)]
     return sorted(everyone, key=lambda one: one.first_ns)
 
 
@@ -110,6 +112,15 @@ def _join_host(
     ]
     answered = [name for name in names if all(asked for _, asked in name.times)]
     responders = find_responders([name for name in names if name not in answered])
+    for agent in list(able):
+        parts = part(agent, responders)
+        if len(parts) > 1:
+            for everyone in (able, local):
+                place = everyone.index(agent)
+                everyone[place : place + 1] = parts
+            for responder in responders:
+                for batch in responder.batches:
+                    batch.is_blurred |= abs(batch.first_ns - agent.began_ns) <= AT_ONCE_NS
     batches = [batch for responder in responders for batch in responder.batches]
     _settle(responders, able)
     parents = _give(batches, able)
@@ -253,7 +264,13 @@ def _shared(agent: Agent, responders: list[Responder], end_ns: int) -> Page | No
         before = [one for one in responder.batches if _asked_ns(one) <= agent.began_ns]
         if not before:
             continue
-        due_ns = max(agent.began_ns, max(one.last_ns for one in before[-2:]) + SECOND)
+        ahead = [
+            one
+            for one in responder.batches
+            if one.agent is None and asked_between(one, 1)[0] <= agent.began_ns
+        ]
+        due_ns = max(one.last_ns for one in (*before[-2:], *ahead[-1:])) + SECOND
+        due_ns = max(agent.began_ns, due_ns)
         since_ns = agent.began_ns - _asked_ns(before[-1])
         if due_ns - agent.began_ns > QUEUE_NS - SECOND and since_ns > RELOAD_FULL_NS:
             continue
