@@ -46,6 +46,12 @@ _CHROMIUM = (
         expect={"mode": 2},
     ),
     Scenario(
+        "profiles-at-once",
+        "two profiles of Chromium gather in one instant",
+        lambda lab: stories.two_profiles(lab, 0.0),
+        expect={"mode": 2},
+    ),
+    Scenario(
         "two-browsers",
         "Chromium and Firefox gather on one host, 0.3 s apart",
         lambda lab: stories.two_browsers(lab, 0.3),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import servers
 from .firefox import DRIVING_FILTER
 from .local_programs import LISTENED_PORT
 from .network import CLIENT, GATEWAY, NEIGHBOUR, PEER, STUN
-from .session import STUN_ONLY, Lab, call, ice, must_connect
+from .session import STUN_ONLY, Lab, call, gather, ice, must_connect
 
 COOKIE = "fb.1.1738012345678.1092847365"
 FRAGMENT = COOKIE.replace(".", "/")
@@ -96,6 +97,35 @@ def two_tabs(lab: Lab) -> None:
     lab.start()
     _record(lab)
     must_connect(call(lab.open(), "tabs", STUN_ONLY))
+
+
+def conference(lab: Lab) -> None:
+    """A conference with 30 hosts of the LAN, without any server."""
+    lab.start()
+    members = [f"192.168.50.{number}" for number in range(100, 130)]
+    lab.net.neighbour.links(*(f"addr add {address}/24 dev eth0" for address in members))
+    _record(lab, loopback=False)
+    folder = lab.scratch / "descriptions"
+    folder.mkdir()
+    here = lab.net.client.python(
+        "local_programs", "members", str(folder), "a", "b", *[CLIENT] * len(members)
+    )
+    there = lab.net.neighbour.python("local_programs", "members", str(folder), "b", "a", *members)
+    for end in (here, there):
+        lab.enter(end)
+    for end in (here, there):
+        end.wait_for("all connected", 30)
+
+
+def rest_credentials(lab: Lab) -> None:
+    """Three calls by a relay whose usernames are made for each user and hour."""
+    lab.start(rest=True)
+    _record(lab, loopback=False)
+    page = lab.open()
+    for who in ("a", "b", "c"):
+        user, password = servers.rest_credentials(f"{who}6f1c2d7e-4b0a-4c7e-9d52-8e1f0a3b5c64")
+        server = {"urls": f"turn:{STUN}:3478", "username": user, "credential": password}
+        gather(page, who, {"iceServers": [server]})
 
 
 def local_programs(lab: Lab) -> None:

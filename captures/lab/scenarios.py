@@ -341,6 +341,19 @@ SCENARIOS = (
         expect={"mode": 2},
     ),
     Scenario(
+        "rest-credentials",
+        "three calls by a relay with long usernames that are made for each of them: no data",
+        page_stories.rest_credentials,
+        expect={"mode": 2},
+    ),
+    Scenario(
+        "conference",
+        "no browser: a program in a conference with 30 hosts of the LAN: no scan",
+        page_stories.conference,
+        expect={"not_read": ["host"]},
+        settle_s=1,
+    ),
+    Scenario(
         "local-programs",
         "no browser: two programs connect by ICE over the loopback: no channel either",
         page_stories.local_programs,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,15 +73,26 @@ class Web:
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
 
-def coturn(net: Network, scratch: Path, tls: Certificate | None) -> Process:
-    """STUN and TURN on port 3478 over UDP and TCP, with a certificate on 5349 over TLS."""
+def rest_credentials(user: str) -> tuple[str, str]:
+    """A username and password that a service hands out for an hour, as coturn's REST API has it."""
+    username = f"{int(time.time()) + 3600}:{user}"
+    digest = hmac.digest(TURN_PASSWORD.encode(), username.encode(), "sha1")
+    return username, base64.b64encode(digest).decode()
+
+
+def coturn(net: Network, scratch: Path, tls: Certificate | None, *, rest: bool = False) -> Process:
+    """STUN and TURN on port 3478 over UDP and TCP, with a certificate on 5349 over TLS; with
+    ``rest`` for those who have `rest_credentials`."""
+    users = [f"--user={TURN_USER}:{TURN_PASSWORD}"]
+    if rest:
+        users = ["--use-auth-secret", f"--static-auth-secret={TURN_PASSWORD}"]
     secure = ["--no-tls", "--no-dtls"]
     if tls is not None:
         secure = ["--no-dtls", f"--cert={tls.certificate}", f"--pkey={tls.key}"]
     process = net.internet.start(
         "turnserver", "-n", "--no-cli", "--log-file=stdout", "--simple-log",
         *(f"--listening-ip={address}" for address in (STUN, FRAME, STUN6)),
-        f"--relay-ip={STUN}", "--lt-cred-mech", f"--user={TURN_USER}:{TURN_PASSWORD}",
+        f"--relay-ip={STUN}", "--lt-cred-mech", *users,
         f"--realm={REALM}", "--allow-loopback-peers", "--min-port=49152", "--max-port=65535",
         f"--pidfile={scratch / 'turnserver.pid'}", f"--userdb={scratch / 'turnserver.db'}",
         *secure,

@@ -87,13 +87,13 @@ class Lab:
         self._stack = stack
         stack.callback(self.recorder.stop)
 
-    def start(self, *, tls: bool = False) -> None:
+    def start(self, *, tls: bool = False, rest: bool = False) -> None:
         """Start what every scenario needs: web, STUN/TURN and the LAN's resolver."""
         if tls:
             self.make_certificate()
         self.web = servers.Web(self.net, self.scratch, self.tls)
         self._stack.enter_context(self.web.process)
-        self._stack.enter_context(servers.coturn(self.net, self.scratch, self.tls))
+        self._stack.enter_context(servers.coturn(self.net, self.scratch, self.tls, rest=rest))
         self._stack.enter_context(servers.resolver(self.net.router, GATEWAY, self.scratch))
 
     def make_certificate(self) -> servers.Certificate:
