@@ -34,6 +34,9 @@ from pcapleak.redact.streams import Half
 from pcapleak.values.addresses import classify
 from pcapleak.values.packets import Decoder, Interface
 
+CUT = {"snap-96", "snap-128"}
+"""Recordings whose announcements were cut: what redaction cannot read whole it blanks."""
+
 
 @pytest.mark.parametrize(
     "path", [*LAB, *BROWSERS], ids=lambda path: f"{path.parent.name}-{path.name}"
@@ -49,7 +52,7 @@ def test_findings_are_equal_up_to_renaming(path: Path, tmp_path: Path) -> None:
     if ABUSES & {finding.id for finding in one.findings}:
         lost = next(iter(ABUSES & {finding.id for finding in one.findings}))
     # What a page forged is no ICE, and is blanked where it names nobody that is known.
-    compared = 2 if "lan-scan" in path.name else None
+    compared = 2 if "lan-scan" in path.name or path.stem in CUT else None
     assert facts(other, None, lost)[:compared] == facts(one, Renamer(KEY), lost)[:compared]
 
 
@@ -123,7 +126,8 @@ def test_no_original_stands_in_the_file(path: Path, tmp_path: Path, tshark: str)
         return renamer.address(ip_address(text)).exploded
 
     originals, written = addresses(path), addresses(after)
-    assert written == {other(text) for text in originals}
+    renamed = {other(text) for text in originals}
+    assert written <= renamed if path.stem in CUT else written == renamed
 
 
 class TestCipher:
