@@ -10,7 +10,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url
 
 .PHONY: demo test fresh scenes evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
-	bench-floods docs site clean lock licences package release fuzz fuzz-ci
+	bench-floods docs notebooks site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -103,6 +103,13 @@ fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, two at a time, alwa
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py
+
+notebooks: $(VENV)/.notebooks  ## open the lessons in JupyterLab
+	$(BIN)/python -m jupyterlab notebooks
+
+$(VENV)/.notebooks: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[notebook]'
+	touch $@
 
 site: $(VENV)/.tested  ## the documentation as a site in build/site, made offline
 	$(BIN)/python docs/site.py

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "build" / "site-source"
@@ -123,12 +124,15 @@ def main() -> None:
 
 def notebook(path: Path) -> str:
     """Write a notebook as a page with its pictures; gives its title."""
+    import nbformat
     from nbconvert import MarkdownExporter
 
     folder = SOURCE / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     resources = {"unique_key": path.stem, "output_files_dir": f"{path.stem}-files"}
-    text, made = MarkdownExporter().from_filename(str(path), resources)
+    read = nbformat.read(path, as_version=4)
+    read.cells = [_folded(cell) for cell in read.cells]
+    text, made = MarkdownExporter().from_notebook_node(read, resources)
     for name, data in made["outputs"].items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
@@ -138,6 +142,20 @@ def notebook(path: Path) -> str:
     target = folder / f"{path.stem}.md"
     target.write_text(re.sub(r"\.ipynb\)", ".md)", text), encoding="utf-8")
     return title(target)
+
+
+def _folded(cell: Any) -> Any:
+    """A cell whose code is folded in Jupyter, folded here; other cells as they are."""
+    from nbformat.v4 import new_markdown_cell
+
+    if cell.cell_type == "markdown":
+        cell.source = cell.source.replace("<details>", '<details markdown="1">')
+    elif cell.metadata.get("jupyter", {}).get("source_hidden"):
+        return new_markdown_cell(
+            '<details markdown="1"><summary>Check</summary>\n\n'
+            f"```python\n{cell.source}\n```\n\n</details>"
+        )
+    return cell
 
 
 def title(path: Path) -> str:

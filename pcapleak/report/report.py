@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pcapleak.report.document import CaptureEntry, Document, PolicyEntry, Statistics, Verdict
@@ -127,9 +128,9 @@ class Report:
         return cls(json.from_json_one(text))
 
     def __repr__(self) -> str:
-        paths = ", ".join(safe(capture.path) for capture in self.captures)
+        names = ", ".join(safe(Path(capture.path).name) for capture in self.captures)
         findings = count(len(self.document.findings), "finding")
-        return f"<Report {paths}: {self.verdict.result}, {findings}>"
+        return f"<Report {names}: {self.verdict.result}, {findings}>"
 
     def _repr_html_(self) -> str:
         from pcapleak.report.writers.html import to_html_fragment

@@ -13,7 +13,7 @@ from places import ROOT
 PACKAGE = ROOT / "pcapleak"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
-    {"values", "errors"},
+    {"values", "errors", "samples"},
     {"policy"},
     {"capture", "live"},
     {"dissect"},

@@ -56,3 +56,16 @@ def test_quickstart_ends_in_the_verdict() -> None:
     text = str(shown(nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)))
     for expected in ("leak", "203.0.113.7", "PL101"):
         assert expected in text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_has_an_exercise_and_runs_anywhere(path: Path) -> None:
+    """A cell to fill in and its folded check; no file but the package's; no path of a machine."""
+    text = path.read_text(encoding="utf-8")
+    assert "../" not in text
+    assert str(ROOT) not in text
+    cells = nbformat.reads(text, as_version=4).cells
+    (place,) = (number for number, cell in enumerate(cells) if "# your answer" in cell.source)
+    check = cells[place + 1]
+    assert check.metadata["jupyter"]["source_hidden"]
+    assert check.outputs[0]["text"] == "Not answered yet.\n"
