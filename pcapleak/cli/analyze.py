@@ -167,7 +167,7 @@ def analyze(
 
         accepted = read_reports(baseline)
     if redact:
-        redacting.check(pages or (), keylog)
+        redacting.check(judged_by, pages or (), keylog)
     separate = (len(files) > 1 or recursive) and not merge
     failures = Failures()
     paths = list(_expand(files, recursive, failures))

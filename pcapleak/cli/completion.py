@@ -1,4 +1,4 @@
-"""What a shell completes: finding ids and names, kinds of traffic, protocols, interfaces."""
+"""What a shell completes: findings, kinds of traffic, protocols, interfaces, policy files."""
 
 from __future__ import annotations
 
@@ -43,10 +43,28 @@ def _interfaces() -> Iterable[str]:
     return [name for _, name in socket.if_nameindex()]
 
 
+def _toml(incomplete: str) -> list[str]:
+    """Folders, and files that may be policies."""
+    from pathlib import Path
+
+    folder, slash, begun = incomplete.rpartition("/")
+    try:
+        found = sorted(Path(f"{folder}{slash}" or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    shown = [one for one in found if begun.startswith(".") or not one.name.startswith(".")]
+    return [
+        f"{folder}{slash}{one.name}{'/' if one.is_dir() else ''}"
+        for one in shown
+        if one.name.startswith(begun) and (one.is_dir() or one.suffix == ".toml")
+    ]
+
+
 FINDING = among(_findings)
 KIND = among(_kinds)
 PROTOCOL = among(_protocols)
 INTERFACE = among(_interfaces)
+TOML: Completer = _toml
 
 BY_OPTION = {"--require": KIND, "--tunnel": INTERFACE, "--uplink": INTERFACE}
 """For options of the policy."""

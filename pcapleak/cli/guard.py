@@ -47,7 +47,7 @@ def guard(
     tunnel or proxy meanwhile. Everything the machine sends counts, not only what the command
     sends. What the command leaves running is ended with the watch.
     """
-    judged_by = policy.read()
+    judged_by = policy.read_for_watch()
     from pcapleak.cli.plan import Plan
     from pcapleak.cli.running import run
 

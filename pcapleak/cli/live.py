@@ -85,7 +85,7 @@ def live(
     Ctrl-C, SIGTERM, --duration or --count ends it. It needs the right to capture, gives up
     every other right at once, and sends nothing. Exit status: as `pcapleak analyze` has it.
     """
-    judged_by = policy.read()
+    judged_by = policy.read_for_watch()
     from pcapleak.cli.plan import Plan
     from pcapleak.cli.running import run
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from pcapleak.cli.completion import BY_OPTION
+from pcapleak.cli.completion import BY_OPTION, TOML
+from pcapleak.errors import PolicyError
 from pcapleak.policy.fields import POLICY, Field, keyword, options
 from pcapleak.policy.policy import Policy
+from pcapleak.policy.servers import HOSTS, resolved, server_names, with_hosts
 
 
 class PolicyOptions:
@@ -26,7 +28,11 @@ class PolicyOptions:
     def parameters(cls) -> list[Parameter]:
         """Each option, as Typer reads it."""
         file = typer.Option(
-            "--policy", metavar="FILE", help="A TOML policy file.", rich_help_panel=POLICY
+            "--policy",
+            metavar="FILE",
+            help="A TOML policy file.",
+            rich_help_panel=POLICY,
+            autocompletion=TOML,
         )
         return [
             _parameter("policy_file", Path | None, file, None),
@@ -38,9 +44,24 @@ class PolicyOptions:
 
         Raises `PolicyError` naming the key or option and how to mend it.
         """
-        if self.file is None:
-            return _with_places(self._options)
-        return _with_places(Policy.from_toml(self.file).merged(self._options))
+        policy = self._options
+        if self.file is not None:
+            policy = Policy.from_toml(self.file).merged(policy)
+        # Before the command is confined to its files.
+        return _with_places(with_hosts(policy))
+
+    def read_for_watch(self) -> Policy:
+        """The same for a watch, whose VPN servers must have addresses from the start.
+
+        Raises `PolicyError` also for a name that the hosts file has not.
+        """
+        policy = resolved(self.read(), lambda _: ())
+        if unknown := server_names(policy):
+            raise PolicyError(
+                f"--vpn-endpoint: {unknown[0]} is not in {HOSTS}; pcapleak does no DNS look-ups, "
+                "and a watch must know the server from the start: give its address"
+            )
+        return policy
 
 
 def _name(row: Field) -> str:

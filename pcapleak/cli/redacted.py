@@ -13,10 +13,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pcapleak.errors import PcapleakError
+from pcapleak.errors import PcapleakError, PolicyError
 from pcapleak.policy.fields import COHERENCE, rows
 from pcapleak.policy.parsers import parse_interface
 from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel
+from pcapleak.policy.servers import server_names
 from pcapleak.values.endpoints import Endpoint
 
 if TYPE_CHECKING:
@@ -138,8 +139,13 @@ def without_places(document: Document) -> Document:
     return replace(document, findings=findings, coherence=Coherence())
 
 
-def check(pages: Sequence[str], keylog: Path | None) -> None:
+def check(policy: Policy, pages: Sequence[str], keylog: Path | None) -> None:
     """Refuse what holds originals and cannot be renamed."""
     for given, option in ((pages, "--page"), (keylog, "--keylog")):
         if given:
             raise PcapleakError(f"{option} holds what cannot be renamed; leave it or --redact out")
+    if names := server_names(policy):
+        raise PolicyError(
+            f"--vpn-endpoint: with --redact give the address of {names[0]}, not its name: the "
+            "renamed DNS answers have another"
+        )

@@ -117,6 +117,7 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
     ]
     if asked:
         fields["vpn_endpoints"] = given_field(asked)
+        fields["vpn_endpoints"].reasons = list(scene.policy.known_by)
     else:
         fields["vpn_endpoints"] = found_field(
             [

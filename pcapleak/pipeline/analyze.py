@@ -16,6 +16,7 @@ from pcapleak.pipeline.analyzer import Analyzer, read_captures
 from pcapleak.pipeline.gc_policy import RARELY, rare_collection
 from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, read_pages
 from pcapleak.policy.policy import Policy
+from pcapleak.policy.servers import HOSTS, resolved, server_names, with_hosts
 from pcapleak.report.document import Document
 from pcapleak.report.report import Report
 from pcapleak.values.packets import RecordBatch
@@ -92,6 +93,8 @@ def analyze(
         from pcapleak.report.progress import notebook_progress
 
         watcher = notebook_progress()
+    if policy is not None:
+        policy = with_hosts(policy)
     asked = Asked(policy, list(pages), key_log, all_flows=all_flows)
     if isinstance(paths, str | Path):
         return Report(report_on([paths], asked, watcher))
@@ -202,6 +205,7 @@ def report_on(files: Files, asked: Asked, progress: Progress | None = None) -> D
         analyzer = _read(files, asked.policy, check_key_log(files, asked.key_log), progress)
         for facts, digest in zip(analyzer.state.captures, digests.results(), strict=True):
             facts.sha256 = digest
+    analyzer.policy = _with_servers(analyzer, files)
     analyzer.pages.update(pages.candidates)
     analyzer.state.page_facts.update(pages.facts)
     with rare_collection():
@@ -213,6 +217,19 @@ def report_on(files: Files, asked: Asked, progress: Progress | None = None) -> D
         options.append("key-log")
     document.generator.options = options
     return document
+
+
+def _with_servers(analyzer: Analyzer, files: Files) -> Policy:
+    """The policy with the addresses of VPN servers that it names."""
+    policy = resolved(analyzer.policy, analyzer.state.resolvers.answers_for)
+    if unknown := server_names(policy):
+        raise CaptureError(
+            ", ".join(map(str, files)),
+            f"nothing says which address the VPN server {unknown[0]} has: no DNS answer in it, "
+            f"and no line of {HOSTS}",
+            "give its address with --vpn-endpoint",
+        )
+    return policy
 
 
 def _read(

@@ -7,7 +7,7 @@ added by adding its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -139,3 +139,10 @@ def read_texts(owner: type, attribute: str, texts: Iterable[str], where: str) ->
 def unique(values: Iterable[T]) -> tuple[T, ...]:
     """Each once, in order."""
     return tuple(dict.fromkeys(values))
+
+
+def listed(value: Sequence[str] | str | bool | None) -> list[str]:
+    """What one keyword gives, as texts; a switch gives none."""
+    if value is None or isinstance(value, bool):
+        return []
+    return [value] if isinstance(value, str) else list(value)

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from pcapleak.errors import PolicyError
 from pcapleak.policy.values import (
+    NOWHERE,
     PROXY_SCHEMES,
     TUNNEL_PROTOCOLS,
+    NamedServer,
     Rule,
     TransportName,
 )
@@ -80,11 +82,31 @@ def parse_text(text: str, where: str) -> str:
 
 _PROCESS = "process:"
 _PROTOCOL = re.compile(r"/(udp|tcp|icmp)$", re.IGNORECASE)
+_HOST_NAME = re.compile(
+    r"(?:[a-z0-9_-]{1,63}\.)*(?=[a-z0-9-]*[a-z])[a-z0-9-]{1,63}\.?", re.IGNORECASE
+)
 _BRACKETED = re.compile(r"^\[([^\]]+)\](?::(.*))?$")
 
 
 def parse_rule(text: str, where: str) -> Rule:
     """A rule: an address, a range, `*` or nothing; then `:PORT` and `/udp`, `/tcp`, `/icmp`."""
+    host, port, protocol = _parts(text, where)
+    network = None if host in ("", "*") else _rule_network(host, text, where)
+    if network is None and port is None and protocol is None:
+        raise PolicyError(f"{where}: {text!r} has nothing to match; {RULE_HELP}")
+    return Rule(network, port, protocol, text.strip())
+
+
+def parse_server(text: str, where: str) -> Rule:
+    """A rule as `parse_rule` reads it, or one whose host is a name."""
+    host, port, protocol = _parts(text, where)
+    if len(host) <= 253 and _HOST_NAME.fullmatch(host):
+        return NamedServer(NOWHERE, port, protocol, text.strip())
+    return parse_rule(text, where)
+
+
+def _parts(text: str, where: str) -> tuple[str, int | None, TransportName | None]:
+    """Host, port and protocol of a rule."""
     body = text.strip()
     if body.startswith(_PROCESS):
         raise PolicyError(f"{where}: {text!r} is a program, not an address; {RULE_HELP}")
@@ -99,11 +121,7 @@ def parse_rule(text: str, where: str) -> Rule:
     else:
         host, colon, after = place.partition(":")
         port_text = after if colon else None
-    port = None if port_text is None else _port(port_text, text, where)
-    network = None if host in ("", "*") else _rule_network(host, text, where)
-    if network is None and port is None and protocol is None:
-        raise PolicyError(f"{where}: {text!r} has nothing to match; {RULE_HELP}")
-    return Rule(network, port, protocol, body)
+    return host, None if port_text is None else _port(port_text, text, where), protocol
 
 
 def parse_allowed(text: str, where: str) -> Rule:

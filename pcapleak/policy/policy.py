@@ -19,6 +19,7 @@ from pcapleak.policy.fields import (
     COHERENCE,
     Field,
     keyword,
+    listed,
     many,
     one,
     options,
@@ -38,7 +39,7 @@ from pcapleak.policy.parsers import (
     parse_network,
     parse_protocol,
     parse_proxy_url,
-    parse_rule,
+    parse_server,
     parse_text,
 )
 from pcapleak.policy.values import Rule, TransportName
@@ -103,10 +104,11 @@ class Tunnel:
         '"wg0"',
     )
     endpoints: tuple[Rule, ...] = many(
-        parse_rule,
+        parse_server,
         "vpn-endpoint",
         "HOST:PORT",
-        "A VPN server: the only public address a tunnel may reach.",
+        "A VPN server: the only public address a tunnel may reach. A name is resolved by the "
+        "capture's own DNS answers, or /etc/hosts.",
         '["198.51.100.40:51820/udp"]',
     )
     """Where the carrier goes: the only public address the physical interface should meet."""
@@ -288,6 +290,11 @@ class Policy:
     )
     """TOML files that give places to ranges, before any database."""
 
+    hosts: tuple[tuple[str, IPAddress], ...] = ()
+    """What /etc/hosts says of VPN servers given by name (`pcapleak.policy.servers`)."""
+    known_by: tuple[str, ...] = ()
+    """How the addresses of those were learned."""
+
     def __post_init__(self) -> None:
         if self.no_lan and self.lans:
             raise PolicyError("lans: `none` and a network exclude each other; leave one out")
@@ -335,7 +342,7 @@ class Policy:
         known = {keyword(row) for row in options(cls)}
         if unknown := given.keys() - known:
             raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
-        texts = {name: _listed(given.get(name)) for name in known}
+        texts = {name: listed(given.get(name)) for name in known}
         values: dict[str, Any] = {}
         for name, row in rows(cls).items():
             if row.option is None:
@@ -343,10 +350,10 @@ class Policy:
             if row.parse is None:
                 values[name] = bool(given.get(keyword(row), row.default))
                 continue
-            listed = texts[keyword(row)]
+            given_texts = texts[keyword(row)]
             if row.commas:
-                listed = [part for text in listed for part in text.split(",")]
-            values |= read_texts(cls, name, listed, row.option)
+                given_texts = [part for text in given_texts for part in text.split(",")]
+            values |= read_texts(cls, name, given_texts, row.option)
         return cls(
             tunnels=_pair(texts["tunnel"], texts["vpn_endpoint"]),
             proxies=unique(parse_proxy(text, "--proxy") for text in texts["proxy"]),
@@ -367,12 +374,6 @@ def parse_proxy(text: str, where: str) -> Proxy:
     return Proxy(*parse_proxy_url(text, where))
 
 
-def _listed(value: Sequence[str] | str | bool | None) -> list[str]:
-    if value is None or isinstance(value, bool):
-        return []
-    return [value] if isinstance(value, str) else list(value)
-
-
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -381,7 +382,7 @@ def _text(value: object) -> str:
 
 def _pair(interfaces: Sequence[str], endpoints: Sequence[str]) -> tuple[Tunnel, ...]:
     names = unique(parse_interface(name, "--tunnel") for name in interfaces)
-    servers = [parse_rule(text, "--vpn-endpoint") for text in endpoints]
+    servers = [parse_server(text, "--vpn-endpoint") for text in endpoints]
     if len(names) <= 1:
         if not names and not servers:
             return ()

@@ -40,7 +40,10 @@ def policy_line(policy: PolicyEntry) -> str:
         field = policy.fields.get(name)
         if field is not None and field.value:
             value = ", ".join(safe(item) for item in field.value)
-            parts.append(f"{_POLICY_WORDS[name]} {value} ({field.source})")
+            source: str = field.source
+            if name == "vpn_endpoints" and source == "given" and field.reasons:
+                source = "; ".join([source, *map(safe, field.reasons)])
+            parts.append(f"{_POLICY_WORDS[name]} {value} ({source})")
     return "; ".join(parts) or policy.kind
 
 

@@ -34,6 +34,8 @@ MAX_FLOWS = 64
 MAX_FRAMES = 16
 MAX_ANSWERS = 100_000
 """Addresses whose names are remembered: at about 300 bytes each, 30 MB."""
+MAX_SHARED = 10_000
+"""Further names of addresses, such as a hosting provider's: at about 300 bytes each, 3 MB."""
 
 DOT_PORT = 853
 
@@ -76,6 +78,8 @@ class ResolverTracker:
         self._by_flow: dict[int, tuple[Endpoint, Endpoint, Resolver]] = {}
         """Client, server and entry of each flow's last message, nearly always the next one's."""
         self._names_of: dict[IPAddress, str] = {}
+        self._shared: dict[tuple[str, IPAddress], None] = {}
+        """Further names by which an address was given."""
         self._asked: OrderedDict[tuple[int, int], str] = OrderedDict()
         """Questions that wait for an answer, by flow and id."""
         self._on_flow: dict[int, tuple[list[str], list[int]]] = {}
@@ -108,6 +112,11 @@ class ResolverTracker:
     def addresses_of(self, names: Collection[str]) -> list[IPAddress]:
         """The addresses first given for one of `names`, which are in lower case."""
         return [address for address, name in self._names_of.items() if name in names]
+
+    def answers_for(self, name: str) -> list[IPAddress]:
+        """Every address that was given for `name`, which is in lower case."""
+        shared = [address for known, address in self._shared if known == name]
+        return [*self.addresses_of((name,)), *shared]
 
     def asked_on(self, flow: int) -> tuple[list[str], int] | None:
         """The different names asked on a flow and how many questions there were; None where
@@ -229,7 +238,9 @@ class ResolverTracker:
             if rtype == CNAME and isinstance(data, str):
                 reached.add(data.lower())
             elif isinstance(data, _ADDRESSES) and len(self._names_of) < MAX_ANSWERS:
-                self._names_of.setdefault(data, plain)
+                first = self._names_of.setdefault(data, plain)
+                if first != plain and len(self._shared) < MAX_SHARED:
+                    self._shared[plain, data] = None
 
 
 def _encrypted(context: Context, message: ClientHello | QuicInitial) -> ResolverTransport | None:

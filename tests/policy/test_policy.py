@@ -59,9 +59,10 @@ def test_a_program_may_be_an_exception_and_nothing_else() -> None:
         Policy.from_options(allow=["process:"])
 
 
-def test_a_host_name_is_not_looked_up() -> None:
+@pytest.mark.parametrize("option", ["exit_ip", "allow", "resolver", "client"])
+def test_a_host_name_is_not_looked_up(option: str) -> None:
     with pytest.raises(PolicyError, match="no DNS look-ups"):
-        Policy.from_options(vpn_endpoint=["vpn.example:51820"])
+        Policy.from_options(**{option: ["vpn.example"]})
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_the_template_uncommented_is_a_policy_that_gives_everything(tmp_path: Pa
         ('[[tunnel]]\nfoo = "x"', r"tunnel\[0\].foo: no such key; the keys here are interface"),
         ('[[tunnel]]\nclients = ["x"]', "belongs above the first"),
         ("[[tunnel]]\n", r"tunnel\[0\]: says neither"),
-        ('[[tunnel]]\ninterface = "wg0"\nendpoints = ["x:1"]', r"tunnel\[0\].endpoints: "),
+        ('[[tunnel]]\ninterface = "wg0"\nendpoints = ["x:0"]', r"tunnel\[0\].endpoints: "),
         ("[[proxy]]\n", r"proxy\[0\].url: is missing"),
         ('[[proxy]]\nurl = "x"', r"proxy\[0\].url: "),
         ('strict = "perhaps"', "strict: "),
