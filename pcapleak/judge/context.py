@@ -12,6 +12,7 @@ import numpy as np
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.judgement import InterfaceRole, JudgedPolicy, PolicyValue
+from pcapleak.judge.outers import Outers
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.policy.policy import Network, Policy, Rule
 from pcapleak.track.network import Lease, Router
@@ -20,7 +21,7 @@ from pcapleak.track.state import State
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.addresses import inside
 from pcapleak.values.evidence import Confidence
-from pcapleak.values.packets import Bool, Encapsulation, Endpoint, IPAddress, UInt8
+from pcapleak.values.packets import Bool, Endpoint, Int64, IPAddress, UInt8
 
 Source = tuple[PolicyValue, str, Confidence]
 """A value found, why, and how surely."""
@@ -126,6 +127,8 @@ class Scene:
     """The client's addresses inside tunnels."""
     mirrors: frozenset[int] = frozenset()
     """Encapsulations that are a mirror's copies, as if there were none."""
+    carriers: Outers | None = None
+    """The ends of all encapsulations, once they were asked for."""
     arriving: frozenset[int] | None = None
     """Rows inside packets that one end alone sent, once they were asked for."""
     rivals: list[IPAddress] = field(default_factory=list)
@@ -200,23 +203,21 @@ class Scene:
             self.arriving = frozenset(np.flatnonzero(rows).tolist())
         return not self.arriving.isdisjoint(flows)
 
-    def own_carriers(self) -> list[int]:
+    def own_carriers(self) -> Int64:
         """Encapsulations that the client sends: what only arrives in one is anybody's.
 
         Where none of a carrier's ends is the client, but the policy names it, that is inside.
         """
-        return [
-            number
-            for number, outer in enumerate(self.state.encapsulations)
-            if outer is not None and self._sends(number, outer)
-        ]
+        sent = self.outers.sent_by(self.clients, told=bool(self.policy.clients))
+        found: Int64 = np.flatnonzero(sent) + 1
+        return found
 
-    def _sends(self, number: int, outer: Encapsulation) -> bool:
-        if inside(outer.source.address, self.clients):
-            return True
-        if inside(outer.destination.address, self.clients):
-            return number in self.state.both_ways
-        return bool(self.policy.clients) and not outer.destination.address.is_multicast
+    @property
+    def outers(self) -> Outers:
+        """The ends of all encapsulations."""
+        if self.carriers is None:
+            self.carriers = Outers(self.state)
+        return self.carriers
 
     @property
     def sub_interfaces(self) -> list[int]:

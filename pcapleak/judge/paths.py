@@ -175,17 +175,9 @@ def local_traffic(scene: Scene) -> Bool:
 
 def _wrapped_beyond(scene: Scene) -> Bool:
     """Flows inside packets to public addresses (GRE, VXLAN): they leave, wherever they end."""
-    numbers = [
-        number
-        for number in scene.own_carriers()
-        if (outer := scene.state.encapsulations[number]) is not None
-        and any(
-            is_public(end.address) and not inside(end.address, scene.clients)
-            for end in (outer.source, outer.destination)
-        )
-    ]
-    found: Bool = np.isin(scene.columns.encapsulation, np.asarray(numbers, np.int64))
-    return found
+    own = scene.own_carriers()
+    beyond = own[scene.outers.beyond(scene.clients)[own - 1]]
+    return np.isin(scene.columns.encapsulation, beyond)
 
 
 def _leasing(scene: Scene) -> list[int]:
@@ -328,15 +320,15 @@ def _foreign(scene: Scene) -> Bool:
     columns = scene.columns
     if not columns.encapsulation.any():
         return np.zeros(len(columns), np.bool_)
-    own = np.asarray([0, *scene.own_carriers()], np.int64)
-    return ~np.isin(columns.encapsulation, own)
+    own = np.isin(columns.encapsulation, scene.own_carriers())
+    return ~own & (columns.encapsulation > 0)
 
 
 def _wrapped(scene: Scene) -> Bool:
     """Flows of the client inside packets it exchanges (6in4, Teredo, GRE). Its address there is
     the one at its side of the carrier's first flow."""
     columns, flows = scene.columns, scene.columns.flows
-    carried = np.isin(columns.encapsulation, np.asarray(scene.own_carriers(), np.int64))
+    carried = np.isin(columns.encapsulation, scene.own_carriers())
     rows = np.flatnonzero(carried)
     own: set[IPAddress] = set()
     for number, first in zip(
@@ -357,19 +349,5 @@ def _carried(scene: Scene, endpoints: list[Rule]) -> Bool:
     """Flows the dissector found inside a carrier that is not encrypted (GRE, IP in IP), which the
     endpoint did not only send: anybody can in its name."""
     columns = scene.columns
-    numbers = [
-        number
-        for number, outer in enumerate(scene.state.encapsulations)
-        if outer is not None
-        and any(
-            rule.network is not None
-            and (
-                outer.destination.address in rule.network
-                or (outer.source.address in rule.network and number in scene.state.both_ways)
-            )
-            for rule in endpoints
-        )
-    ]
-    return np.isin(columns.encapsulation, np.asarray(numbers, np.int64)) & (
-        columns.encapsulation > 0
-    )
+    networks = [rule.network for rule in endpoints if rule.network is not None]
+    return np.isin(columns.encapsulation, np.flatnonzero(scene.outers.sent_to(networks)) + 1)
