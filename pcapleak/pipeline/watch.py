@@ -20,6 +20,8 @@ from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.awaited import Evidence
 from pcapleak.pipeline.background import Background
+from pcapleak.pipeline.news import News
+from pcapleak.pipeline.pacing import STEP_PACKETS, Pacing
 from pcapleak.pipeline.watched import Source
 from pcapleak.policy.policy import Policy
 from pcapleak.report.build import flow_entry
@@ -47,16 +49,6 @@ CHILD_POLL_S = 0.02
 CHILD_CPU_S = 10
 """Of processor time for a child. One that takes longer is given up, which the report tells, and
 the next one has twice as much."""
-STEP_S = 0.1
-"""Of work between two looks at signals and the clock: a step takes no more packets than that."""
-STEP_PACKETS = 1024
-"""At least, because a step has its fixed cost."""
-BEHIND_S = 1.0
-"""A watch that is further behind, and falls behind further, takes the beginning only of what would
-take it longer than a step, and counts the rest as lost, as the kernel does where its buffer is
-full: a leak that goes on is told in time, and not after a minute of what a stranger has sent."""
-CATCH_UP_S = 10.0
-"""What a watch has to make up for having been stopped, which is no falling behind."""
 ASKED_AT_ONCE = 100
 """New flows whose processes are asked for together."""
 MAX_UNASKED = 1000
@@ -115,8 +107,7 @@ class Watch:
         self._analyzer.state.device_changes = source.changes
         if policy is not None:
             source.notes.append((time.time_ns(), policy_note(policy)))
-        self._known: set[tuple[str, ...]] = set()
-        self._verdict: tuple[str, list[str]] | None = None
+        self._news_of = News()
         self._seen = (0, 0, 0, 0)
         self._told = np.zeros(0, np.bool_)
         self._child: Background[Judged] | None = None
@@ -124,12 +115,9 @@ class Watch:
         self._document: Document | None = None
         self._document_frame = 0
         self._rest: RecordBatch | None = None
-        self._packet_s = 0.0
+        self._pacing = Pacing()
         self._untaken = 0
-        self._late: tuple[float, float] | None = None
-        """Since when it is behind, and how far it was then."""
-        self._pending = False
-        self._news = False
+        self._pending = self._news = False
         self._last_frame = 0
         self._judged_frame = 0
         self._begun_s = 0.0
@@ -159,7 +147,7 @@ class Watch:
     def step(self, timeout_s: float = JUDGE_AFTER_S) -> Update | None:
         """Take what arrives within `timeout_s`; an update when it was judged anew.
 
-        Returns soon after `STEP_S`, however much has arrived: the next steps take the rest.
+        Returns soon after `pacing.STEP_S`, however much has arrived: the next steps take the rest.
         """
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
         batch = self._next(max(0.0, min(timeout_s, wait_s)))
@@ -250,8 +238,7 @@ class Watch:
     def _begin(self) -> None:
         self._begun_s = time.monotonic()
         self._judged_frame = self._last_frame
-        self._pending = False
-        self._news = False
+        self._pending = self._news = False
 
     def _judged_beside(self, child: Background[Judged]) -> Update | None:
         self._child = None
@@ -294,6 +281,10 @@ class Watch:
         self._news |= judged.untold > 0 and len(judged.flows) == TOLD_AT_ONCE
         return self._update(judged)
 
+    def _update(self, judged: Judged) -> Update:
+        self._document = judged.document
+        return self._news_of.update(*judged)
+
     def _judge(self, at_once: int = TOLD_AT_ONCE) -> Judged:
         """The report of all packets so far, and what is told of it."""
         self._facts.bytes = self.source.bytes_read
@@ -330,33 +321,21 @@ class Watch:
         if batch is None:
             batch = self.source.read(timeout_s)
         self.last_batch = batch
-        count = int(STEP_S / self._packet_s) if self._packet_s else STEP_PACKETS
-        count = max(STEP_PACKETS, count)
+        count = self._pacing.step
         if batch is None or len(batch) <= count:
             return batch
         behind_s = (time.time_ns() - int(batch.ts_ns[-1])) / 1e9
-        if self._packet_s and self.source.loses and self._falls_behind(behind_s):
+        if self.source.loses and self._pacing.falls_behind(behind_s, time.monotonic()):
             self._untaken += len(batch) - count
         else:
             self._rest = rows_of(batch, count, len(batch))
             self.last_batch = rows_of(batch, 0, count)
         return rows_of(batch, 0, count)
 
-    def _falls_behind(self, behind_s: float) -> bool:
-        """Whether there is more than a watch can take, and not only what waited while it was
-        stopped."""
-        now_s = time.monotonic()
-        if behind_s <= BEHIND_S:
-            self._late = None
-            return False
-        since_s, by_s = self._late = self._late or (now_s, behind_s)
-        return behind_s > by_s + BEHIND_S or now_s > since_s + CATCH_UP_S
-
     def _take(self, batch: RecordBatch) -> None:
         start_s = time.monotonic()
         self._last_flows = self._analyzer.add(batch)
-        if len(batch) >= STEP_PACKETS:
-            self._packet_s = (time.monotonic() - start_s) / len(batch)
+        self._pacing.took(len(batch), time.monotonic() - start_s)
         self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
             self._evidence.add(batch)
@@ -418,34 +397,3 @@ class Watch:
             for frame in finding.frames:
                 comments.setdefault(frame, []).extend(texts)
         return {frame: "\n".join(texts) for frame, texts in comments.items()}
-
-    def _update(self, judged: Judged) -> Update:
-        document = self._document = judged.document
-        verdict = (document.verdict.result, document.verdict.exposed_addresses)
-        changed = verdict != self._verdict
-        self._verdict = verdict
-        return Update(
-            document,
-            [
-                f
-                for f in document.findings
-                # What a capture lacks changes as it grows: the report says it at the end.
-                if f.id != "PL901" and self._first("finding", f.id, f.subject)
-            ],
-            judged.flows,
-            judged.untold,
-            [s for s in document.ice_sessions if self._first("session", s.id)],
-            [n for n in document.mdns_names if self._first("name", n.name)],
-            [
-                e
-                for e in document.timeline
-                if e.kind != "leak" and self._first(e.kind, e.subject, str(e.time))
-            ],
-            changed,
-        )
-
-    def _first(self, *key: str) -> bool:
-        if key in self._known:
-            return False
-        self._known.add(key)
-        return True

@@ -11,6 +11,7 @@ from packet_bytes import batch_of, ethernet, ipv4, udp
 
 from pcapleak.live.notebook import TimedNote
 from pcapleak.pipeline import watch as watch_module
+from pcapleak.pipeline.pacing import CATCH_UP_S, STEP_PACKETS, STEP_S, Pacing
 from pcapleak.pipeline.watch import Watch
 from pcapleak.policy.policy import Policy
 from pcapleak.report.update import Update
@@ -140,7 +141,7 @@ def test_the_end_waits_for_no_judgement_and_then_is_not_sure(
 def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
     watch = Watch(Handed([to_servers(0, 3000)]), POLICY)
     watch.step(0.01)
-    assert watch.packets == watch_module.STEP_PACKETS
+    assert watch.packets == STEP_PACKETS
     assert not watch.ended
     watch.finish()
     assert (watch.packets, watch.dropped) == (3000, 0)
@@ -152,9 +153,9 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     source = Handed([to_servers(0, 3000)])
     source.loses = loses
     watch = Watch(source, POLICY)
-    watch._packet_s = watch_module.STEP_S / 1500
+    watch._pacing.packet_s = STEP_S / 1500
     # It had its time to catch up.
-    watch._late = (time.monotonic() - watch_module.CATCH_UP_S, 5.0)
+    watch._pacing.late = (time.monotonic() - CATCH_UP_S, 5.0)
     watch.step(0.01)
     update = watch.finish()
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
@@ -162,12 +163,29 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     assert lost == loses
 
 
+def test_a_flood_is_known_again_until_it_has_ended_for_a_while() -> None:
+    """The first time it takes a while to tell it from having been stopped."""
+    pacing = Pacing()
+    pacing.took(STEP_PACKETS, 0.1)
+    assert not pacing.falls_behind(1.5, 100)
+    assert not pacing.falls_behind(2.4, 101)
+    assert pacing.falls_behind(2.6, 101.2)
+    assert pacing.falls_behind(0.1, 101.3)
+    assert not pacing.falls_behind(0.01, 101.4)
+    assert not pacing.falls_behind(0.15, 101.5)
+    assert pacing.falls_behind(0.3, 101.6)
+    assert not pacing.falls_behind(0.0, 101.7)
+    later = 101.6 + CATCH_UP_S
+    assert not pacing.falls_behind(1.5, later)
+    assert not pacing.falls_behind(2.4, later + 1)
+
+
 def test_a_watch_that_was_stopped_catches_up() -> None:
     """What waited meanwhile is no falling behind."""
     source = Handed([to_servers(0, 3000)])
     source.loses = True
     watch = Watch(source, POLICY)
-    watch._packet_s = watch_module.STEP_S / 1500
+    watch._pacing.packet_s = STEP_S / 1500
     watch.step(0.01)
     watch.finish()
     assert (watch.packets, watch.dropped) == (3000, 0)

@@ -1,0 +1,62 @@
+"""How much a watch takes at a time, and what it leaves out when more comes than it can take."""
+
+from __future__ import annotations
+
+STEP_S = 0.1
+"""Of work between two looks at signals and the clock: a step takes no more packets than that."""
+STEP_PACKETS = 1024
+"""At least, because a step has its fixed cost."""
+BEHIND_S = 1.0
+"""A watch that is further behind, and falls behind further, takes the beginning only of what would
+take it longer than a step, and counts the rest as lost, as the kernel does where its buffer is
+full: a leak that goes on is told in time, and not after a minute of what a stranger has sent."""
+CATCH_UP_S = 10.0
+"""What a watch has to make up for having been stopped, which is no falling behind."""
+FLOOD_BEHIND_S = 0.2
+"""How far behind a watch may be that has had to leave something out in the last `CATCH_UP_S`: it
+need not find out again that there is too much."""
+CAUGHT_UP_S = 0.05
+"""A watch that leaves something out does so until it is no further behind than this."""
+
+
+class Pacing:
+    """What a watch has time for. Times are in seconds of a clock that never goes back."""
+
+    def __init__(self) -> None:
+        self.packet_s = 0.0
+        """Work for one packet, as last measured."""
+        self.late: tuple[float, float] | None = None
+        """Since when the watch is behind, and how far it was then."""
+        self._left_s: float | None = None
+        """When it last left something out."""
+        self._leaving = False
+
+    @property
+    def step(self) -> int:
+        """The packets that a step has time for."""
+        count = int(STEP_S / self.packet_s) if self.packet_s else STEP_PACKETS
+        return max(STEP_PACKETS, count)
+
+    def took(self, packets: int, work_s: float) -> None:
+        """Learn from a step: a small one says little."""
+        if packets >= STEP_PACKETS:
+            self.packet_s = work_s / packets
+
+    def falls_behind(self, behind_s: float, now_s: float) -> bool:
+        """Whether there is more than a watch can take, and not only what waited while it was
+        stopped."""
+        if not self.packet_s:
+            return False
+        flooded = self._left_s is not None and now_s < self._left_s + CATCH_UP_S
+        if self._leaving:
+            self._leaving = behind_s > CAUGHT_UP_S
+        elif flooded:
+            self._leaving = behind_s > FLOOD_BEHIND_S
+        elif behind_s > BEHIND_S:
+            since_s, by_s = self.late = self.late or (now_s, behind_s)
+            self._leaving = behind_s > by_s + BEHIND_S or now_s > since_s + CATCH_UP_S
+        if self._leaving:
+            self._left_s = now_s
+        if behind_s <= BEHIND_S:
+            self.late = None
+        return self._leaving
