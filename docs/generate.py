@@ -211,8 +211,8 @@ or `pcapleak.Policy.from_options(tunnel=["wg0"], exit_ip=["198.51.100.9"])`.
 ```toml"""
 
 
-def limits_page() -> str:
-    """`limits.md`: what no capture shows, and what is bounded in the code."""
+def bounds_page() -> str:
+    """`bounds.md`: what is bounded in the code."""
     rows = []
     for path in sorted((HERE.parent / "pcapleak").rglob("*.py")):
         body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -230,7 +230,7 @@ def limits_page() -> str:
             if isinstance(target, ast.Name) and target.id.startswith("MAX_"):
                 meaning = " ".join(str(text).split()).replace("|", "\\|")
                 rows.append(f"| `{where}` `{target.id}` | {_amount(value)} | {meaning} |")
-    return "\n".join([LIMITS_INTRODUCTION, *rows, ""])
+    return "\n".join([BOUNDS_INTRODUCTION, *rows, ""])
 
 
 def _amount(value: ast.expr) -> str:
@@ -238,32 +238,7 @@ def _amount(value: ast.expr) -> str:
     return f"{number:,}"
 
 
-LIMITS_INTRODUCTION = """# Limits
-
-## What no capture can show
-
-- What happened on an interface, or at a time, that was not recorded. A recording of the physical
-  interface alone shows the tunnel's packets, not what is inside them; one of the tunnel alone
-  cannot show what went past it, and is never called leak-free.
-- Which program sent a packet, unless the capture says so; `live` asks the system.
-- Candidates that caused no packet. What cannot be seen is not listed, and stands as `?` in a
-  candidate line. Candidates from signalling and page-side evidence are marked as such.
-- What is encrypted: signalling inside TLS without its keys (`--keylog`), all that is inside a
-  tunnel, and DNS over TLS or HTTPS beyond the fact that it was used.
-- What a browser shows a page by other means than WebRTC's packets: that is the page's side
-  (`--page`).
-- Silence proves nothing: `no-leak` says that nothing was seen to leak, and the coverage with what
-  kinds of traffic that was put to the test. `--require stun` insists on a kind.
-
-## What is inferred, not seen
-
-The engine, the RFC 8828 mode, predicted priorities, whose a name is where it was not announced,
-and what a policy leaves out. Each has a confidence and its reasons in the report.
-[Results](lab-results.md) over the lab's recordings and [what was seen on the wire](lab-findings.md)
-say how well that goes; mobile devices and WebKit are known from their sources and others' captures
-only.
-
-## What is bounded
+BOUNDS_INTRODUCTION = """# Bounds
 
 Memory does not grow with the length of a capture beyond the flow table, and nothing a stranger
 sends makes it grow: each table below forgets or counts what is beyond its bound, and the report
@@ -292,9 +267,9 @@ def results_page() -> str:
 
 
 PAGES = {
+    "bounds.md": bounds_page,
     "cli.md": cli_page,
     "findings.md": findings_page,
-    "limits.md": limits_page,
     "mutations.md": mutations_page,
     "pcapleak.1": manual,
     "policy.md": policy_page,
@@ -318,8 +293,10 @@ def readme() -> str:
         env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TZ": "UTC"},
         check=False,
     )
-    # One screen: the verdict and the findings; the rest of the page is left out.
-    head, _, rest = result.stdout.partition("\n\nFlows outside")
+    # One screen: the verdict and the worst finding; the rest of the page is left out.
+    before, findings, rest = result.stdout.partition("\n\nFindings\n\n")
+    worst, _, rest = rest.partition("\n\n")
+    head = before + findings + worst
     shown = f"{head}\n\n[...]\n\n{rest.rstrip().splitlines()[-1]}"
     block = f"```console\n$ pcapleak {' '.join(SESSION)}\n{shown}\n```"
     text = (root / "README.md").read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ NAVIGATION = {
         "Events": "docs/events.md",
         "Test page": "docs/reading.md",
         "Limits": "docs/limits.md",
+        "Bounds": "docs/bounds.md",
         "Damaged recordings": "docs/mutations.md",
         "Security": "docs/security.md",
     },
@@ -38,6 +39,7 @@ NAVIGATION = {
     "Background": {
         "Seen on the wire": "docs/lab-findings.md",
         "Results": "docs/lab-results.md",
+        "Known answers": "docs/results.md",
         "Speed": "bench/results/comparison.md",
         "Growth": "bench/results/growth.md",
         "Floods": "bench/results/floods.md",

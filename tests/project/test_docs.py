@@ -29,9 +29,9 @@ def generator() -> ModuleType:
 @pytest.mark.parametrize(
     "name",
     [
+        "bounds.md",
         "cli.md",
         "findings.md",
-        "limits.md",
         "mutations.md",
         "pcapleak.1",
         "policy.md",
