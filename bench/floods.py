@@ -9,28 +9,23 @@ tests/support/floods.py; each runs in a process of its own.
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 SUPPORT = Path(__file__).resolve().parent.parent / "tests" / "support"
-sys.path.insert(0, str(SUPPORT))
+sys.path[:0] = [str(SUPPORT), str(SUPPORT.parent / "pipeline")]
 
 import floods  # noqa: E402
-from capture_files import Pcapng  # noqa: E402
+from bombs import analysis, bombs  # noqa: E402
 from test_hostile import colliding  # noqa: E402
 
 from pcapleak.track.flows.index import FlowIndex  # noqa: E402
 
 SIZES = (62_500, 250_000, 1_000_000)
-
-LAB = SUPPORT.parents[1] / "captures" / "signalling-tls.pcapng"
 
 
 def flood(kind: str, total: int) -> tuple[float, int]:
@@ -47,34 +42,6 @@ def collisions(total: int) -> float:
     index = FlowIndex()
     index.add(index.hash(keys), keys)
     return time.process_time() - start
-
-
-def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Small files that say much, by what they do."""
-    build = Pcapng()
-    long, many = folder / "long.pcapng.gz", folder / "many.pcapng.gz"
-    for path, count, size in ((long, 4000, 60_000), (many, 65_536, 60)):
-        said = [(2, b"n" * size), (3, b"d" * size)]
-        with gzip.open(path, "wb", 6) as file:
-            file.write(build.section())
-            for _ in range(count):
-                file.write(build.interface(1, 0, *said))
-            file.write(build.packet(bytes(60)))
-        yield f"{count:,} interfaces with names of {size:,} bytes", path
-    yield "keys that open TLS", LAB
-
-
-def analysis(path: Path) -> tuple[float, float, int, int]:
-    """CPU and clock seconds and the most megabytes of one process of `pcapleak analyze`, its
-    children's included, and the kilobytes it wrote."""
-    command = [sys.executable, "-m", "pcapleak", "analyze", str(path), "--json", "-", "--exit-zero"]
-    start = time.perf_counter()
-    with tempfile.TemporaryFile() as out, subprocess.Popen(command, stdout=out) as process:
-        _, _, used = os.wait4(process.pid, 0)
-        process.returncode = 0
-        lasted = time.perf_counter() - start
-        size = out.seek(0, os.SEEK_END)
-    return used.ru_utime + used.ru_stime, lasted, used.ru_maxrss >> 10, size >> 10
 
 
 def main() -> None:
@@ -96,9 +63,10 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for what, path in bombs(Path(folder)):
-            cpu, lasted, megabytes, written = analysis(path)
+            cost = analysis(path)
             size = path.stat().st_size >> 10
-            print(f"| {what} | {size} | {cpu:.1f} | {lasted:.1f} | {megabytes} | {written} |")
+            spent = f"{cost.cpu_s:.1f} | {cost.lasted_s:.1f} | {cost.megabytes}"
+            print(f"| {what} | {size} | {spent} | {cost.written} |")
 
 
 if __name__ == "__main__":

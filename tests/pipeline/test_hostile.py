@@ -78,7 +78,7 @@ def test_a_million_stay_within_memory_and_the_report_says_what_was_left_out(
     assert told["packets"] == MILLION
     assert told["megabytes"] < MEMORY_MB
     beyond = {
-        "flows": "are told apart by their hosts only",
+        "flows": "are distinguished only by their hosts",
         "queries": None,  # counted by resolver; names are examples, of which the first are kept
         "names": "multicast names exceeded the memory limits",
         "transactions": None,  # one association, whatever the number of requests

@@ -1,0 +1,91 @@
+"""Captures that are small and say much, and what their analysis takes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from capture_files import SECRETS, Pcapng
+
+LAB = Path(__file__).resolve().parents[2] / "captures" / "signalling-tls.pcapng"
+TLS_KEYS = 0x544C534B
+
+
+class Cost(NamedTuple):
+    """Of one process of `pcapleak analyze`, its children included."""
+
+    cpu_s: float
+    lasted_s: float
+    megabytes: int
+    written: int
+    """Kilobytes of report."""
+    report: bytes
+
+
+def _interfaces(path: Path, count: int, size: int) -> None:
+    build = Pcapng()
+    said = [(2, b"n" * size), (3, b"d" * size)]
+    with gzip.open(path, "wb", 6) as file:
+        file.write(build.section())
+        for _ in range(count):
+            file.write(build.interface(1, 0, *said))
+        file.write(build.packet(bytes(60)))
+
+
+def long_names(path: Path) -> None:
+    """4,000 interfaces with names of 60,000 bytes"""
+    _interfaces(path, 4000, 60_000)
+
+
+def many_names(path: Path) -> None:
+    """65,536 interfaces with names of 60 bytes"""
+    _interfaces(path, 65_536, 60)
+
+
+def keys(path: Path) -> None:
+    """keys that open TLS"""
+    path.write_bytes(LAB.read_bytes())
+
+
+def no_keys(path: Path) -> None:
+    """a block of keys without any, before TLS"""
+    text = b"#hello\n"
+    block = Pcapng().block(SECRETS, struct.pack("<II", TLS_KEYS, len(text)) + text)
+    data = LAB.read_bytes()
+    (size,) = struct.unpack_from("<I", data, 4)
+    path.write_bytes(data[:size] + block + data[size:])
+
+
+BOMBS: tuple[Callable[[Path], None], ...] = (long_names, many_names, keys, no_keys)
+
+
+def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each of them, by what it has."""
+    for make in BOMBS:
+        path = folder / f"{make.__name__}.pcapng"
+        make(path)
+        yield make.__doc__ or make.__name__, path
+
+
+def analysis(path: Path) -> Cost:
+    """Analyze a capture in a process of its own."""
+    command = [sys.executable, "-m", "pcapleak", "analyze", str(path), "--json", "-", "--exit-zero"]
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as out, subprocess.Popen(command, stdout=out) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        lasted = time.perf_counter() - start
+        assert process.returncode == 0, path
+        size = out.seek(0, os.SEEK_END)
+        out.seek(0)
+        report = out.read()
+    cpu = used.ru_utime + used.ru_stime
+    return Cost(cpu, lasted, used.ru_maxrss >> 10, size >> 10, report)
