@@ -48,6 +48,15 @@ FOUND: tuple[tuple[str, tuple[Visit, ...]], ...] = (
             Visit("encapsulated", 400, 289, 1823),
         ),
     ),
+    # A neighbour claimed a name that its host took back: the analysis ended with an exception.
+    (
+        "full-tunnel",
+        (
+            Visit("name_claim", 2, 229, 264),
+            Visit("stun_question", 1, 0, 0),
+            Visit("stun_question", 3, 0, 0, True),
+        ),
+    ),
 )
 """What searches found, by the name of the capture."""
 

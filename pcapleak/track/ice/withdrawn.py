@@ -31,8 +31,9 @@ def join_withdrawn(
     holders: dict[str, list[Agent]] = {}
     agents = list(agents)
     for agent in agents:
-        for name in agent.names:
-            holders.setdefault(name.name, []).append(agent)
+        # Where a neighbour claims a name too, there are two records of it.
+        for name in dict.fromkeys(one.name for one in agent.names):
+            holders.setdefault(name, []).append(agent)
     for group in groups:
         _reunite(group, holders)
         owners = {id(one): one for name in group for one in holders.get(name.name, ())}
@@ -76,7 +77,7 @@ def _reunite(group: list[NameRecord], holders: dict[str, list[Agent]]) -> None:
         if not doubtful or owner in holders[name.name] or len(doubtful) < len(holders[name.name]):
             continue
         for other in doubtful:
-            other.names.remove(name)
+            other.names[:] = [one for one in other.names if one.name != name.name]
             del other.unsure[name.name]
         _complete(owner, [name])
         holders[name.name] = [owner]
