@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,8 @@ MAX_BYTES = 1_000_000
 
 def read_policy(owner: type[_Owner], path: Path) -> _Owner:
     """The policy, a dataclass of rows, in a TOML file. Raises `PolicyError`."""
+    import tomllib  # no analysis without a policy file waits for it
+
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

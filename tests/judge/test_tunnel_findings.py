@@ -76,7 +76,7 @@ def test_traffic_while_the_tunnel_is_down_is_named_with_its_window(tmp_path: Pat
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     (finding,) = of(document, "PL205")
     assert finding.severity == "high"
-    assert "20001 ms" in finding.message
+    assert "20.0 s" in finding.message
     lost = next(event for event in document.timeline if event.kind == "tunnel-lost")
     back = next(event for event in document.timeline if event.kind == "tunnel-back")
     assert lost.time == START_NS + 10_000 * MS

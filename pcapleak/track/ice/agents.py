@@ -52,11 +52,11 @@ class Agent:
         """The same session's packets seen behind a NAT, or from a relay."""
         self.local = local
         self.names: list[NameRecord] = []
-        self.inherited: set[str] = set()
+        self.inherited: frozenset[str] = frozenset()
         """Which of `names` an earlier session had announced."""
-        self.gapped: set[str] = set()
+        self.gapped: frozenset[str] = frozenset()
         """Which of `names` were announced in an order of which not all was recorded."""
-        self.withdrawn: set[str] = set()
+        self.withdrawn: frozenset[str] = frozenset()
         """Which of `names` it has because they were withdrawn with another."""
         self.unsure: dict[str, list[Agent]] = {}
         """Which of `names` may as well be of other sessions, those in which nothing else tells."""

@@ -88,7 +88,7 @@ def give_answered(
         if others:
             agent.unsure[name.name] = others
         elif len(able) > 1:
-            agent.gapped.add(name.name)
+            agent.gapped |= {name.name}
     return left
 
 

@@ -128,7 +128,7 @@ def _join_host(
         if responder.has_gap:
             for batch in responder.batches:
                 for agent in able:
-                    agent.gapped.update(one.name for one in batch.names if one in agent.names)
+                    agent.gapped |= {one.name for one in batch.names if one in agent.names}
     left = give_answered(answered, able, parents)
     for agent in able:
         page = parents.get(id(agent))
@@ -331,4 +331,4 @@ def _inherit(agent: Agent, page: Page) -> None:
         for name in chosen:
             if (name.first_ns or 0) <= agent.began_ns + QUEUE_NS:
                 agent.names.append(name)
-                agent.inherited.add(name.name)
+                agent.inherited |= {name.name}

@@ -92,5 +92,5 @@ def _complete(agent: Agent, group: list[NameRecord]) -> None:
         versions = {address.version for address in name.addresses}
         if not name.is_wildcard and name not in agent.names and have.isdisjoint(versions):
             agent.names.append(name)
-            agent.withdrawn.add(name.name)
+            agent.withdrawn |= {name.name}
             have |= versions
