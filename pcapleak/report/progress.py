@@ -17,7 +17,9 @@ def notebook_progress() -> Callable[[int, int | None], None] | None:
 
     What stays under the cell is what was read in all.
     """
-    if "ipykernel" not in sys.modules:
+    # Only a cell has a kernel behind its shell: the library may be loaded without one.
+    loaded = sys.modules.get("IPython")
+    if loaded is None or getattr(loaded.get_ipython(), "kernel", None) is None:
         return None
     from IPython.display import HTML, display
 

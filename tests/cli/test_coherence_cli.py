@@ -28,7 +28,7 @@ def test_geo_prints_what_the_data_say_and_how_sure_they_are() -> None:
     assert "United Kingdom (GB) or United States (US), the sources differ" in text
     assert "a public resolver of Cloudflare; in many places: not locatable" in text
     assert "Australia" not in text
-    assert "cdn, by a list of systems or ranges" in text
+    assert "cdn, from a list of networks or ranges" in text
     assert "private address" in text
     assert "DB-IP Lite country of 2026-09-01 (CC BY 4.0, IP Geolocation by DB-IP" in text
 
@@ -51,8 +51,8 @@ def test_geo_takes_a_map_and_gives_json() -> None:
         (["geo", "example.com"], "is not an IP address (pcapleak sends nothing"),
         (["geo", "203.0.113.7", "--geo-map", "none.toml"], "--geo-map: none.toml cannot be read"),
         (["analyze", SOCKS, "--geo-db", "none.mmdb"], "--geo-db: none.mmdb cannot be read"),
-        (["analyze", SOCKS, "--timezone", "Berlin"], "--timezone: 'Berlin' is no time zone"),
-        (["analyze", SOCKS, "--language", "German"], "--language: 'German' is no language tag"),
+        (["analyze", SOCKS, "--timezone", "Berlin"], "--timezone: 'Berlin' is not a time zone"),
+        (["analyze", SOCKS, "--language", "German"], "--language: 'German' is not a language tag"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(arguments: list[str], says: str) -> None:
