@@ -50,8 +50,8 @@ def read(tool: str, path: Path, *arguments: str) -> str:
 
 
 def unshown(tool: str, path: Path, made: list[Claim]) -> list[Claim]:
-    """The claims of which some frame is not shown. Statistics of many filters take one reading;
-    a comma would part one from the next."""
+    """The claims of which some frame is not shown. Statistics of many filters take one reading,
+    but a comma would part one from the next, and a capture of one moment has none."""
     missing = []
     together = [claim for claim in made if "," not in claim[0]]
     statistics = []
@@ -61,16 +61,16 @@ def unshown(tool: str, path: Path, made: list[Claim]) -> list[Claim]:
     if together:
         # The last one asked for is the first one told.
         counts = COUNT.findall(read(tool, path, "-q", *statistics))[::-1]
+        together = together if counts else []
         missing += [
             claim
             for claim, count in zip(together, counts, strict=True)
             if int(count) != len(claim[1])
         ]
-    for expression, frames in made:
-        if "," in expression:
-            shown = read(tool, path, "-Y", expression, "-T", "fields", "-e", "frame.number")
-            if not set(frames) <= set(map(int, shown.split())):
-                missing.append((expression, frames))
+    for expression, frames in set(made) - set(together):
+        shown = read(tool, path, "-Y", expression, "-T", "fields", "-e", "frame.number")
+        if not set(frames) <= set(map(int, shown.split())):
+            missing.append((expression, frames))
     return missing
 
 
