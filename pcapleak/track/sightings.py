@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pcapleak.values.evidence import MAX_FRAMES
 from pcapleak.values.packets import Context
 
 Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+"""What a table is until it has an entry: a link has fifteen, mostly empty, of 64 bytes each."""
 
 
 class Sighting:
@@ -61,6 +66,11 @@ def see(
         else:
             budget.refused += 1
     return known
+
+
+def begun(table: Mapping[Key, Value]) -> dict[Key, Value]:
+    """`table`, or a new one in place of `NOTHING`, to write to."""
+    return table if isinstance(table, dict) else {}
 
 
 def merge_frames(sightings: Iterable[Sighting | None]) -> tuple[list[int], int]:

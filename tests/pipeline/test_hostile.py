@@ -21,7 +21,7 @@ from pcapleak.track.state import CaptureFacts
 from pcapleak.values.packets import Interface
 
 MILLION = 1_000_000
-MEMORY_MB = 490
+MEMORY_MB = 450
 """What an analysis may take, all modules loaded: about 60 MB of interpreter and numpy, 64 MB of
 flows and as much to judge them, 80 MB of ICE links, and the batch at hand."""
 

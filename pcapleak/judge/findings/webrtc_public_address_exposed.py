@@ -18,7 +18,8 @@ from pcapleak.judge.finding_words import (
 )
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import local_traffic
-from pcapleak.track.ice.links import NO_COOKIE, Link, LinkKey
+from pcapleak.track.ice.foreign import NO_COOKIE
+from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity

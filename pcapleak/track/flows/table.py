@@ -32,8 +32,9 @@ for _row, _protocol in enumerate((ICMP, ICMPV6)):
 MAX_SINGLE = 240_000
 """Flows told apart: a browser makes as many in days."""
 
-MAX_FLOWS = 1 << 18
-"""Flows with those of hosts, see `FlowTable`. One takes 144 to 288 bytes (56 of key, 64 of
+MAX_FLOWS = (1 << 18) - 2048
+"""Flows with those of hosts, see `FlowTable`; those of nobody then fit before the columns, which
+grow by doubling, grow once more. One takes 144 to 288 bytes (56 of key, 64 of
 counts, 16 of link-layer addresses, 8 of bits; 16 to 32 a slot, times growth by doubling), so
 75 MB at the most."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from pcapleak.track.ice.hosts import Hosts
 from pcapleak.track.ice.shared import shared_fragments
@@ -139,8 +140,21 @@ class _Union:
         self.parent[max(one, other)] = min(one, other)
 
 
+class _Part(NamedTuple):
+    """What makes an `Agent`, a twentieth of its size: most are part of another session."""
+
+    began_ns: int
+    own: list[Socket]
+    views: list[Socket]
+
+
 def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     """Sockets of one session, in the order the sessions began."""
+    return _bursts([_part(group, hosts) for group in _joined(sockets, hosts)], hosts)
+
+
+def _joined(sockets: list[Socket], hosts: Hosts) -> list[list[Socket]]:
+    """Sockets that are one session's by what they said."""
     union = _Union(len(sockets))
     first: dict[object, int] = {}
     """The first socket with a tie-breaker, a username fragment or a relayed address."""
@@ -170,7 +184,7 @@ def group_sockets(sockets: list[Socket], hosts: Hosts) -> list[Agent]:
     groups: dict[int, list[Socket]] = {}
     for i, socket in enumerate(sockets):
         groups.setdefault(union.find(i), []).append(socket)
-    return _bursts([_agent(group, hosts) for group in groups.values()], hosts)
+    return list(groups.values())
 
 
 def _continues(socket: Socket, earlier: Socket, hosts: Hosts) -> bool:
@@ -184,11 +198,10 @@ def _continues(socket: Socket, earlier: Socket, hosts: Hosts) -> bool:
     return 0 <= socket.first_ns - earlier.last_ns <= PATH_CHANGE_NS
 
 
-def _agent(group: list[Socket], hosts: Hosts) -> Agent:
+def _part(group: list[Socket], hosts: Hosts) -> _Part:
     """Tell the session's own sockets from its packets seen elsewhere."""
     if len(group) == 1:
-        (socket,) = group
-        return Agent(socket.first_ns, group, [], local=hosts.is_local(socket.local.address))
+        return _Part(group[0].first_ns, group, [])
     mapped = Counter(endpoint for socket in group for endpoint in socket.mapped)
     own: list[Socket] = []
     views: list[Socket] = []
@@ -204,15 +217,15 @@ def _agent(group: list[Socket], hosts: Hosts) -> Agent:
         (views if outside else own).append(socket)
     if not own:
         own, views = views, []
-    began_ns = min(socket.first_ns for socket in own)
-    local = any(hosts.is_local(socket.local.address) for socket in own)
-    return Agent(began_ns, own, views, local=local)
+    return _Part(min(socket.first_ns for socket in own), own, views)
 
 
-def _bursts(agents: list[Agent], hosts: Hosts) -> list[Agent]:
+def _bursts(parts: list[_Part], hosts: Hosts) -> list[Agent]:
     """Join what began to gather together and nothing tells apart."""
     done: list[Agent] = []
-    for agent in sorted(agents, key=lambda one: one.began_ns):
+    for part in sorted(parts, key=lambda one: one.began_ns):
+        local = any(hosts.is_local(socket.local.address) for socket in part.own)
+        agent = Agent(part.began_ns, part.own, part.views, local=local)
         if agent.local and (target := _burst(agent, done, hosts)) is not None:
             target.absorb(agent)
         else:

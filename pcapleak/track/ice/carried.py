@@ -42,8 +42,6 @@ def carry(
     budget: Budget,
 ) -> list[Sighting | None]:
     """Note in `carried` what attributes hold that are not `plain`; give what was counted."""
-    if plain.issuperset(message.first):
-        return []
     return [
         see(carried, (attribute.type, attribute.value[:MAX_CARRIED]), context, MAX_VALUES, budget)
         for attribute in message.attributes

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from pcapleak.decode.stun.attributes import (
-    CHANGE_REQUEST,
-    DONT_FRAGMENT,
-    EVEN_PORT,
     FINGERPRINT,
     GOOG_NETWORK_INFO,
     ICE_CONTROLLING,
     MESSAGE_INTEGRITY,
     MS_IMPLEMENTATION_VERSION,
-    PADDING,
     PRIORITY,
-    RESPONSE_PORT,
     SOFTWARE,
-    attribute_name,
 )
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.values import NetworkInfo
 from pcapleak.track.ice.carried import BINDINGS, CHECKS, TURN, carry
-from pcapleak.track.sightings import Budget, Sighting, see
+from pcapleak.track.ice.foreign import foreign_allocation, foreign_request
+from pcapleak.track.sightings import NOTHING, Budget, Sighting, begun, see
 from pcapleak.values.packets import Context, Direction, Endpoint
 
 MAX_VALUES = 32
@@ -37,9 +33,6 @@ MAX_TEXT = 763
 
 MAX_SAID = 256
 """Bytes of a message that is compared with the last one; checks have about 100."""
-
-NO_COOKIE = "no magic cookie: RFC 3489"
-"""What is foreign about messages whose transaction id takes the cookie's place."""
 
 RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
@@ -115,17 +108,17 @@ class Link:
         """Binding requests without ICE's attributes: gathering, or keep-alives to a server."""
         self.foreign: str | None = None
         """What about a bare request or an allocation no browser does."""
-        self.retries: list[tuple[bytes, int]] = []
+        self.retries: Sequence[tuple[bytes, int]] = ()
         """The first sendings of the first bare request."""
         self.checks: Sighting | None = None
         self.signed: tuple[bytes, int] | None = None
         """The first check and its frame, of `MAX_SAID` bytes at the most: signalling may show
         the password that it was made with later."""
-        self.usernames: dict[str, Sighting] = {}
-        self.tie_breakers: dict[int, Sighting] = {}
-        self.roles: dict[str, Sighting] = {}
-        self.priorities: dict[int, Sighting] = {}
-        self.networks: dict[NetworkInfo, Sighting] = {}
+        self.usernames: Mapping[str, Sighting] = NOTHING
+        self.tie_breakers: Mapping[int, Sighting] = NOTHING
+        self.roles: Mapping[str, Sighting] = NOTHING
+        self.priorities: Mapping[int, Sighting] = NOTHING
+        self.networks: Mapping[NetworkInfo, Sighting] = NOTHING
         self.nominated: Sighting | None = None
         self.goog = False
         self.lettered: bool | None = None
@@ -135,33 +128,33 @@ class Link:
         """Microsoft's ICE wrote this."""
         self.indications: Sighting | None = None
         """Binding indications: keep-alives of agents that follow RFC 8445 section 11."""
-        self.answers: dict[Endpoint, Sighting] = {}
+        self.answers: Mapping[Endpoint, Sighting] = NOTHING
         """What this server told of a bare request's sender."""
-        self.check_answers: dict[Endpoint, Sighting] = {}
+        self.check_answers: Mapping[Endpoint, Sighting] = NOTHING
         """What this peer told of a check's sender."""
-        self.errors: dict[tuple[int, int], Sighting] = {}
+        self.errors: Mapping[tuple[int, int], Sighting] = NOTHING
         """By method and error code."""
         self.allocates: Sighting | None = None
         self.relay_transport = "udp"
-        self.allocations: dict[Allocation, Sighting] = {}
-        self.permissions: dict[Endpoint, Sighting] = {}
+        self.allocations: Mapping[Allocation, Sighting] = NOTHING
+        self.permissions: Mapping[Endpoint, Sighting] = NOTHING
         """Peers this TURN client named."""
-        self.peers: dict[Endpoint, Sighting] = {}
+        self.peers: Mapping[Endpoint, Sighting] = NOTHING
         """Peers this TURN server named."""
-        self.connects: dict[Endpoint, Sighting] = {}
+        self.connects: Mapping[Endpoint, Sighting] = NOTHING
         """Peers this TURN client had the server connect to (RFC 6062)."""
-        self.carried: dict[tuple[int, bytes], Sighting] = {}
+        self.carried: Mapping[tuple[int, bytes], Sighting] = NOTHING
         """Values of attributes that could carry data, by type, cut short:
         free text, and types that are not known. Usernames of checks are in `usernames`."""
         self.software: str | None = None
-        self.hellos: dict[str, Sighting] = {}
-        self.waiting: dict[bytes, Asked] = {}
+        self.hellos: Mapping[str, Sighting] = NOTHING
+        self.waiting: Mapping[bytes, Asked] = NOTHING
         """Its latest requests by transaction: an answer counts with its request only."""
-        self.held: list[Held] = []
+        self.held: Sequence[Held] = ()
         """Answers whose request was not seen, as far as it may yet be."""
-        self.presumed: set[Endpoint] = set()
+        self.presumed: AbstractSet[Endpoint] = _NOBODY
         """What answers told whose request is older than the recording, and no other."""
-        self.again: dict[str, tuple[bytes, list[Sighting]]] = {}
+        self.again: Mapping[str, tuple[bytes, list[Sighting]]] = NOTHING
         """By kind of message: what the last one said, and where that was counted. Agents check
         a pair every second or so, in the same words."""
 
@@ -183,19 +176,19 @@ class Link:
                 return "check"
             self.bare = _counted(self.bare, context)
             if self.foreign is None:
-                self.foreign = _foreign(message)
+                self.foreign = foreign_request(message)
             if self.software is None and message.has(SOFTWARE):
                 self.software = _cut(message.software)
-            carry(self.carried, context, message, BINDINGS, self.budget)
+            self._carry(context, message, BINDINGS)
             retries = self.retries
             if len(retries) < RETRIES and (not retries or retries[0][0] == message.transaction_id):
-                retries.append((message.transaction_id, context.ts_ns))
+                self.retries = *retries, (message.transaction_id, context.ts_ns)
             return "bare"
-        carry(self.carried, context, message, TURN, self.budget)
+        self._carry(context, message, TURN)
         if method == ALLOCATE:
             self.allocates = _counted(self.allocates, context)
             if self.foreign is None:
-                self.foreign = _foreign_allocation(message)
+                self.foreign = foreign_allocation(message)
             if message.requested_transport == 6:
                 self.relay_transport = "tcp"
             return "allocate"
@@ -218,20 +211,25 @@ class Link:
         username = message.username
         if username is not None:
             username = username[:MAX_TEXT]
-            counted.append(see(self.usernames, username, context, MAX_VALUES, budget))
+            self.usernames = usernames = begun(self.usernames)
+            counted.append(see(usernames, username, context, MAX_VALUES, budget))
         tie_breaker = message.tie_breaker
         if tie_breaker is not None:
-            counted.append(see(self.tie_breakers, tie_breaker, context, MAX_VALUES, budget))
+            self.tie_breakers = tie_breakers = begun(self.tie_breakers)
+            counted.append(see(tie_breakers, tie_breaker, context, MAX_VALUES, budget))
             role = "controlling" if message.has(ICE_CONTROLLING) else "controlled"
-            counted.append(see(self.roles, role, context, 2, budget))
+            self.roles = roles = begun(self.roles)
+            counted.append(see(roles, role, context, 2, budget))
         priority = message.priority
         if priority is not None:
-            counted.append(see(self.priorities, priority, context, MAX_VALUES, budget))
+            self.priorities = priorities = begun(self.priorities)
+            counted.append(see(priorities, priority, context, MAX_VALUES, budget))
         if message.has(GOOG_NETWORK_INFO):
             self.goog = True
             network = message.network_info
             if network is not None:
-                counted.append(see(self.networks, network, context, MAX_VALUES, budget))
+                self.networks = networks = begun(self.networks)
+                counted.append(see(networks, network, context, MAX_VALUES, budget))
         elif message.method == GOOG_PING:
             self.goog = True
         if message.has(MS_IMPLEMENTATION_VERSION):
@@ -239,7 +237,7 @@ class Link:
         if message.use_candidate:
             self.nominated = _counted(self.nominated, context)
             counted.append(self.nominated)
-        counted += carry(self.carried, context, message, CHECKS, self.budget)
+        counted += self._carry(context, message, CHECKS)
         self._remember("check", said, counted)
 
     def _again(self, kind: str, said: bytes, context: Context) -> bool:
@@ -255,22 +253,36 @@ class Link:
         kept = [sighting for sighting in counted if sighting is not None]
         # What the bounds refused is refused, and counted, each time.
         if said is not None and len(kept) == len(counted):
-            self.again[kind] = said, kept
+            self.again = again = begun(self.again)
+            again[kind] = said, kept
+
+    def _carry(
+        self, context: Context, message: StunMessage, plain: frozenset[int]
+    ) -> list[Sighting | None]:
+        if plain.issuperset(message.first):
+            return []
+        self.carried = carried = begun(self.carried)
+        return carry(carried, context, message, plain, self.budget)
 
     def _permit(self, context: Context, message: StunMessage) -> None:
         for peer in message.peer_addresses:
-            see(self.permissions, peer, context, MAX_PEERS, self.budget)
+            self.permissions = permissions = begun(self.permissions)
+            see(permissions, peer, context, MAX_PEERS, self.budget)
             if message.method == CONNECT:
-                see(self.connects, peer, context, MAX_PEERS, self.budget)
+                self.connects = connects = begun(self.connects)
+                see(connects, peer, context, MAX_PEERS, self.budget)
 
     def indication(self, context: Context, message: StunMessage) -> None:
         """Take an indication."""
-        carry(self.carried, context, message, TURN, self.budget)
+        self._carry(context, message, TURN)
         if message.method == BINDING:
             self.indications = _counted(self.indications, context)
             return
         for peer in message.peer_addresses:
-            table = self.permissions if message.method == SEND else self.peers
+            if message.method == SEND:
+                self.permissions = table = begun(self.permissions)
+            else:
+                self.peers = table = begun(self.peers)
             see(table, peer, context, MAX_PEERS, self.budget)
 
     def told(self) -> Iterator[tuple[Endpoint, Sighting]]:
@@ -290,22 +302,27 @@ class Link:
         mapped = message.mapped_address
         if mapped is not None:
             if not presumed:
-                self.presumed.discard(mapped)
+                if mapped in self.presumed:
+                    self.presumed -= {mapped}
             elif len(self.presumed) < MAX_VALUES and all(mapped != one for one, _ in self.told()):
-                self.presumed.add(mapped)
+                self.presumed |= {mapped}
         said = _said(message)
         if said is not None and self._again(kind, said, context):
             return
-        carried = carry(self.carried, context, message, CHECKS, self.budget)
+        carried = self._carry(context, message, CHECKS)
         if self.software is None and message.has(SOFTWARE):
             self.software = _cut(message.software)
         if kind == "allocate":
             relayed = message.relayed_address
             if relayed is not None:
                 allocation = Allocation(relayed, mapped, relay_transport)
-                see(self.allocations, allocation, context, MAX_VALUES, self.budget)
+                self.allocations = allocations = begun(self.allocations)
+                see(allocations, allocation, context, MAX_VALUES, self.budget)
         elif mapped is not None and kind in ("bare", "check"):
-            table = self.answers if kind == "bare" else self.check_answers
+            if kind == "bare":
+                self.answers = table = begun(self.answers)
+            else:
+                self.check_answers = table = begun(self.check_answers)
             seen = see(table, mapped, context, MAX_VALUES, self.budget)
             if mapped.address.version == 4 and message.has_cookie:
                 # Other addresses are hidden by the transaction id too (RFC 8489 section 14.2).
@@ -313,14 +330,16 @@ class Link:
 
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
-        carry(self.carried, context, message, CHECKS, self.budget)
+        self._carry(context, message, CHECKS)
         error = message.error
         if error is not None:
-            see(self.errors, (message.method, error.code), context, MAX_VALUES, self.budget)
+            self.errors = errors = begun(self.errors)
+            see(errors, (message.method, error.code), context, MAX_VALUES, self.budget)
 
     def hello(self, context: Context, kind: str) -> None:
         """Take a DTLS hello."""
-        see(self.hellos, kind, context, MAX_VALUES, self.budget)
+        self.hellos = hellos = begun(self.hellos)
+        see(hellos, kind, context, MAX_VALUES, self.budget)
 
     @property
     def asks(self) -> bool:
@@ -344,30 +363,13 @@ def _cut(text: str | None) -> str | None:
     return None if text is None else text[:MAX_TEXT]
 
 
-def _foreign(message: StunMessage) -> str | None:
-    if not message.has_cookie:
-        return NO_COOKIE
-    for attribute in _FOREIGN:
-        if message.has(attribute):
-            return f"{attribute_name(attribute)} in gathering requests"
-    return None
-
-
-def _foreign_allocation(message: StunMessage) -> str | None:
-    for attribute in _FOREIGN_ALLOCATION:
-        if message.has(attribute):
-            return f"{attribute_name(attribute)} in an Allocate request"
-    return None
-
-
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 """What libwebrtc makes transaction ids of (StunMessage::GenerateTransactionId); nICEr, aioice,
 pion, libnice, libjuice and werift take random bytes."""
 
-_FOREIGN = (SOFTWARE, FINGERPRINT, CHANGE_REQUEST, PADDING, RESPONSE_PORT)
-"""No browser probes how a NAT behaves (RFC 5780)."""
-_FOREIGN_ALLOCATION = (SOFTWARE, EVEN_PORT, DONT_FRAGMENT)
-"""libwebrtc's and nICEr's allocations have none of these; nICEr's have FINGERPRINT."""
+
+_NOBODY: frozenset[Endpoint] = frozenset()
+"""One for all links, 216 bytes each."""
 
 
 def _counted(sighting: Sighting | None, context: Context) -> Sighting:

@@ -21,7 +21,7 @@ from pcapleak.track.ice.session import Session
 from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.names import NameTracker
 from pcapleak.track.relays import RelayTable
-from pcapleak.track.sightings import Budget, Sighting
+from pcapleak.track.sightings import Budget, Sighting, begun
 from pcapleak.track.signalling import SignallingTracker
 from pcapleak.values.packets import Context, Interface
 
@@ -181,7 +181,7 @@ class IceTracker:
         return None
 
     def _wait(self, link: Link, message: StunMessage, asked: Asked) -> None:
-        waiting = link.waiting
+        link.waiting = waiting = begun(link.waiting)
         if message.transaction_id not in waiting and len(waiting) >= FEW_WAITING:
             if len(waiting) >= MAX_WAITING or self._pending >= MAX_PENDING:
                 del waiting[next(iter(waiting))]
@@ -198,7 +198,7 @@ class IceTracker:
         small = len(message.wire) <= MAX_HELD_BYTES and message.message_class == "success"
         if small and self._held < MAX_HELD and len(link.held) < MAX_WAITING:
             self._held += 1
-            link.held.append(Held(context, message, self._began.lately(context)))
+            link.held = *link.held, Held(context, message, self._began.lately(context))
 
     def _answer_late(self, link: Link, message: StunMessage, asked: Asked) -> None:
         """Take the answers held for a link that now asks: that to this very request, which a
