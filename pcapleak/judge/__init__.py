@@ -7,6 +7,7 @@ from dataclasses import replace
 from pcapleak.judge.before import before_tunnel
 from pcapleak.judge.beside import beside
 from pcapleak.judge.causes import explained
+from pcapleak.judge.claims import claims
 from pcapleak.judge.context import Scene
 from pcapleak.judge.coverage import coverage
 from pcapleak.judge.findings import found
@@ -61,4 +62,5 @@ def judge(state: State, policy: Policy) -> Judgement:
         tunnels=tunnel_entries(scene),
         exits=exit_evidence(scene),
         clients=[*scene.clients, *scene.inner],
+        claims=claims(scene),
     )

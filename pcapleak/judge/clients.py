@@ -9,11 +9,12 @@ from ipaddress import ip_interface, ip_network
 import numpy as np
 
 from pcapleak.judge.columns import Columns, tally
+from pcapleak.judge.context import Source
 from pcapleak.judge.hosts import Host, Own
 from pcapleak.policy.policy import Network
 from pcapleak.values.addresses import classify, inside, is_public
 from pcapleak.values.claims import Strength
-from pcapleak.values.evidence import CONFIDENCES, Confidence
+from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
 
 MAX_MORE = 8
@@ -44,13 +45,15 @@ class Known:
     """Addresses and why they are the client's."""
 
     networks: list[Network] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
-    """By the text of each network."""
-    confidence: Confidence = "certain"
+    sources: list[Source] = field(default_factory=list)
+    """One for each network; a network of one address as that address."""
     rivals: list[IPAddress] = field(default_factory=list)
     """Addresses of several hosts that are as likely the client's."""
-    strength: Strength = Strength.TYPICAL
-    """Of the strongest witness of any address: the others are the same host's."""
+
+    @property
+    def strength(self) -> Strength:
+        """Of the strongest witness of any address: the others are the same host's."""
+        return max((one.strength for one in self.sources), default=Strength.TYPICAL)
 
     def add(
         self,
@@ -59,21 +62,12 @@ class Known:
         confidence: Confidence,
         strength: Strength = Strength.PROVEN,
     ) -> None:
-        """Take one address; the field is as sure as its least sure address."""
-        self.strength = max(self.strength, strength)
+        """Take one address, for the first reason that there is."""
         network = ip_network(address) if isinstance(address, IPAddress) else address
-        text = _plain(network)
-        if text in self.reasons:
-            return
-        self.networks.append(network)
-        self.reasons[text] = reason
-        if CONFIDENCES.index(confidence) > CONFIDENCES.index(self.confidence):
-            self.confidence = confidence
-
-
-def _plain(network: Network) -> str:
-    """A network of one address as that address."""
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
+        if network not in self.networks:
+            self.networks.append(network)
+            value = network.network_address if network.num_addresses == 1 else network
+            self.sources.append(Source(value, reason, confidence, strength))
 
 
 def interface_addresses(interfaces: list[Interface], ids: list[int]) -> list[IPAddress]:

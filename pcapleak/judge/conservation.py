@@ -21,6 +21,8 @@ LEAST_SHARE = 0.9
 """Of an inside's payload that its carrier must have: recordings lose packets of either."""
 HEADERS = 60
 """Bytes of IP and transport headers of an inner packet, of which windows count the payload."""
+LEAST_RATIO = 0.95
+"""Of what comes out, with its headers, for each byte that went in with its headers."""
 LEAST_SLACK = 600
 """Bytes by which an inside may lead: its last packets, its hosts' own announcements."""
 MOST_SLACK = 4_000
@@ -106,6 +108,12 @@ class Conserved(NamedTuple):
     least_up: int
     """What they must have been sent and have sent: the rest of theirs is beside it."""
     least_down: int
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether what came out is no less than what went in with its headers: where a tunnel is
+        not known otherwise, what merely resembles it is no carrier."""
+        return min(self.up, self.down) >= LEAST_RATIO
 
     @property
     def reason(self) -> str:

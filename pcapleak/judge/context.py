@@ -20,11 +20,18 @@ from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.state import State
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.addresses import inside
+from pcapleak.values.claims import Strength
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.packets import Bool, Endpoint, Int64, IPAddress, UInt8
 
-Source = tuple[PolicyValue, str, Confidence]
-"""A value found, why, and how surely."""
+
+class Source(NamedTuple):
+    """A value found, why, and how surely."""
+
+    value: PolicyValue
+    says: str
+    confidence: Confidence
+    strength: Strength = Strength.TYPICAL
 
 
 @dataclass(slots=True)
@@ -139,8 +146,8 @@ class Scene:
     """Among `inner`, those only taken for a tunnel's: it was not recorded, nor they given."""
     lans: list[Network] = field(default_factory=list)
     exits: list[Network] = field(default_factory=list)
-    exit_sources: list[Source] = field(default_factory=list)
-    """For each exit that was not given: the address, why, and how surely."""
+    sources: dict[str, list[Source]] = field(default_factory=dict)
+    """By field of the policy: the values that were not given, why, and how surely."""
     resolvers: list[IPAddress] = field(default_factory=list)
     """Resolvers that the policy lets be asked outside."""
     entry: JudgedPolicy = field(default_factory=lambda: JudgedPolicy("none"))

@@ -70,7 +70,7 @@ def _by_conservation(scene: Scene) -> list[SceneTunnel]:
     outside = [number for number in scene.ids("physical") if columns.on([number]).any()]
     for number in scene.ids("tunnel", "unknown") if outside else ():
         fit = carried_outside(scene, [number], outside)
-        if fit is not None:
+        if fit is not None and fit.has_grown:
             servers = ", ".join(map(str, fit.servers))
             reason = f"what goes into {scene.label(number)} comes out to {servers}"
             scene.roles[number] = InterfaceRole("tunnel", reason)

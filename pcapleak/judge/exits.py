@@ -10,6 +10,7 @@ from pcapleak.judge.context import Scene, Source
 from pcapleak.judge.endpoints import carrier_rows
 from pcapleak.track.ice.links import Link
 from pcapleak.values.addresses import inside, is_public, unmapped
+from pcapleak.values.claims import Strength
 from pcapleak.values.packets import IPAddress
 
 
@@ -36,21 +37,21 @@ def exit_sources(scene: Scene) -> Iterator[Source]:
             if is_public(address) and address not in shown and address not in outside:
                 shown.add(address)
                 reason = f"{how} shows it (frame {frame})"
-                yield address, reason, "certain"
+                yield Source(address, reason, "certain", Strength.PROVEN)
     for proxy in scene.proxies:
         for seen in proxy.seen:
             for bound in seen.bound:
                 if is_public(bound.address) and bound.address not in outside:
                     reason = "the proxy says it sends from there"
-                    yield bound.address, reason, "high"
+                    yield Source(bound.address, reason, "high", Strength.PROVEN)
     # Where a tunnel or proxy ends is mostly where its traffic comes out.
     for tunnel in scene.tunnels:
         for rule in tunnel.endpoints:
             if rule.network is not None and rule.network.num_addresses == 1:
                 address = rule.network.network_address
-                yield address, f"the endpoint of {tunnel.label}", "medium"
+                yield Source(address, f"the endpoint of {tunnel.label}", "medium")
     for proxy in scene.proxies:
-        yield proxy.endpoint.address, "the proxy's own address", "medium"
+        yield Source(proxy.endpoint.address, "the proxy's own address", "medium")
 
 
 def _told(link: Link) -> Iterator[IPAddress]:

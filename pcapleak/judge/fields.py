@@ -14,14 +14,13 @@ def given_field(values: Sequence[PolicyValue]) -> PolicyField:
     return PolicyField(list(values), "given" if values else "default")
 
 
-def found_field(sources: list[Source]) -> PolicyField:
+def found_field(sources: Sequence[Source]) -> PolicyField:
     """A field that the capture gave."""
     if not sources:
         return PolicyField([], "default")
-    surely = weakest(*(confidence for _, _, confidence in sources))
     return PolicyField(
-        list(dict.fromkeys(value for value, _, _ in sources)),
+        list(dict.fromkeys(one.value for one in sources)),
         "inferred",
-        surely,
-        list(dict.fromkeys(f"{value}: {reason}" for value, reason, _ in sources)),
+        weakest(*(one.confidence for one in sources)),
+        list(dict.fromkeys(f"{one.value}: {one.says}" for one in sources)),
     )

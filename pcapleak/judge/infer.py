@@ -6,10 +6,7 @@ from ipaddress import ip_interface, ip_network
 from typing import Literal
 
 from pcapleak.judge.carriers import fit_proxy
-from pcapleak.judge.clients import (
-    Known,
-    lan_guess,
-)
+from pcapleak.judge.clients import Known, lan_guess
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source
 from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
@@ -24,6 +21,7 @@ from pcapleak.judge.whose import clients_field
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
 from pcapleak.values.addresses import holds_public, inside
+from pcapleak.values.claims import Strength
 
 
 def infer(state: State, policy: Policy) -> Scene:
@@ -107,7 +105,7 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
         fields["tunnels"].reasons = [reason for tunnel in given for reason in tunnel.reasons]
     else:
         fields["tunnels"] = found_field(
-            [(t.label, reason, t.confidence) for t in scene.tunnels for reason in t.reasons]
+            [Source(t.label, reason, t.confidence) for t in scene.tunnels for reason in t.reasons]
         )
     asked = [
         rule.text
@@ -121,7 +119,7 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
     else:
         fields["vpn_endpoints"] = found_field(
             [
-                (rule.text, "; ".join(tunnel.reasons), tunnel.confidence)
+                Source(rule.text, "; ".join(tunnel.reasons), tunnel.confidence)
                 for tunnel in scene.tunnels
                 for rule in tunnel.endpoints
             ]
@@ -132,7 +130,7 @@ def _tunnel_fields(scene: Scene, fields: dict[str, PolicyField]) -> None:
     else:
         fields["proxies"] = found_field(
             [
-                (f"{proxy.scheme}://{proxy.endpoint}", reason, proxy.confidence)
+                Source(f"{proxy.scheme}://{proxy.endpoint}", reason, proxy.confidence)
                 for proxy in scene.proxies
                 for reason in proxy.reasons
             ]
@@ -149,7 +147,8 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
         for text in scene.state.interfaces[number].addresses:
             network = ip_interface(text).network
             if network.num_addresses > 1:
-                known.add(network, "the capture file names it as the interface's", "certain")
+                says = "the capture file names it as the interface's"
+                known.add(network, says, "certain", Strength.TOLD)
     for lease in scene.leases():
         if lease.network is not None and inside(lease.address, scene.clients):
             known.add(lease.network, f"DHCP lease from {lease.server}", "high")
@@ -164,7 +163,7 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 known.add(prefix.network, f"announced on-link by {router.address}", "high")
     for guess, reason, confidence in lan_guess(scene.clients):
         if not any(guess.version == network.version for network in known.networks):
-            known.add(guess, reason, confidence)
+            known.add(guess, reason, confidence, Strength.TYPICAL)
     # A network that declares the public internet its own is judged by PL209, not believed. An
     # IPv6 link of 64 bits is ordinary.
     scene.lans = [
@@ -172,9 +171,8 @@ def _lans(scene: Scene, fields: dict[str, PolicyField]) -> None:
         for network in known.networks
         if not holds_public(network) or (network.version == 6 and network.prefixlen >= 64)
     ]
-    fields["lans"] = found_field(
-        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
-    )
+    scene.sources["lans"] = known.sources
+    fields["lans"] = found_field(known.sources)
 
 
 def _orient(scene: Scene) -> None:
@@ -191,10 +189,9 @@ def _exits(scene: Scene, fields: dict[str, PolicyField]) -> None:
         *(network for tunnel in scene.policy.tunnels for network in tunnel.exits),
         *(network for proxy in scene.policy.proxies for network in proxy.exits),
     ]
-    sources = list(exit_sources(scene))
-    scene.exit_sources = sources
+    sources = scene.sources["exits"] = list(exit_sources(scene))
     # Who says where it comes out does not want more addresses of the same kind.
-    scene.exits = given or list(dict.fromkeys(ip_network(value) for value, _, _ in sources))
+    scene.exits = given or list(dict.fromkeys(ip_network(one.value) for one in sources))
     fields["exits"] = given_field(given) if given else found_field(sources)
 
 
@@ -205,7 +202,7 @@ def _resolvers(scene: Scene, fields: dict[str, PolicyField]) -> None:
     for used in scene.state.resolvers.resolvers():
         if used.interface in tunnelled:
             reason = "queried inside the tunnel"
-            sources.append((used.endpoint.address, reason, "high"))
+            sources.append(Source(used.endpoint.address, reason, "high"))
     given = [
         *scene.policy.resolvers,
         *(address for tunnel in scene.policy.tunnels for address in tunnel.resolvers),

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 from pcapleak.policy.policy import Network, Rule
 from pcapleak.track.resolvers import ResolverTransport
-from pcapleak.values.claims import Strength
+from pcapleak.values.claims import Claim, Strength
 from pcapleak.values.evidence import Confidence
 from pcapleak.values.findings import Finding, TrafficKind, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress, UInt8
@@ -35,6 +35,14 @@ class InterfaceRole(NamedTuple):
     strength: Strength = Strength.TYPICAL
     is_by_name: bool = False
     """Whether its name tells it."""
+    also: str = ""
+    """What weaker witness says the same."""
+    against: str = ""
+    """What would make it something else."""
+
+    def confirmed(self, strength: Strength, reason: str) -> InterfaceRole:
+        """The same role by a stronger witness."""
+        return self._replace(strength=strength, reason=reason, also=self.reason)
 
 
 PolicyValue = str | IPAddress | Network
@@ -158,3 +166,5 @@ class Judgement:
     exits: list[Exit]
     clients: list[Network]
     """The client's own addresses, inside tunnels and out."""
+    claims: list[Claim]
+    """What the verdict hangs on, with its witnesses."""

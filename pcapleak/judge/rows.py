@@ -62,11 +62,9 @@ def exit_evidence(scene: Scene) -> list[Exit]:
     if exits.source == "given":
         return [Exit(ip_network(one), "the policy gives it", "certain") for one in exits.value]
     found: dict[Network, Exit] = {}
-    for value, reason, confidence in sorted(
-        scene.exit_sources, key=lambda one: CONFIDENCES.index(one[2])
-    ):
-        network = ip_network(value)
-        found.setdefault(network, Exit(network, reason, confidence))
+    for one in sorted(scene.sources["exits"], key=lambda one: CONFIDENCES.index(one.confidence)):
+        network = ip_network(one.value)
+        found.setdefault(network, Exit(network, one.says, one.confidence))
     return list(found.values())
 
 

@@ -26,9 +26,6 @@ from pcapleak.values.packets import IPAddress
 MAX_COMPARED = 16
 """Interfaces that are compared with the others, those with most packets first."""
 
-LEAST_RATIO = 0.95
-"""Of what comes out, with its headers, for each byte that went in with its headers."""
-
 _SILENT: frozenset[AddressClass] = frozenset(("multicast", "link-local", "loopback", "reserved"))
 
 
@@ -66,14 +63,13 @@ def _carrying(
         right = [n for n in found if roles[n].role in ("physical", "any")]
         if right:
             for number in right:
-                roles[number] = roles[number]._replace(
-                    strength=max(strength, roles[number].strength)
-                )
+                if strength > roles[number].strength:
+                    roles[number] = roles[number].confirmed(strength, found[number])
             break
         wrong = [n for n in found if roles[n].strength < Strength.TOLD]
         if wrong:
             for number in wrong:
-                roles[number] = _outer(state, number, found[number], strength)
+                roles[number] = _outer(state, number, found[number], strength, roles[number])
             break
     return roles
 
@@ -94,17 +90,24 @@ def _to_proxies(
         for number in np.unique(columns.interface[spoken]).tolist():
             if roles[number].role == "tunnel" and roles[number].strength < Strength.TOLD:
                 reason = f"traffic to the proxy {proxy.endpoint} leaves through it"
-                roles[number] = _outer(state, number, reason, Strength.PROVEN)
+                roles[number] = _outer(state, number, reason, Strength.PROVEN, roles[number])
     return roles
 
 
-def _outer(state: State, number: int, reason: str, strength: Strength) -> InterfaceRole:
-    """The role of an interface that carries a tunnel."""
+def _outer(
+    state: State, number: int, reason: str, strength: Strength, before: InterfaceRole
+) -> InterfaceRole:
+    """The role of an interface that carries a tunnel, whatever it was taken for before."""
     interface = state.interfaces[number]
     if interface.parent is not None and interface.index is None and interface.name is None:
         # All devices of its kind, tunnels as well, stand for one here.
         return InterfaceRole("any", f"{reason}; interfaces of its kind cannot be told apart")
-    return InterfaceRole("physical", reason, strength)
+    return _corrected(before, InterfaceRole("physical", reason, strength))
+
+
+def _corrected(before: InterfaceRole, now: InterfaceRole) -> InterfaceRole:
+    """A role that the traffic shows; what made it another one stands against it."""
+    return now._replace(against=before.reason) if before.role != now.role else now
 
 
 def _coming_out(
@@ -129,13 +132,15 @@ def _coming_out(
         servers = ", ".join(map(str, fit.servers))
         if number not in told:
             reason = f"{fit.reason} ({servers})"
-            roles[number] = InterfaceRole("tunnel", reason, Strength.CONSERVED)
+            now = InterfaceRole("tunnel", reason, Strength.CONSERVED)
+            roles[number] = _corrected(roles[number], now)
         for other in others:
             keys = [HostKey(other, server) for server in fit.servers]
             carries = any(state.windows.windows(key) is not None for key in keys)
             if carries and roles[other].role != "any" and roles[other].strength < Strength.PROVEN:
                 reason = f"what goes into {state.interfaces[number].label} comes out on it"
-                roles[other] = InterfaceRole("physical", reason, Strength.CONSERVED)
+                now = InterfaceRole("physical", reason, Strength.CONSERVED)
+                roles[other] = _corrected(roles[other], now)
     return roles
 
 
@@ -179,6 +184,6 @@ def _comes_out(state: State, columns: Columns, number: int, others: list[int]) -
     for one in (inside, inside.turned):
         fit = conserving(state.windows, others, one, servers, OF_TUNNELS[:1])
         # The inside is the smaller one.
-        if fit is not None and len(fit.servers) == 1 and min(fit.up, fit.down) >= LEAST_RATIO:
+        if fit is not None and len(fit.servers) == 1 and fit.has_grown:
             return fit
     return None

@@ -41,7 +41,8 @@ def clients_field(scene: Scene, fields: dict[str, PolicyField]) -> None:
     known = Known()
     outside = scene.outside
     for address in interface_addresses(scene.state.interfaces, outside):
-        known.add(address, "the capture file names it as the interface's", "certain")
+        says = "the capture file names it as the interface's"
+        known.add(address, says, "certain", Strength.TOLD)
     for tunnel in scene.tunnels:
         for seen in tunnel.seen:
             if seen.interface in outside:
@@ -83,9 +84,8 @@ def clients_field(scene: Scene, fields: dict[str, PolicyField]) -> None:
         if host.is_known and one.address not in scene.suspected:
             known.add(one.address, one.says, "high", Strength.TYPICAL)
     scene.is_client_shown = known.strength > Strength.TYPICAL
-    fields["clients"] = found_field(
-        [(value, reason, known.confidence) for value, reason in known.reasons.items()]
-    )
+    scene.sources["clients"] = known.sources
+    fields["clients"] = found_field(known.sources)
 
 
 def _proxy_users(scene: Scene, proxy: SceneProxy) -> Iterator[tuple[IPAddress, str]]:
@@ -139,7 +139,8 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
             if inside(address, tunnel.addresses):
                 continue
             tunnel.addresses.append(single(address))
-            sources.append((address, f"the capture file names it on {tunnel.label}", "certain"))
+            says = f"the capture file names it on {tunnel.label}"
+            sources.append(Source(address, says, "certain", Strength.TOLD))
         if tunnel.addresses or not tunnel.interfaces:
             continue
         for found in ends_on(scene.columns, tunnel.interfaces):
@@ -148,7 +149,7 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
                 tunnel.addresses.append(single(address))
                 packets = f"{share:.0%} of the IPv{address.version} packets"
                 reason = f"takes part in {packets} on {tunnel.label}"
-                sources.append((address, reason, "high" if share > 0.9 else "medium"))
+                sources.append(Source(address, reason, "high" if share > 0.9 else "medium"))
     scene.inner = [network for tunnel in scene.tunnels for network in tunnel.addresses]
     # Without a recording of the tunnel, a second private address of the host, of another
     # network than its first, is taken for the tunnel's.
@@ -160,7 +161,8 @@ def _inner(scene: Scene, fields: dict[str, PolicyField]) -> None:
     scene.suspected = guesses
     for address in guesses:
         scene.inner.append(single(address))
-        sources.append((address, "a second private address of the same host", "medium"))
+        sources.append(Source(address, "a second private address of the same host", "medium"))
+    scene.sources["tunnel_addresses"] = sources
     given = [n for tunnel in scene.policy.tunnels for n in tunnel.addresses]
     fields["tunnel_addresses"] = given_field(given) if given else found_field(sources)
 

@@ -24,6 +24,7 @@ from pcapleak.report.document import (
     Time,
 )
 from pcapleak.report.judged import (
+    claim_entry,
     coverage_entry,
     event_entry,
     finding_entry,
@@ -89,6 +90,7 @@ def assemble(
         tunnels=[tunnel_entry(one) for one in judgement.tunnels],
         timeline=[event_entry(one) for one in judgement.timeline],
         coverage=[coverage_entry(one) for one in judgement.coverage],
+        claims=[claim_entry(one) for one in judgement.claims],
         observers=[observer_entry(one) for one in judgement.observers],
         coherence=coherence_entry(coherence),
         malformed=_malformed(state, dissector),

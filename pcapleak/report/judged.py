@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pcapleak.judge import judgement as judged
 from pcapleak.policy.policy import Rule
 from pcapleak.report import document
 from pcapleak.report.document import Time
 from pcapleak.values import findings
+from pcapleak.values.claims import Claim, Strength, Witness
+
+_STRENGTHS: dict[Strength, document.ClaimStrength] = {
+    Strength.TYPICAL: "typical",
+    Strength.CONSERVED: "conserved",
+    Strength.PROVEN: "proven",
+    Strength.TOLD: "told",
+}
 
 
 def verdict_entry(verdict: findings.Verdict) -> document.Verdict:
@@ -109,6 +119,24 @@ def coverage_entry(coverage: judged.Coverage) -> document.CoverageEntry:
     return document.CoverageEntry(
         coverage.kind, coverage.seen, paths, coverage.note, programs, coverage.provoke
     )
+
+
+def claim_entry(claim: Claim) -> document.ClaimEntry:
+    """One answer with its witnesses."""
+    return document.ClaimEntry(
+        question=claim.question,
+        subject=claim.subject,
+        answer=claim.answer,
+        strength=_STRENGTHS[claim.strength],
+        witnesses=_witnesses(claim.witnesses),
+        against=_witnesses(claim.against),
+        settled_by=claim.settled_by,
+    )
+
+
+def _witnesses(witnesses: Iterable[Witness]) -> list[document.WitnessEntry]:
+    ranked = sorted(witnesses, key=lambda one: -one.strength)
+    return [document.WitnessEntry(_STRENGTHS[one.strength], one.says) for one in ranked]
 
 
 def observer_entry(observed: judged.Observed) -> document.Observer:

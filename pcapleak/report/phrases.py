@@ -5,6 +5,7 @@ from __future__ import annotations
 from pcapleak.report.document import (
     BrowserEntry,
     CaptureEntry,
+    ClaimEntry,
     CoverageEntry,
     Document,
     Finding,
@@ -45,6 +46,14 @@ def policy_line(policy: PolicyEntry) -> str:
                 source = "; ".join([source, *map(safe, field.reasons)])
             parts.append(f"{_POLICY_WORDS[name]} {value} ({source})")
     return "; ".join(parts) or policy.kind
+
+
+def claim_line(claim: ClaimEntry) -> str:
+    """What something is taken for, and what speaks for it and against it."""
+    parts = [f"{one.strength}: {safe(one.says, 1000)}" for one in claim.witnesses]
+    parts += [f"against it, {one.strength}: {safe(one.says, 1000)}" for one in claim.against]
+    line = f"{safe(claim.answer)} ({'; '.join(parts)})" if parts else safe(claim.answer)
+    return f"{line}; to settle it, {safe(claim.settled_by)}" if claim.settled_by else line
 
 
 _POLICY_WORDS = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
-_Answer = TypeVar("_Answer")
+Question = Literal["client", "tunnel address", "side", "carrier", "local", "exit"]
 
 
 class Strength(IntEnum):
@@ -30,47 +28,23 @@ class Witness(NamedTuple):
     strength: Strength
     says: str
     """In words, as it stands in a report after the answer and a colon."""
-    frame: int | None = None
-    """The first frame that shows it, where one does."""
 
 
-@dataclass(slots=True)
-class Claim(Generic[_Answer]):
+class Claim(NamedTuple):
     """An answer to one question: whose, which side, what carries, what is local, which exit."""
 
-    what: _Answer
-    witnesses: list[Witness] = field(default_factory=list)
-    against: list[Witness] = field(default_factory=list)
+    question: Question
+    subject: str
+    """An address, a network, an interface or a server."""
+    answer: str
+    """What it is taken for."""
+    witnesses: tuple[Witness, ...]
+    against: tuple[Witness, ...] = ()
     """What contradicts it."""
+    settled_by: str = ""
+    """The option that would tell it, filled in, where nothing better than habit does."""
 
     @property
     def strength(self) -> Strength:
         """That of its strongest witness; `TYPICAL` without any."""
-        return _strongest(self.witnesses)
-
-    @property
-    def is_contested(self) -> bool:
-        """Whether what contradicts it is at least as strong: what hangs on it is inconclusive."""
-        return bool(self.against) and _strongest(self.against) >= self.strength
-
-    @property
-    def is_weak(self) -> bool:
-        """Whether typical witnesses alone speak for it: never enough for `no-leak`, nor for a
-        finding of confidence `certain`."""
-        return self.strength is Strength.TYPICAL
-
-    @property
-    def reasons(self) -> list[str]:
-        """What its witnesses say, the strongest first."""
-        ranked = sorted(self.witnesses, key=lambda one: -one.strength)
-        return list(dict.fromkeys(witness.says for witness in ranked))
-
-    def add(self, strength: Strength, says: str, frame: int | None = None) -> None:
-        """One witness more, unless it said so already."""
-        witness = Witness(strength, says, frame)
-        if not any(one.says == says for one in self.witnesses):
-            self.witnesses.append(witness)
-
-
-def _strongest(witnesses: Iterable[Witness]) -> Strength:
-    return max((witness.strength for witness in witnesses), default=Strength.TYPICAL)
+        return max((witness.strength for witness in self.witnesses), default=Strength.TYPICAL)

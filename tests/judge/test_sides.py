@@ -75,6 +75,16 @@ def roles(document: Document) -> list[str]:
     return [one.role for one in document.captures[0].interfaces if one.packets]
 
 
+def test_a_name_that_the_traffic_disproves_stands_against_the_side(tmp_path: Path) -> None:
+    recording = Recording(names=("pppoe-wan", "wg0", ""), link_types=RAW)
+    fill(recording)
+    document = judged(recording, NO_OPTIONS, tmp_path)
+    (side,) = (one for one in document.claims if one.subject == "pppoe-wan")
+    assert (side.question, side.answer, side.strength) == ("side", "outside", "proven")
+    assert "handshake" in side.witnesses[0].says
+    assert [(one.strength, "usual name" in one.says) for one in side.against] == [("typical", True)]
+
+
 @pytest.mark.parametrize("outer", NAMES)
 @pytest.mark.parametrize("inner", NAMES)
 def test_no_name_turns_a_leak_round(outer: str, inner: str, tmp_path: Path) -> None:

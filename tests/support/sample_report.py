@@ -6,6 +6,7 @@ from pcapleak.report.document import (
     BrowserEntry,
     Candidate,
     CaptureEntry,
+    ClaimEntry,
     Coherence,
     Conclusion,
     Contradiction,
@@ -35,6 +36,7 @@ from pcapleak.report.document import (
     TunnelEntry,
     Vector,
     Verdict,
+    WitnessEntry,
 )
 from pcapleak.values.findings import Severity
 
@@ -255,6 +257,17 @@ def sample(text: str = "") -> Document:
         coverage=[
             CoverageEntry("stun", True, {"bypass": 4}),
             CoverageEntry("ipv6", False, {}, "no IPv6 traffic"),
+        ],
+        claims=[
+            ClaimEntry(
+                "side",
+                f"wg0{text}",
+                "inside",
+                "conserved",
+                [WitnessEntry("conserved", f"what goes in comes out{text}")],
+                [WitnessEntry("typical", f"its name{text}")],
+                f"--tunnel wg0{text}",
+            ),
         ],
         observers=[
             Observer(f"203.0.113.7{text}", ["198.51.100.10"], ["srflx answer"], [44]),

@@ -18,6 +18,7 @@ from pcapleak.report.document.capture import (
     PolicyEntry,
     PolicyField,
 )
+from pcapleak.report.document.claims import ClaimEntry, ClaimStrength, WitnessEntry
 from pcapleak.report.document.coherence import (
     Coherence,
     Conclusion,
@@ -54,6 +55,8 @@ __all__ = [
     "Candidate",
     "CandidateSetShape",
     "CaptureEntry",
+    "ClaimEntry",
+    "ClaimStrength",
     "Coherence",
     "Conclusion",
     "Confidence",
@@ -89,6 +92,7 @@ __all__ = [
     "TunnelEntry",
     "Vector",
     "Verdict",
+    "WitnessEntry",
 ]
 
 SCHEMA_VERSION = "1.0"
@@ -335,6 +339,8 @@ class Document:
     """What happened when: tunnels and leaks."""
     coverage: list[CoverageEntry] = field(default_factory=list)
     """What could have leaked, and whether it was seen at all."""
+    claims: list[ClaimEntry] = field(default_factory=list)
+    """What the verdict hangs on, with its witnesses."""
     observers: list[Observer] = field(default_factory=list)
     """Who learned what."""
     coherence: Coherence = field(default_factory=Coherence)

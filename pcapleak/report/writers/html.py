@@ -36,6 +36,7 @@ LIMITS = {
     "events": 30,
     "malformed": 20,
     "policy": 30,
+    "claims": 20,
 }
 VERDICTS = {
     "leak": "Leak",
@@ -107,6 +108,7 @@ def _contents(document: Document) -> list[tuple[str, str]]:
         ("events", "Events", document.timeline),
         ("coverage", "Coverage", True),
         ("policy", "Policy", True),
+        ("claims", "How this was judged", document.claims),
         ("method", "Method and limits", True),
     )
     return [(anchor, title) for anchor, title, shown in there if shown]

@@ -18,7 +18,6 @@ from rich.text import Text
 
 from pcapleak.report.document import (
     BrowserEntry,
-    Candidate,
     Coherence,
     Document,
     Finding,
@@ -31,6 +30,7 @@ from pcapleak.report.phrases import (
     SEEN_BY,
     browser_line,
     capture_line,
+    claim_line,
     coverage_line,
     flow_line,
     name_addresses,
@@ -43,7 +43,8 @@ from pcapleak.report.phrases import (
     tunnel_line,
     vector_line,
 )
-from pcapleak.report.text import frames_text, local_time, safe
+from pcapleak.report.text import local_time, safe
+from pcapleak.report.writers.candidate_text import candidate_text
 from pcapleak.values.findings import Result, Severity
 from pcapleak.values.words import count, size
 
@@ -205,7 +206,10 @@ class _Page:
                 ("client", Text(", ".join(safe(address) for address in session.client_addresses)))
             ]
             rows += [
-                (Text(candidate.type, style="bold"), self._candidate(candidate))
+                (
+                    Text(candidate.type, style="bold"),
+                    candidate_text(candidate, verbose=self.verbose),
+                )
                 for candidate in session.candidates
             ]
             if session.nominated:
@@ -222,31 +226,6 @@ class _Page:
                 ]
                 self.rows([("why", safe(reason)) for reason in reasons if reason], indent=2)
         self.cut(len(shown), len(sessions), "session")
-
-    def _candidate(self, candidate: Candidate) -> Text:
-        address = "?" if candidate.address is None else safe(candidate.address)
-        if ":" in address:
-            address = f"[{address}]"
-        port = "?" if candidate.port is None else str(candidate.port)
-        text = Text.assemble((f"{address}:{port}", "bold"), f" {candidate.protocol}")
-        if candidate.mdns_name:
-            text.append(f", hidden as {safe(candidate.mdns_name)}")
-        if candidate.base_address and candidate.type != "host":
-            text.append(f", base {safe(candidate.base_address)}:{candidate.base_port or '?'}")
-        if candidate.server:
-            text.append(f", told by {safe(candidate.server)}")
-        if candidate.priority is not None:
-            text.append(
-                f", priority {candidate.priority} {candidate.priority_source or ''}".rstrip()
-            )
-        if candidate.evidence != "observed":
-            text.append(f", {candidate.evidence}")
-        if candidate.frames:
-            text.append(f" · {frames_text(candidate.frames, candidate.frame_count)}", style="dim")
-        if self.verbose:
-            for detail in (candidate.line, *candidate.reasons):
-                text.append(f"\n{safe(detail, 1000)}" if detail else "", style="dim")
-        return text
 
     def page_rows(self, rows: list[PageRow]) -> None:
         if not rows:
@@ -300,6 +279,10 @@ class _Page:
                 ],
                 indent=2,
             )
+        if self.verbose and document.claims:
+            self.title("How this was judged")
+            for claim in document.claims:
+                self.rows([(Text(safe(claim.subject)), claim_line(claim))], indent=2)
         if self.verbose and document.observers:
             self.title("Who learned what")
             for observer in document.observers:
