@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.tasks import examine, reason
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 TRIES = 3
 """How often a capture is begun whose worker is lost each time."""
 ENCRYPTED = ("tls", "wss")
+DASK_PORT = 8786
+"""Where a scheduler listens unless told otherwise."""
 
 
 class Answer(NamedTuple):
@@ -120,14 +124,22 @@ def connect(scheduler: str, *, insecure: bool = False) -> Client:
 
     dask's own messages are pickles, so whoever can speak to the cluster runs code on all of it,
     here too. Without TLS that is whoever the network lets through; so an address that is neither
-    encrypted nor of this machine is refused unless `insecure`. Raises `PcapleakError`.
+    encrypted nor of this machine is refused unless `insecure`, and so is one of this machine that
+    another user listens at. Raises `PcapleakError`.
     """
-    if not insecure and not _is_trusted(scheduler):
-        raise PcapleakError(
-            f"{scheduler}: neither uses TLS nor is on this machine, and whoever reaches a dask "
-            "cluster can run code on it and here; give a tls:// address, or --insecure on a "
-            "trusted network"
-        )
+    url = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
+    if not insecure and url.scheme not in ENCRYPTED:
+        if not _is_loopback(url.hostname):
+            raise PcapleakError(
+                f"{scheduler}: neither uses TLS nor is on this machine, and whoever reaches a dask "
+                "cluster can run code on it and here; give a tls:// address, or --insecure on a "
+                "trusted network"
+            )
+        if strangers := _listeners(url) - {0, os.geteuid()}:
+            raise PcapleakError(
+                f"{scheduler}: user {min(strangers)} listens there, who could run code here; "
+                "give the address of a scheduler of your own, or --insecure if you trust them"
+            )
     try:
         from distributed import Client
     except ImportError as error:
@@ -141,14 +153,28 @@ def connect(scheduler: str, *, insecure: bool = False) -> Client:
         ) from error
 
 
-def _is_trusted(scheduler: str) -> bool:
-    url = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
-    if url.scheme in ENCRYPTED:
-        return True
+def _is_loopback(host: str | None) -> bool:
     try:
-        return url.hostname == "localhost" or ip_address(url.hostname or "").is_loopback
+        return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
+
+
+def _listeners(url: SplitResult) -> set[int]:
+    """The users that listen at a URL's port of this machine, where the system tells (Linux:
+    proc_net_tcp)."""
+    try:
+        port = url.port or DASK_PORT
+    except ValueError:
+        # No port at all: dask says so.
+        return set()
+    found = set()
+    for table in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            _, local, _, state, _, _, _, user, *_ = line.split()
+            if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+                found.add(int(user))
+    return found
 
 
 def missing(error: ImportError) -> PcapleakError:
