@@ -22,14 +22,22 @@ from pcapleak.judge.timeline import timeline, tunnel_lives
 from pcapleak.judge.verdict import verdict
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
+from pcapleak.values.claims import Claim
 from pcapleak.values.findings import Finding
 
 __all__ = ["PATHS", "InterfaceRole", "Judgement", "judge"]
 
 
-def _as_sure(scene: Scene, finding: Finding) -> Finding:
-    """A finding no surer than whose traffic it is: shares and habits prove nothing."""
-    if scene.is_client_shown or not scene.has_policy or finding.confidence != "certain":
+def _as_sure(scene: Scene, claims: list[Claim], finding: Finding) -> Finding:
+    """A finding no surer than whose traffic it is, and that there is a tunnel or proxy: names,
+    shares and habits prove nothing."""
+    carriers = [claim for claim in claims if claim.question == "carrier"]
+    is_way_shown = not scene.policy.is_empty or not all(claim.is_weak for claim in carriers)
+    if (
+        (scene.is_client_shown and is_way_shown)
+        or not scene.has_policy
+        or finding.confidence != "certain"
+    ):
         return finding
     return replace(finding, confidence="high")
 
@@ -47,7 +55,10 @@ def judge(state: State, policy: Policy) -> Judgement:
     scene.lives = tunnel_lives(scene)
     scene.recorded = recorded(scene)
     findings = sorted(found(scene), key=lambda finding: finding.rank)
-    findings = [_as_sure(scene, tailored(scene, explained(scene, finding))) for finding in findings]
+    answers = claims(scene)
+    findings = [
+        _as_sure(scene, answers, tailored(scene, explained(scene, finding))) for finding in findings
+    ]
     ledger = coverage(scene)
     return Judgement(
         policy=scene.entry,
@@ -62,5 +73,5 @@ def judge(state: State, policy: Policy) -> Judgement:
         tunnels=tunnel_entries(scene),
         exits=exit_evidence(scene),
         clients=[*scene.clients, *scene.inner],
-        claims=claims(scene),
+        claims=answers,
     )

@@ -73,7 +73,7 @@ def _listed(
         claim = Claim(
             question, text, answer, tuple(Witness(one.strength, one.says) for one in sources)
         )
-        if option and claim.strength is Strength.TYPICAL:
+        if option and claim.is_weak:
             claim = claim._replace(settled_by=f"{option} {text}")
         yield claim
 
@@ -151,7 +151,7 @@ def _tunnel(tunnel: SceneTunnel, given: Tunnel | None) -> Claim:
         answer if servers else "a tunnel, carried by no server that was found",
         tuple(dict.fromkeys(witnesses)),
     )
-    if servers and claim.strength is Strength.TYPICAL:
+    if servers and claim.is_weak:
         return claim._replace(settled_by=endpoint_options(tunnel.endpoints))
     return claim
 

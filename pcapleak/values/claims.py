@@ -48,3 +48,9 @@ class Claim(NamedTuple):
     def strength(self) -> Strength:
         """That of its strongest witness; `TYPICAL` without any."""
         return max((witness.strength for witness in self.witnesses), default=Strength.TYPICAL)
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether typical witnesses alone speak for it: never enough for `no-leak`, nor for a
+        finding of confidence `certain`."""
+        return self.strength is Strength.TYPICAL

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from builders import (
+    CLIENT,
+    ETH0,
+    INNER,
+    PUBLIC,
+    STUN,
+    WEB,
+    WG0,
+    Recording,
+    binding_request,
+    binding_success,
+    judged,
+    of,
+)
 from case_keys import CASES, Run, policy_of, report_of, runs
 
 import pcapleak
 from pcapleak.judge.claims import MAX_CLAIMS
+from pcapleak.policy.policy import Policy
 from pcapleak.report.document import ClaimEntry
 
 STRENGTHS = ("typical", "conserved", "proven", "told")
@@ -65,3 +82,19 @@ def test_a_claim_is_as_strong_as_its_strongest_witness(run: Run) -> None:
         value.removesuffix("/32").removesuffix("/128") for value in fields["clients"]["value"]
     ]
     assert set(wanted[:MAX_CLAIMS]) <= asked
+
+
+def test_a_finding_is_no_surer_than_that_there_is_a_tunnel(tmp_path: Path) -> None:
+    """Its device's name alone says so, until the policy does."""
+    recording = Recording()
+    for i in range(10):
+        recording.tcp(100 * i, WG0, INNER, 41000 + i, WEB, 443, b"q" * 200, b"a" * 400)
+    answer = binding_success(PUBLIC, 40000)
+    recording.exchange(2000, ETH0, CLIENT, 40000, STUN, 3478, binding_request(), answer)
+    client = {"client": [CLIENT]}
+    guessed = judged(recording, Policy.from_options(**client), tmp_path)
+    (finding,) = of(guessed, "PL101")
+    assert finding.confidence == "high"
+    told = judged(recording, Policy.from_options(**client, tunnel=["wg0"]), tmp_path)
+    (finding,) = of(told, "PL101")
+    assert finding.confidence == "certain"
