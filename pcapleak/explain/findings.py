@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from textwrap import fill
 
@@ -84,7 +85,8 @@ def findings_page(kinds: Iterable[FindingKind] = KINDS) -> str:
 
 
 def _md(text: str) -> str:
-    """`text` with what Markdown would read as markup escaped."""
-    for character in "\\`*_<>|[]":
-        text = text.replace(character, f"\\{character}")
-    return text
+    """`text` with what Markdown would read as markup escaped, but for commands in backticks."""
+    prose = re.split(r"(`[^`]+`)", text)
+    for number in range(0, len(prose), 2):
+        prose[number] = re.sub(r"[\\`*_<>|\[\]]", r"\\\g<0>", prose[number])
+    return "".join(prose)

@@ -175,7 +175,7 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
             return
     if silent:
         for server, flows in _nearly_all(scene, outside, world):
-            _guess(tunnel, columns, server, flows, "nearly all goes there")
+            _guess(tunnel, columns, server, flows, "nearly all traffic goes there")
         return
     found = _largest(columns, world & ~readable(scene, world))
     if (
@@ -183,7 +183,7 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
         and _is_share(columns, found[1], world, NEARLY_ALL)
         and _accompanies(scene, tunnel, outside, found[0].address)
     ):
-        _guess(tunnel, columns, *found, "nearly all goes there")
+        _guess(tunnel, columns, *found, "nearly all traffic goes there")
 
 
 def _nearly_all(scene: Scene, outside: list[int], world: Bool) -> list[tuple[Endpoint, Bool]]:

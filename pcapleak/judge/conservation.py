@@ -119,8 +119,8 @@ class Conserved(NamedTuple):
     def reason(self) -> str:
         """In words."""
         return (
-            f"what goes in comes out there: {self.down:.2f} times the bytes down, {self.up:.2f} "
-            "up, window by window"
+            f"outer and inner bytes match, window by window: {self.down:.2f} times down, "
+            f"{self.up:.2f} times up"
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.judgement import (
+    NONE_SEEN,
     PATHS,
     TUNNEL_TRANSPORT,
     UNASSESSED,
@@ -25,13 +26,14 @@ _NAMED = Service.QUIC | Service.DTLS | Service.RTP | Service.CHANNEL_DATA | Serv
 """UDP that has a row of its own, or belongs to WebRTC or to the link."""
 
 PROVOKE: dict[TrafficKind, str] = {
-    "stun": "open the page that pcapleak page writes, and press Start",
+    "stun": "write a test page (pcapleak page test.html), open it and press Start",
     "dns": "look up a name that has not been looked up recently (nslookup NAME)",
     "ipv6": "open a site that supports IPv6",
     "quic": "open a site that supports HTTP/3, twice: the first visit announces it",
     "tcp": "open any site",
-    "mdns": "open the page that pcapleak page writes, and press Start without the microphone",
-    "udp": "use what speaks UDP of its own, a game or another VPN",
+    "mdns": "write a test page (pcapleak page test.html), open it and press Start, without the "
+    "microphone",
+    "udp": "use a program that speaks UDP itself, such as a game or another VPN",
     "icmp": "ping a host on the internet",
 }
 """How a person puts a kind of traffic to the test: pcapleak itself sends nothing."""
@@ -96,13 +98,13 @@ def _note(scene: Scene, kind: TrafficKind, seen: bool, by_any: bool) -> str:
         return "seen only from other hosts, so not tested"
     if kind == "stun" and not seen and scene.state.mdns_names:
         return (
-            "a WebRTC name was announced, so a page did gather candidates, somewhere this "
-            "capture cannot show"
+            "a WebRTC name was announced, so a page did gather candidates, but not where this "
+            "capture could show it"
         )
     if not seen:
-        return "none seen, so not tested"
+        return NONE_SEEN
     if kind == "tcp" and scene.proxies:
-        return "what the proxy carries is its clients' TCP"
+        return "including what the proxy's clients send by TCP"
     return ""
 
 

@@ -17,6 +17,7 @@ from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.judge.sides import is_called
 from pcapleak.policy.policy import Rule, TransportName
 from pcapleak.track.proxies import Proxy as SeenProxy
+from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.addresses import is_public
 from pcapleak.values.packets import Endpoint, IPAddress
@@ -48,9 +49,10 @@ def _by_interface(scene: Scene) -> list[SceneTunnel]:
         used = rows & (columns.public(columns.resp) | columns.public(columns.orig))
         if not used.any():
             continue
+        flows = int(used.sum())
         reason = (
-            f"{scene.roles[numbers[0]].reason}; {int(used.sum()):,} of its flows go to public "
-            "addresses"
+            f"{scene.roles[numbers[0]].reason}; {flows:,} of its flows "
+            f"{'goes' if flows == 1 else 'go'} to public addresses"
         )
         found.append(
             SceneTunnel(
@@ -72,7 +74,7 @@ def _by_conservation(scene: Scene) -> list[SceneTunnel]:
         fit = carried_outside(scene, [number], outside)
         if fit is not None and fit.has_grown:
             servers = ", ".join(map(str, fit.servers))
-            reason = f"what goes into {scene.label(number)} comes out to {servers}"
+            reason = f"what enters {scene.label(number)} leaves again for {servers}"
             scene.roles[number] = InterfaceRole("tunnel", reason)
             return [
                 SceneTunnel(
@@ -111,7 +113,7 @@ def _by_handshake(scene: Scene) -> list[SceneTunnel]:
         others = len(servers[seen.interface, client]) - 1
         with_others = f" with {others} other{'s' if others > 1 else ''}" if others else ""
         reason = (
-            f"{seen.kind} handshake completed with {seen.server} (frame "
+            f"{TUNNEL_NAMES[seen.kind]} handshake completed with {seen.server} (frame "
             f"{seen.handshakes[0].frames[1]}), which{with_others} carries {share:.0%} of "
             f"{client}'s traffic to public addresses"
         )
@@ -267,7 +269,7 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
             if rule not in tunnel.endpoints:
                 tunnel.endpoints.append(rule)
                 tunnel.reasons.append(
-                    f"{seen.kind} handshake completed with {seen.server} "
+                    f"{TUNNEL_NAMES[seen.kind]} handshake completed with {seen.server} "
                     f"(frame {seen.handshakes[0].frames[1]})"
                 )
     if not tunnel.endpoints:

@@ -155,7 +155,7 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, str, Bool]]:
     columns = scene.columns
     yield (
         "before the tunnel",
-        "over before the tunnel's first sign of life; a leak with --always-on",
+        "ended before the tunnel's first sign of life; with --always-on it is a leak",
         scene.before,
     )
     servers = [

@@ -19,11 +19,11 @@ BROWSER_REMEDY = (
 """What mends most WebRTC findings of a proxy."""
 
 FIREWALL_REMEDY = (
-    "Turn on the VPN client's kill switch, or drop everything on the physical interface that "
-    "does not go to the VPN server: nft add rule inet filter output oifname INTERFACE ip daddr "
-    "!= VPN_SERVER drop."
+    "Turn on the VPN client's kill switch, or let nothing leave the physical interface but what "
+    "goes to the VPN server: `nft add rule inet filter output oifname INTERFACE ip daddr "
+    "VPN_SERVER accept && nft add rule inet filter output oifname INTERFACE drop`."
 )
 """What mends most findings of a VPN, in more than one family."""
 
-WEBRTC_REMEDY = f"{BROWSER_REMEDY} Behind a VPN: {FIREWALL_REMEDY}"
+WEBRTC_REMEDY = f"For a proxy: {BROWSER_REMEDY} For a VPN: {FIREWALL_REMEDY}"
 """Both, where it is not known which is in use."""

@@ -113,6 +113,10 @@ class Event(NamedTuple):
     """Bytes that went outside."""
 
 
+NONE_SEEN = "none seen, so not tested"
+"""The note of a kind of traffic that is not in the capture at all."""
+
+
 class Coverage(NamedTuple):
     """One kind of traffic that could have leaked: was it seen, and where did it go."""
 

@@ -22,8 +22,9 @@ from pcapleak.policy.policy import Network
 from pcapleak.values.addresses import far_network, is_public
 from pcapleak.values.filters import keeps_all
 from pcapleak.values.packets import IPAddress, Service
-from pcapleak.values.words import count
+from pcapleak.values.words import count, listed
 
+MAX_OTHERS = 3
 MAX_BEYOND = 3
 """Networks named of those beyond the client's own."""
 
@@ -62,8 +63,8 @@ def recorded(scene: Scene) -> Recorded:
     ]
     gaps += [f"the uplink {name} was not recorded" for name in _lost(scene)]
     gaps += [
-        f"{count(short, 'packet')} kept too little to tell whose ({why}); record whole packets "
-        "(tcpdump -s 0)"
+        f"of {count(short, 'packet')} too little was recorded to tell whose they are ({why}); "
+        "record whole packets (tcpdump -s 0)"
         for why in CUT_HEADERS.values()
         if (short := scene.state.skipped.get(why, 0))
     ]
@@ -120,12 +121,6 @@ def _others(scene: Scene) -> list[IPAddress]:
     return found
 
 
-def name_others(others: list[IPAddress]) -> str:
-    """Hosts, as many of them as can be read."""
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return f"{', '.join(map(str, others[:3]))}{more}"
-
-
 def no_outside(scene: Scene) -> str:
     """Why nothing outside was recorded: no such interface, or no packet on it."""
     silent = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
@@ -138,7 +133,7 @@ def _limits(scene: Scene, others: list[IPAddress]) -> Iterator[str]:
     state, columns = scene.state, scene.columns
     if others:
         yield (
-            f"other hosts were recorded ({name_others(others)}); they are judged only if "
+            f"other hosts were recorded ({listed(others, MAX_OTHERS)}); they are judged only if "
             "--client names them"
         )
     for facts in state.captures:
@@ -209,8 +204,8 @@ def _unheard(scene: Scene) -> Iterator[str]:
     gathered = any(link.bare is not None for link in state.ice.links.values())
     if gathered and mine and not state.mdns_names and not state.multicast.is_whole(mine):
         yield (
-            "what the client said by multicast was not recorded whole: names that a page announced "
-            "may have been missed"
+            "not all multicast traffic of the client was recorded: names that a page announced "
+            "may be missing"
         )
 
 
@@ -231,11 +226,10 @@ def _beyond(scene: Scene) -> str:
         found[far_network(columns.far_endpoint(row).address)] = None
     if not found:
         return ""
-    named = ", ".join(map(str, list(found)[:MAX_BEYOND]))
-    more = f" and {len(found) - MAX_BEYOND} more" if len(found) > MAX_BEYOND else ""
     return (
         f"{count(packets, 'packet')} went to private networks beyond the client's own "
-        f"({named}{more}): taken for local; a policy's routes say what must be inside"
+        f"({listed(found, MAX_BEYOND)}), which are taken to be local; the routes of a policy say "
+        "what must go inside"
     )
 
 
@@ -256,10 +250,10 @@ def _older_requests(scene: Scene) -> Iterator[str]:
                 continue
             if is_public(mapped.address) and not scene.is_exit(mapped.address):
                 yield (
-                    f"the request that the STUN answer of {key.source} in frame "
-                    f"{held.context.frame} belongs to, which tells {key.destination} the public "
-                    f"address {mapped.address}, came before the recording or never; start "
-                    "recording before the call"
+                    f"a STUN answer from {key.source} (frame {held.context.frame}) tells "
+                    f"{key.destination} that its public address is {mapped.address}, but the "
+                    "request was sent before the recording began, or never; start recording "
+                    "before the call"
                 )
                 return
 
@@ -271,7 +265,7 @@ def _unasked(scene: Scene) -> Iterator[str]:
     if stun is not None and stun.count:
         yield (
             f"{count(stun.count, 'STUN answer')} arrived unsolicited (first in frame "
-            f"{stun.frames[0]}): not used as evidence"
+            f"{stun.frames[0]}) and {'was' if stun.count == 1 else 'were'} not used as evidence"
         )
     for number, what, others in (
         (state.network.unasked_leases, "unsolicited DHCP answer", None),
@@ -283,7 +277,8 @@ def _unasked(scene: Scene) -> Iterator[str]:
         (state.resolvers.unasked, "unsolicited DNS answer", None),
     ):
         if number:
-            yield f"{count(number, what, others)} arrived: not used as evidence"
+            used = "was" if number == 1 else "were"
+            yield f"{count(number, what, others)} arrived and {used} not used as evidence"
 
 
 def _other_names(scene: Scene) -> str:

@@ -75,7 +75,7 @@ def _outside(scene: Scene, finding: Finding) -> str | None:
 def _names(scene: Scene) -> Iterator[str]:
     for number in scene.outside:
         name = scene.state.interfaces[number].name
-        if name is not None:
+        if name is not None and scene.roles[number].role != "any":
             yield name
 
 

@@ -138,7 +138,7 @@ def _coming_out(
             keys = [HostKey(other, server) for server in fit.servers]
             carries = any(state.windows.windows(key) is not None for key in keys)
             if carries and roles[other].role != "any" and roles[other].strength < Strength.PROVEN:
-                reason = f"what goes into {state.interfaces[number].label} comes out on it"
+                reason = f"what enters {state.interfaces[number].label} leaves through it"
                 now = InterfaceRole("physical", reason, Strength.CONSERVED)
                 roles[other] = _corrected(roles[other], now)
     return roles

@@ -197,7 +197,7 @@ def timeline(scene: Scene, findings: list[Finding]) -> list[Event]:
                 ts_ns=first_ns,
                 kind="leak",
                 subject=f"{finding.kind.id} {finding.subject}",
-                text=f"{finding.message} ({'; '.join([*states, duration(length_ns)])}"
+                text=f"{finding.message.rstrip('.')} ({'; '.join([*states, duration(length_ns)])}"
                 + (f", {size(volume)})" if volume else ")"),
                 until_ns=last_ns,
                 bytes=volume,

@@ -19,12 +19,13 @@ from pcapleak.judge.judgement import (
 )
 from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
-from pcapleak.judge.recorded import name_others, no_outside
+from pcapleak.judge.recorded import MAX_OTHERS, no_outside
+from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress
-from pcapleak.values.words import count
+from pcapleak.values.words import count, listed, sentences, series
 
 MAX_WAYS = 3
 """Tunnels and proxies named in the reason; the policy has all."""
@@ -52,36 +53,33 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
     """What `findings` and what was recorded come to."""
     seen, exposed = scene.recorded, exposed_addresses(scene, findings)
     if not scene.has_policy and (tried := _never_up(scene)):
-        return Verdict("inconclusive", tried, exposed)
+        return Verdict("inconclusive", sentences(tried), exposed)
     if not scene.has_policy:
-        return Verdict("no-policy", _no_policy(scene), exposed)
+        return Verdict("no-policy", sentences(_no_policy(scene)), exposed)
     mistyped = _mistyped(scene)
     if mistyped is not None:
-        return Verdict("inconclusive", mistyped, exposed)
+        return Verdict("inconclusive", sentences(mistyped), exposed)
     leaks = [finding for finding in findings if finding.is_leak]
     if leaks:
         return _leak(scene, leaks, exposed)
     obstacle = _obstacle(scene, seen, ledger)
     if obstacle is not None:
-        return Verdict("inconclusive", f"{obstacle}{_not_recorded(scene)}", exposed)
+        return Verdict("inconclusive", sentences(_not_recorded(scene), obstacle), exposed)
     tested = [_NAMES[entry.kind] for entry in ledger if entry.seen]
     missing = [_NAMES[entry.kind] for entry in ledger if not entry.seen]
     beside = any(finding.kind.is_leak for finding in findings)
-    reason = (
+    reason = sentences(
+        "" if tested else "nothing was tested: the capture holds no traffic that could leak",
         f"nothing that matters bypassed {_ways(scene)} (see the findings)"
         if beside
-        else f"no traffic bypassed {_ways(scene)}"
+        else f"no traffic bypassed {_ways(scene)}",
+        f"tested: {', '.join(tested)}" if tested else "",
+        f"not tested (none in the capture): {', '.join(missing)}" if tested and missing else "",
+        _before(scene),
+        _not_recorded(scene),
+        seen.beyond,
+        f"other hosts ({listed(seen.others, MAX_OTHERS)}) are not judged" if seen.others else "",
     )
-    if not tested:
-        reason = f"nothing was tested: the capture holds no traffic that could leak; {reason}"
-    else:
-        reason += f". Tested: {', '.join(tested)}"
-        reason += f". Not tested (none in the capture): {', '.join(missing)}" if missing else ""
-    reason += _before(scene)
-    reason += _not_recorded(scene)
-    reason += f"; {seen.beyond}" if seen.beyond else ""
-    if seen.others:
-        reason += f". Other hosts ({name_others(seen.others)}) are not judged"
     return Verdict("no-leak", reason, exposed)
 
 
@@ -103,12 +101,14 @@ def _leak(scene: Scene, leaks: list[Finding], exposed: tuple[IPAddress, ...]) ->
     columns = scene.columns
     rows = np.flatnonzero((scene.path == BYPASS) & (columns.sent_packets > 0))
     servers = len(np.unique(np.stack((columns.far.hi[rows], columns.far.lo[rows])), axis=1).T)
-    reason = worst.message
+    others = ""
     if len(leaks) > 1:
         more = count(len(leaks) - 1, "more finding")
         packets = count(int(columns.sent_packets[rows].sum()), "packet")
-        reason += f" (and {more}; {packets} to {count(servers, 'server')} in all)"
-    return Verdict("leak", f"{reason}{_not_recorded(scene)}", exposed, servers)
+        others = f"there {'is' if len(leaks) == 2 else 'are'} {more}"
+        if servers:
+            others += f"; altogether, {packets} went outside, to {count(servers, 'server')}"
+    return Verdict("leak", sentences(worst.message, others, _not_recorded(scene)), exposed, servers)
 
 
 def _before(scene: Scene) -> str:
@@ -117,10 +117,10 @@ def _before(scene: Scene) -> str:
     if not left:
         return ""
     packets = int(scene.columns.sent_packets[scene.before].sum())
-    since = "came up" if scene.is_before_shown else "was heard of"
+    since = "came up" if scene.is_before_shown else "was first heard of"
     return (
-        f"; before the tunnel {since} {count(left, 'flow')} ({count(packets, 'packet')}) left "
-        "outside, which only --always-on judges"
+        f"before the tunnel {since}, {count(left, 'flow')} ({count(packets, 'packet')}) went "
+        f"outside it; only --always-on judges {'that' if left == 1 else 'them'}"
     )
 
 
@@ -132,8 +132,9 @@ def _never_up(scene: Scene) -> str | None:
         return None
     most = max(tried, key=lambda one: len(one.attempts))
     return (
-        f"a {most.kind} tunnel with {most.server} was attempted {len(most.attempts)} times and "
-        f"never came up; to judge what left meanwhile, name it with --vpn-endpoint {most.server}"
+        f"a tunnel ({TUNNEL_NAMES[most.kind]}) to {most.server} was attempted "
+        f"{len(most.attempts)} times and never came up; to judge what left meanwhile, name it with "
+        f"--vpn-endpoint {most.server}"
     )
 
 
@@ -161,7 +162,7 @@ def _mistyped(scene: Scene) -> str | None:
         return None
     label = scene.label(others[0])
     return (
-        f"{', '.join(absent)} was not recorded, but {label} was, and it is a tunnel: "
+        f"the tunnel {', '.join(absent)} was not recorded, but {label} was, and it is one: "
         f"{scene.roles[others[0]].reason}; if you meant that one, name it with --tunnel {label}"
     )
 
@@ -181,7 +182,7 @@ def _not_recorded(scene: Scene) -> str:
     )
     carried = f"; its carrier is taken to go to {', '.join(servers)}" if servers else ""
     return (
-        f"; {', '.join(absent)} was not recorded, only {', '.join(list(recorded)[:MAX_WAYS])}"
+        f"the tunnel {', '.join(absent)} was not recorded, only {listed(recorded, MAX_WAYS)}"
         f"{carried}"
     )
 
@@ -205,9 +206,9 @@ def _no_policy(scene: Scene) -> str:
     if tunnel is not None:
         seen = "came up" if tunnel.confirmed else "was tried"
         return (
-            f"no tunnel was given, and the {tunnel.kind} tunnel to {tunnel.server} that {seen} "
-            "here is not clearly meant for all traffic; if it is, name it with --vpn-endpoint "
-            f"{tunnel.server}"
+            f"no tunnel was given, and the one to {tunnel.server} ({TUNNEL_NAMES[tunnel.kind]}) "
+            f"that {seen} here is not clearly meant for all traffic; if it is, name it with "
+            f"--vpn-endpoint {tunnel.server}"
         )
     found = likely_carrier(scene)
     if found is not None:
@@ -263,9 +264,7 @@ def _went_inside(scene: Scene) -> bool:
 def _ways(scene: Scene) -> str:
     ways = [tunnel.label for tunnel in scene.tunnels]
     ways += [f"{proxy.scheme}://{proxy.endpoint}" for proxy in scene.proxies]
-    if len(ways) > MAX_WAYS:
-        ways = [", ".join(ways[:MAX_WAYS]), f"{len(ways) - MAX_WAYS} more"]
-    return " and ".join(ways)
+    return listed(ways, MAX_WAYS) if len(ways) > MAX_WAYS else series(ways)
 
 
 def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | None:
@@ -276,13 +275,13 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
     local = any(proxy.endpoint.address.is_loopback for proxy in scene.proxies)
     if local and not scene.ids("loopback", "any"):
         return (
-            f"{_ways(scene)} listens on the loopback interface, which was not recorded; record "
-            "it too (tcpdump -i any)"
+            f"the proxy {_ways(scene)} listens on the loopback interface, which was not recorded; "
+            "record it too (tcpdump -i any)"
         )
     if not seen.carried:
         return (
-            f"{_ways(scene)} was not seen carrying any traffic, so it proves nothing that none "
-            "bypassed it; record while it is in use"
+            f"no traffic was seen in {_ways(scene)}, so it proves nothing that none bypassed it; "
+            "record while it is in use"
         )
     guarded = any(facts.guarded for facts in scene.state.captures)
     if guarded and not _went_inside(scene):
@@ -312,7 +311,7 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
     if _way_out_missing(scene):
         names = ", ".join(dict.fromkeys(map(scene.label, scene.outside)))
         return (
-            f"{_ways(scene)} carries traffic, but its carrier goes over none of {names}: "
+            f"traffic goes into {_ways(scene)}, but its carrier leaves over none of {names}: "
             "another interface leads outside; record it too (tcpdump -i any)"
         )
     if seen.gaps:
@@ -340,24 +339,24 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         whose = ", ".join(str(network.network_address) for network in scene.clients)
         reasons = "; ".join(scene.entry.fields["clients"].reasons[:MAX_WAYS])
         return (
-            f"that the client is {whose} is a guess ({reasons}); if it is right, say so with "
+            f"that {whose} is the client is a guess ({reasons}); if it is right, say so with "
             f"--client {scene.clients[0].network_address}"
         )
     named = np.flatnonzero(vpn_services(scene)[1]).tolist()
     if named:
         servers = dict.fromkeys(scene.columns.far_endpoint(row).address for row in named)
         return (
-            f"{scene.state.server_names[named[0]]} is taken for the VPN's own by its name alone; "
+            f"only its name suggests that {scene.state.server_names[named[0]]} is the VPN's own; "
             f"if it is, confirm it with {allow_options(scene, list(servers))}"
         )
     if scene.before.any() and not scene.is_before_shown:
         return (
-            f"it is unclear whether {_ways(scene)} came up when it was first heard of or had been "
-            f"up but silent{_before(scene)}"
+            f"it is unclear whether {_ways(scene)} came up when it was first heard of, or had "
+            f"been up but silent; {_before(scene)}"
         )
     unseen = [entry for entry in ledger if entry.kind in scene.policy.require and not entry.seen]
     if unseen:
         kinds = ", ".join(entry.kind for entry in unseen)
         ways = "; ".join(dict.fromkeys(entry.provoke for entry in unseen))
-        return f"{kinds} traffic is required (--require) but none was seen; to test it, {ways}"
+        return f"required (--require), but not seen: {kinds} traffic; to test it, {ways}"
     return None

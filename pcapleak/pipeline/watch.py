@@ -33,6 +33,7 @@ from pcapleak.track.state import CaptureFacts
 from pcapleak.values.findings import Severity
 from pcapleak.values.packets import Int64, RecordBatch
 from pcapleak.values.programs import Program
+from pcapleak.values.words import sentences
 
 JUDGE_AFTER_S = 0.1
 """Judging anew no sooner than this after the last time."""
@@ -266,7 +267,7 @@ class Watch:
         ]
         verdict = document.verdict
         if verdict.result == "no-leak":
-            verdict = replace(verdict, result="inconclusive", reason=lacks)
+            verdict = replace(verdict, result="inconclusive", reason=sentences(lacks))
         return replace(document, captures=captures, verdict=verdict)
 
     def _judged(self, judged: Judged) -> Update:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pcapleak.judge.judgement import NONE_SEEN
 from pcapleak.report.document import (
     BrowserEntry,
     CaptureEntry,
@@ -138,11 +139,14 @@ def tunnel_line(tunnel: TunnelEntry) -> str:
     return text.strip() or "given, but not in the capture"
 
 
+def how_to_test(entry: CoverageEntry) -> str:
+    """How to provoke a kind of traffic that was not seen, after what is special about it."""
+    note = "" if entry.note == NONE_SEEN else safe(entry.note)
+    return "; ".join(filter(None, [note, safe(entry.provoke)]))
+
+
 def coverage_line(entry: CoverageEntry) -> str:
-    """Where one kind of traffic went, or that there was none."""
-    if not entry.seen:
-        how = f"; to test it, {safe(entry.provoke)}" if entry.provoke else ""
-        return (safe(entry.note) or "not seen") + how
+    """Where one kind of traffic that was seen went."""
     paths = ", ".join(f"{number:,} {path}" for path, number in entry.paths.items())
     by = f", by {', '.join(map(safe, entry.programs))}" if entry.programs else ""
     return paths + by + (f" ({safe(entry.note)})" if entry.note else "")

@@ -20,6 +20,12 @@ from pcapleak.values.addresses import is_private
 from pcapleak.values.packets import Context, Endpoint
 
 TunnelKind = Literal["wireguard", "openvpn", "ikev1", "ikev2"]
+TUNNEL_NAMES: dict[TunnelKind, str] = {
+    "wireguard": "WireGuard",
+    "openvpn": "OpenVPN",
+    "ikev1": "IKEv1",
+    "ikev2": "IKEv2",
+}
 IKE_AUTH = 35
 _IKE_OPENING = frozenset((2, 4, 34))
 _IKE_CLOSING = frozenset((32, IKE_AUTH, 36))

@@ -1,8 +1,11 @@
-"""Numbers in words: amounts, sizes, durations and lists, wherever the program says them."""
+"""Numbers and lists in words, and sentences of them, wherever the program says them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_OPTION_LAST = re.compile(r"(?:^|\s)--[a-z][a-z-]*(?:\s+[^\s]+)?$")
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -39,3 +42,23 @@ def listed(items: Iterable[object], limit: int) -> str:
     texts = list(map(str, items))
     more = f" and {len(texts) - limit:,} more" if len(texts) > limit else ""
     return ", ".join(texts[:limit]) + more
+
+
+def series(items: Iterable[object]) -> str:
+    """All items as a sentence has them: `1`, `1 and 2`, `1, 2 and 3`."""
+    *texts, last = map(str, items)
+    return f"{', '.join(texts)} and {last}" if texts else last
+
+
+def capital(text: str) -> str:
+    """A clause as a sentence begins with it."""
+    return text[:1].upper() + text[1:]
+
+
+def sentences(*parts: str) -> str:
+    """Parts as sentences; empty ones are left out. An option at a part's end stays as it is to be
+    copied, without a full stop."""
+    kept = [capital(part) for part in parts if part]
+    return " ".join(
+        part if part.endswith(".") or _OPTION_LAST.search(part) else f"{part}." for part in kept
+    )

@@ -55,7 +55,7 @@ def test_what_left_before_the_tunnel_is_information_of_every_kind(
     options = {"tunnel": ["wg0"]} if inside else {"vpn_endpoint": [f"{VPN}:51820"]}
     document = judged(recording, Policy.from_options(**options), tmp_path)
     assert document.verdict.result == "no-leak", document.verdict.reason
-    assert "before the tunnel came up 1 flow" in document.verdict.reason
+    assert "Before the tunnel came up, 1 flow" in document.verdict.reason
     always = Policy.from_options(**options, always_on=True)
     assert judged(recording, always, tmp_path).verdict.result == "leak"
 

@@ -121,11 +121,13 @@ def test_the_sentence_is_one_a_person_understands(tmp_path: Path, places: str) -
     coherence = pcapleak.analyze(CAPTURES / "socks.pcapng", policy).document.coherence
     assert coherence.sentence == (
         "The page would see an exit in the Netherlands, a WebRTC address in Germany, a clock set "
-        "to Europe/Berlin and a browser that asks for en-US, en. 203.0.113.7 shows beside the exit."
+        "to Europe/Berlin and a browser that asks for en-US, en. 203.0.113.7 is visible outside it."
     )
     told = {one.observer: one.conclusion for one in coherence.conclusions}
     assert "the exit is not where the client is" in told["a page that runs scripts"]
-    assert "probably in Germany, of Example Access" in told["a page that runs scripts"]
+    assert (
+        "probably in Germany on the network of Example Access" in told["a page that runs scripts"]
+    )
     assert "the exit is not" not in told["a server without scripts"]
 
 

@@ -66,7 +66,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         EXIT,
         place("203.0.113.7", "NL", asn=64501),
         "disagree",
-        "of Network 64500",
+        "on different networks, Network 64500",
     ),
     (
         "one /24, though sources see two countries and networks",
@@ -164,7 +164,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         place("192.0.2.1", "NL", "GB", asn=64500),
         HOME,
         "disagree",
-        "of Network 64501",
+        "on different networks, Network 64500 (AS64500) and Network 64501",
     ),
     (
         "the same country, no network known",
@@ -187,7 +187,7 @@ ADDRESSES: list[tuple[str, Place, Place, Verdict, str]] = [
         place("192.0.2.1", "US", asn=64502, kind="relay", anycast=True),
         HOME,
         "disagree",
-        "of Network 64502",
+        "on different networks, Network 64502",
     ),
     (
         "a relay of an unknown network",

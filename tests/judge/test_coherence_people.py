@@ -185,7 +185,7 @@ def test_nothing_is_coherent_beside_an_exposed_address(tmp_path: Path) -> None:
     pair = next(one for one in coherence.contradictions if one.vectors == ["exit", "webrtc"])
     assert "same provider, a different line" in pair.sentence
     assert coherence.result == "uncertain"
-    assert f"{person.home} shows beside the exit" in coherence.sentence
+    assert f"{person.home} is visible outside it." in coherence.sentence
 
 
 def test_an_exit_that_is_guessed_is_worded_as_a_guess(tmp_path: Path) -> None:

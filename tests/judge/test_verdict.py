@@ -43,7 +43,7 @@ def test_a_physical_interface_without_a_packet_was_recorded_all_the_same(tmp_pat
     recording.packets = [packet for packet in recording.packets if packet[1] == WG0]
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.verdict.result == "inconclusive"
-    assert document.verdict.reason.startswith("no packet was seen on eth0, so traffic outside")
+    assert document.verdict.reason.startswith("No packet was seen on eth0, so traffic outside")
 
 
 @pytest.mark.parametrize("policy", [TUNNEL_POLICY, PROXY_POLICY])
@@ -54,7 +54,7 @@ def test_a_tunnel_or_proxy_that_carried_nothing_is_inconclusive(
     recording.udp(0, ETH0, CLIENT, 5353, "224.0.0.251", 5353, mdns_announcement("a.local", CLIENT))
     document = judged(recording, policy, tmp_path)
     assert document.verdict.result == "inconclusive"
-    assert "not seen carrying any traffic" in document.verdict.reason
+    assert "No traffic was seen in" in document.verdict.reason
 
 
 def test_a_client_of_whom_nothing_was_recorded_is_no_all_clear(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_a_tunnel_alone_tells_of_nothing_seen(tmp_path: Path) -> None:
     document = judged(recording, policy, tmp_path, (ETH0,))
     assert document.verdict.result == "no-leak"
     assert document.verdict.reason == (
-        "nothing was tested: the capture holds no traffic that could leak; "
-        "no traffic bypassed 198.51.100.9:51820"
+        "Nothing was tested: the capture holds no traffic that could leak. "
+        "No traffic bypassed 198.51.100.9:51820."
     )
 
 
@@ -146,7 +146,7 @@ def test_what_other_hosts_did_puts_nothing_to_the_test(tmp_path: Path) -> None:
     document = judged(recording, policy, tmp_path)
     assert document.verdict.result == "no-leak"
     assert "Not tested (none in the capture): STUN" in document.verdict.reason
-    assert document.verdict.reason.endswith("Other hosts (192.168.50.43) are not judged")
+    assert document.verdict.reason.endswith("Other hosts (192.168.50.43) are not judged.")
     assert any("192.168.50.43" in finding.message for finding in of(document, "PL901"))
     stun = next(entry for entry in document.coverage if entry.kind == "stun")
     assert (stun.seen, stun.paths) == (False, {"unassessed": 2})
@@ -189,8 +189,8 @@ def test_a_proxy_that_is_not_inferred_is_named_as_what_may_be_meant(tmp_path: Pa
 def test_a_tunnel_declared_without_packets_is_not_recorded(tmp_path: Path) -> None:
     recording = Recording()
     recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
-    limit = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL901")[0]
-    assert limit.message.startswith("Traffic inside wg0 is unknown")
+    limits = of(judged(recording, TUNNEL_POLICY, tmp_path), "PL901")
+    assert any(limit.message.startswith("Traffic inside wg0 is unknown") for limit in limits)
 
 
 def test_an_announced_name_shows_that_candidates_were_gathered(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pcapleak.cli import COMMANDS, completion
-from pcapleak.values.words import count, duration, listed, size
+from pcapleak.values.words import count, duration, listed, sentences, series, size
 
 PACKAGE = Path(__file__).parents[2] / "pcapleak"
 
@@ -109,6 +109,16 @@ def test_numbers_in_words() -> None:
     assert [duration(n) for n in spans] == ["16 ms", "10.0 s", "6.7 min", "7,966 days"]
     assert listed((1, 2, 3), 2) == "1, 2 and 1 more"
     assert listed((1, 2), 2) == "1, 2"
+    assert [series(range(1, n)) for n in (2, 3, 4)] == ["1", "1 and 2", "1, 2 and 3"]
+
+
+def test_parts_become_sentences_and_an_option_stays_to_be_copied() -> None:
+    assert sentences("no traffic bypassed wg0", "", "tested: DNS") == (
+        "No traffic bypassed wg0. Tested: DNS."
+    )
+    assert sentences("it left.", "to test it, ping") == "It left. To test it, ping."
+    hint = "name it with --vpn-endpoint 192.0.2.1:443"
+    assert sentences(hint) == f"N{hint[1:]}"
 
 
 def said(*words: str) -> subprocess.CompletedProcess[str]:

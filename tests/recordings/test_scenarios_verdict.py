@@ -91,9 +91,9 @@ def test_the_lan_address_announced_into_the_tunnel_needs_the_tunnel_recorded(
 @pytest.mark.parametrize("name", ["wgfull", "wgfull6", "wgsplit", "tunneldrop", "ffwgsplit"])
 def test_a_physical_recording_says_that_the_tunnel_is_missing(browser: Path, name: str) -> None:
     _, document = report(browser, name, ".eth0.pcapng")
-    assert (
-        "inside wg0 is unknown: the tunnel itself was not recorded"
-        in of(document, "PL901")[0].message
+    assert any(
+        "inside wg0 is unknown: the tunnel itself was not recorded" in finding.message
+        for finding in of(document, "PL901")
     )
 
 

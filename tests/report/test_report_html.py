@@ -105,6 +105,18 @@ def test_findings_are_folded_by_kind_with_counts_contents_and_the_same_fix_once(
     assert "pcapleak analyze x" in page
 
 
+def test_a_fix_is_shown_whole_with_its_commands_and_a_long_reason_too() -> None:
+    report = sample()
+    remedy = f"Do this: `nft <b> drop`. {'Or that. ' * 60}At last this."
+    one = replace(report.findings[0], remedy=remedy, message="of `a` stranger")
+    verdict = replace(report.verdict, reason=f"{'It leaks. ' * 60}So it is.")
+    page = to_html(replace(report, findings=[one], verdict=verdict))
+    assert "<code>nft &lt;b&gt; drop</code>" in page
+    assert "At last this." in page
+    assert "So it is." in page
+    assert "of `a` stranger" in page
+
+
 def test_page_stays_small() -> None:
     """However much a capture holds, and however hostile, the page is under 300 kB."""
     page = to_html(crowded())

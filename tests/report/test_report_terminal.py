@@ -173,4 +173,4 @@ def test_pipe_gets_a_page_of_fixed_width_without_colour(monkeypatch: pytest.Monk
 
 def test_a_given_tunnel_that_is_not_in_the_capture_is_said_to_be_missing() -> None:
     given = TunnelEntry(kind="unknown", endpoint="", interface=None)
-    assert "unknown  given, but not in the capture" in page(replace(sample(), tunnels=[given]))
+    assert "tunnel  given, but not in the capture" in page(replace(sample(), tunnels=[given]))

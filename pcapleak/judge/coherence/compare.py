@@ -288,8 +288,9 @@ def _difference(one: Place, other: Place, aspects: dict[str, Verdict]) -> str:
     if aspects["country"] == "disagree":
         parts.append(f"in {_names(one.countries)} and in {_names(other.countries)}")
     if aspects["network"] == "disagree":
-        parts.append(f"of {_owner(one)} (AS{one.asn}) and of {_owner(other)} (AS{other.asn})")
-    return f"they are {', '.join(parts)}"
+        owners = f"{_owner(one)} (AS{one.asn}) and {_owner(other)} (AS{other.asn})"
+        parts.append(f"on different networks, {owners}")
+    return f"they are {', and '.join(parts)}"
 
 
 def _language_reason(verdict: Verdict, tags: tuple[str, ...], countries: Sequence[str]) -> str:
@@ -297,11 +298,11 @@ def _language_reason(verdict: Verdict, tags: tuple[str, ...], countries: Sequenc
     where = _names(countries[:3])
     match verdict:
         case "agree":
-            return f"{asked} is spoken in {where}"
+            return f"common in {where}"
         case "disagree":
             return f"few in {where} ask for {asked}"
         case "uncertain":
             return f"some in {where} ask for {asked}"
     if not telling(tags):
-        return f"{asked}: English alone says nothing about a place"
+        return "English alone says nothing about a place"
     return f"{asked} belongs to no one country"

@@ -9,6 +9,7 @@ from pcapleak.judge.coherence.compare import Comparison
 from pcapleak.judge.coherence.places import Place
 from pcapleak.judge.coherence.vectors import Sign, VectorName
 from pcapleak.judge.coherence.zones import country_name
+from pcapleak.values.words import sentences, series
 
 Signs = Mapping[VectorName, Sign]
 Places = Mapping[VectorName, Sequence[Place]]
@@ -28,6 +29,7 @@ _OBSERVERS: tuple[tuple[str, tuple[VectorName, ...]], ...] = (
     ("the name servers of a page", ("exit", "resolver")),
     ("a STUN server", ("webrtc",)),
 )
+
 """Who sees which vectors. A page's owner who also runs its name servers sees all five."""
 
 _EXITS = {
@@ -54,11 +56,13 @@ def _in_a_sentence(code: str) -> str:
 
 
 def network(place: Place) -> str:
-    """`of Example GmbH (AS64500, hosting)`."""
+    """`on the network of Example GmbH (AS64500, hosting)`."""
     if place.asn is None:
-        return "of an unknown network"
+        return "on an unknown network"
     kind = "" if place.kind.kind == "unknown" else f", {place.kind.kind}"
-    return f"of {place.organisation or 'a network'} (AS{place.asn}{kind})"
+    if place.organisation is None:
+        return f"on the network AS{place.asn}{kind}"
+    return f"on the network of {place.organisation} (AS{place.asn}{kind})"
 
 
 def the_exit(sign: Sign) -> str:
@@ -78,27 +82,22 @@ def story(signs: Signs, places: Places, exposed: Sequence[str]) -> str:
         seen.append(f"a clock set to {signs['time zone'].text}")
     if signs["language"].known:
         seen.append(f"a browser that asks for {signs['language'].text}")
-    parts = [f"the page would see {_listed(seen)}"] if seen else []
+    parts = [f"the page would see {series(seen)}"] if seen else []
     subnets = signs["resolver"].subnets
     asked = [place for place in places["resolver"] if place.address not in subnets]
     passed = [place for place in places["resolver"] if place.address in subnets]
     told = [f"a resolver {_several(asked)}"] if asked else []
     told += [f"a client subnet {_several(passed)}"] if passed else []
     if told:
-        parts.append(f"its name servers {_listed(told)}")
+        parts.append(f"its name servers {series(told)}")
     text = ", and ".join(parts)
-    listed = [*exposed[:4], *(["more"] if len(exposed) > 4 else [])]
-    beside = f" {_listed(listed)} shows beside the exit." if exposed else ""
-    return f"{text[:1].upper()}{text[1:]}.{beside}"
+    shown = series([*exposed[:4], *["more"] * (len(exposed) > 4)]) if exposed else ""
+    beside = f"{shown} {'is' if len(exposed) == 1 else 'are'} visible outside it" if exposed else ""
+    return sentences(text, beside)
 
 
 def _several(places: Sequence[Place]) -> str:
     return " and ".join(dict.fromkeys(map(where, places)))
-
-
-def _listed(parts: Sequence[str]) -> str:
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def pair_sentence(
@@ -153,14 +152,14 @@ def _told(sees: Sequence[VectorName], places: Places, pairs: Pairs) -> list[str]
         against.remove(("exit", "exit"))
     contrary = [names for names in against if names[0] == "exit"]
     if contrary:
-        nouns = _listed([f"the {_NOUNS[name]}" for _, name in contrary])
-        tell = "tell" if len(contrary) > 1 or contrary[0][1] == "language" else "tells"
-        told.append(f"the exit is not where the client is: {nouns} {tell} otherwise")
+        nouns = series([f"the {_NOUNS[name]}" for _, name in contrary])
+        say = "say" if len(contrary) > 1 or contrary[0][1] == "language" else "says"
+        told.append(f"the exit is not where the client is: {nouns} {say} otherwise")
     elif against:
         told.append(f"the {_NOUNS[against[0][0]]} and the {_NOUNS[against[0][1]]} do not fit")
     elif fits and len(fits) == len(seen):
         told.append("nothing contradicts the exit" if "exit" in sees else "nothing contradicts")
     homes = [place for place in places["webrtc"] if place.country] if "webrtc" in sees else []
     if homes and (contrary or "exit" not in sees):
-        told.append(f"the client is probably {where(homes[0])}, {network(homes[0])}")
+        told.append(f"the client is probably {where(homes[0])} {network(homes[0])}")
     return told

@@ -62,7 +62,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{name} of {', '.join(list(clients)[:4])}",
-            message=f"The candidates are {name}: {_SHAPES[name]}.",
+            message=f"The candidate set is {name}: {_SHAPES[name]}.",
             evidence=Evidence(
                 frames,
                 len(frames),

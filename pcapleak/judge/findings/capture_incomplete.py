@@ -8,6 +8,7 @@ from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make
 from pcapleak.values.evidence import NO_EVIDENCE
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.words import sentences
 
 KIND = FindingKind(
     id="PL901",
@@ -28,8 +29,8 @@ KIND = FindingKind(
         "Wireshark's Statistics > Capture File Properties shows drops, snap lengths and interfaces."
     ),
     remedy=(
-        "Record every interface in full, starting before the tunnel comes up: tcpdump -i any -s "
-        "0 -w capture.pcap."
+        "Record every interface in full, starting before the tunnel comes up: `tcpdump -i any -s "
+        "0 -w capture.pcap`."
     ),
     sources=("pcapng section 4.6", "tcpdump(1), -s"),
     weaknesses="Drops are known only if the recorder wrote them to the file.",
@@ -42,7 +43,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=sentence.split(":")[0],
-            message=f"{sentence[0].upper()}{sentence[1:]}.",
+            message=sentences(sentence),
             evidence=NO_EVIDENCE,
             interface=None,
             display_filter="",

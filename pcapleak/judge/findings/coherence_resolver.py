@@ -54,7 +54,7 @@ def find(signs: Signs, pairs: Pairs) -> Iterator[Finding]:
         if other.address in sign.subnets:
             what = f"the client's own network {sign.subnets[other.address]}"
         message = (
-            f"{page_sees(signs, place)} {network(place)}, its name servers {what} {where(other)} "
-            f"{network(other)}"
+            f"{page_sees(signs, place)} {network(place)}; its name servers "
+            f"would see {what} {where(other)} {network(other)}"
         )
         yield contradiction(KIND, signs, "resolver", comparison, message)

@@ -23,9 +23,9 @@ from pcapleak.values.packets import Int64, Service
 from pcapleak.values.words import count
 
 _BY_VPN = (
-    "Let the VPN set the resolver, and drop ports 53 and 853 on the physical interface: nft add "
+    "Let the VPN set the resolver, and drop ports 53 and 853 on the physical interface: `nft add "
     "rule inet filter output oifname INTERFACE meta l4proto { tcp, udp } th dport { 53, 853 } "
-    "drop."
+    "drop`."
 )
 _BY_PROXY = (
     "In Firefox, set network.proxy.socks_remote_dns to true. Give Chromium a socks5:// proxy, "
@@ -51,7 +51,7 @@ KIND = FindingKind(
         "network merely passes the queries on."
     ),
     confirm="Filter for dns or tcp.port == 853 on the physical interface.",
-    remedy=f"Behind a VPN: {_BY_VPN} Behind a proxy: {_BY_PROXY}",
+    remedy=f"For a VPN: {_BY_VPN} For a proxy: {_BY_PROXY}",
     proxy_remedy=_BY_PROXY,
     tunnel_remedy=_BY_VPN,
     sources=("RFC 7858", "RFC 9076 section 5"),
@@ -103,7 +103,7 @@ def _outside(scene: Scene) -> Iterator[Finding]:
             subject=subject,
             message=f"{what}{shown} went to {resolver} on "
             f"{scene.label(interface)}, outside {where}: {whom} can read "
-            f"{'them' if plain else 'it'}.",
+            f"{'them' if plain and queries != 1 else 'it'}.",
             evidence=flow_evidence(scene, part),
             interface=scene.label(interface),
             display_filter=on_interface(

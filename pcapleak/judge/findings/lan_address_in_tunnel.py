@@ -35,8 +35,8 @@ KIND = FindingKind(
     ),
     confirm="Filter for ip.src == LAN_ADDRESS on the tunnel's interface.",
     remedy=(
-        "Drop such packets: nft add rule inet filter output oifname TUNNEL ip saddr != "
-        "TUNNEL_ADDRESS drop."
+        "Drop such packets: `nft add rule inet filter output oifname TUNNEL ip saddr != "
+        "TUNNEL_ADDRESS drop`."
     ),
     sources=("RFC 8828 section 6.1",),
     weaknesses="A tunnel that joins two networks carries such addresses by design.",
@@ -61,7 +61,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=f"{address} on {label}",
             message=f"{count(evidence.frame_count, 'packet')} entered {label} with the local "
-            f"address {address} as their source.",
+            f"address {address} as {'its' if evidence.frame_count == 1 else 'their'} source.",
             evidence=evidence,
             interface=label,
             display_filter=on_interface(scene, interface, address_filter(address, "src")),

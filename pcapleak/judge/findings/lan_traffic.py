@@ -47,9 +47,10 @@ KIND = FindingKind(
         "address, dhcp, arp and icmpv6."
     ),
     remedy=(
-        "Turn off local network access in the VPN client, or drop it: nft add rule inet filter "
-        "output oifname INTERFACE ip daddr 192.168.0.0/16 drop, after a rule that accepts the "
-        "VPN server."
+        "Turn off local network access in the VPN client, or let nothing leave the physical "
+        "interface but what goes to the VPN server: `nft add rule inet filter output oifname "
+        "INTERFACE ip daddr VPN_SERVER accept && nft add rule inet filter output oifname INTERFACE "
+        "drop`."
     ),
     sources=("RFC 6762 section 21", "TunnelCrack, USENIX Security 2023"),
     weaknesses="Raised only with --lan none: most policies allow the local network.",

@@ -27,8 +27,8 @@ KIND = FindingKind(
     ),
     confirm="Filter for mdns on the tunnel's interface and read the A and AAAA records.",
     remedy=(
-        "Drop multicast DNS on the tunnel: nft add rule inet filter output oifname TUNNEL udp "
-        "dport 5353 drop."
+        "Drop multicast DNS on the tunnel: `nft add rule inet filter output oifname TUNNEL udp "
+        "dport 5353 drop`."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
     weaknesses="Whether the tunnel forwards multicast cannot be seen; many drop it at the far end.",
@@ -52,6 +52,6 @@ def find(scene: Scene) -> Iterator[Finding]:
         KIND,
         scene.inside_ids,
         is_local,
-        "the local address {address}, which whoever runs the tunnel learns",
+        "the local address {address}, so whoever runs the tunnel learns it",
         doubtful=lambda address: False,
     )

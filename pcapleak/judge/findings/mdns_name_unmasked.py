@@ -11,6 +11,7 @@ from pcapleak.judge.finding_words import LAN
 from pcapleak.track.names import NameRecord
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import series
 
 KIND = FindingKind(
     id="PL301",
@@ -54,9 +55,9 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=str(address),
             message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
-            f"{'stands' if len(names) == 1 else 'stand'} for {address}, announced by "
-            f"{', '.join(announcers[:4])} on "
-            f"{', '.join(scene.label(number) for number in interfaces)}.",
+            f"{'stands' if len(names) == 1 else 'stand'} for {address}, as announced by "
+            f"{series(announcers[:4])} on "
+            f"{series(scene.label(number) for number in interfaces)}.",
             evidence=sightings_evidence([record.addresses[address] for record in named]),
             interface=scene.label(interfaces[0]),
             display_filter=f"mdns and dns.{'a' if address.version == 4 else 'aaaa'} == {address}",

@@ -27,8 +27,8 @@ KIND = FindingKind(
     ),
     confirm="Filter for mdns on the physical interface and read the A and AAAA records.",
     remedy=(
-        "Drop multicast DNS outside the tunnel (nft add rule inet filter output oifname "
-        "INTERFACE udp dport 5353 drop), or set WebRtcIPHandling to "
+        "Drop multicast DNS outside the tunnel (`nft add rule inet filter output oifname "
+        "INTERFACE udp dport 5353 drop`), or set WebRtcIPHandling to "
         "default_public_interface_only."
     ),
     sources=("draft-ietf-mmusic-mdns-ice-candidates section 5", "RFC 6762 section 14"),
@@ -76,6 +76,6 @@ def find(scene: Scene) -> Iterator[Finding]:
         KIND,
         scene.outside,
         lambda address, announcer: _of_tunnel(scene, address, announcer),
-        "the tunnel's address {address}, which the local network learns",
+        "the tunnel's address {address}, so the local network learns it",
         doubtful,
     )

@@ -35,8 +35,8 @@ KIND = FindingKind(
     ),
     confirm="Filter for ip.src == TUNNEL_ADDRESS on the physical interface.",
     remedy=(
-        "Drop packets with the tunnel's source address on all other interfaces: nft add rule "
-        "inet filter output oifname != TUNNEL ip saddr TUNNEL_ADDRESS drop."
+        "Drop packets with the tunnel's source address on all other interfaces: `nft add rule "
+        "inet filter output oifname != TUNNEL ip saddr TUNNEL_ADDRESS drop`."
     ),
     sources=("RFC 8828 section 6.1", "CVE-2019-14899"),
     weaknesses=(
@@ -66,7 +66,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             KIND,
             subject=f"{address} on {label}",
             message=f"{count(evidence.frame_count, 'packet')} left {label} with the tunnel's "
-            f"address {address} as their source, to "
+            f"address {address} as {'its' if evidence.frame_count == 1 else 'their'} source, to "
             f"{', '.join(fars[:3])}{', ...' if len(fars) > 3 else ''}.",
             evidence=evidence,
             interface=label,

@@ -66,13 +66,14 @@ def _while_down(scene: Scene, life: TunnelLife) -> Iterator[Finding]:
     if not len(rows):
         return
     evidence = flow_evidence(scene, rows)
+    often = "once" if len(windows) == 1 else f"{len(windows)} times"
     longest = max(window.end - window.start for window in windows)
     interfaces = sorted({scene.label(int(i)) for i in np.unique(columns.interface[rows])})
     yield make(
         KIND,
         subject=life.label,
-        message=f"While {life.label} was down ({count(len(windows), 'time')}, at most "
-        f"{duration(longest)}) {count(evidence.frame_count, 'packet')} of "
+        message=f"While {life.label} was down ({often}, for at most {duration(longest)}), "
+        f"{count(evidence.frame_count, 'packet')} of "
         f"{count(len(rows), 'flow')} left {', '.join(interfaces)} outside it, "
         f"{size(evidence.bytes)} in all.",
         evidence=evidence,

@@ -113,7 +113,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             subject=f"TURN server {server} on {label}",
             message=f"TURN server {server} was asked to reach "
             f"{count(len(listed), 'address', 'addresses')} "
-            f"{'that a peer offered as candidates' if harmless else 'that no peer has'}: "
+            f"{'that a peer offered as candidates' if harmless else 'that no peer can have'}: "
             f"{', '.join(map(str, listed[:6]))}{', ...' if len(listed) > 6 else ''}"
             + (f"; some or all were refused (error {', '.join(refusals)})" if refusals else "")
             + ".",

@@ -32,7 +32,7 @@ KIND = FindingKind(
         "Filter for udp on the physical interface, excluding the VPN server's address and the "
         "local network."
     ),
-    remedy=f"Behind a proxy: {_QUIC_OFF} Behind a VPN: {FIREWALL_REMEDY}",
+    remedy=f"For a proxy: {_QUIC_OFF} For a VPN: {FIREWALL_REMEDY}",
     proxy_remedy=_QUIC_OFF,
     tunnel_remedy=FIREWALL_REMEDY,
     sources=("RFC 9000", "RFC 9298 section 1"),

@@ -31,7 +31,7 @@ from pcapleak.values.addresses import is_public
 from pcapleak.values.evidence import MAX_FRAMES, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Int64, Service
-from pcapleak.values.words import count, size
+from pcapleak.values.words import count, series, size
 
 KIND = FindingKind(
     id="PL102",
@@ -99,7 +99,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{transport} {far if alone else 'many endpoints'} on {label}",
-            message=f"{kinds} went from {', '.join(map(str, senders[:3]))} to "
+            message=f"{kinds} went from {series(senders[:3])} to "
             f"{far if alone else 'many endpoints'} over {label}, outside {where}: "
             f"{count(evidence.frame_count, 'packet')} sent, {size(evidence.bytes)} in "
             f"all, {'answered' if answered else 'never answered'}.",
@@ -168,4 +168,4 @@ def _kinds(columns: Columns, rows: list[int]) -> str:
         )
         if services & service
     ]
-    return ", ".join(names)
+    return series(names) if names else "WebRTC traffic"

@@ -96,15 +96,15 @@ def find(scene: Scene) -> Iterator[Finding]:
         assert evidence.first_ns is not None
         assert evidence.last_ns is not None
         took_s = (evidence.last_ns - evidence.first_ns) / 1e9
-        rate = f"{len(endpoints) / took_s:.0f} a second" if took_s >= 0.1 else "at once"
+        rate = f"{len(endpoints) / took_s:.0f} per second" if took_s >= 0.1 else "at once"
         ports = sorted({one.port for one in endpoints})
         answers = sorted({str(one) for one in answered.get((interface, source), [])})
         yield make(
             KIND,
             subject=f"{source} on {scene.label(interface)}",
             message=f"{source} sent STUN to {count(len(hosts), 'host')} on the local network, "
-            f"{count(len(endpoints), 'host and port', 'hosts and ports')} in "
-            f"{took_s:.1f} s ({rate}), that neither answered nor signalled anything"
+            f"{count(len(endpoints), 'address and port', 'addresses and ports')} in "
+            f"{took_s:.1f} s ({rate}), none of which answered or had been signalled"
             + (f"; {count(len(answers), 'other')} answered" if answers else "")
             + ".",
             evidence=evidence,

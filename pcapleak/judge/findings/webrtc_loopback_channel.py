@@ -12,7 +12,6 @@ from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
-from pcapleak.values.words import count
 
 KIND = FindingKind(
     id="PL501",
@@ -80,9 +79,9 @@ def find(scene: Scene) -> Iterator[Finding]:
         names = [scene.state.resolvers.name_of(key.destination.address) for key, _ in shown_by]
         named = next((f" ({name})" for name in names if name), "")
         said = (
-            f"; USERNAME carries data: {shown(carrying)}"
+            f". USERNAME carries data: {shown(carrying)}"
             if carrying
-            else f"; USERNAME {shown(usernames)}"
+            else f". USERNAME: {shown(usernames)}"
             if usernames
             else ""
         )
@@ -97,9 +96,10 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} on {scene.label(interface)}" + (" (a server)" if served else ""),
-            message=f"STUN went to {address}{named}, {count(len(ports), 'port')} "
-            f"({', '.join(map(str, ports[:MAX_PORTS]))}{', ...' if len(ports) > MAX_PORTS else ''})"
-            f", on this very host: {answer}{said}.",
+            message=f"STUN went to {address}{named} on this host itself, "
+            f"{'port' if len(ports) == 1 else 'ports'} "
+            f"{', '.join(map(str, ports[:MAX_PORTS]))}{', ...' if len(ports) > MAX_PORTS else ''}: "
+            f"{answer}{said}.",
             evidence=sightings_evidence(
                 [link.seen for _, link in shown_by], [link.flow for _, link in shown_by]
             ),

@@ -24,6 +24,7 @@ from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import series
 
 KIND = FindingKind(
     id="PL101",
@@ -108,7 +109,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         yield make(
             KIND,
             subject=f"{address} on {label}",
-            message=f"{' and '.join(servers[:2])}{' and others' if len(servers) > 2 else ''} "
+            message=f"{series([*servers[:2], *['others'] * (len(servers) > 2)])} "
             f"told this host, over {label} and {where}, that its public address is "
             f"{address}; any page that asked for it now has it.",
             evidence=sightings_evidence(

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from pcapleak.report import pictures
 from pcapleak.report.document import Document, Finding
+from pcapleak.report.phrases import how_to_test
 from pcapleak.report.rendering import TEMPLATES, environment
 from pcapleak.values.findings import Severity
 
@@ -72,6 +73,7 @@ def to_html(document: Document, *, made: str = "", command: str = "") -> str:
         topology=pictures.topology(document),
         timeline=pictures.timeline(document),
         ladder=pictures.ladder(document) if document.ice_sessions else None,
+        how_to_test=how_to_test,
         limits=LIMITS,
         verdicts=VERDICTS,
     )

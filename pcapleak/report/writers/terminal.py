@@ -33,6 +33,7 @@ from pcapleak.report.phrases import (
     claim_line,
     coverage_line,
     flow_line,
+    how_to_test,
     name_addresses,
     name_line,
     nat_line,
@@ -266,7 +267,13 @@ class _Page:
         if not tunnels:
             return
         self.title("Tunnels and proxies")
-        self.rows([(Text(tunnel.kind), tunnel_line(tunnel)) for tunnel in tunnels], indent=2)
+        self.rows(
+            [
+                (Text("tunnel" if one.kind == "unknown" else one.kind), tunnel_line(one))
+                for one in tunnels
+            ],
+            indent=2,
+        )
 
     def evidence(self, document: Document) -> None:
         """What could have leaked and was seen, who learned what, and what was not analyzed."""
@@ -289,9 +296,14 @@ class _Page:
                 who = ", ".join(map(safe, observer.learned_by))
                 through = ", ".join(map(safe, observer.through))
                 self.rows([(Text(safe(observer.fact)), f"{who}, through {through}")], indent=2)
-        if document.coverage:
+        tested = [entry for entry in document.coverage if entry.seen]
+        if tested:
             self.title("Coverage", "packets by the path they took")
-            self.rows([(entry.kind, coverage_line(entry)) for entry in document.coverage], indent=2)
+            self.rows([(entry.kind, coverage_line(entry)) for entry in tested], indent=2)
+        untested = [entry for entry in document.coverage if not entry.seen]
+        if untested:
+            self.title("Not tested", "how to test each")
+            self.rows([(entry.kind, how_to_test(entry)) for entry in untested], indent=2)
         statistics = document.statistics
         if statistics.malformed:
             self.title("Malformed", count(statistics.malformed, "message"))

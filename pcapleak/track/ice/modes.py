@@ -43,7 +43,7 @@ def infer_mode(
     `cut` the times of announcements that were cut short."""
     engine = guess.engine
     if engine == "other" or not agent.local:
-        return Mode(reasons=["modes are browsers'; this agent is none"] if agent.local else [])
+        return Mode(reasons=["this agent is no browser, so it has no mode"] if agent.local else [])
     proxied = [socket for socket in agent.sockets if PROXIES.intersection(socket.layers)]
     own_names = [name for name in agent.names if name.name not in agent.inherited]
     if proxied and not agent.udp and not own_names:
@@ -55,7 +55,7 @@ def infer_mode(
         return Mode(4, "high" if engine == "chromium" else "medium", [seen])
     networks = {info.id for link in agent.links for info in link.networks}
     if agent.signalled_name and engine != "firefox":
-        return Mode(2, "high", ["signalled a host candidate behind a `.local` name"])
+        return Mode(2, "high", ["signalled a host candidate behind a .local name"])
     if networks - {0}:
         named = sorted(networks - {0})
         reason = f"GOOG-NETWORK-INFO names networks {named}: interfaces enumerated"
@@ -67,8 +67,8 @@ def infer_mode(
         reasons.append("every check says network 0, cost 999: wildcard sockets, nothing enumerated")
     if agent.names and engine != "firefox":
         if own_names or networks:
-            return Mode(2, "high", [*reasons, "announced a `.local` name while gathering"])
-        return Mode(2, "medium", ["its address had a `.local` name from an earlier session"])
+            return Mode(2, "high", [*reasons, "announced a .local name while gathering"])
+        return Mode(2, "medium", ["its address had a .local name from an earlier session"])
     if not agent.udp:
         return Mode(reasons=["no UDP socket of the session was seen"])
     if engine == "firefox":
@@ -82,7 +82,7 @@ def infer_mode(
         return Mode(reasons=["no name was announced, and the engine is not known"])
     times = [time for address in agent.addresses for time in cut.get(address, ())]
     if any(agent.began_ns - SECOND <= time <= agent.began_ns + CUT_NS for time in times):
-        why = "announced names while gathering, of which the recorder kept the beginning"
+        why = "announced names while gathering, but their packets were cut short by the recorder"
         return Mode(2, "medium", [*reasons, why])
     return _silent(agent, reasons, list(clients), multicast)
 
@@ -111,13 +111,13 @@ def _silent(agent: Agent, reasons: list[str], clients: list[Client], multicast: 
     """
     if not reasons and agent.is_mute:
         why = "it announces by IPv4 alone, and nothing of the session went over it"
-        return Mode(2, "low", ["gathered and announced no `.local` name", why])
+        return Mode(2, "low", ["gathered and announced no .local name", why])
     if not agent.gathers:
         return Mode(reasons=[*reasons, "Mode 2 or 3: how it gathered was not recorded"])
     if not multicast.is_whole(agent.addresses):
         missing = "no other multicast of this host was recorded whole: a name may have been missed"
-        return Mode(reasons=[*reasons, "no `.local` name was recorded", missing, "Mode 1, 2 or 3"])
-    silent = [*reasons, "gathered and announced no `.local` name"]
+        return Mode(reasons=[*reasons, "no .local name was recorded", missing, "Mode 1, 2 or 3"])
+    silent = [*reasons, "gathered and announced no .local name"]
     before = agent.began_ns
     secure = [client.secure_pages for client in clients if client.secure_pages]
     insecure = [client.insecure_pages for client in clients if client.insecure_pages]

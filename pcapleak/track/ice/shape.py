@@ -19,14 +19,14 @@ def candidate_set_shape(candidates: Sequence[Candidate]) -> SetShape:
         if candidate.type != "srflx" or address is None or address != candidate.base_address:
             continue
         if address.version == 4:
-            reason = f"a server sees {address} as the interface has it: no NAT"
+            reason = f"a server sees {address}, the interface's own address: no NAT"
             return SetShape("srflx-equals-interface", [reason])
     if any(one.type == "host" and _is_open(one) for one in candidates):
-        return SetShape("unknown", ["whether the page reads host candidates, no packet tells"])
+        return SetShape("unknown", ["no packet shows whether the page reads host candidates"])
     raw = [one for one in candidates if one.type == "host" and not _is_named(one)]
     if raw:
         addresses = ", ".join(sorted({str(one.address or "?") for one in raw}))
-        return SetShape("raw-host", [f"host candidates show {addresses} itself"])
+        return SetShape("raw-host", [f"host candidates show {addresses} and hide nothing"])
     if kinds == {"srflx"}:
         return SetShape("srflx-only", ["no host candidate: Mode 3 or a policy"])
     if kinds == {"host"}:

@@ -40,7 +40,7 @@ for (const table of document.querySelectorAll("table")) {
       body.append(...rows);
     });
   });
-  if (body.rows.length < 6) continue;
+  if (body.rows.length < 12 || !heads.length) continue;
   const search = document.createElement("input");
   search.type = "search";
   search.placeholder = "Search this table";
