@@ -251,9 +251,9 @@ says so where it matters.
 def mutations_page() -> str:
     """`mutations.md`: what damage does to the verdicts on real recordings."""
     sys.path.append(str(HERE.parent / "tests" / "support"))
-    from mutations import page
+    from mutations import made, page
 
-    return page()
+    return page(made())
 
 
 def results_page() -> str:

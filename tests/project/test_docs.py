@@ -32,7 +32,6 @@ def generator() -> ModuleType:
         "bounds.md",
         "cli.md",
         "findings.md",
-        "mutations.md",
         "pcapleak.1",
         "policy.md",
         "report-schema.md",
@@ -40,7 +39,8 @@ def generator() -> ModuleType:
     ],
 )
 def test_generated_pages_are_fresh(name: str) -> None:
-    """The committed page is what the code makes (`python docs/generate.py` writes it)."""
+    """The committed page is what the code makes (`python docs/generate.py` writes it). What takes
+    a minute to make is held to its page where it is tested: `mutations.md`."""
     assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name]()
 
 

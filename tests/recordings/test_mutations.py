@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mutations import CAPTURES, MUTATIONS, judged, packets_of, runs, table
+from mutations import CAPTURES, MUTATIONS, judged, packets_of, page, runs, table
+from places import ROOT
 
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document
@@ -26,6 +27,7 @@ def test_damage_changes_a_verdict_only_for_a_reason(
     assert {run.kind for run in made} == MUTATIONS.keys()
     assert [run for run in made if not run.same and run.why is None] == []
     assert sum(run.same for run in made) > 0.9 * len(made)
+    assert page(made) == (ROOT / "docs" / "mutations.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)

@@ -165,11 +165,15 @@ def table(made: list[Run]) -> list[str]:
     return lines
 
 
-def page() -> str:
+def page(made: list[Run]) -> str:
     """`docs/mutations.md`."""
+    return "\n".join([INTRODUCTION, *table(made), ""])
+
+
+def made() -> list[Run]:
+    """All runs, the damaged recordings gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = table(runs(Path(folder)))
-    return "\n".join([INTRODUCTION, *rows, ""])
+        return runs(Path(folder))
 
 
 INTRODUCTION = """# Damaged recordings
@@ -181,4 +185,4 @@ to that.
 """
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(page(made()))
