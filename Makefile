@@ -98,8 +98,8 @@ release: package  ## the same, with the bill of materials and digests beside the
 fuzz: $(VENV)/.tested  ## every fuzz target, an hour in all
 	$(BIN)/python tests/fuzz/run.py --seconds 240
 
-fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, two at a time, always the same inputs
-	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1
+fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, three at a time, always the same inputs
+	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1 --jobs 3
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py
