@@ -19,10 +19,10 @@ def test_before_the_first_packet_it_listens() -> None:
     assert page_head(None, Status("eth0")).plain.startswith(" LISTENING   eth0")
 
 
-def test_the_verdict_is_on_top_and_the_counters_below() -> None:
+def test_the_verdict_and_the_counters_are_on_top() -> None:
     lines = page_head(sample(), Status("eth0", 65.0, 12_345, 99.0, 7, 42)).plain.splitlines()
     assert lines[0].startswith(" LEAK ")
-    assert "12,345 packets (99/s), 42 flows, 7 lost" in lines[-1]
+    assert "12,345 packets (99/s), 42 flows, 7 lost" in lines[0]
 
 
 def test_strings_of_strangers_are_harmless() -> None:

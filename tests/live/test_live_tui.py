@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import os
 import pty
@@ -57,6 +58,12 @@ def document() -> Document:
     return analyze(ROOT / "captures" / "socks.pcapng", policy=policy).document
 
 
+def visible(app: WatchApp) -> str:
+    """What a person sees on the terminal, with all its white space."""
+    drawn = re.sub("<[^>]*>", "", app.export_screenshot(simplify=True))
+    return html.unescape(drawn).replace("\xa0", " ")
+
+
 def cells(app: WatchApp, name: str) -> list[list[str]]:
     table = app.query_one(f"#table-{name}", DataTable)
     return [[str(cell) for cell in table.get_row_at(row)] for row in range(table.row_count)]
@@ -68,7 +75,8 @@ def text(app: WatchApp, name: str) -> str:
 
 def test_the_page_has_the_verdict_and_every_table(document: Document) -> None:
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
-        assert text(app, "head").startswith(" LEAK   eth0\nExposed  203.0.113.7")
+        first, second = text(app, "head").splitlines()[:2]
+        assert first.startswith(" LEAK   eth0  ") and second == "Exposed  203.0.113.7"
         assert "12,345 packets (99/s), 42 flows, 7 lost" in text(app, "head")
         tabs = app.query_one(TabbedContent)
         labels = [str(tabs.get_tab(kind.name).label) for kind in TABLES]
@@ -269,11 +277,26 @@ def test_without_a_keyboard_one_line_says_so(options: tuple[str, ...]) -> None:
 def test_five_findings_have_room_on_any_terminal(document: Document, size: tuple[int, int]) -> None:
     async def test(app: WatchApp, pilot: Pilot[None]) -> None:
         table = app.query_one("#table-Findings", DataTable)
-        # A title, and perhaps a scroll bar below.
-        assert table.size.height - 1 >= 5
-        assert "LEAK" in text(app, "head")
+        # A title stands above the rows, and perhaps a scroll bar below.
+        assert table.scrollable_content_region.height - table.header_height >= 5
+        assert " LEAK " in visible(app)
 
     Watched(document).use(test, size)
+
+
+def test_a_low_terminal_shows_counters_what_the_keys_did_and_why_a_table_is_empty(
+    document: Document,
+) -> None:
+    async def test(app: WatchApp, pilot: Pilot[None]) -> None:
+        assert "12,345 packets (99/s), 42 flows, 7 lost" in visible(app)
+        await pilot.press("p")
+        assert " PAUSED " in visible(app)
+        await pilot.press("p", "slash", *"nosuch", "enter")
+        await pilot.pause()
+        assert "Filter   nosuch" in visible(app)
+        assert "Nothing here matches 'nosuch'; Escape shows all." in visible(app)
+
+    Watched(document).use(test, (80, 12))
 
 
 def test_search_finds_names_ports_and_columns_and_says_when_there_is_nothing(

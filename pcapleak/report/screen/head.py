@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
@@ -29,32 +30,41 @@ class Status:
     """What went wrong that the watch outlives."""
 
 
-def page_head(document: Document | None, status: Status) -> Text:
-    """The verdict, and the counters."""
-    text = Text("\n").join((_verdict(document, status), _counters(status)))
+def page_head(document: Document | None, status: Status, state: Sequence[Text] = ()) -> Text:
+    """The verdict with the counters, how the tables are looked at, and why.
+
+    A low terminal shows the first lines only.
+    """
+    text = Text("\n").join((_verdict(document, status), *state, *_reasons(document)))
+    text.append("\n")
     for note in status.notes:
         text.append(f"{safe(note)}\n", style="bold red")
     return text
 
 
 def _verdict(document: Document | None, status: Status) -> Text:
+    word, style = "LISTENING", "bold white on blue"
+    if document is not None:
+        word, style = VERDICTS[document.verdict.result]
+    return Text.assemble((f" {word} ", style), f"  {safe(status.source)}  ", _counters(status))
+
+
+def _reasons(document: Document | None) -> Iterator[Text]:
     if document is None:
-        return Text.assemble((" LISTENING ", "bold white on blue"), f"  {safe(status.source)}")
-    word, style = VERDICTS[document.verdict.result]
+        return
     exposed = ", ".join(safe(address) for address in document.verdict.exposed_addresses[:4])
-    text = Text.assemble((f" {word} ", style), f"  {safe(status.source)}")
     if exposed:
-        text.append("\nExposed  ", style="dim").append(exposed, style="bold")
-    text.append("\nWhy      ", style="dim").append(safe(document.verdict.reason, 400))
-    return text
+        yield Text.assemble(("Exposed  ", "dim"), (exposed, "bold"))
+    yield Text.assemble(("Why      ", "dim"), safe(document.verdict.reason, 1000))
 
 
 def _counters(status: Status) -> Text:
     text = Text(
         f"{duration(int(status.elapsed_s * 1e9))}, {status.packets:,} packets "
-        f"({status.rate:,.0f}/s), {status.flows:,} flows, "
+        f"({status.rate:,.0f}/s), {status.flows:,} flows, ",
+        style="dim",
     )
     text.append(f"{status.dropped:,} lost", style="bold red" if status.dropped else "dim")
     if status.unrecorded:
         text.append(f", {status.unrecorded:,} not recorded", style="bold red")
-    return text.append("\n")
+    return text

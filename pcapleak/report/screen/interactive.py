@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import ClassVar, NamedTuple
 
@@ -57,7 +57,8 @@ Escape      show all rows
 s, r        sort by the next column, reverse the order (or click a title)
 c           copy the finding's Wireshark filter
 p           pause the screen; the watch goes on
-q           quit with the report"""
+q           quit with the report
+any key     closes this help"""
 
 
 class Help(ModalScreen[None]):
@@ -113,6 +114,8 @@ class WatchApp(App[None]):
         self._document: Document | None = None
         self._words = ""
         self._paused = False
+        self._has_room = True
+        """Whether details fit below the table."""
 
     def compose(self) -> ComposeResult:
         """Head, tables, detail, keys."""
@@ -141,12 +144,12 @@ class WatchApp(App[None]):
         """Leave the table at least five rows, however low the terminal is."""
         height = self.size.height
         self.query_one("#head", Static).styles.max_height = (
-            2 if height < 16 else 4 if height < 32 else 8
+            3 if height < 16 else 4 if height < 32 else 8
         )
         room = min(max(height - 16, 0), 12)
         detail = self.query_one("#detail", Static)
         detail.styles.max_height = max(room, 2)
-        detail.display = room > 1
+        detail.display = self._has_room = room > 1
         self.query_one(Footer).display = height >= 16
 
     def _table(self, view: View) -> DataTable[Text]:
@@ -168,22 +171,25 @@ class WatchApp(App[None]):
             return
         if not self._paused:
             self._document = look.document
-        head = page_head(look.document, look.status)
+        head = page_head(look.document, look.status, list(self._state()))
+        self.query_one("#head", Static).update(head)
+        self._fill()
+
+    def _state(self) -> Iterator[Text]:
+        """How the tables are looked at, where that is not as at first."""
         if self._paused:
-            head.append(" PAUSED ", style="bold black on yellow").append(" the watch goes on\n")
+            yield Text.assemble((" PAUSED ", "bold black on yellow"), " the watch goes on")
         if self._words:
-            head.append("Filter   ", style="dim").append(f"{self._words}\n")
+            yield Text.assemble(("Filter   ", "dim"), self._words)
         view = self._view()
         if view.column >= 0 or view.reverse:
             by = view.kind.columns[view.column] if view.column >= 0 else "importance"
-            head.append("Sorted   ", style="dim").append(f"by {by}")
-            head.append(", reversed\n" if view.reverse else "\n")
-        self.query_one("#head", Static).update(head)
-        self._fill()
+            yield Text.assemble(("Sorted   ", "dim"), f"by {by}", ", reversed" * view.reverse)
 
     def _fill(self) -> None:
         """Bring titles and the table on top up to date."""
         if self._document is None:
+            self._show_detail()
             return
         for name, view in self._views.items():
             rows = view.kind.rows(self._document)
@@ -222,10 +228,12 @@ class WatchApp(App[None]):
         view = self._view()
         key = self._selected(view)
         text = view.kind.detail(self._document, key) if self._document and key else Text()
-        if self._document and not view.shown:
+        if not view.shown:
             searched = f"Nothing here matches {self._words!r}; Escape shows all."
             text = Text(searched if self._words else view.kind.empty)
-        self.query_one("#detail", Static).update(text)
+        detail = self.query_one("#detail", Static)
+        detail.update(text)
+        detail.display = self._has_room or not view.shown
 
     def on_data_table_row_highlighted(self) -> None:
         """Another row: what is behind it."""
