@@ -17,6 +17,7 @@ import numpy as np
 from pcapleak.judge.clients import server_port
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Scene, single
+from pcapleak.judge.copies import copies
 from pcapleak.judge.endpoints import beside, carrier_rows
 from pcapleak.judge.judgement import (
     BYPASS,
@@ -80,6 +81,7 @@ def assign_paths(scene: Scene) -> UInt8:
     path[columns.on(scene.ids("loopback")) | looped] = LOCAL
     _proxies(scene, path)
     _tunnels(scene, path)
+    path[copies(columns, path == BYPASS)] = UNASSESSED
     return path
 
 

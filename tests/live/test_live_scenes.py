@@ -33,6 +33,8 @@ def test_a_machine_that_changes_is_judged_right(
     if leaky:
         assert played.told_s is not None
         assert played.told_s < TOLD_S
+        leaks = [one["id"] for one in played.report["findings"] if one["severity"] != "info"]
+        assert len(leaks) == len(set(leaks)), "one packet, on bridge and port, is one finding"
     assert judged(played.replayed) == judged(played.report)
 
 
