@@ -123,12 +123,12 @@ class Confinement:
         signals: bool = False,
     ) -> None:
         self._watching = watching
-        self._programs = [path for name in run if (path := shutil.which(name)) is not None]
-        if spawn:
-            self._programs.append(sys.executable)
+        self._programs: list[str] = []
         self._ruleset = -1
         self._hindrance: str | None = "only Linux can confine a process this way"
         if sys.platform == "linux":
+            self._programs += [path for name in run if (path := shutil.which(name)) is not None]
+            self._programs += [sys.executable] if spawn else []
             self._libc = ctypes.CDLL(None, use_errno=True)
             self._hindrance = self._prepare(read, write, () if signals else _SCOPES)
 

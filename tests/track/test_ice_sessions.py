@@ -64,7 +64,7 @@ def test_a_pages_names_are_of_its_first_session_and_the_next_ones_have_them_from
         scene.gather(1.0 + i * 0.3, end("192.0.2.7", 5000 + i), end("203.0.113.9", 6000 + i))
     scene.announce(1.01, "192.0.2.7")
     first, *later = scene.sessions()
-    assert first.ip_handling_mode.reasons == ["announced a `.local` name while gathering"]
+    assert first.ip_handling_mode.reasons == ["announced a .local name while gathering"]
     assert first.candidates[0].port == 5000
     for session in later:
         assert "earlier session" in session.ip_handling_mode.reasons[0]

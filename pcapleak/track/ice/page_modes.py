@@ -49,7 +49,7 @@ def _mode(told: Sequence[PageCandidate], test: PageTest | None) -> Mode | None:
     raw = {one.ip for one in hosts if one.ip is not None}
     if hosts and not raw:
         if any(one.address is not None for one in hosts):
-            return Mode(2, "high", ["the page read a host candidate behind a `.local` name"])
+            return Mode(2, "high", ["the page read a host candidate behind a .local name"])
         return None
     # An interface may have several addresses of its own by IPv6, by IPv4 seldom.
     several = sorted(str(one) for one in raw if one.version == 4 and classify(one) != "loopback")
