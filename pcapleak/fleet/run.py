@@ -37,9 +37,9 @@ def find(paths: Sequence[str]) -> list[str]:
             these = _remote(path)
         elif has_magic(path):
             names = sorted(glob(path, recursive=True))  # noqa: PTH207  Path takes no absolute one
-            these = list(find_captures(names, recursive=True))
+            these = list(find_captures(names, recursive=True, damaged=True))
         else:
-            these = list(find_captures([path], recursive=True))
+            these = list(find_captures([path], recursive=True, damaged=True))
         if not these:
             raise PcapleakError(f"{path}: no capture found; give another path or pattern")
         found += these

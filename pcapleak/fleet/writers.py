@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from pcapleak.fleet.fleet import Fleet, Row, page_name
 from pcapleak.report.output import OutputFile, make_folder
 from pcapleak.report.text import safe
 from pcapleak.values.findings import Severity
-from pcapleak.values.words import count
+from pcapleak.values.words import count, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def tables(fleet: Fleet) -> list[Table]:
                     row.result,
                     *map(str, row.severities[:4]),
                     _few(row.exposed),
-                    shorten(row.reason, MAX_REASON, placeholder=" ..."),
+                    _brief(row),
                 )
                 for row in sorted(fleet.rows, key=_worst_first)
             ],
@@ -91,9 +92,18 @@ def tables(fleet: Fleet) -> list[Table]:
 _ORDER = ("leak", "error", "inconclusive", "no-leak", "no-policy")
 
 
+def _brief(row: Row) -> str:
+    """The first sentences of a row's reason, as many as fit whole; the row names its capture."""
+    brief, *others = re.split(r"(?<=\.) ", row.reason.removeprefix(f"{row.path}: "))
+    for sentence in others:
+        if len(brief) + len(sentence) >= MAX_REASON:
+            break
+        brief += f" {sentence}"
+    return shorten(brief, MAX_REASON, placeholder=" ...")
+
+
 def _few(values: Sequence[str], limit: int = 3) -> str:
-    more = f" and {len(values) - limit} more" if len(values) > limit else ""
-    return ", ".join(values[:limit]) + more
+    return listed(values, limit)
 
 
 def headline(fleet: Fleet) -> str:
@@ -109,7 +119,7 @@ def print_fleet(fleet: Fleet, console: Console) -> None:
     from rich.text import Text
 
     console.print(Text(headline(fleet), style="bold"))
-    for title, headings, lines in tables(fleet):
+    for title, headings, lines in [*_captures(fleet), *tables(fleet)[1:]]:
         table = RichTable(title=title, title_justify="left", box=None, pad_edge=False)
         for heading in headings:
             table.add_column(heading, overflow="fold")
@@ -119,6 +129,23 @@ def print_fleet(fleet: Fleet, console: Console) -> None:
         console.print(table)
         if len(lines) > SHOWN:
             console.print(Text(f"and {len(lines) - SHOWN} more", style="dim"))
+
+
+def _captures(fleet: Fleet) -> list[Table]:
+    """The captures in a line or two each: why a capture came to its verdict, in identifiers, and
+    in words only where there is nothing to look up."""
+    folder = _folder(fleet)
+    lines: list[tuple[str, ...]] = [
+        (
+            row.path.removeprefix(folder),
+            row.result,
+            _few(row.exposed, 2),
+            _brief(row) if row.result in ("error", "inconclusive") else _few(row.findings),
+        )
+        for row in sorted(fleet.rows, key=_worst_first)
+    ]
+    title = f"Captures in {folder}" if folder else "Captures"
+    return [(title, ("capture", "verdict", "exposed", "findings, or why"), lines)] if lines else []
 
 
 def to_json(fleet: Fleet) -> str:

@@ -12,6 +12,7 @@ from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import InterfaceRole, PolicyValue, Role
 from pcapleak.policy.policy import Proxy, Tunnel
+from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.claims import Claim, Question, Strength, Witness
 
 MAX_CLAIMS = 100
@@ -31,25 +32,33 @@ def claims(scene: Scene) -> list[Claim]:
     """What each of the five questions was answered, and by which witnesses."""
     found = (
         _clients(scene),
-        _listed(scene, "tunnel_addresses", "tunnel address", "the client's, inside the tunnel"),
+        _listed(scene, "tunnel_addresses", "tunnel address", "the client's address inside"),
         _sides(scene),
         _carriers(scene),
         _lans(scene),
-        _listed(scene, "exits", "exit", "where the client's traffic comes out", "--exit-ip"),
+        _listed(scene, "exits", "exit", "the exit", "--exit-ip"),
     )
     return [claim for part in found for claim in islice(part, MAX_CLAIMS)]
 
 
 def _clients(scene: Scene) -> Iterator[Claim]:
-    yield from _listed(scene, "clients", "client", "the client's", "--client")
+    yield from _listed(scene, "clients", "client", "the client's address", "--client")
     for address in scene.rivals:
         others = ", ".join(str(one) for one in scene.rivals if one != address)
+        fit = "fit" if len(scene.rivals) > 2 else "fits"
         yield Claim(
             "client",
             str(address),
-            "perhaps the client's",
+            "perhaps the client's address",
             (Witness(Strength.TYPICAL, "takes part in as much as the client would"),),
-            (Witness(Strength.TYPICAL, f"{others} fits equally well"),) if others else (),
+            (
+                Witness(
+                    Strength.TYPICAL,
+                    f"{others} {fit} equally well",
+                ),
+            )
+            if others
+            else (),
             f"--client {address}",
         )
 
@@ -80,7 +89,7 @@ def _listed(
 
 def _lans(scene: Scene) -> Iterator[Claim]:
     believed = {_plain(network) for network in scene.lans}
-    for claim in _listed(scene, "lans", "local", "a network of the client's own", "--lan"):
+    for claim in _listed(scene, "lans", "local", "the client's own network", "--lan"):
         if claim.subject in believed or scene.policy.lans:
             yield claim
         else:
@@ -136,7 +145,9 @@ def _tunnel(tunnel: SceneTunnel, given: Tunnel | None) -> Claim:
     for seen in tunnel.seen:
         if seen.confirmed:
             frame = seen.handshakes[0].frames[-1]
-            says = f"{seen.kind} handshake completed with {seen.server} (frame {frame})"
+            says = (
+                f"{TUNNEL_NAMES[seen.kind]} handshake completed with {seen.server} (frame {frame})"
+            )
             witnesses.append(Witness(Strength.PROVEN, says))
     if tunnel.conserved is not None:
         strength = Strength.CONSERVED if tunnel.conserved.is_proof else Strength.TYPICAL
@@ -144,7 +155,7 @@ def _tunnel(tunnel: SceneTunnel, given: Tunnel | None) -> Claim:
     told = {witness.says for witness in witnesses} | set(given.reasons if given else ())
     witnesses += [Witness(Strength.TYPICAL, why) for why in tunnel.reasons if why not in told]
     servers = ", ".join(dict.fromkeys(rule.text for rule in tunnel.endpoints))
-    answer = f"carries {tunnel.label}" if tunnel.is_named else "carries the tunnel"
+    answer = f"the carrier of {tunnel.label}" if tunnel.is_named else "the carrier of the tunnel"
     claim = Claim(
         "carrier",
         servers or tunnel.label,

@@ -63,11 +63,11 @@ def resolved(policy: Policy, answers: Callable[[str], Sequence[IPAddress]]) -> P
     known_by: list[str] = []
     for name in server_names(policy):
         told = list(answers(name))
-        listed = told or [address for known, address in policy.hosts if known == name]
-        if listed:
-            found[name] = listed
+        addresses = told or [address for known, address in policy.hosts if known == name]
+        if addresses:
+            found[name] = addresses
             source = "DNS answers in the capture" if told else str(HOSTS)
-            known_by.append(f"{name} is {', '.join(map(str, listed))} by {source}")
+            known_by.append(f"{name} is {', '.join(map(str, addresses))} according to {source}")
     if not found:
         return policy
     tunnels = tuple(_with_addresses(tunnel, found) for tunnel in policy.tunnels)

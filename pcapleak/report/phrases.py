@@ -124,6 +124,11 @@ def flow_line(flow: FlowEntry) -> str:
     return text + f" · {count(packets, 'packet')}, {size(flow.orig_bytes + flow.resp_bytes)}"
 
 
+def tunnel_word(tunnel: TunnelEntry) -> str:
+    """What kind of tunnel or proxy it is, as far as that is known."""
+    return "tunnel" if tunnel.kind == "unknown" else tunnel.kind
+
+
 def tunnel_line(tunnel: TunnelEntry) -> str:
     """A tunnel or proxy, and when it was up."""
     text = safe(tunnel.endpoint)

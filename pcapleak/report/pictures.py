@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.drawing import LINE, WIDTH, Box, Drawing, Kind, Label, Line, fit
+from pcapleak.report.phrases import tunnel_word
 from pcapleak.report.text import clock_time, flow_ends, frames_text, safe
 from pcapleak.values.words import count, duration
 
@@ -68,7 +69,8 @@ def _safe_lane(document: Document, packets: int) -> _Lane | None:
     if not packets:
         return None
     carriers = [
-        f"{tunnel.kind} {tunnel.endpoint.removesuffix('/udp')}" for tunnel in document.tunnels
+        f"{tunnel_word(tunnel)} {tunnel.endpoint.removesuffix('/udp')}"
+        for tunnel in document.tunnels
     ]
     interfaces = _interfaces(document, "tunnel")
     inside = [flow for flow in document.flows if flow.path in ("tunnel", "inside-tunnel", "proxy")]
@@ -189,7 +191,7 @@ def _tunnel_rows(document: Document, last: int) -> Iterator[_Row]:
         for start in tunnel.up[:MAX_SPANS]:
             end = min((time for time in tunnel.down if time >= start), default=last)
             spans.append((int(start), int(end)))
-        name = f"{tunnel.kind} {tunnel.endpoint}"
+        name = f"{tunnel_word(tunnel)} {tunnel.endpoint}"
         yield _Row(name, "safe", spans)
 
 

@@ -27,6 +27,15 @@ def test_folders_give_what_is_a_capture_by_content(tmp_path: Path) -> None:
         str(deep / "no-suffix"),
         str(deep / "packed.bin"),
     ]
+    # What is called like a capture is told to be none, where many are looked through.
+    told = list(find_captures([tmp_path], recursive=True, damaged=True))
+    assert {Path(path).name for path in told} == {
+        "empty.pcap",
+        "letter.pcap",
+        "z.pcap",
+        "no-suffix",
+        "packed.bin",
+    }
 
 
 def test_named_files_are_passed_on_in_order(tmp_path: Path) -> None:

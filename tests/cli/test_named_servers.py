@@ -24,14 +24,16 @@ def test_a_name_is_judged_as_the_address_that_the_capture_has_for_it() -> None:
     by_name, by_address = told.values()
     field = by_name["policy"]["fields"]["vpn_endpoints"]
     assert field["value"] == ["198.51.100.10:3478/udp"]
-    assert field["reasons"] == ["stun.example is 198.51.100.10 by DNS answers in the capture"]
+    assert field["reasons"] == [
+        "stun.example is 198.51.100.10 according to DNS answers in the capture"
+    ]
     for part in ("verdict", "findings", "flows", "coverage"):
         assert by_name[part] == by_address[part], part
 
 
 def test_the_page_says_from_which_the_address_is() -> None:
     text = run("analyze", NAMED, "--vpn-endpoint", "stun.example", COLUMNS="300").stdout
-    assert "(given; stun.example is 198.51.100.10 by DNS answers in the capture)" in text
+    assert "(given; stun.example is 198.51.100.10 according to DNS answers in the capture)" in text
 
 
 def test_a_name_that_nothing_resolves_is_one_line_and_the_other_captures_are_judged() -> None:

@@ -287,3 +287,34 @@ def test_the_command_prints_the_tables_and_exits_by_the_worst(
     assert result.exit_code == 1, result.output
     assert "1 capture: 1 leak" in result.output
     assert json.loads((tmp_path / "fleet.json").read_text())["captures"][0]["result"] == "leak"
+
+
+def test_the_terminal_has_a_short_row_for_each_capture_and_names_the_damaged(
+    browser: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    (folder / "leak.pcapng").symlink_to(browser / "socks.pcapng")
+    (folder / "damaged.pcap").write_bytes(b"")
+    (folder / "notes.txt").write_text("seen on Monday")
+    shown = CliRunner().invoke(
+        app,
+        ["batch", str(folder), "--proxy", "socks5://198.51.100.30:1080"],
+        env={"COLUMNS": "80"},
+    )
+    assert "2 captures: 1 leak, 1 error" in shown.stdout
+    lines = [line.rstrip() for line in shown.stdout.splitlines()]
+    assert max(map(len, lines)) <= 80
+    (leak,) = (line for line in lines if line.startswith("leak.pcapng"))
+    assert "PL101" in leak
+    (damaged,) = (line for line in lines if line.startswith("damaged.pcap"))
+    assert damaged.split()[1] == "error"
+    assert "is empty" in " ".join(lines)
+
+
+def test_a_long_reason_is_cut_between_sentences() -> None:
+    first = f"Nothing left {'wg0 ' * 20}at all."
+    fleet = Fleet([Row("a.pcap", result="leak", reason=f"{first} {'It was so. ' * 20}")])
+    page = to_html(fleet)
+    assert first in page
+    assert "It was so.</td>" in page

@@ -59,7 +59,7 @@ def test_every_address_of_an_answer_counts_and_it_says_from_which() -> None:
     assert texts == ["198.51.100.40:51820/udp", "[2001:db8::40]:51820/udp"]
     assert policy.tunnels == named(*texts).tunnels
     assert policy.known_by == (
-        "vpn.example is 198.51.100.40, 2001:db8::40 by DNS answers in the capture",
+        "vpn.example is 198.51.100.40, 2001:db8::40 according to DNS answers in the capture",
     )
     assert server_names(policy) == []
 
@@ -75,7 +75,7 @@ def test_the_hosts_file_counts_where_no_answer_does(tmp_path: Path) -> None:
     assert policy.digest() == named("vpn.example:51820").digest()
     told = resolved(policy, lambda _: ())
     assert told.tunnels[0].endpoints[0].text == "198.51.100.40:51820"
-    assert told.known_by == ("vpn.example is 198.51.100.40 by /etc/hosts",)
+    assert told.known_by == ("vpn.example is 198.51.100.40 according to /etc/hosts",)
     answered = resolved(policy, lambda _: [OTHER])
     assert answered.tunnels[0].endpoints[0].text == "[2001:db8::40]:51820"
 

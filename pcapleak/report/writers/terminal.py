@@ -42,6 +42,7 @@ from pcapleak.report.phrases import (
     policy_line,
     seen_line,
     tunnel_line,
+    tunnel_word,
     vector_line,
 )
 from pcapleak.report.text import local_time, safe
@@ -268,10 +269,7 @@ class _Page:
             return
         self.title("Tunnels and proxies")
         self.rows(
-            [
-                (Text("tunnel" if one.kind == "unknown" else one.kind), tunnel_line(one))
-                for one in tunnels
-            ],
+            [(Text(tunnel_word(one)), tunnel_line(one)) for one in tunnels],
             indent=2,
         )
 
