@@ -69,7 +69,7 @@ def _unseen(
         _prove(session, _join(session, entry), entry.line, budget)
     session.shape = candidate_set_shape(session.candidates)
     if any(candidate.mdns_name for candidate in session.candidates):
-        reason = "signalled a host candidate behind a `.local` name"
+        reason = "signalled a host candidate behind a .local name"
         session.mode = Mode(2, "high", [reason])
     return session
 
