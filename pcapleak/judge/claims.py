@@ -130,7 +130,7 @@ def _witnesses(role: InterfaceRole) -> Iterator[Witness]:
 
 def _carriers(scene: Scene) -> Iterator[Claim]:
     given = {str(one.interface or one.endpoints[0].text): one for one in scene.policy.tunnels}
-    for tunnel in scene.tunnels:
+    for tunnel in (*scene.tunnels, *scene.around):
         yield _tunnel(tunnel, given.get(tunnel.label))
     named = {one.endpoint: one for one in scene.policy.proxies}
     for proxy in scene.proxies:

@@ -126,6 +126,9 @@ class Scene:
     roles: list[InterfaceRole]
     tunnels: list[SceneTunnel] = field(default_factory=list)
     proxies: list[SceneProxy] = field(default_factory=list)
+    around: list[SceneTunnel] = field(default_factory=list)
+    """Tunnels through which the proxies of a policy without tunnels are spoken to: as outside as
+    the interfaces that carry them."""
     clients: list[Network] = field(default_factory=list)
     """The client's addresses on physical interfaces."""
     is_client_shown: bool = True

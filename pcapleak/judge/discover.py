@@ -20,7 +20,8 @@ from pcapleak.track.proxies import Proxy as SeenProxy
 from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.track.tunnels import Tunnel as SeenTunnel
 from pcapleak.values.addresses import is_public
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.claims import Strength
+from pcapleak.values.packets import Bool, Endpoint, IPAddress
 
 MAX_SERVERS = 64
 """Servers of tunnels judged by: all flows are held against each. Clients that roam know a dozen."""
@@ -278,6 +279,41 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
         fit_endpoints(scene, tunnel, sorted(outside))
     if tunnel.kind is None and tunnel.seen:
         tunnel.kind = tunnel.seen[0].kind
+
+
+def find_around(scene: Scene) -> list[SceneTunnel]:
+    """Tunnels through which the policy's proxies are spoken to, where something carries them.
+
+    Who judges by a proxy alone means what goes past it, into such a tunnel too; what carries the
+    tunnel carries the proxy's traffic.
+    """
+    columns = scene.columns
+    if not any(columns.on([number]).any() for number in scene.ids("physical")):
+        return []
+    found = []
+    for number in scene.ids("tunnel"):
+        spoken = columns.on([number]) & (columns.flows.resp_packets > 0)
+        if not any((spoken & _to_proxy(columns, proxy.endpoint)).any() for proxy in scene.proxies):
+            continue
+        label = scene.label(number)
+        tunnel = SceneTunnel(label=label, given=False, interfaces=[number])
+        fit_tunnel(scene, tunnel)
+        if tunnel.endpoints:
+            found.append(tunnel)
+            before = scene.roles[number]
+            scene.roles[number] = before._replace(
+                role="physical",
+                reason="the proxy is spoken to through it, so past the proxy is outside",
+                strength=Strength.PROVEN,
+                against=before.reason,
+            )
+    return found
+
+
+def _to_proxy(columns: Columns, endpoint: Endpoint) -> Bool:
+    there = columns.inside(columns.resp, [ip_network(endpoint.address)])
+    there &= columns.resp_port == endpoint.port
+    return there
 
 
 def _interfaces_of(scene: Scene, tunnel: SceneTunnel) -> list[int]:

@@ -9,7 +9,7 @@ from pcapleak.judge.carriers import fit_proxy
 from pcapleak.judge.clients import Known, lan_guess
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source
-from pcapleak.judge.discover import find_proxies, find_tunnels, fit_tunnel
+from pcapleak.judge.discover import find_around, find_proxies, find_tunnels, fit_tunnel
 from pcapleak.judge.exits import exit_sources
 from pcapleak.judge.fields import found_field, given_field
 from pcapleak.judge.judgement import JudgedPolicy, PolicyField
@@ -62,6 +62,8 @@ def infer(state: State, policy: Policy) -> Scene:
         fit_tunnel(scene, tunnel)
     if policy.is_empty and policy.infer and not scene.tunnels:
         scene.proxies = find_proxies(scene)
+    if policy.infer and not scene.tunnels:
+        scene.around = find_around(scene)
     _fit_proxies(scene)
     fields: dict[str, PolicyField] = {}
     _tunnel_fields(scene, fields)

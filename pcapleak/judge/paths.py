@@ -315,6 +315,9 @@ def _tunnels(scene: Scene, path: UInt8) -> None:
         within |= _carried(scene, tunnel.endpoints)
         path[within] = INSIDE_TUNNEL
         path[within & columns.public(columns.far)] = TUNNEL
+    for tunnel in scene.around:
+        tunnel.carrier = carrier_rows(scene, tunnel)
+        path[tunnel.carrier] = TUNNEL_TRANSPORT
 
 
 def _foreign(scene: Scene) -> Bool:

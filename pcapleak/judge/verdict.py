@@ -316,7 +316,8 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"
-    guessed = [tunnel for tunnel in scene.tunnels if tunnel.confidence == "low"]
+    tunnels = (*scene.tunnels, *scene.around)
+    guessed = [tunnel for tunnel in tunnels if tunnel.confidence == "low"]
     if guessed:
         names = ", ".join(tunnel.label for tunnel in guessed)
         rules = [rule for tunnel in guessed for rule in tunnel.endpoints]
