@@ -219,4 +219,28 @@ def page(falls_short: dict[str, str]) -> str:
     if falls_short:
         lines += ["", "Not yet as it should be:", ""]
         lines += [f"- `{name}`: {why}" for name, why in falls_short.items()]
+    lines += [
+        "",
+        "## WebRTC stacks that are no browsers",
+        "",
+        "What each read itself, how much of it packets show, and what the report lacks or made up.",
+        "",
+        "| recording | read | shown by packets | missing | made up |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [_stack(run) for run in all_runs if _is_no_browser(run)]
     return "\n".join(lines) + "\n"
+
+
+def _is_no_browser(run: Run) -> bool:
+    sessions = (run.wanted.get("sessions") or {}).values()
+    other = any("other" in session.get("engine", ()) for session in sessions)
+    return other and bool(run.key.get("page"))
+
+
+def _stack(run: Run) -> str:
+    rows = [row for page in run.key["page"].values() for row in page["candidates"]]
+    shown = sum(row["showable"] != "no" for row in rows)
+    wrong = list(_of_pages(run.key, report_of(run)))
+    missing = sum(one.startswith("missing") for one in wrong)
+    return f"| {run.key['about']} | {len(rows)} | {shown} | {missing} | {len(wrong) - missing} |"
