@@ -80,7 +80,10 @@ def _begun(scene: Scene, tunnel: SceneTunnel) -> Begun | None:
         started = min(seen.handshakes[0].started_ns for seen in handshakes)
         asked = min([*(seen.attempts[0] for seen in handshakes if seen.attempts), started])
         if first is not None and first < asked:
-            return None
+            # Over TCP the connection comes before its handshake.
+            if not _opens(scene, carrier, first):
+                return None
+            started = first
     elif first is not None and _opens(scene, carrier, first):
         started = first
     elif first is not None and _breaks_silence(scene, carrier, first):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,27 @@ def test_what_goes_on_after_the_tunnel_came_up_is_no_longer_before_it(
     come_up(recording, 2000)
     BEFORE[kind](recording, 5000)
     assert judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path).verdict.result == "leak"
+
+
+def test_a_tunnel_over_tcp_begins_with_its_connection(tmp_path: Path) -> None:
+    """The handshake comes only when that is open."""
+    client, server, none = b"c" * 8, b"s" * 8, bytes(4)
+    reset = b"\x38" + client + b"\0" + none
+    answer = b"\x40" + server + b"\1" + none + client + none
+    recording = Recording()
+    BEFORE["dns"](recording, 0)
+    packets = [reset, answer, *(b"\x48\0\0\1" + bytes(200) for _ in range(20))]
+    framed = [struct.pack("!H", len(one)) + one for one in packets]
+    recording.tcp(2000, ETH0, CLIENT, 45000, VPN, 443, *framed)
+    policy = Policy.from_options(vpn_endpoint=[f"{VPN}:443"])
+    verdict = judged(recording, policy, tmp_path).verdict
+    assert verdict.result == "no-leak", verdict.reason
+    assert "Before the tunnel came up, 1 flow" in verdict.reason
+    up = Recording()
+    BEFORE["dns"](up, 0)
+    up.tcp(1000, ETH0, CLIENT, 45000, VPN, 443, *framed[2:], *framed)
+    del up.packets[1:3]  # the connection is older than the recording
+    assert judged(up, policy, tmp_path).verdict.result == "leak"
 
 
 def test_a_tunnel_that_was_up_already_has_no_before(tmp_path: Path) -> None:
