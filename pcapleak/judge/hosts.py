@@ -29,6 +29,10 @@ from pcapleak.values.packets import (
 INITIAL_HOPS = (64, 128, 255)
 """What systems send packets with; one less was forwarded once (RFC 1812 section 5.3.1)."""
 
+TRACED_HOPS = 32
+"""Below this a hop limit was chosen to end on the way, as traceroute's are: it says nothing of
+whether the packet was forwarded before."""
+
 MAX_NETWORKS = 4
 """IPv4 addresses, and IPv6 networks of 64 bits, that a host has beside its known ones: one that
 forwards without translation has more."""
@@ -136,7 +140,7 @@ class Host:
         """Addresses that the recorder marked as its own: their packets went out, and did not
         come in elsewhere before."""
         ends = self._ends
-        mine = ends.marked(Mark.ORIG_OUTBOUND) & ~self._foreign & np.isin(ends.hops, INITIAL_HOPS)
+        mine = ends.marked(Mark.ORIG_OUTBOUND) & ~self._foreign & _unlowered(ends, INITIAL_HOPS)
         _, examples = _grouped(self._came)
         forwarded = {self._came.address(row) for row in examples.tolist()}
         says = "the recorder marked its packets as sent by this host"
@@ -161,7 +165,7 @@ class Host:
                 continue
             self.links.append(link)
             hops = np.union1d(ends.hops[sent & mine], INITIAL_HOPS)
-            counts = self._count(sent & free & np.isin(ends.hops, hops))
+            counts = self._count(sent & free & _unlowered(ends, hops.tolist()))
             addresses = self._addresses(np.where(2 * counts > here, counts, 0))
             if not all(is_public(network.network_address) for network in known):
                 addresses = [one for one in addresses if one.version == 6 or not is_public(one)]
@@ -187,6 +191,12 @@ class Host:
         best = np.argsort(-counts, kind="stable")[:MAX_ADDRESSES]
         rows = self._examples[best[counts[best] > 0]]
         return [self._ends.address(row) for row in rows.tolist()]
+
+
+def _unlowered(ends: Senders, hops: Sequence[int]) -> Bool:
+    """Ends whose hop limit is one of a sender's own, or shows nothing."""
+    found: Bool = np.isin(ends.hops, hops) | (ends.hops < TRACED_HOPS)
+    return found
 
 
 def _forwards(addresses: Sequence[IPAddress]) -> bool:

@@ -23,6 +23,7 @@ from builders import (
     ids,
     judged,
     of,
+    udp_packet,
     wireguard_data,
     wireguard_initiation,
     wireguard_response,
@@ -124,6 +125,21 @@ def test_a_cooked_recording_tells_by_what_was_sent(marked: bool, tmp_path: Path)
     browse(recording, TEMPORARY)
     document = judged(recording, NO_OPTIONS, tmp_path)
     assert document.verdict.result == ("leak" if marked else "no-leak")
+
+
+@pytest.mark.parametrize("sockets", [1, 20])
+def test_a_hop_limit_that_ends_on_the_way_does_not_make_the_client_a_router(
+    sockets: int, tmp_path: Path
+) -> None:
+    """Traceroute from an address that sends nothing else."""
+    recording = Linked(links={CLIENT: CLIENT_LINK, CLIENT6: CLIENT_LINK})
+    vpn_user(recording)
+    for hops in range(1, 21):
+        packet = udp_packet(CLIENT6, 40000 + hops % sockets, WEB6, 33433 + hops, bytes(24))
+        recording.ip(500 + 10 * hops, ETH0, packet[:7] + bytes([hops]) + packet[8:])
+    document = judged(recording, NO_OPTIONS, tmp_path)
+    assert document.verdict.result == "leak", document.verdict.reason
+    assert of(document, "PL202")
 
 
 def test_what_a_router_forwards_is_not_its_own(tmp_path: Path) -> None:
