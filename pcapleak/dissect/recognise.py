@@ -174,18 +174,23 @@ def _by_port(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
 
 
 def _is_tunnels(heads: _Heads) -> Bool:
-    """What cannot be DNS, its records being more than its length holds, and begins as messages
-    of WireGuard or OpenVPN do: VPNs offer DNS's port where others are barred.
+    """What cannot be DNS, its records being more than its length holds, and at its own port is so
+    of several kinds, or begins as messages of WireGuard or OpenVPN do: VPNs offer DNS's port
+    where others are barred.
 
     RFC 1035 section 4.1: a question has 5 bytes at the least, a record 11.
     """
-    records = heads.u16(6).astype(np.int64) + heads.u16(8) + heads.u16(10)
-    holds = 12 + 5 * heads.u16(4).astype(np.int64) + 11 * records
+    counts = [heads.u16(at).astype(np.int64) for at in (4, 6, 8, 10)]
+    sizes = [count * least for count, least in zip(counts, (5, 11, 11, 11), strict=True)]
+    beyond = sum((12 + size > heads.declared).astype(np.int64) for size in sizes)
+    several = (beyond > 1) & (heads.length >= 12) & heads.port(53)
+    several &= heads.words[:, 1] != MAGIC_COOKIE
     opcode = heads.first >> 3
     openvpn = (opcode >= 3) & (opcode <= 10)
-    chosen: Bool = (holds > heads.declared) & (
-        openvpn | ((heads.u32(0) & np.uint32(0xFF_FFFF) == 0) & (heads.first - np.uint8(1) < 4))
+    begins = openvpn | (
+        (heads.u32(0) & np.uint32(0xFF_FFFF) == 0) & (heads.first - np.uint8(1) < 4)
     )
+    chosen: Bool = (12 + sum(sizes) > heads.declared) & (several | begins)
     return chosen
 
 

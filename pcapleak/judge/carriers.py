@@ -62,8 +62,7 @@ _SILENT: frozenset[AddressClass] = frozenset(("multicast", "link-local", "loopba
 def find_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     """The servers of a tunnel, where neither policy nor handshake tells them.
 
-    What is conserved decides; else the shape of a tunnel's packets, as many as there were
-    inside; else the one server that nearly all goes to, which is a guess.
+    What is conserved decides, else a tunnel's shape with as many packets; all else is a guess.
     """
     columns = scene.columns
     handed = _handed_on(columns, tunnel.interfaces, outside)
@@ -91,17 +90,18 @@ def carried_outside(scene: Scene, interfaces: list[int], outside: list[int]) -> 
 
 def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     """Compare a tunnel's inside with the servers it is known to have, under all their forms."""
-    tunnel.endpoints += translated(scene, tunnel.endpoints)
-    if not tunnel.interfaces:
-        return
-    networks = networks_of(tunnel.endpoints)
-    servers = [
-        server for server in _servers(scene, outside) if any(server in net for net in networks)
-    ]
-    if servers:
-        tunnel.conserved = _conserved(
-            scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS
-        )
+    behind = translated(scene, tunnel.endpoints)
+    tunnel.endpoints += [one.rule for one in behind]
+    if guessed := [one.rule.text for one in behind if not one.is_known]:
+        tunnel.reasons.append(f"{guessed[0]} is what NAT64 would make of it; unconfirmed")
+        tunnel.confidence = "low"
+    named = networks_of(tunnel.endpoints)
+    servers = [one for one in _servers(scene, outside) if any(one in net for net in named)]
+    if servers and tunnel.interfaces:
+        insides = tunnel_insides(scene, tunnel)
+        tunnel.conserved = _conserved(scene, insides, outside, servers, OF_TUNNELS)
+        if guessed and tunnel.conserved is not None and tunnel.conserved.is_proof:
+            tunnel.confidence = "high"
 
 
 def fit_proxy(scene: Scene, proxy: SceneProxy, outside: list[int]) -> None:

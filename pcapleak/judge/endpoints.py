@@ -6,7 +6,8 @@ TLS for another's name to the same address went outside of it (CVE-2023-36673).
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from pcapleak.judge.columns import TCP, UDP
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.dns_shaped import domain
-from pcapleak.judge.nat64 import PREFIXES, embedded, resolved_prefixes
+from pcapleak.judge.nat64 import LENGTHS, PREFIXES, embedded, resolved_prefixes
 from pcapleak.judge.sides import CARRIERS
 from pcapleak.policy.policy import Network, Rule
 from pcapleak.values.packets import Bool, Int64, Service
+from pcapleak.values.registries import ESP
 
 SHAPED = CARRIERS | Service.WIREGUARD_HANDSHAKE
 """Of tunnels' own protocols."""
@@ -26,6 +28,8 @@ _READABLE = Service.HTTP | Service.DNS | Service.NTP | Service.SIP | Service.ICM
 _FRAME_HEADERS = 42
 """Bytes of a frame that are no payload, at the least, but for TCP's longer header."""
 _TCP_MORE = 12
+
+_IPSEC_PORTS = (500, 4500)
 
 _NOT_NEEDED = 0.5
 """Where the inside was not recorded: the share of a server's bytes from which on the rest of
@@ -40,6 +44,8 @@ def carrier_rows(scene: Scene, tunnel: SceneTunnel) -> Bool:
     for rule in tunnel.endpoints:
         there = outside & _named(scene, rule)
         rows |= _of_protocol(scene, there) if rule.port is None and not rule.protocol else there
+        if rule.port in _IPSEC_PORTS and rule.protocol != "tcp":
+            rows |= outside & _of_ipsec(scene, rule)
     if tunnel.conserved is not None:
         servers = [ip_network(server) for server in tunnel.conserved.servers]
         rows |= outside & columns.inside(columns.far, servers)
@@ -55,6 +61,17 @@ def _named(scene: Scene, rule: Rule) -> Bool:
         found &= columns.far_port == rule.port
     if rule.protocol is not None and rule.protocol != "icmp":
         found &= columns.protocol == (TCP if rule.protocol == "tcp" else UDP)
+    return found
+
+
+def _of_ipsec(scene: Scene, rule: Rule) -> Bool:
+    """All that IPsec has with the host of a rule for one of its ports: it begins at 500 and goes
+    on at 4500 or as ESP (RFC 7296 section 2.23)."""
+    columns = scene.columns
+    found = _named(scene, rule._replace(port=None, protocol=None))
+    found &= columns.serving(Service.IKE | Service.ESP)
+    ports = (columns.protocol == UDP) & np.isin(columns.far_port, _IPSEC_PORTS)
+    found &= ports | (columns.protocol == ESP)
     return found
 
 
@@ -74,9 +91,20 @@ def readable(scene: Scene, there: Bool) -> Bool:
     """Of some flows, those that anyone can read: no carrier looks like them unless it is all
     that its server has."""
     columns = scene.columns
-    found = columns.serving(_READABLE)
+    found = columns.serving(_READABLE) & ~_no_echo(scene)
     found |= columns.serving(Service.STUN) & ~columns.serving(SHAPED)
     return (found & there) | alien(scene, there)
+
+
+def _no_echo(scene: Scene) -> Bool:
+    """Flows of ICMP that are answered, but not with what was sent, as echoes are."""
+    columns = scene.columns
+    flows = columns.flows
+    both = (flows.orig_packets > 0) & (flows.resp_packets > 0)
+    sent = flows.orig_bytes * flows.resp_packets
+    got = flows.resp_bytes * flows.orig_packets
+    found: Bool = columns.serving(Service.ICMP) & both & (abs(sent - got) > sent // 10)
+    return found
 
 
 def alien(scene: Scene, there: Bool) -> Bool:
@@ -144,7 +172,15 @@ def _alike(scene: Scene, rows: Int64, kinds: set[_Kind]) -> list[int]:
     return [row for row in rows.tolist() if _kind(scene, row) in kinds] if kinds else []
 
 
-def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
+class Translated(NamedTuple):
+    """An endpoint that an IPv4 one has behind NAT64."""
+
+    rule: Rule
+    is_known: bool
+    """Whether more tells it than the address that it holds."""
+
+
+def translated(scene: Scene, rules: list[Rule]) -> list[Translated]:
     """Endpoints that an IPv4 endpoint has behind NAT64, as far as they were recorded."""
     known = {
         rule.network.network_address: rule
@@ -153,10 +189,9 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
     }
     if not known:
         return []
-    columns = scene.columns
     wanted = [address.packed for address in known]
     prefixes = resolved_prefixes(scene)
-    found: list[Rule] = []
+    found: list[Translated] = []
     for key, _ in scene.state.windows.hosts(scene.ids("physical", "unknown", "any")):
         address = key.address
         if not isinstance(address, IPv6Address):
@@ -167,26 +202,46 @@ def translated(scene: Scene, rules: list[Rule]) -> list[Rule]:
             continue
         if address.ipv4_mapped is not None:
             continue
-        for length in (96, 64, 56, 48, 40, 32):
+        for length in LENGTHS:
             plain = embedded(address, length)
             rule = known.get(plain)
-            if rule is None:
-                continue
-            network = ip_network(address)
-            prefix = ip_network((address, length), strict=False)
-            there = columns.inside(columns.orig, [network]) | columns.inside(
-                columns.resp, [network]
-            )
-            name = scene.state.resolvers.name_of(address)
-            if (
-                any(address in known_prefix for known_prefix in PREFIXES)
-                or prefix in prefixes
-                or (name is not None and name == scene.state.resolvers.name_of(plain))
-                or bool((there & columns.serving(SHAPED)).any())
-            ):
-                found.append(rule._replace(network=network, text=f"{rule.text} as {address}"))
+            if rule is not None:
+                is_known = _is_translation(scene, address, length, plain, prefixes)
+                text = f"{rule.text} as {address}"
+                named = rule._replace(network=ip_network(address), text=text)
+                if is_known or _stands_alone(scene, plain, named):
+                    found.append(Translated(named, is_known))
                 break
     return found
+
+
+def _is_translation(
+    scene: Scene, address: IPv6Address, length: int, plain: IPv4Address, prefixes: list[Network]
+) -> bool:
+    """Whether more tells that an IPv6 address stands for the IPv4 one in it: its prefix, its name
+    or what is said to it. Anybody may choose an address."""
+    there = _at(scene, ip_network(address))
+    name = scene.state.resolvers.name_of(address)
+    return (
+        any(address in prefix for prefix in PREFIXES)
+        or ip_network((address, length), strict=False) in prefixes
+        or (name is not None and name == scene.state.resolvers.name_of(plain))
+        or bool((there & scene.columns.serving(SHAPED)).any())
+    )
+
+
+def _stands_alone(scene: Scene, plain: IPv4Address, rule: Rule) -> bool:
+    """Whether something goes to a rule's port, and nothing to the IPv4 address it stands for."""
+    columns = scene.columns
+    there = _at(scene, rule.network) if rule.network is not None else columns.on([])
+    if rule.port is not None:
+        there &= (columns.orig_port == rule.port) | (columns.resp_port == rule.port)
+    return bool(there.any()) and not _at(scene, ip_network(plain)).any()
+
+
+def _at(scene: Scene, network: Network) -> Bool:
+    columns = scene.columns
+    return columns.inside(columns.orig, [network]) | columns.inside(columns.resp, [network])
 
 
 def networks_of(rules: list[Rule]) -> list[Network]:

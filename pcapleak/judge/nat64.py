@@ -14,6 +14,9 @@ from pcapleak.values.packets import Bool, IPAddress
 PREFIXES = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 """RFC 6052, RFC 8215."""
 
+LENGTHS = (96, 64, 56, 48, 40, 32)
+"""Bits of the prefixes that stand before an IPv4 address (RFC 6052 section 2.2)."""
+
 _NAME = "ipv4only.arpa"
 """Resolves to these addresses and, behind NAT64, to those in its prefix (RFC 7050)."""
 _ADDRESSES = (IPv4Address("192.0.0.170"), IPv4Address("192.0.0.171"))

@@ -178,6 +178,10 @@ def test_a_vpn_on_dns_port_is_not_dns(port: int, payload: bytes, service: Servic
     assert recognised(payload, 40000, port)[0] == service
 
 
+def test_what_holds_too_little_for_two_of_its_counts_is_no_dns() -> None:
+    assert recognised(bytes(range(200, 256)), 40000, 53)[0] == Service(0)
+
+
 @pytest.mark.parametrize("first", [1, 4, 0x38, 0x48])
 def test_dns_that_begins_as_a_vpn_does_is_dns(first: int) -> None:
     query = bytes([first]) + bytes.fromhex("00 0000 0001 0000 0000 0000 00 0001 0001")

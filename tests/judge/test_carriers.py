@@ -21,6 +21,7 @@ from builders import (
     Recording,
     dns_answer,
     dns_query,
+    ike,
     judged,
     tcp_packet,
     udp_packet,
@@ -114,6 +115,25 @@ def test_what_can_be_read_at_the_carriers_address_is_beside_it(
     else:
         recording.stun(300, ETH0, CLIENT, 50000, PUBLIC, server=VPN)
     policy = Policy.from_options(tunnel=["wg0"], vpn_endpoint=endpoint)
+    assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize("port", [500, 4500])
+def test_an_endpoint_at_one_port_of_ipsec_has_the_other_too(tmp_path: Path, port: int) -> None:
+    """RFC 7296 section 2.23: it begins at 500 and moves to 4500."""
+    recording = Recording()
+    first = ike(34, response=False, opening=True), ike(34, response=True)
+    recording.exchange(0, ETH0, CLIENT, 500, VPN, 500, *first)
+    marker, auth = bytes(4), {"message_id": 1}
+    then = ike(35, response=False, **auth), ike(35, response=True, **auth)
+    recording.exchange(50, ETH0, CLIENT, 4500, VPN, 4500, *(marker + one for one in then))
+    for i in range(20):
+        esp = b"\1\2\3\4" + bytes(200)
+        recording.exchange(100 + 50 * i, ETH0, CLIENT, 4500, VPN, 4500, esp, esp)
+    policy = Policy.from_options(vpn_endpoint=[f"{VPN}:{port}"])
+    verdict = judged(recording, policy, tmp_path).verdict
+    assert verdict.result == "no-leak", verdict.reason
+    recording.tcp(500, ETH0, CLIENT, 50000, VPN, 80, b"GET / HTTP/1.1\r\n\r\n", bytes(99))
     assert judged(recording, policy, tmp_path).verdict.result == "leak"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from builders import (
     Recording,
     dns_answer,
     dns_query,
+    ip_packet,
     judged,
     udp_packet,
 )
@@ -61,6 +63,22 @@ def in_dns(recording: Recording, chosen: random.Random, server: str = VPN) -> No
         recording.exchange(100 * i, ETH0, CLIENT, 4000, server, 53, query, answer)
 
 
+def on_dns_port(recording: Recording, chosen: random.Random) -> None:
+    """What is no DNS at its port."""
+    for i in range(60):
+        recording.exchange(
+            100 * i, ETH0, CLIENT, 4000, VPN, 53, chosen.randbytes(200), chosen.randbytes(900)
+        )
+
+
+def in_echoes(recording: Recording, chosen: random.Random) -> None:
+    """Data in what ping sends, answered with other data."""
+    for i in range(60):
+        for kind, source, to, size in ((8, CLIENT, VPN, 200), (0, VPN, CLIENT, 900)):
+            echo = struct.pack("!BBHHH", kind, 0, 0, 7, i) + chosen.randbytes(size)
+            recording.ip(100 * i + 10 - kind, ETH0, ip_packet(source, to, 1, echo))
+
+
 def asked(recording: Recording, server: str) -> None:
     recording.exchange(
         3000, ETH0, CLIENT, 50000, server, 53,
@@ -71,6 +89,8 @@ def asked(recording: Recording, server: str) -> None:
 CARRIERS: dict[str, tuple[Callable[[Recording, random.Random], None], tuple[str, ...]]] = {
     "two servers": (spread, (f"{VPN}:4443", f"{PEER}:4443")),
     "a server and a peer": (told_of_peers, (f"{PEER}:51111", f"{VPN}:7654")),
+    "DNS's port": (on_dns_port, (f"{VPN}:53",)),
+    "echoes": (in_echoes, (VPN,)),
     "queries": (in_dns, (f"{VPN}:53",)),
     "queries through the router": (
         lambda recording, chosen: in_dns(recording, chosen, ROUTER),
@@ -93,6 +113,15 @@ def test_a_carrier_of_any_shape_is_asked_about(tmp_path: Path, carrier: str) -> 
     asked(recording, ROUTER)
     for policy in (TUNNEL, told):
         assert judged(recording, policy, tmp_path, (ETH0,)).verdict.result == "leak"
+
+
+def test_echoes_that_come_back_as_they_were_sent_are_no_carrier(tmp_path: Path) -> None:
+    recording = Recording()
+    for i in range(60):
+        for kind, source, to in ((8, CLIENT, VPN), (0, VPN, CLIENT)):
+            echo = struct.pack("!BBHHH", kind, 0, 0, 7, i) + bytes(200)
+            recording.ip(100 * i + 10 - kind, ETH0, ip_packet(source, to, 1, echo))
+    assert judged(recording, TUNNEL, tmp_path, (ETH0,)).verdict.result == "leak"
 
 
 def test_visits_to_two_servers_are_no_carrier(tmp_path: Path) -> None:

@@ -124,6 +124,14 @@ def wireguard_data(size: int = 80, index: int = 0x22, counter: int = 1) -> bytes
     return struct.pack("<IIQ", 4, index, counter) + bytes(size + 16 - size % 16)
 
 
+def ike(exchange: int, *, response: bool, message_id: int = 0, opening: bool = False) -> bytes:
+    """A message of IKEv2; `opening` is the first, which has no responder's SPI yet."""
+    responder = bytes(8) if opening else b"r" * 8
+    flags = 0x20 if response else 0x08
+    head = struct.pack("!BBBBII", 33, 0x20, exchange, flags, message_id, 228)
+    return b"i" * 8 + responder + head + bytes(200)
+
+
 def dhcp_ack(address: str, options: bytes, server: str = ROUTER) -> bytes:
     head = struct.pack("!BBBBIHH", 2, 1, 6, 0, 0x1234, 0, 0)
     head += bytes(4) + ip_address(address).packed + ip_address(server).packed + bytes(4)
