@@ -171,6 +171,10 @@ def test_lists_of_languages_are_read_in_order_of_weight(text: str, tags: tuple[s
         (("fr-FR",), ["BE"], "agree"),
         ((), ["DE"], "unknown"),
         (("de",), [], "unknown"),
+        (("cy",), ["GB"], "uncertain"),
+        (("br-FR", "br"), ["FR"], "agree"),
+        (("br",), ["FR"], "uncertain"),
+        (("br",), ["GB"], "disagree"),
     ],
 )
 def test_languages_fit_a_country_by_who_uses_them(

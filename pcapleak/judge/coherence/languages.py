@@ -98,7 +98,8 @@ def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
 
     A language is at home where it is official and people use it. That many learn it is not
     enough to agree (German in the Netherlands), nor is its variety of another continent
-    (`pt-PT` in Brazil), but too much to disagree. English alone says nothing.
+    (`pt-PT` in Brazil), nor that few of its country speak it (Welsh), but too much to disagree.
+    English alone says nothing.
     """
     wanted, found = telling(tags), tuple(countries)
     if not wanted or not found:
@@ -107,7 +108,15 @@ def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
     if any(_at_home(first, country) for country in found):
         far = region(first) is not None and all(_overseas(first, country) for country in found)
         return "uncertain" if far else "agree"
-    return "uncertain" if max(share(first, one) for one in found) >= KNOWN else "disagree"
+    known = any(share(first, one) >= KNOWN or _is_minority(first, one) for one in found)
+    return "uncertain" if known else "disagree"
+
+
+def _is_minority(tag: str, country: str) -> bool:
+    """Whether a language is one of few people in the country: official in a region, or spoken
+    nowhere else."""
+    spoken = load_languages().shares.get(tag.partition("-")[0], {})
+    return is_official(tag, country) or set(spoken) == {country}
 
 
 def _at_home(tag: str, country: str) -> bool:
