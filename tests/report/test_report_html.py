@@ -181,3 +181,10 @@ def test_nothing_is_cut_at_any_width(tmp_path: Path, width: int, text: str) -> N
     found = re.search(r"<title>(\d+)</title>", dom)
     assert found is not None
     assert 300 < int(found[1]) <= width
+
+
+def test_paper_gets_tables_as_tables() -> None:
+    """Paper is narrower than the width at which a screen shows rows as cards."""
+    page = to_html(sample())
+    assert "@media screen and (max-width" in page
+    assert "@media (max-width" not in page
