@@ -39,6 +39,8 @@ def examine(path: str, policy: Policy, known: Collection[str] = ()) -> str:
             document = analyze(file, policy, all_flows=False).document
             document.captures[0].path = path
             return json.dumps({"key": key, "report": to_json(document), "error": None})
+    except FileNotFoundError:
+        return json.dumps({"key": "", "report": None, "error": "no such file; check the path"})
     except (PcapleakError, OSError, ImportError, ValueError) as error:
         return json.dumps({"key": "", "report": None, "error": reason(error)})
 

@@ -129,8 +129,8 @@ def _sides(scene: Scene, tunnel: SceneTunnel) -> str:
     beside = (scene.path == BYPASS) & (scene.columns.sent_packets > 0)
     both = {outer for _, outer in both_sides(scene, np.ones(len(scene.columns), np.bool_))}
     return (
-        f"{int(within.sum()) - len(both)} flows were inside only, "
-        f"{int(beside.sum()) - len(both)} beside it only, {len(both)} on both sides"
+        f"flows: {int(within.sum()) - len(both)} inside only, "
+        f"{int(beside.sum()) - len(both)} outside only, {len(both)} on both sides"
     )
 
 

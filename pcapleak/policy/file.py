@@ -31,6 +31,10 @@ def read_policy(owner: type[_Owner], path: Path) -> _Owner:
             f"{path}: cannot be read ({error.strerror}); "
             "`pcapleak policy init` writes one to begin with"
         ) from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(
+            f"{path}: is not text; `pcapleak policy init` shows the form of a policy"
+        ) from error
     # tomllib fails at deep nesting by recursion, and at numbers of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise PolicyError(

@@ -76,10 +76,10 @@ def test_rport_alone_and_unknown_extensions_are_kept() -> None:
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ("", "candidate line at byte 0: 0 words, a candidate has at least 8"),
+        ("", "candidate line at byte 0: 0 words, but a candidate has 8 or more"),
         (
             "candidate:1 1 udp 1 192.0.2.1 1 typ",
-            "candidate line at byte 10: 7 words, a candidate has at least 8",
+            "candidate line at byte 10: 7 words, but a candidate has 8 or more",
         ),
         ("x" * 1025, "candidate line at byte 0: 1025 characters, at most 1024"),
         (

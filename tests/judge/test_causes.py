@@ -82,4 +82,4 @@ def test_sockets_on_both_sides_are_counted(tmp_path: Path) -> None:
     recording.exchange(60, ETH0, CLIENT, 50000, WEB, 9999, b"hello", b"there")
     recording.exchange(70, ETH0, CLIENT, 50001, WEB, 9998, b"hello", b"there")
     (tunnel,) = judged(recording, TUNNEL_POLICY, tmp_path).tunnels
-    assert "1 flows were inside only, 1 beside it only, 1 on both sides" in tunnel.reasons
+    assert "flows: 1 inside only, 1 outside only, 1 on both sides" in tunnel.reasons

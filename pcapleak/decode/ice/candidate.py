@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import IPAddress
+from pcapleak.values.words import count
 
 MAX_LINE = 1024
 """Longest line read; RFC 8839 sets none, browsers' lines stay below 300 characters."""
@@ -98,7 +99,10 @@ def parse_candidate(line: str) -> CandidateLine:
     words = [(start + match.start(), match.group()) for match in re.finditer(r"[^ ]+", text)]
     if len(words) < 8:
         raise DecodeError(
-            "candidate", "line", start, f"{len(words)} words, a candidate has at least 8"
+            "candidate",
+            "line",
+            start,
+            f"{count(len(words), 'word')}, but a candidate has 8 or more",
         )
     at, foundation = words[0]
     if not _ICE_CHARS.fullmatch(foundation):

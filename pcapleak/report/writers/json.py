@@ -80,9 +80,13 @@ def read_reports(path: Path) -> list[Document]:
         return from_json(content.decode())
     except OSError as error:
         raise PcapleakError(
-            f"{path}: cannot be read ({error.strerror}); give a file written by --json"
+            f"{path}: cannot be read ({error.strerror}); give a file written with --json"
         ) from error
-    except (PcapleakError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise PcapleakError(
+            f"{path}: is not text, so it is no report; give a file written with --json"
+        ) from error
+    except PcapleakError as error:
         raise PcapleakError(f"{path}: {error}") from error
 
 
