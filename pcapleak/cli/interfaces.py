@@ -14,13 +14,9 @@ def interfaces() -> None:
 
     It reads the kernel's tables, settings and files, and sends nothing.
     """
-    from pcapleak.live import may_capture, need_linux
-
-    need_linux()
     from pcapleak.cli.console import page_console
     from pcapleak.live.machine import read_machine
     from pcapleak.live.machine_policy import describe, infer_policy
-    from pcapleak.live.ring import CaptureRightsError
     from pcapleak.policy.policy import Policy
 
     machine = read_machine()
@@ -30,8 +26,17 @@ def interfaces() -> None:
     console.print("\nA watch would judge by:", soft_wrap=True)
     for line in describe(result, machine):
         console.print(f"  {line}", soft_wrap=True)
-    ready = "ready" if may_capture() else str(CaptureRightsError()).removeprefix("live: ")
-    console.print(f"\nCapture: {ready}", soft_wrap=True)
+    console.print(f"\nCapture: {_readiness()}", soft_wrap=True)
+
+
+def _readiness() -> str:
+    """Whether a watch could capture now, or what it lacks."""
+    if not sys.platform.startswith("linux"):
+        return "by dumpcap, which comes with Wireshark"
+    from pcapleak.live import may_capture
+    from pcapleak.live.ring import CaptureRightsError
+
+    return "ready" if may_capture() else str(CaptureRightsError()).removeprefix("live: ")
 
 
 def _print_table(machine: Machine) -> None:

@@ -20,7 +20,7 @@ def live(
     *,
     iface: options.Ifaces = None,
     policy: PolicyOptions,
-    via: options.ViaOption = options.Via.RING,
+    via: options.ViaOption = options.USUAL,
     filter_: options.Filter = None,
     keep_root_for_processes: options.KeepRoot = False,
     pages: Annotated[

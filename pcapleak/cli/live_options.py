@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,9 @@ class Via(StrEnum):
     TCPDUMP = "tcpdump"
     STDIN = "-"
 
+
+USUAL = Via.RING if sys.platform.startswith("linux") else Via.DUMPCAP
+"""What packets are captured with unless told otherwise."""
 
 Ifaces = Annotated[
     list[str] | None,

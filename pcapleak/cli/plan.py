@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcapleak.cli.live_options import Via
+from pcapleak.cli.live_options import USUAL, Via
 from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class Plan:
 
     policy: Policy
     ifaces: Sequence[str] = ()
-    via: Via = Via.RING
+    via: Via = USUAL
     filter: str | None = None
     keep_root: bool = False
     pages: Sequence[Path] = ()

@@ -181,7 +181,7 @@ def _relearning(
 
 def _policy(plan: Plan) -> tuple[Policy, list[str], Machine | None]:
     """The policy completed from the machine, what is said of it, and the machine."""
-    if plan.via is Via.STDIN or not sys.platform.startswith("linux"):
+    if plan.via is Via.STDIN:
         return plan.policy, [], None
     from pcapleak.live.machine import read_machine
     from pcapleak.live.machine_policy import describe, infer_policy

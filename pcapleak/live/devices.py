@@ -5,7 +5,6 @@ Everything is asked of the kernel through interfaces that put no packet on any w
 
 from __future__ import annotations
 
-import fcntl
 import socket
 import struct
 from dataclasses import dataclass
@@ -66,6 +65,8 @@ def list_devices() -> list[Device]:
 
 def _ask(probe: socket.socket, request: int, name: str) -> int:
     """The first 16 bits that an interface ioctl answers."""
+    import fcntl
+
     answer = fcntl.ioctl(probe.fileno(), request, struct.pack("16s16x", name.encode()))
     return int(struct.unpack_from("=H", answer, 16)[0])
 
@@ -96,13 +97,15 @@ def _addresses() -> dict[str, tuple[str, ...]]:
         for entry in entries:
             if entry.family not in (socket.AF_INET, socket.AF_INET6):
                 continue
-            address = entry.address.partition("%")[0]
-            found.setdefault(name, []).append(f"{address}/{_prefix_length(entry.netmask)}")
+            found.setdefault(name, []).append(cidr(entry.address, entry.netmask))
     return {name: tuple(texts) for name, texts in found.items()}
 
 
-def _prefix_length(netmask: str | None) -> int:
+def cidr(address: str, netmask: str | None) -> str:
+    """An address as psutil tells it, with the length of its prefix; alone where it has none."""
+    address = address.partition("%")[0]
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     if not netmask:
-        return 32
-    family = socket.AF_INET6 if ":" in netmask else socket.AF_INET
-    return int.from_bytes(socket.inet_pton(family, netmask), "big").bit_count()
+        return f"{address}/{128 if family == socket.AF_INET6 else 32}"
+    length = int.from_bytes(socket.inet_pton(family, netmask), "big").bit_count()
+    return f"{address}/{length}"

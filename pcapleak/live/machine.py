@@ -10,11 +10,13 @@ import configparser
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
+from pcapleak.live import elsewhere
 from pcapleak.live.devices import Device, list_devices
 from pcapleak.live.routes import Route, read_routes
 from pcapleak.values.packets import Endpoint, IPAddress
@@ -56,11 +58,12 @@ class Machine:
 
 def read_machine() -> Machine:
     """Look at the machine as it is now."""
-    devices = list_devices()
+    linux = sys.platform.startswith("linux")
+    devices = list_devices() if linux else elsewhere.list_devices()
     notes: list[str] = []
     return Machine(
         devices=devices,
-        routes=read_routes(),
+        routes=read_routes() if linux else elsewhere.read_routes(),
         peers=_peers(devices, notes),
         proxies=_proxies(),
         resolvers=_resolvers(),

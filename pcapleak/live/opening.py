@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
 from pcapleak.live import need_linux
+from pcapleak.live.elsewhere import list_devices
 from pcapleak.live.piped import PipedSource, dumpcap_source, tcpdump_source
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ def open_source(
         return PipedSource("-", None)
     source: LiveSource | ScapySource | PipedSource
     if via == "dumpcap":
-        source = dumpcap_source(names, expression)
+        # What Linux calls `any`, others have not.
+        linux = sys.platform.startswith("linux")
+        every = () if linux else tuple(one.name for one in list_devices() if one.is_up)
+        source = dumpcap_source(names or every, expression)
     elif via == "tcpdump":
         source = tcpdump_source(names, expression)
     elif via == "scapy":

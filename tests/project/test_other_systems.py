@@ -80,7 +80,6 @@ def test_a_redacted_capture_is_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("interfaces",), "on Linux only"),
         (("live", "--iface", "eth0"), "needs Linux or macOS"),
         (("guard", "--", sys.executable, "-c", ""), "needs Linux or macOS"),
     ],
