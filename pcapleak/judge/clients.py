@@ -135,6 +135,7 @@ def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
     """Add to `known` the host's address on each physical interface of `ids` where none of its
     addresses was seen: a host may have several ways out.
 
+    Without link-layer addresses nobody else is there: so it is for each IP version by itself.
     What a router hands on shows on two interfaces, from one port to one far end: hosts behind
     it are not the client.
     """
@@ -143,16 +144,19 @@ def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
         rows &= ~columns.special(columns.orig) & ~columns.special(columns.resp)
         mine = columns.inside(columns.orig, known.networks)
         mine |= columns.inside(columns.resp, known.networks)
-        if not rows.any() or (rows & mine).any():
-            continue
-        there, elsewhere = np.flatnonzero(rows), np.flatnonzero(columns.interface != number)
-        handed = np.isin(columns.socket_keys(there), columns.socket_keys(elsewhere))
-        if handed.sum() >= (1 - HOST_SHARE) * len(there):
+        mine &= rows
+        if mine.any() and not _is_bare(columns, rows):
             continue
         # Of a recording that began late the answer may come first.
         answered = server_port(columns.orig_port) & ~server_port(columns.resp_port)
+        elsewhere = columns.socket_keys(np.flatnonzero(columns.interface != number))
         for version in (4, 6):
             same = rows & (columns.version == version)
+            if not same.any() or (mine & same).any():
+                continue
+            handed = np.isin(columns.socket_keys(np.flatnonzero(same)), elsewhere)
+            if handed.mean() >= 1 - HOST_SHARE:
+                continue
             hi = np.where(answered, columns.resp.hi, columns.orig.hi)[same]
             lo = np.where(answered, columns.resp.lo, columns.orig.lo)[same]
             packets = columns.packets[same]
@@ -161,6 +165,12 @@ def add_other_uplinks(known: Known, columns: Columns, ids: list[int]) -> None:
                 share = began[0][1] / int(packets.sum())
                 reason = f"began {share:.0%} of the IPv{version} traffic on its interface"
                 known.add(began[0][0], reason, "medium", Strength.TYPICAL)
+
+
+def _is_bare(columns: Columns, rows: Bool) -> bool:
+    """Whether flows have no link-layer addresses: a modem's, or a point-to-point link's."""
+    flows = columns.flows
+    return not (flows.orig_link[rows].any() or flows.resp_link[rows].any())
 
 
 def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddress, float] | None:

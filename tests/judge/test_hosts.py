@@ -12,11 +12,14 @@ from builders import (
     CLIENT,
     CLIENT6,
     ETH0,
+    INNER,
     MS,
     PUBLIC,
     START_NS,
     VPN,
+    WEB,
     WEB6,
+    WG0,
     Recording,
     dns_answer,
     dns_query,
@@ -140,6 +143,26 @@ def test_a_hop_limit_that_ends_on_the_way_does_not_make_the_client_a_router(
     document = judged(recording, NO_OPTIONS, tmp_path)
     assert document.verdict.result == "leak", document.verdict.reason
     assert of(document, "PL202")
+
+
+@pytest.mark.parametrize("link_type", [1, 101])
+def test_on_a_link_without_link_layer_addresses_nobody_else_is(
+    link_type: int, tmp_path: Path
+) -> None:
+    """A carrier that moved to a modem; IPv6 there is no neighbour's, as it may be on a LAN."""
+    recording = Linked(names=("eth0", "wg0", "wwan0"), link_types=(1, 101, link_type))
+    vpn_user(recording)
+    modem, data = "10.120.3.4", wireguard_data(900)
+    recording.links[modem] = OTHER_LINK
+    for i in range(10):
+        for at, ends in ((0, (INNER, 40000, WEB, 443)), (10, (WEB, 443, INNER, 40000))):
+            recording.ip(2000 + 100 * i + at, WG0, udp_packet(*ends, bytes(860)))
+        recording.exchange(2000 + 100 * i, 2, modem, 40000, VPN, 51820, data, data)
+    for ends in ((CLIENT6, 50000, WEB6, 443), (WEB6, 443, CLIENT6, 50000)):
+        recording.ip(2500, 2, udp_packet(*ends, bytes(99)))
+    recording.packets.sort()
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert bool(of(document, "PL202")) == (link_type == 101), document.verdict.reason
 
 
 def test_what_a_router_forwards_is_not_its_own(tmp_path: Path) -> None:
