@@ -29,6 +29,8 @@ from builders import (
     judged,
     of,
     tcp_packet,
+    wireguard_initiation,
+    wireguard_response,
 )
 from stun_encoder import attribute, check, message, xor_address
 
@@ -179,6 +181,20 @@ def test_sockets_on_both_interfaces_at_once_are_enumeration(tmp_path: Path) -> N
     (finding,) = of(document, "PL103")
     assert finding.confidence == "high"
     assert "Mode 1" in finding.message
+
+
+def test_what_the_tunnels_own_socket_asks_is_no_enumeration(tmp_path: Path) -> None:
+    """A mesh VPN looks for its address while a page gathers inside."""
+    recording = behind_tunnel()
+    handshake = wireguard_initiation(), wireguard_response()
+    recording.exchange(0, ETH0, CLIENT, 51820, VPN, 51820, *handshake)
+    recording.stun(110, ETH0, CLIENT, 51820, PUBLIC)
+    recording.stun(100, WG0, INNER, 50000, VPN, transaction_id=b"i" * 12)
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert document.verdict.result == "no-leak", document.verdict.reason
+    recording.stun(120, ETH0, CLIENT, 50001, PUBLIC, transaction_id=b"o" * 12)
+    document = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path)
+    assert "PL103" in ids(document)
 
 
 def test_one_socket_that_the_routes_split_is_no_enumeration(tmp_path: Path) -> None:

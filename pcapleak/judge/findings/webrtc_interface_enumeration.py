@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.judge.context import Scene
+from pcapleak.judge.exemptions import from_carrier_socket
 from pcapleak.judge.finding_builder import address_filter, flow_evidence, make, near_addresses
 from pcapleak.judge.finding_words import PROVIDER
 from pcapleak.judge.judgement import BYPASS
@@ -14,6 +15,7 @@ from pcapleak.judge.webrtc_flows import GATHER_NS
 from pcapleak.track.ice.session import Session
 from pcapleak.values.addresses import is_public
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import Bool
 from pcapleak.values.words import count
 
 MAX_SOCKETS = 64
@@ -58,9 +60,11 @@ def find(scene: Scene) -> Iterator[Finding]:
     if not scene.has_policy:
         return
     columns = scene.columns
+    # A VPN client asks STUN servers from its carrier's socket while pages gather inside.
+    beside = (scene.path == BYPASS) & (columns.sent_packets > 0) & ~from_carrier_socket(scene)
     found: dict[tuple[str, str], tuple[set[int], list[Session]]] = {}
     for session in scene.state.sessions:
-        for inner, outer in _side_by_side(scene, session):
+        for inner, outer in _side_by_side(scene, session, beside):
             labels = (
                 scene.label(int(columns.interface[inner])),
                 scene.label(int(columns.interface[outer])),
@@ -89,14 +93,12 @@ def find(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def _side_by_side(scene: Scene, session: Session) -> Iterator[tuple[int, int]]:
-    """Flows of a session inside and outside that two sockets began at one time."""
+def _side_by_side(scene: Scene, session: Session, beside: Bool) -> Iterator[tuple[int, int]]:
+    """Flows of a session inside and `beside` the tunnel that two sockets began at one time."""
     columns = scene.columns
     within = set(scene.inside_ids)
     inner = [row for row in session.flows if int(columns.interface[row]) in within]
-    outer = [
-        row for row in session.flows if scene.path[row] == BYPASS and columns.sent_packets[row]
-    ]
+    outer = [row for row in session.flows if beside[row]]
     for a in inner[:MAX_SOCKETS]:
         for b in outer[:MAX_SOCKETS]:
             if (
