@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,8 +73,14 @@ def _load(name: str) -> object:
         group.name, group.epilog = name, epilog(name)
         return group
     alone = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    alone.command(epilog=epilog(name))(command)
+    alone.command(epilog=epilog(name), help=_flowing(command.__doc__ or ""))(command)
     return get_command(alone)
+
+
+def _flowing(text: str) -> str:
+    """A docstring whose paragraphs break where the terminal's width wants it; a table of exit
+    statuses keeps its lines."""
+    return re.sub(r"(?<=\S)\n(?=[^\s\d])", " ", cleandoc(text))
 
 
 class _Root(TyperGroup):

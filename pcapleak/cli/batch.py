@@ -88,7 +88,7 @@ def batch(
     """Analyze many captures on many machines, and show what they show together.
 
     Which hosts leak, which names and addresses recur, and which captures hold the two ends of
-    one call. A capture that cannot be read costs its row.
+    one call. A capture that cannot be read is listed with its error.
 
     Exit status:
 

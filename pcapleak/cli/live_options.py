@@ -49,8 +49,9 @@ ViaOption = Annotated[
     Via,
     typer.Option(
         "--via",
-        help="Capture with the kernel's ring, with scapy's socket, with dumpcap or tcpdump,"
-        " or read a capture from standard input.",
+        metavar="WAY",
+        help="How to capture: ring (the kernel's), scapy (its socket), dumpcap, tcpdump, or - to"
+        " read a capture from standard input.",
         rich_help_panel=SOURCE,
     ),
 ]

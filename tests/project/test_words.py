@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,14 @@ def test_help_fits_a_terminal_of_80_columns(command: str) -> None:
         env=environment,
     )
     assert not done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
     assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "…" not in done.stdout, "an option's name is cut"
+    # Paragraphs are broken by the terminal's width, not by the source's.
+    paragraphs = lines[: next(n for n, line in enumerate(lines) if line.startswith("╭"))]
+    for line, following in pairwise(paragraphs):
+        if line and following and not following[0].isdigit():
+            assert len(f"{line} {following.split()[0]}") > 78, line
     pattern = re.compile("|".join(STUMBLED_OVER), re.IGNORECASE)
     assert pattern.search(" ".join(done.stdout.split())) is None
     if command:
