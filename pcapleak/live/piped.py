@@ -7,6 +7,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -48,6 +49,8 @@ class PipedSource:
         self._error: CaptureError | None = None
         self._stopped = False
         self._name = name
+        # Once confined, nobody can ask.
+        self._devices = {} if command is None else dict(socket.if_nameindex())
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         if command is not None:
@@ -87,9 +90,16 @@ class PipedSource:
             if self._error is not None and not self.received:
                 raise self._failure(self._error)
             return None
+        self._call_by_name()
         self.received += len(batch)
         self.bytes_read += int(batch.captured_length.sum())
         return batch
+
+    def _call_by_name(self) -> None:
+        """Name what the recording knows by its index on this machine alone."""
+        for interface in self.interfaces:
+            if interface.name is None and interface.index is not None:
+                interface.name = self._devices.get(interface.index)
 
     def close(self) -> None:
         """Stop the program and let go of what it wrote."""
@@ -166,8 +176,8 @@ def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
         "-",
         *filters,
     ]
-    name = names[0] if names else None
-    return PipedSource(f"live:{name or 'any'}", command, name)
+    name = names[0] if names else "any"
+    return PipedSource(f"live:{name}", command, name)
 
 
 def _program(name: str) -> str:

@@ -46,6 +46,20 @@ def test_every_way_of_capturing_gives_the_same_report(via: str, client: Host) ->
     assert ring == other
 
 
+def test_what_tcpdump_knows_by_its_index_has_its_name(client: Host) -> None:
+    """And so is judged as this machine's device of that name."""
+    need_tool("tcpdump")
+    watching = Watching(client, "--via", "tcpdump", "--proxy", PROXY, "--json", "-")
+    time.sleep(1)
+    requests(client, 5).wait(20)
+    time.sleep(1)
+    report = json.loads(watching.stop(signal.SIGTERM)[0])
+    assert report["verdict"]["result"] == "leak"
+    names = {one["name"] for one in report["captures"][0]["interfaces"] if one["packets"]}
+    assert "eth0" in names
+    assert None not in names
+
+
 def test_a_pipe_is_watched_as_it_comes(client: Host) -> None:
     """Without any right: the leak is told while the recording program still runs."""
     tcpdump = need_tool("tcpdump")
