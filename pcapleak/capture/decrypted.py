@@ -38,6 +38,10 @@ MAX_SECONDS = 60
 MAX_MEMORY = 2 << 30
 """What reading may take: of processor time each, and in all by the clock; of address space, of
 which tshark's libraries are a third."""
+MAX_KEYS = 20_000
+"""Lines of keys that a capture may hold: tshark keeps keys by a hash that anybody can make collide,
+so that it takes 3 s for as many, and for twice as many four times as long. Logs of browsers have
+five lines a connection. What `--keylog` names is the user's own."""
 MAX_PARTS = 64
 """Texts of one packet: a message as a whole, or each string of one that was compressed."""
 MAX_CLAIMS = 256

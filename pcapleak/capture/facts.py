@@ -58,6 +58,8 @@ class Facts:
     notes: Problems = field(default_factory=Problems)
     secrets: list[bytes] = field(default_factory=list)
     """TLS key logs from decryption secrets blocks."""
+    secret_lines: int = 0
+    """Lines of all of them, those that were not kept too."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of addresses from name resolution blocks."""
     comments: list[str] = field(default_factory=list)
@@ -81,6 +83,7 @@ class Facts:
 
     def add_secrets(self, secrets: bytes) -> None:
         """Keep a key log, within the bound."""
+        self.secret_lines += secrets.count(b"\n") + 1
         if (
             len(self.secrets) >= MAX_SECRETS
             or sum(map(len, self.secrets)) + len(secrets) > MAX_SECRETS_BYTES

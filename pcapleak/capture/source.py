@@ -89,6 +89,11 @@ class CaptureSource(Closing):
         return self._facts.secrets
 
     @property
+    def secret_lines(self) -> int:
+        """Lines of these, and of key logs beyond what is kept."""
+        return self._facts.secret_lines
+
+    @property
     def names(self) -> dict[str, tuple[str, ...]]:
         """Names by address, where the capture carries them."""
         return self._facts.names

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from pcapleak.capture import CaptureSource, open_timeline
-from pcapleak.capture.decrypted import DecryptedText, holds_keys, read_decrypted, tshark_missing
+from pcapleak.capture.decrypted import (
+    MAX_KEYS,
+    DecryptedText,
+    holds_keys,
+    read_decrypted,
+    tshark_missing,
+)
 from pcapleak.errors import DecodeError, PcapleakError
 from pcapleak.values.packets import Context, Direction
 
@@ -115,6 +121,13 @@ def decrypt_signalling(
         if source.path == "-" or tshark_missing():
             needed = "a file instead of a stream" if source.path == "-" else "tshark"
             problems[number] = f"TLS secrets are in the capture; to read signalling needs {needed}"
+            continue
+        if source.secret_lines > MAX_KEYS:
+            problems[number] = (
+                f"TLS secrets in the capture have {source.secret_lines:,} lines, more than "
+                f"{MAX_KEYS:,}: signalling was not read; take them out with editcap "
+                "--discard-all-secrets, and give the keys that matter with --keylog"
+            )
             continue
         decrypted = read_decrypted(source.path, key_log)
         found += [(number, text) for text in decrypted.texts]

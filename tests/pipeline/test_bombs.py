@@ -22,7 +22,7 @@ REPORT_KB = 32 << 10
 def test_a_small_capture_takes_seconds(
     make: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if make in (bombs.keys, bombs.no_keys):
+    if "keys" in make.__name__:
         need_tool("tshark")
     path = tmp_path / "bomb.pcapng"
     make(path)
@@ -34,3 +34,15 @@ def test_a_small_capture_takes_seconds(
     assert cost.written < REPORT_KB
     document = json.loads(cost.report)
     assert document["statistics"]["packets"] > 0
+
+
+def test_keys_beyond_what_is_read_are_told(tmp_path: Path) -> None:
+    need_tool("tshark")
+    told = {}
+    for make in (bombs.colliding_keys, bombs.too_many_keys):
+        path = tmp_path / f"{make.__name__}.pcapng"
+        make(path)
+        document = json.loads(bombs.analysis(path).report)
+        told[make] = document["captures"][0]["problems"]
+    assert not told[bombs.colliding_keys]
+    assert any("more than 20,000" in each for each in told[bombs.too_many_keys])

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from capture_files import SECRETS, Pcapng
 
+from pcapleak.capture.decrypted import MAX_KEYS
+
 LAB = Path(__file__).resolve().parents[2] / "captures" / "signalling-tls.pcapng"
 TLS_KEYS = 0x544C534B
 
@@ -58,14 +60,38 @@ def keys(path: Path) -> None:
 
 def no_keys(path: Path) -> None:
     """a block of keys without any, before TLS"""
-    text = b"#hello\n"
+    _with_secrets(path, b"#hello\n")
+
+
+def colliding_keys(path: Path) -> None:
+    """as many useless keys as are read, which have one hash in tshark, before TLS"""
+    _with_secrets(path, colliding(MAX_KEYS - 1000))
+
+
+def too_many_keys(path: Path) -> None:
+    """twice as many"""
+    _with_secrets(path, colliding(2 * MAX_KEYS))
+
+
+def colliding(count: int) -> bytes:
+    """Lines of keys that tshark has one hash for: the sum of a random's words without carries."""
+    return b"".join(
+        b"CLIENT_RANDOM %s %s\n" % (bytes(number.to_bytes(4, "big") * 2 + bytes(24)).hex().encode(),
+                                    b"5" * 96)
+        for number in range(count)
+    )  # fmt: skip
+
+
+def _with_secrets(path: Path, text: bytes) -> None:
     block = Pcapng().block(SECRETS, struct.pack("<II", TLS_KEYS, len(text)) + text)
     data = LAB.read_bytes()
     (size,) = struct.unpack_from("<I", data, 4)
     path.write_bytes(data[:size] + block + data[size:])
 
 
-BOMBS: tuple[Callable[[Path], None], ...] = (long_names, many_names, keys, no_keys)
+BOMBS: tuple[Callable[[Path], None], ...] = (
+    long_names, many_names, keys, no_keys, colliding_keys, too_many_keys,
+)  # fmt: skip
 
 
 def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
