@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from pcapleak.decode.stun import attributes as attr
@@ -26,6 +26,7 @@ MS_TURN_START = b"\x00\x0f\x00\x04\x72\xc6\x4b\xc6"
 
 _head = struct.Struct("!HH").unpack_from
 _new = tuple.__new__
+_PEERS = (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS)
 
 _Value = TypeVar("_Value", bound=Value)
 
@@ -239,18 +240,33 @@ class StunMessage(_Walked):
     @property
     def peer_addresses(self) -> tuple[Endpoint, ...]:
         """Every XOR-PEER-ADDRESS, in wire order; a CreatePermission may hold several."""
-        if attr.XOR_PEER_ADDRESS not in self.first and attr.DESTINATION_ADDRESS not in self.first:
-            return ()
-        found = []
-        for attribute in self.attributes:
-            if attribute.type in (attr.XOR_PEER_ADDRESS, attr.DESTINATION_ADDRESS):
-                try:
-                    value = self.decode(attribute)
-                except DecodeError:
-                    continue
-                if isinstance(value, Endpoint):
-                    found.append(value)
-        return tuple(found)
+        return tuple(self.peers())
+
+    def peers(self) -> Iterator[Endpoint]:
+        """The same, each decoded when it is asked for."""
+        if not self._names_peers:
+            return
+        for at in self.offsets:
+            if _head(self.wire, at - 4)[0] not in _PEERS:
+                continue
+            try:
+                value = self.decode(self._attribute_at(at))
+            except DecodeError:
+                continue
+            if isinstance(value, Endpoint):
+                yield value
+
+    @property
+    def peer_count(self) -> int:
+        """How many there are, readable or not."""
+        if not self._names_peers:
+            return 0
+        wire = self.wire
+        return sum([_head(wire, at - 4)[0] in _PEERS for at in self.offsets])
+
+    @property
+    def _names_peers(self) -> bool:
+        return attr.XOR_PEER_ADDRESS in self.first or attr.DESTINATION_ADDRESS in self.first
 
     other_address = _First(Endpoint, attr.OTHER_ADDRESS)
     """OTHER-ADDRESS: the server's second address (RFC 5780 section 7.4)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 from pcapleak.track.ice.hosts import Hosts
@@ -39,8 +40,8 @@ class Agent:
 
     __slots__ = (
         "address_set", "addresses", "began_ns", "checking", "gapped", "gathers", "inherited",
-        "late", "lettered", "links", "local", "names", "number", "signalled_name", "sockets",
-        "tie_breakers", "udp", "unsure", "views", "withdrawn",
+        "late", "lettered", "links", "local", "names", "number", "opened_ns", "said_letters",
+        "signalled_name", "sockets", "tie_breakers", "udp", "unsure", "views", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -67,13 +68,33 @@ class Agent:
         """Its names are older than its first packet here: how it gathered was not recorded."""
         self.signalled_name = False
         """A `.local` host candidate of its username fragment was signalled."""
+        self.opened_ns: int
+        self.said_letters: set[bool | None]
+        self.gathers: bool
+        self.tie_breakers: Collection[int]
+        self.udp: list[Socket]
         self._sum_up()
 
     def absorb(self, other: Agent) -> None:
         """Take another part of the session."""
         self.sockets += other.sockets
         self.views += other.views
-        self._sum_up()
+        if self.views or other.began_ns < self.opened_ns:
+            self._sum_up()
+            return
+        # What began later, as nearly always, adds to the sums: sessions of many sockets grow
+        # by one after the other.
+        self.addresses += [one for one in other.addresses if one not in self.address_set]
+        self.address_set |= other.address_set
+        self.links += other.links
+        self.checking += other.checking
+        if other.tie_breakers:
+            self.tie_breakers = union([self.tie_breakers, other.tie_breakers])
+        self.gathers |= other.gathers
+        self.said_letters |= other.said_letters
+        self.lettered = agreed(self.said_letters)
+        self.udp += other.udp
+        self.opened_ns = max(self.opened_ns, other.opened_ns)
 
     def _sum_up(self) -> None:
         sockets = self.sockets
@@ -90,10 +111,14 @@ class Agent:
         """Tie-breakers of its checks."""
         self.gathers = any(socket.gathers for socket in sockets)
         """Whether it asked a server."""
-        self.lettered = agreed(socket.lettered for socket in sockets)
+        self.said_letters = {socket.lettered for socket in sockets}
+        """What each of its sockets says of `lettered`."""
+        self.lettered = agreed(self.said_letters)
         """Whether its transaction ids are libwebrtc's."""
         self.udp = [socket for socket in sockets if socket.transport == "udp"]
         """Its own UDP sockets, not those behind a proxy."""
+        self.opened_ns = ordered[-1].first_ns if ordered else self.began_ns
+        """When its latest socket began."""
 
     @property
     def is_mute(self) -> bool:
@@ -177,9 +202,11 @@ def _joined(sockets: list[Socket], hosts: Hosts) -> list[list[Socket]]:
             if before is None:
                 ports[place] = [i]
                 continue
+            root = union.find(i)
             for j in before[-MAX_PATHS:]:
-                if _continues(socket, sockets[j], hosts):
+                if union.find(j) != root and _continues(socket, sockets[j], hosts):
                     union.join(i, j)
+                    root = union.find(i)
             before.append(i)
     groups: dict[int, list[Socket]] = {}
     for i, socket in enumerate(sockets):
@@ -260,6 +287,8 @@ def _burst(agent: Agent, done: list[Agent], hosts: Hosts) -> Agent | None:
 def _pause(agent: Agent, other: Agent) -> int:
     """How long after the latest socket that `other` had opened before it `agent` began."""
     began = agent.began_ns
+    if other.opened_ns <= began:
+        return began - other.opened_ns
     return began - max(one.first_ns for one in other.sockets if one.first_ns <= began)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import NamedTuple
 
 from pcapleak.decode.stun.attributes import (
@@ -27,6 +28,9 @@ MAX_VALUES = 32
 
 MAX_PEERS = 256
 """Peers kept for one TURN client."""
+
+FEW_PEERS = 4
+"""Peers of one message that are looked at where no new ones can be kept."""
 
 MAX_TEXT = 763
 """Bytes that SOFTWARE may have, and more than USERNAME may (RFC 8489 sections 14.14, 14.3)."""
@@ -265,12 +269,21 @@ class Link:
         return carry(carried, context, message, plain, self.budget)
 
     def _permit(self, context: Context, message: StunMessage) -> None:
-        for peer in message.peer_addresses:
-            self.permissions = permissions = begun(self.permissions)
-            see(permissions, peer, context, MAX_PEERS, self.budget)
-            if message.method == CONNECT:
-                self.connects = connects = begun(self.connects)
-                see(connects, peer, context, MAX_PEERS, self.budget)
+        self.permissions = self._see_peers(self.permissions, context, message)
+        if message.method == CONNECT:
+            self.connects = self._see_peers(self.connects, context, message)
+
+    def _see_peers(
+        self, table: Mapping[Endpoint, Sighting], context: Context, message: StunMessage
+    ) -> Mapping[Endpoint, Sighting]:
+        """`table` with the peers that a message names."""
+        most = None if self.budget.left else FEW_PEERS
+        for peer in islice(message.peers(), most):
+            table = own = begun(table)
+            see(own, peer, context, MAX_PEERS, self.budget)
+        if most is not None:
+            self.budget.refused += max(0, message.peer_count - most)
+        return table
 
     def indication(self, context: Context, message: StunMessage) -> None:
         """Take an indication."""
@@ -278,12 +291,10 @@ class Link:
         if message.method == BINDING:
             self.indications = _counted(self.indications, context)
             return
-        for peer in message.peer_addresses:
-            if message.method == SEND:
-                self.permissions = table = begun(self.permissions)
-            else:
-                self.peers = table = begun(self.peers)
-            see(table, peer, context, MAX_PEERS, self.budget)
+        if message.method == SEND:
+            self.permissions = self._see_peers(self.permissions, context, message)
+        else:
+            self.peers = self._see_peers(self.peers, context, message)
 
     def told(self) -> Iterator[tuple[Endpoint, Sighting]]:
         """What the sender of this link told its receiver of the receiver's address."""
