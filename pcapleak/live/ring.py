@@ -112,6 +112,8 @@ class PacketRing(Closing):
         self._bytes = np.frombuffer(self._ring, np.uint8)
         _listen_to_all(self._socket)
         self._next = 0
+        self.has_more = False
+        """The last read left blocks behind, or may have."""
         self.received = 0
         """Packets the kernel accepted for this socket so far."""
         self.dropped = 0
@@ -141,6 +143,7 @@ class PacketRing(Closing):
                 break
             blocks.append((start, size, count, size + first))
             size += used + 7 & ~7
+        self.has_more = len(blocks) == BLOCKS_AT_ONCE
         if not blocks:
             return None
         data = np.empty(size + PADDING, np.uint8)

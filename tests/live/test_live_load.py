@@ -110,15 +110,14 @@ def test_a_watch_that_is_stopped_for_two_seconds_loses_nothing(
     assert (end["packets"], end["dropped"]) == (packets, 0)
 
 
+FULL_RATE = 300_000
 FULL_RATE_S = 10
 TRIES = 5
 
 
-@pytest.mark.parametrize(
-    ("rate", "record"), [(300_000, False), (100_000, True)], ids=["watched", "recorded too"]
-)
-def test_nothing_is_lost_at_the_rates_that_the_page_names(
-    rate: int, record: bool, replayed: tuple[Host, Host, Path], tmp_path: Path
+@pytest.mark.parametrize("record", [False, True], ids=["watched", "recorded too"])
+def test_nothing_is_lost_at_300_000_packets_a_second(
+    record: bool, replayed: tuple[Host, Host, Path], tmp_path: Path
 ) -> None:
     """Ten seconds of mixed traffic, decoded, tracked, judged, and recorded.
 
@@ -134,8 +133,8 @@ def test_nothing_is_lost_at_the_rates_that_the_page_names(
         watching = Watching(watched, "--iface", "r0", "--proxy", PROXY, "--jsonl", str(path),
                             *options, first=first)  # fmt: skip
         before = counter(watched, "r0", "rx_packets")
-        sent = replay(sender, capture, rate, FULL_RATE_S, first)
-        if sent < 0.98 * rate * FULL_RATE_S:
+        sent = replay(sender, capture, FULL_RATE, FULL_RATE_S, first)
+        if sent < 0.98 * FULL_RATE * FULL_RATE_S:
             pytest.skip(f"this machine sends {sent // FULL_RATE_S} packets a second at the most")
         time.sleep(1)
         packets = counter(watched, "r0", "rx_packets") - before
