@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -274,8 +275,11 @@ class _Run:
             self.command.stop()
             self.command = None
         self._look_for_pages(last=True)
+        within_s = self._within_s()
+        for _ in self.watch.take_rest(inf if within_s is None else within_s / 2):
+            self.outputs.keep(self.watch)
         self.outputs.finish(self.watch)
-        update = self.watch.finish(self._within_s())
+        update = self.watch.finish(within_s)
         self._tell(update)
         self.outputs.screen.end(self.watch, update, self.reason or "")
         return update

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_interface
@@ -180,17 +180,11 @@ class Watch:
         return self._judged(self._judge())
 
     def finish(self, within_s: float | None = None) -> Update:
-        """The last judgement; all flows are told that still wait.
+        """The last judgement, of all that was taken; all flows are told that still wait.
 
         Where it is not there `within_s` seconds, the last one stands, less sure than it was: what
         came since was not judged, and the report says so.
         """
-        if within_s is None:
-            while self._rest is not None:
-                batch, self._rest = self._rest, None
-                self._take(batch)
-        else:
-            self._take_last(within_s / 2)
         self.close()
         since = self._last_frame - self._document_frame
         self._begin()
@@ -210,8 +204,9 @@ class Watch:
         self._analyzer.add_page(path, *evidence)
         self._news = self._pending = True
 
-    def _take_last(self, within_s: float) -> None:
-        """What has come and waits: as much as there is time for, and the rest counts as lost."""
+    def take_rest(self, within_s: float) -> Iterator[None]:
+        """Take what has come and waits, in steps whose packets `last_batch` has: as much as there
+        is time for, and the rest counts as lost."""
         end_s = time.monotonic() + within_s
         while time.monotonic() < end_s:
             batch = self.source.read(0) if self._rest is None else self._rest
@@ -220,7 +215,9 @@ class Watch:
                 return
             if len(batch) > STEP_PACKETS:
                 self._rest = rows_of(batch, STEP_PACKETS, len(batch))
-            self._take(rows_of(batch, 0, STEP_PACKETS))
+            self.last_batch = rows_of(batch, 0, STEP_PACKETS)
+            self._take(self.last_batch)
+            yield
         if self._rest is not None:
             self._untaken += len(self._rest)
             self._rest = None

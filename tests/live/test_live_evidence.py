@@ -81,8 +81,7 @@ def test_recordings_stay_within_their_bound(root_network: None, tmp_path: Path) 
     times = [ts_ns for file in files for ts_ns, _ in packets(file)]
     assert times == sorted(times)
     last_ns = report["captures"][0]["last_time_ns"]
-    # What still waited in the ring at the end is judged, and may be too late to be recorded.
-    assert times[-1] >= last_ns - 500_000_000
+    assert times[-1] >= last_ns, "what was recorded last may be too late to be judged"
 
 
 def test_evidence_holds_what_came_before_and_after(client: Host, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -60,6 +61,14 @@ def to_servers(first: int, count: int) -> RecordBatch:
     return batch_of(frames, ts_ns=times, first_frame=first + 1)
 
 
+def ended(watch: Watch) -> Update:
+    """The last judgement, of what still waited too."""
+    for _ in watch.take_rest(math.inf):
+        assert watch.last_batch is not None
+        assert watch._last_frame == watch.last_batch.frame[-1]
+    return watch.finish()
+
+
 def told(watch: Watch, source: Handed) -> list[Update]:
     """All updates, the last judgement's too."""
     updates = []
@@ -67,7 +76,7 @@ def told(watch: Watch, source: Handed) -> list[Update]:
         update = watch.step(0.01)
         if update is not None:
             updates.append(update)
-    updates.append(watch.finish())
+    updates.append(ended(watch))
     return updates
 
 
@@ -143,7 +152,7 @@ def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
     watch.step(0.01)
     assert watch.packets == STEP_PACKETS
     assert not watch.ended
-    watch.finish()
+    ended(watch)
     assert (watch.packets, watch.dropped) == (3000, 0)
 
 
@@ -157,7 +166,7 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     # It had its time to catch up.
     watch._pacing.late = (time.monotonic() - CATCH_UP_S, 5.0)
     watch.step(0.01)
-    update = watch.finish()
+    update = ended(watch)
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
     lost = any("arrived faster than the watch" in each.message for each in update.document.findings)
     assert lost == loses
@@ -187,5 +196,5 @@ def test_a_watch_that_was_stopped_catches_up() -> None:
     watch = Watch(source, POLICY)
     watch._pacing.packet_s = STEP_S / 1500
     watch.step(0.01)
-    watch.finish()
+    ended(watch)
     assert (watch.packets, watch.dropped) == (3000, 0)
