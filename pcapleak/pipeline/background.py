@@ -17,7 +17,7 @@ REAP_S = 0.005
 """How often a child that has written all is looked at until it is gone."""
 
 NICENESS = 5
-"""The work gives way to what goes on beside it, packets above all; so it does where the process
+"""Of work that gives way to what goes on beside it, packets above all; so it does where the process
 has real-time priority."""
 
 
@@ -28,7 +28,7 @@ class Background(Generic[T]):
     kernel ends a child that takes more than `cpu_s` seconds of processor time.
     """
 
-    def __init__(self, work: Callable[[], T], *, cpu_s: int, niceness: int = NICENESS) -> None:
+    def __init__(self, work: Callable[[], T], *, cpu_s: int, niceness: int) -> None:
         self._pipe, out = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:

@@ -6,12 +6,16 @@ STEP_S = 0.1
 """Of work between two looks at signals and the clock: a step takes no more packets than that."""
 STEP_PACKETS = 1024
 """At least, because a step has its fixed cost."""
-BEHIND_S = 1.0
-"""A watch that is further behind, and falls behind further, takes the beginning only of what would
-take it longer than a step, and counts the rest as lost, as the kernel does where its buffer is
-full: a leak that goes on is told in time, and not after a minute of what a stranger has sent."""
+BEHIND_S = 0.3
+GROWTH_S = 0.2
+"""A watch that is further behind, and falls behind further by so much, takes the latest part only
+of what would take it longer than a step, and counts the rest as lost, as the kernel does where its
+buffer is full: a leak that goes on is told in time, and not after a minute of what a stranger has
+sent."""
+STOPPED_S = 0.5
+"""A watch that did not run for so long at once was stopped: what came meanwhile is no flood."""
 CATCH_UP_S = 10.0
-"""What a watch has to make up for having been stopped, which is no falling behind."""
+"""What a watch has to make up for having been stopped."""
 FLOOD_BEHIND_S = 0.2
 """How far behind a watch may be that has had to leave something out in the last `CATCH_UP_S`: it
 need not find out again that there is too much."""
@@ -25,8 +29,11 @@ class Pacing:
     def __init__(self) -> None:
         self.packet_s = 0.0
         """Work for one packet, as last measured."""
-        self.late: tuple[float, float] | None = None
+        self._late: tuple[float, float] | None = None
         """Since when the watch is behind, and how far it was then."""
+        self._stopped_s = 0.0
+        """For how long it was stopped, and has not caught up since."""
+        self._looked: tuple[float, float] | None = None
         self._left_s: float | None = None
         """When it last left something out."""
         self._leaving = False
@@ -42,21 +49,32 @@ class Pacing:
         if packets >= STEP_PACKETS:
             self.packet_s = work_s / packets
 
-    def falls_behind(self, behind_s: float, now_s: float) -> bool:
+    def flooded(self, now_s: float) -> bool:
+        """Whether something was left out lately."""
+        return self._left_s is not None and now_s < self._left_s + CATCH_UP_S
+
+    def falls_behind(self, behind_s: float, now_s: float, ran_s: float) -> bool:
         """Whether there is more than a watch can take, and not only what waited while it was
-        stopped."""
+        stopped. To be asked in each step; `ran_s` is processor time."""
+        looked_s, looked_ran_s = self._looked or (now_s, ran_s)
+        idle_s = now_s - looked_s - (ran_s - looked_ran_s)
+        self._looked = now_s, ran_s
+        if idle_s > STOPPED_S:
+            self._stopped_s += idle_s
+        if behind_s <= BEHIND_S:
+            self._late = None
+            if behind_s <= CAUGHT_UP_S:
+                self._stopped_s = 0.0
         if not self.packet_s:
             return False
-        flooded = self._left_s is not None and now_s < self._left_s + CATCH_UP_S
+        unexcused_s = behind_s - self._stopped_s
         if self._leaving:
             self._leaving = behind_s > CAUGHT_UP_S
-        elif flooded:
-            self._leaving = behind_s > FLOOD_BEHIND_S
+        elif self.flooded(now_s):
+            self._leaving = unexcused_s > FLOOD_BEHIND_S
         elif behind_s > BEHIND_S:
-            since_s, by_s = self.late = self.late or (now_s, behind_s)
-            self._leaving = behind_s > by_s + BEHIND_S or now_s > since_s + CATCH_UP_S
+            since_s, by_s = self._late = self._late or (now_s, max(behind_s, self._stopped_s))
+            self._leaving = behind_s > by_s + GROWTH_S or now_s > since_s + CATCH_UP_S
         if self._leaving:
             self._left_s = now_s
-        if behind_s <= BEHIND_S:
-            self.late = None
         return self._leaving

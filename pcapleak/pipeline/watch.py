@@ -13,24 +13,22 @@ import numpy as np
 
 from pcapleak.capture.batches import rows_of
 from pcapleak.capture.machine_notes import policy_note
-from pcapleak.capture.programs import write_comment
 from pcapleak.judge import PATHS
 from pcapleak.live.evidence import EvidenceFile
 from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.awaited import Evidence
-from pcapleak.pipeline.background import Background
+from pcapleak.pipeline.background import NICENESS, Background
+from pcapleak.pipeline.frame_comments import comments_on
 from pcapleak.pipeline.news import News
 from pcapleak.pipeline.pacing import STEP_PACKETS, Pacing
 from pcapleak.pipeline.watched import Source
 from pcapleak.policy.policy import Policy
 from pcapleak.report.build import flow_entry
 from pcapleak.report.document import Document, FlowEntry
-from pcapleak.report.text import safe
 from pcapleak.report.update import Update
 from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
-from pcapleak.values.findings import Severity
 from pcapleak.values.packets import Int64, RecordBatch
 from pcapleak.values.programs import Program
 from pcapleak.values.words import sentences
@@ -117,7 +115,7 @@ class Watch:
         self._document_frame = 0
         self._rest: RecordBatch | None = None
         self._pacing = Pacing()
-        self._untaken = 0
+        self._untaken = self._left_out = 0
         self._pending = self._news = False
         self._last_frame = 0
         self._judged_frame = 0
@@ -170,7 +168,8 @@ class Watch:
         if self._cost_s <= INLINE_S:
             return self.judge()
         self._begin()
-        self._child = Background(self._judge, cpu_s=self._child_cpu_s)
+        niceness = 0 if self._pacing.flooded(time.monotonic()) else NICENESS
+        self._child = Background(self._judge, cpu_s=self._child_cpu_s, niceness=niceness)
         return None
 
     def judge(self) -> Update:
@@ -215,6 +214,7 @@ class Watch:
                 return
             if len(batch) > STEP_PACKETS:
                 self._rest = rows_of(batch, STEP_PACKETS, len(batch))
+            self._left_out = 0
             self.last_batch = rows_of(batch, 0, STEP_PACKETS)
             self._take(self.last_batch)
             yield
@@ -272,7 +272,8 @@ class Watch:
         self._cost_s = self._judged_s - self._begun_s
         self._document_frame = self._judged_frame
         if self._evidence is not None:
-            self._evidence.mark(self._comments(judged.document), self._judged_frame)
+            comments = comments_on(judged.document, self._analyzer.state.programs)
+            self._evidence.mark(comments, self._judged_frame)
         self._told = np.append(self._told, np.zeros(self.flows - len(self._told), np.bool_))
         self._told[[flow.id for flow in judged.flows]] = True
         # Flows that wait to be told are news for the next judgement.
@@ -319,20 +320,24 @@ class Watch:
         if batch is None:
             batch = self.source.read(timeout_s)
         self.last_batch = batch
+        behind_s = 0.0 if batch is None else time.time() - int(batch.ts_ns[0]) / 1e9
+        late = self._pacing.falls_behind(behind_s, time.monotonic(), time.thread_time())
         count = self._pacing.step
+        self._left_out = 0
         if batch is None or len(batch) <= count:
             return batch
-        behind_s = (time.time_ns() - int(batch.ts_ns[-1])) / 1e9
-        if self.source.loses and self._pacing.falls_behind(behind_s, time.monotonic()):
-            self._untaken += len(batch) - count
-        else:
-            self._rest = rows_of(batch, count, len(batch))
-            self.last_batch = rows_of(batch, 0, count)
-        return rows_of(batch, 0, count)
+        if late and self.source.loses:
+            self._left_out = len(batch) - count
+            self._untaken += self._left_out
+            return rows_of(batch, self._left_out, len(batch))
+        self._rest = rows_of(batch, count, len(batch))
+        self.last_batch = rows_of(batch, 0, count)
+        return self.last_batch
 
     def _take(self, batch: RecordBatch) -> None:
         start_s = time.monotonic()
-        self._last_flows = self._analyzer.add(batch)
+        rows, flow = self._analyzer.add(batch)
+        self._last_flows = rows + self._left_out, flow
         self._pacing.took(len(batch), time.monotonic() - start_s)
         self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
@@ -379,19 +384,3 @@ class Watch:
         share = 1 / MAX_SHARE - 1 if self._cost_s <= INLINE_S else CHILD_REST
         rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, self._cost_s * share)
         return self._judged_s + rest_s - time.monotonic()
-
-    def _comments(self, document: Document) -> dict[int, str]:
-        """What each frame of evidence is evidence for, and whose it is."""
-        comments: dict[int, list[str]] = {}
-        for finding in document.findings:
-            if finding.severity == Severity.INFO:
-                continue
-            texts = [f"{finding.id}: {safe(finding.message, 2000)}"]
-            flow = -1 if finding.flow is None else finding.flow
-            texts += [
-                f"{finding.id} {write_comment(program)}"
-                for program in self._analyzer.state.programs.of(flow)
-            ]
-            for frame in finding.frames:
-                comments.setdefault(frame, []).extend(texts)
-        return {frame: "\n".join(texts) for frame, texts in comments.items()}

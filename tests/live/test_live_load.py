@@ -81,7 +81,10 @@ def test_memory_stays_flat_and_every_packet_is_accounted_for(
     # What grew with the packets would be two and a half times as large by now.
     assert late < early * 1.25
     end = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[-1])
-    assert end["packets"] == report["statistics"]["packets"]
+    # On a busy machine the last judgement may not be done in time, which the report then says.
+    unsaid = re.findall(r"the last ([\d,]+) packets were not judged", str(report["captures"]))
+    unjudged = sum(int(count.replace(",", "")) for count in unsaid)
+    assert end["packets"] == report["statistics"]["packets"] + unjudged
     assert end["packets"] + end["dropped"] == packets
     said = any("arrived faster than" in f["message"] for f in report["findings"])
     assert said == (end["dropped"] > 0)
@@ -194,7 +197,8 @@ def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
 ) -> None:
     """A leak begins within the flood: it is told, and the watch ends when asked to.
 
-    The figures are printed; the bounds leave room for a machine that does much else.
+    The figures are printed: below a second on a machine that does nothing else, for which the
+    bound leaves room.
     """
     watched, sender, _ = replayed
     watched.run("ip", "addr", "add", "192.168.1.5/24", "dev", "r0")
@@ -207,7 +211,10 @@ def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
     while counter(watched, "r0", "rx_packets") - before < 100_000:
         time.sleep(0.1)
     leaking = requests(watched, 400)
-    told_s = watching.read_until(STUN_SERVER, 60)
+    assert leaking.stdout is not None
+    began_s = float(leaking.stdout.readline())
+    watching.read_until(STUN_SERVER, 60)
+    told_s = time.time() - began_s
     start_s, arrived = time.monotonic(), counter(watched, "r0", "rx_packets")
     watching.process.send_signal(signal.SIGTERM)
     out, _ = watching.process.communicate(timeout=30)
@@ -220,4 +227,4 @@ def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
             f"ended after {ended_s:.2f} s\n"
         )
     assert re.search(r"LEAK|leak", out)
-    assert max(told_s, ended_s) < 30
+    assert max(told_s, ended_s) < 5

@@ -158,35 +158,70 @@ def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
 
 @pytest.mark.parametrize("loses", [True, False], ids=["from the kernel", "from a pipe"])
 def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> None:
-    """What was sent long ago is behind; a stream that waits for its reader loses nothing."""
+    """It takes the latest; a stream that waits for its reader loses nothing."""
     source = Handed([to_servers(0, 3000)])
     source.loses = loses
     watch = Watch(source, POLICY)
     watch._pacing.packet_s = STEP_S / 1500
-    # It had its time to catch up.
-    watch._pacing.late = (time.monotonic() - CATCH_UP_S, 5.0)
+    # It has been flooded.
+    watch._pacing.falls_behind(0.0, time.monotonic(), time.thread_time())
+    watch._pacing._left_s = time.monotonic()
     watch.step(0.01)
+    assert watch.last_batch is not None
+    assert watch._last_flows is not None
+    taken = watch.last_batch.frame[watch._last_flows[0]]
+    assert (taken[0], taken[-1]) == ((1501, 3000) if loses else (1, 1500))
     update = ended(watch)
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
     lost = any("arrived faster than the watch" in each.message for each in update.document.findings)
     assert lost == loses
 
 
-def test_a_flood_is_known_again_until_it_has_ended_for_a_while() -> None:
-    """The first time it takes a while to tell it from having been stopped."""
+def busy(pacing: Pacing, behind_s: float, now_s: float) -> bool:
+    """A step of a watch that has worked all the time."""
+    return pacing.falls_behind(behind_s, now_s, now_s)
+
+
+def test_a_flood_is_known_by_half_a_second_and_known_again_for_a_while() -> None:
     pacing = Pacing()
     pacing.took(STEP_PACKETS, 0.1)
-    assert not pacing.falls_behind(1.5, 100)
-    assert not pacing.falls_behind(2.4, 101)
-    assert pacing.falls_behind(2.6, 101.2)
-    assert pacing.falls_behind(0.1, 101.3)
-    assert not pacing.falls_behind(0.01, 101.4)
-    assert not pacing.falls_behind(0.15, 101.5)
-    assert pacing.falls_behind(0.3, 101.6)
-    assert not pacing.falls_behind(0.0, 101.7)
-    later = 101.6 + CATCH_UP_S
-    assert not pacing.falls_behind(1.5, later)
-    assert not pacing.falls_behind(2.4, later + 1)
+    assert not busy(pacing, 0.2, 99.8)
+    assert not busy(pacing, 0.35, 100)
+    assert not busy(pacing, 0.5, 100.3)
+    assert busy(pacing, 0.6, 100.5)
+    assert busy(pacing, 0.1, 100.6)
+    assert not busy(pacing, 0.01, 100.7)
+    assert not busy(pacing, 0.15, 100.8)
+    assert busy(pacing, 0.3, 100.9)
+    assert pacing.flooded(101)
+    assert not busy(pacing, 0.0, 101)
+    later = 100.9 + CATCH_UP_S
+    assert not pacing.flooded(later)
+    assert not busy(pacing, 0.35, later)
+    assert not busy(pacing, 0.5, later + 0.3)
+
+
+def test_what_waited_while_a_watch_was_stopped_is_no_flood() -> None:
+    """Nor is it one soon after a flood; but what comes faster than it catches up is."""
+    for left_s in (None, 98.0):
+        pacing = Pacing()
+        pacing.took(STEP_PACKETS, 0.1)
+        pacing._left_s = left_s
+        assert not pacing.falls_behind(0.01, 98, 50)
+        assert not pacing.falls_behind(2.1, 100.1, 50.1)
+        assert not pacing.falls_behind(1.6, 100.6, 50.6)
+        assert not pacing.falls_behind(0.01, 101.6, 51.6)
+        assert pacing.falls_behind(0.35, 101.9, 51.9) == (left_s is not None)
+        assert pacing.falls_behind(0.6, 102.2, 52.2)
+
+
+def test_a_watch_that_shares_its_processor_is_not_stopped() -> None:
+    pacing = Pacing()
+    pacing.took(STEP_PACKETS, 0.1)
+    steps = [
+        pacing.falls_behind(0.1 * step, 100 + 0.3 * step, 50 + 0.1 * step) for step in range(8)
+    ]
+    assert steps == [False] * 6 + [True] * 2
 
 
 def test_a_watch_that_was_stopped_catches_up() -> None:

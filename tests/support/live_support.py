@@ -28,6 +28,7 @@ import os, socket, sys, time
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind(("0.0.0.0", 40000))
 sock.setblocking(False)
+print(time.time(), flush=True)
 for _ in range(int(sys.argv[2])):
     try:
         sock.sendto(bytes.fromhex("000100002112a442") + os.urandom(12), (sys.argv[1], 3478))
@@ -57,7 +58,7 @@ def machine() -> Iterator[tuple[Host, Host]]:
 
 
 def requests(host: Host, count: int) -> subprocess.Popen[str]:
-    """Send so many STUN requests from one socket, 20 a second."""
+    """Send so many STUN requests from one socket, 20 a second; when it begins, it prints."""
     return host.python("-c", BINDING_REQUESTS, STUN_SERVER, str(count))
 
 
