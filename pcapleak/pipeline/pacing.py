@@ -14,6 +14,8 @@ buffer is full: a leak that goes on is told in time, and not after a minute of w
 sent."""
 STOPPED_S = 0.5
 """A watch that did not run for so long at once was stopped: what came meanwhile is no flood."""
+SHARED_S = 1.0
+"""What a watch may be behind because others had the processor, in many short turns."""
 CATCH_UP_S = 10.0
 """What a watch has to make up for having been stopped."""
 FLOOD_BEHIND_S = 0.2
@@ -33,6 +35,8 @@ class Pacing:
         """Since when the watch is behind, and how far it was then."""
         self._stopped_s = 0.0
         """For how long it was stopped, and has not caught up since."""
+        self._shared_s = 0.0
+        """For how long it did not run in short turns since then."""
         self._looked: tuple[float, float] | None = None
         self._left_s: float | None = None
         """When it last left something out."""
@@ -59,22 +63,25 @@ class Pacing:
         looked_s, looked_ran_s = self._looked or (now_s, ran_s)
         idle_s = now_s - looked_s - (ran_s - looked_ran_s)
         self._looked = now_s, ran_s
-        if idle_s > STOPPED_S:
+        if behind_s <= CAUGHT_UP_S:
+            self._stopped_s = self._shared_s = 0.0
+        elif idle_s > STOPPED_S:
             self._stopped_s += idle_s
-        if behind_s <= BEHIND_S:
-            self._late = None
-            if behind_s <= CAUGHT_UP_S:
-                self._stopped_s = 0.0
+        else:
+            self._shared_s = min(SHARED_S, self._shared_s + max(0.0, idle_s))
         if not self.packet_s:
             return False
         unexcused_s = behind_s - self._stopped_s
+        unshared_s = unexcused_s - self._shared_s
+        if unshared_s <= BEHIND_S:
+            self._late = None
         if self._leaving:
             self._leaving = behind_s > CAUGHT_UP_S
         elif self.flooded(now_s):
             self._leaving = unexcused_s > FLOOD_BEHIND_S
-        elif behind_s > BEHIND_S:
-            since_s, by_s = self._late = self._late or (now_s, max(behind_s, self._stopped_s))
-            self._leaving = behind_s > by_s + GROWTH_S or now_s > since_s + CATCH_UP_S
+        elif unshared_s > BEHIND_S:
+            since_s, by_s = self._late = self._late or (now_s, unshared_s)
+            self._leaving = unshared_s > by_s + GROWTH_S or now_s > since_s + CATCH_UP_S
         if self._leaving:
             self._left_s = now_s
         return self._leaving

@@ -112,7 +112,6 @@ class Watch:
         self._child: Background[Judged] | None = None
         self._child_cpu_s = CHILD_CPU_S
         self._document: Document | None = None
-        self._document_frame = 0
         self._rest: RecordBatch | None = None
         self._pacing = Pacing()
         self._untaken = self._left_out = 0
@@ -185,7 +184,7 @@ class Watch:
         came since was not judged, and the report says so.
         """
         self.close()
-        since = self._last_frame - self._document_frame
+        known = 0 if self._document is None else self._document.statistics.packets
         self._begin()
         work = partial(self._judge, MAX_TOLD if within_s is None else TOLD_LAST)
         if within_s is None or self._cost_s <= INLINE_S:
@@ -196,7 +195,7 @@ class Watch:
                 return self._judged(child.result)
         finally:
             child.close()
-        return self._update(Judged(self._stale(since), [], 0))
+        return self._update(Judged(self._stale(self.packets - known), [], 0))
 
     def add_page(self, path: str, evidence: Evidence) -> None:
         """Hold what a page read against the packets from now on."""
@@ -270,7 +269,6 @@ class Watch:
     def _judged(self, judged: Judged) -> Update:
         self._judged_s = time.monotonic()
         self._cost_s = self._judged_s - self._begun_s
-        self._document_frame = self._judged_frame
         if self._evidence is not None:
             comments = comments_on(judged.document, self._analyzer.state.programs)
             self._evidence.mark(comments, self._judged_frame)

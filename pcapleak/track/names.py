@@ -7,10 +7,14 @@ from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.decode.dns.message import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
 from pcapleak.track.sightings import Budget, Sighting, see
-from pcapleak.values.packets import Context, IPAddress
+from pcapleak.values.packets import Context, Direction, IPAddress
 
 MAX_NAMES = 20_000
 """Names remembered: about 2500 bytes each with their sightings, so 50 MB at the most."""
+
+MAX_ARRIVING = 1000
+"""Of these that were first said by others, as the recorder marks it, and of what others said of all
+names beyond the first: a watch judges them again and again, and is about what its own host says."""
 
 MAX_ADDRESSES = 16
 """Addresses and askers remembered for a name; a WebRTC name has one address."""
@@ -127,16 +131,21 @@ class NameTracker:
         self.records: dict[str, NameRecord] = {}
         """By name in lower case."""
         self.forgotten = 0
-        """Names beyond `MAX_NAMES` that were not remembered."""
+        """Names beyond `MAX_NAMES` or `MAX_ARRIVING` that were not remembered."""
+        self._arrived = 0
         self.cut: dict[IPAddress, list[int]] = {}
         """When browsers' names were announced, by announcer, in messages that the recorder kept
         no address of: the first `MAX_CUT` times."""
         self._budget = Budget(MAX_SIGHTINGS)
+        self._arriving = Budget(MAX_ARRIVING)
 
     @property
     def details_forgotten(self) -> int:
         """Addresses and askers beyond `MAX_SIGHTINGS`."""
-        return self._budget.refused
+        return self._budget.refused + self._arriving.refused
+
+    def _budget_of(self, context: Context) -> Budget:
+        return self._arriving if context.direction == Direction.INBOUND else self._budget
 
     def add(self, context: Context, message: DnsMessage) -> None:
         """Take one multicast DNS message."""
@@ -154,7 +163,9 @@ class NameTracker:
             if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
                 if message.is_response or record in claims:
                     self._say(context, record, record.data)
-            elif isinstance(record.data, SrvData) and (known := self._record(record.data.target)):
+            elif isinstance(record.data, SrvData) and (
+                known := self._record(context, record.data.target)
+            ):
                 known.is_service = True
         if message.is_response:
             # Beside its address a browser's responder says nothing but NSEC, if that.
@@ -177,20 +188,22 @@ class NameTracker:
         if len(times) < MAX_CUT and len(self.cut) <= MAX_ANNOUNCERS:
             times.append(context.ts_ns)
 
-    def _record(self, name: str) -> NameRecord | None:
+    def _record(self, context: Context, name: str) -> NameRecord | None:
         key = name.lower()
         record = self.records.get(key)
         if record is None:
             if not key.endswith(".local"):
                 return None
-            if len(self.records) >= MAX_NAMES:
+            arrives = context.direction == Direction.INBOUND
+            if len(self.records) >= MAX_NAMES or (arrives and self._arrived >= MAX_ARRIVING):
                 self.forgotten += 1
                 return None
+            self._arrived += arrives
             record = self.records[key] = NameRecord(key)
         return record
 
     def _ask(self, context: Context, name: str) -> None:
-        record = self._record(name)
+        record = self._record(context, name)
         if record is None:
             return
         record.interfaces.add(context.interface)
@@ -198,10 +211,10 @@ class NameTracker:
             record.asked = Sighting(context)
         else:
             record.asked.add(context)
-        see(record.askers, context.source.address, context, MAX_ADDRESSES, self._budget)
+        see(record.askers, context.source.address, context, MAX_ADDRESSES, self._budget_of(context))
 
     def _say(self, context: Context, record: Record, address: IPAddress) -> None:
-        known = self._record(record.name)
+        known = self._record(context, record.name)
         if known is None:
             return
         known.interfaces.add(context.interface)
@@ -209,10 +222,11 @@ class NameTracker:
             known.goodbye_ns = context.ts_ns
             if known.said is not None:
                 return
-        see(known.addresses, address, context, MAX_ADDRESSES, self._budget)
-        see(known.announcers, context.source.address, context, MAX_ADDRESSES, self._budget)
+        budget = self._budget_of(context)
+        see(known.addresses, address, context, MAX_ADDRESSES, budget)
+        see(known.announcers, context.source.address, context, MAX_ADDRESSES, budget)
         place = context.interface, context.source.address, address
-        see(known.placed, place, context, MAX_ADDRESSES, self._budget)
+        see(known.placed, place, context, MAX_ADDRESSES, budget)
         if record.ttl_s == 0:
             return
         known.ttl_s = record.ttl_s

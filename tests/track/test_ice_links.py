@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stun_encoder import attribute, check, message, xor_address
 
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.track.ice import links
-from pcapleak.track.ice.links import Link
+from pcapleak.track.ice import tracker as tracker_module
+from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.ice.tracker import IceTracker
-from pcapleak.track.sightings import Sighting
-from pcapleak.values.packets import Context, Endpoint, address_of
+from pcapleak.track.sightings import Budget, Sighting
+from pcapleak.values.packets import Context, Direction, Endpoint, address_of
 
 HERE, THERE = Endpoint(address_of(4, 0, 0xC0000207), 5000), Endpoint(address_of(4, 0, 1), 6000)
 KEY = b"a-password-of-the-peer"
@@ -82,3 +84,38 @@ def test_a_check_said_again_is_not_read_again() -> None:
         tracker.add(context, decode_stun(check()))
     (link,) = tracker.links.values()
     assert [sighting.count for sighting in link.again["check"][1]] == [3] * 6
+
+
+def at(frame: int, source: Endpoint, destination: Endpoint, direction: Direction) -> Context:
+    return Context(frame, frame, 0, direction, "udp", source, destination, frame, True)
+
+
+def test_strangers_that_nobody_answers_have_few_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the host itself sends is kept all the same, and what it talks with."""
+    monkeypatch.setattr(tracker_module, "MAX_ARRIVING", 2)
+    tracker = IceTracker()
+    strangers = [Endpoint(address_of(4, 0, number), 7000) for number in range(5)]
+    request = decode_stun(check())
+    for frame, stranger in enumerate(strangers[:3]):
+        tracker.add(at(frame, stranger, HERE, Direction.INBOUND), request)
+    assert (len(tracker.links), tracker.forgotten) == (2, 1)
+    tracker.add(at(3, HERE, strangers[2], Direction.OUTBOUND), request)
+    tracker.add(at(4, strangers[2], HERE, Direction.INBOUND), request)
+    assert (len(tracker.links), tracker.forgotten) == (4, 1)
+    # Who is answered makes room.
+    tracker.add(at(5, HERE, strangers[0], Direction.OUTBOUND), request)
+    tracker.add(at(6, strangers[3], HERE, Direction.INBOUND), request)
+    tracker.add(at(7, strangers[4], HERE, Direction.INBOUND), request)
+    assert (len(tracker.links), tracker.forgotten) == (6, 2)
+
+
+def test_peers_that_nothing_can_keep_are_counted() -> None:
+    peers = [f"192.0.2.{number}" for number in range(10)]
+    transaction = bytes(12)
+    body = b"".join(attribute(0x12, xor_address(peer, 9, transaction)) for peer in peers)
+    request = decode_stun(message(0x0008, body, transaction))
+    context = at(1, HERE, THERE, Direction.OUTBOUND)
+    for room, kept in ((20, 10), (0, 1)):
+        link = Link(LinkKey(0, "udp", (), HERE, THERE), context, Budget(room))
+        link.request(context, request)
+        assert (len(link.permissions), link.budget.refused) == (kept, 10 - kept)

@@ -23,7 +23,7 @@ from pcapleak.decode.dns.message import (
 )
 from pcapleak.report.document import MdnsName
 from pcapleak.report.webrtc import name_entry
-from pcapleak.track.names import MAX_NAMES, NameTracker
+from pcapleak.track.names import MAX_ARRIVING, MAX_NAMES, MAX_SIGHTINGS, NameTracker
 from pcapleak.values.packets import Context, Endpoint, Interface
 
 NAME = "aa99610c-4edf-4aec-8295-901d08808126.local"
@@ -167,6 +167,23 @@ def test_names_are_bounded_and_the_rest_is_counted() -> None:
         tracker.add(context(number), query(f"{number:08x}-4edf-4aec-8295-901d08808126.local"))
     assert len(tracker.records) == MAX_NAMES
     assert tracker.forgotten == 3
+
+
+def test_names_of_others_are_few_and_no_reason_to_forget_the_hosts_own() -> None:
+    tracker = NameTracker()
+    inbound, outbound = (context(1)._replace(direction=way) for way in (1, 2))
+    for number in range(MAX_ARRIVING + 5):
+        name = NAME.replace("aa99610c", f"{number:08x}")
+        tracker.add(inbound, response(address(name, "192.0.2.9"), nsec(name)))
+    assert (len(tracker.records), tracker.forgotten) == (MAX_ARRIVING, 5)
+    tracker.add(outbound, response(address(NAME, HOST), nsec(NAME)))
+    assert (len(tracker.records), tracker.forgotten) == (MAX_ARRIVING + 1, 5)
+    # So it is with what they say of one name, beyond the first of each.
+    for number in range(1, 15):
+        tracker.add(inbound, response(address(name := f"{number:08x}{NAME[8:]}", "192.0.2.10")))
+        tracker.add(inbound, response(address(name, "192.0.2.11")))
+    assert tracker._arriving.left == MAX_ARRIVING - 4 * 14
+    assert tracker._budget.left == MAX_SIGHTINGS
 
 
 def test_wildcard_names_of_a_real_browser_are_told_apart(browser: Path) -> None:

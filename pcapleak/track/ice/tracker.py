@@ -23,10 +23,14 @@ from pcapleak.track.names import NameTracker
 from pcapleak.track.relays import RelayTable
 from pcapleak.track.sightings import Budget, Sighting, begun
 from pcapleak.track.signalling import SignallingTracker
-from pcapleak.values.packets import Context, Interface
+from pcapleak.values.packets import Context, Direction, Interface
 
 MAX_LINKS = 40_000
 """Links kept: about 2.5 kB each with one of everything they hold, so 100 MB."""
+
+MAX_ARRIVING = 2000
+"""Of these for what only arrives, as the recorder marks it, where nothing was ever sent back: a
+stranger makes many, and a watch judges all links again and again."""
 
 MAX_SIGHTINGS = 100_000
 """Further usernames, priorities, peers and so on over all links: at most about 850 bytes each
@@ -73,7 +77,8 @@ class IceTracker:
         self.links: dict[LinkKey, Link] = {}
         self.browsers = BrowserEvidence()
         self.forgotten = 0
-        """Messages on links beyond `MAX_LINKS`, counted only."""
+        """Messages on links beyond `MAX_LINKS` or `MAX_ARRIVING`, counted only."""
+        self._arriving: set[LinkKey] = set()
         self._budget = Budget(MAX_SIGHTINGS)
         self._relays = RelayTable()
         self._pending = 0
@@ -130,7 +135,7 @@ class IceTracker:
         )
         link = self.links.get(key)
         if link is None:
-            if not create or len(self.links) >= MAX_LINKS:
+            if not create or not self._has_room(context, key):
                 self.forgotten += create
                 return None
             link = self.links[key] = Link(key, context, self._budget)
@@ -138,6 +143,19 @@ class IceTracker:
             link.seen.add(context)
         link.touch(context)
         return link
+
+    def _has_room(self, context: Context, key: LinkKey) -> bool:
+        """Whether one more link is kept."""
+        if len(self.links) >= MAX_LINKS:
+            return False
+        back = key.back
+        if context.direction != Direction.INBOUND:
+            self._arriving.discard(back)
+        elif back not in self.links:
+            if len(self._arriving) >= MAX_ARRIVING:
+                return False
+            self._arriving.add(key)
+        return True
 
     def _stun(self, context: Context, message: StunMessage) -> bool:
         """Take a message; says whether its receiver does."""
