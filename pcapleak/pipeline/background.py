@@ -53,6 +53,8 @@ class Background(Generic[T]):
         """None where the child could not finish."""
         self.killed = False
         """It was ended from without: it took too long, or too much memory."""
+        self.ran_s = 0.0
+        """Processor time that it took."""
 
     def poll(self) -> bool:
         """Take what the child has written so far; whether it is done."""
@@ -82,9 +84,10 @@ class Background(Generic[T]):
             self._reap(0)
 
     def _reap(self, options: int) -> None:
-        pid, status = os.waitpid(self._pid, options)
+        pid, status, used = os.wait4(self._pid, options)
         if pid == 0:
             return
+        self.ran_s = used.ru_utime + used.ru_stime
         self.done = True
         os.close(self._pipe)
         self.killed = os.WIFSIGNALED(status)

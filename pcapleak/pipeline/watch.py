@@ -39,8 +39,9 @@ JUDGE_TOTALS_S = 2.0
 """Judging anew after this long where only counts have grown."""
 MAX_SHARE = 0.2
 """Of the time is for judging between two batches."""
-INLINE_S = 0.03
-"""A judgement that takes longer is made by a child process: no packet waits for it."""
+INLINE_S = 0.1
+"""A judgement that takes more processor time is made by a child process: no packet waits for it.
+What takes less waits no longer for itself than a child would for a free processor."""
 CHILD_REST = 0.5
 """Between two such children, as a share of their time: a leak is told within 2.5 times it."""
 CHILD_POLL_S = 0.02
@@ -121,6 +122,9 @@ class Watch:
         self._begun_s = 0.0
         self._judged_s = 0.0
         self._cost_s = 0.0
+        """What the last judgement took by the clock."""
+        self._ran_s = 0.0
+        """The same in processor time."""
 
     @property
     def packets(self) -> int:
@@ -164,7 +168,7 @@ class Watch:
             return self._judged_beside(self._child) if self._child.poll() else None
         if self._wait_s() > 0:
             return None
-        if self._cost_s <= INLINE_S:
+        if self._ran_s <= INLINE_S:
             return self.judge()
         self._begin()
         niceness = 0 if self._pacing.flooded(time.monotonic()) else NICENESS
@@ -175,7 +179,10 @@ class Watch:
         """Judge all that has come so far."""
         self.close()
         self._begin()
-        return self._judged(self._judge())
+        before_s = time.thread_time()
+        judged = self._judge()
+        self._ran_s = time.thread_time() - before_s
+        return self._judged(judged)
 
     def finish(self, within_s: float | None = None) -> Update:
         """The last judgement, of all that was taken; all flows are told that still wait.
@@ -187,7 +194,7 @@ class Watch:
         known = 0 if self._document is None else self._document.statistics.packets
         self._begin()
         work = partial(self._judge, MAX_TOLD if within_s is None else TOLD_LAST)
-        if within_s is None or self._cost_s <= INLINE_S:
+        if within_s is None or self._ran_s <= INLINE_S:
             return self._judged(work())
         child = Background(work, cpu_s=self._child_cpu_s, niceness=0)
         try:
@@ -239,6 +246,7 @@ class Watch:
 
     def _judged_beside(self, child: Background[Judged]) -> Update | None:
         self._child = None
+        self._ran_s = child.ran_s
         if child.result is not None:
             return self._judged(child.result)
         if not child.killed:
@@ -379,6 +387,9 @@ class Watch:
         """Seconds until it is time to judge."""
         if not self._pending:
             return JUDGE_TOTALS_S
-        share = 1 / MAX_SHARE - 1 if self._cost_s <= INLINE_S else CHILD_REST
-        rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, self._cost_s * share)
+        if self._ran_s <= INLINE_S:
+            rest_s = self._ran_s * (1 / MAX_SHARE - 1)
+        else:
+            rest_s = self._cost_s * CHILD_REST
+        rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, rest_s)
         return self._judged_s + rest_s - time.monotonic()

@@ -118,7 +118,7 @@ def test_a_judgement_without_an_end_is_given_up_and_the_next_one_is_told(
     monkeypatch.setattr(watch_module, "CHILD_CPU_S", 1)
     source = Handed([to_servers(0, 10), to_servers(10, 10)])
     watch = Watch(source, POLICY)
-    watch._cost_s = 1.0  # as after a judgement that took long
+    watch._ran_s = 1.0  # as after a judgement that took long
     judge = watch._analyzer.judge
     monkeypatch.setattr(watch._analyzer, "judge", never)
     while not source.problems:
@@ -138,7 +138,9 @@ def test_the_end_waits_for_no_judgement_and_then_is_not_sure(
     first = watch.step(0.01)
     assert first is not None
     first.document.verdict.result = "no-leak"
-    watch._cost_s = 100.0  # as after a judgement that took long: the next is not due yet
+    watch._cost_s = watch._ran_s = (
+        100.0  # as after a judgement that took long: the next is not due yet
+    )
     assert watch.step(0.01) is None
     monkeypatch.setattr(watch._analyzer, "judge", never)
     document = watch.finish(within_s=0.1).document
