@@ -197,8 +197,7 @@ def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
 ) -> None:
     """A leak begins within the flood: it is told, and the watch ends when asked to.
 
-    The figures are printed: below a second on a machine that does nothing else, for which the
-    bound leaves room.
+    The figures are printed; the bound leaves room for a machine that does much else.
     """
     watched, sender, _ = replayed
     watched.run("ip", "addr", "add", "192.168.1.5/24", "dev", "r0")
@@ -227,4 +226,4 @@ def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
             f"ended after {ended_s:.2f} s\n"
         )
     assert re.search(r"LEAK|leak", out)
-    assert max(told_s, ended_s) < 5
+    assert max(told_s, ended_s) < 10
