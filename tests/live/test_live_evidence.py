@@ -70,7 +70,7 @@ def test_recordings_stay_within_their_bound(root_network: None, tmp_path: Path) 
         watching = Watching(host, "--iface", "lo", "--record", str(folder),
                             "--record-megabytes", "8", "--json", "-")  # fmt: skip
         host.run(sys.executable, "-c", FLOOD)
-        time.sleep(0.5)
+        time.sleep(2)
         report = json.loads(watching.stop(signal.SIGTERM)[0])
     files = sorted(folder.iterdir())
     total = report["statistics"]["bytes"]
