@@ -63,7 +63,7 @@ def coverage(scene: Scene) -> list[Coverage]:
                 kind=kind,
                 seen=seen,
                 paths={name: int(packets[i]) for i, name in enumerate(PATHS) if packets[i]},
-                note=_note(scene, kind, seen, bool(mask.any())),
+                note=_note(scene, kind, seen, mask),
                 programs=tuple(names)[:MAX_PROGRAMS],
                 provoke="" if seen else PROVOKE[kind],
             )
@@ -93,9 +93,11 @@ def _kinds(scene: Scene) -> dict[TrafficKind, Bool]:
     }
 
 
-def _note(scene: Scene, kind: TrafficKind, seen: bool, by_any: bool) -> str:
-    if by_any and not seen:
-        return "seen only from other hosts, so not tested"
+def _note(scene: Scene, kind: TrafficKind, seen: bool, mask: Bool) -> str:
+    if not seen and mask.any():
+        others = (scene.path[mask] != TUNNEL_TRANSPORT).any()
+        whose = "from other hosts" if others else "as what carries the tunnel"
+        return f"seen only {whose}, so not tested"
     if kind == "stun" and not seen and scene.state.mdns_names:
         return (
             "a WebRTC name was announced, so a page did gather candidates, but not where this "

@@ -136,6 +136,8 @@ def test_a_tunnel_alone_tells_of_nothing_seen(tmp_path: Path) -> None:
         "Nothing was tested: the capture holds no traffic that could leak. "
         "No traffic bypassed 198.51.100.9:51820."
     )
+    (udp,) = (entry for entry in document.coverage if entry.kind == "udp")
+    assert udp.note == "seen only as what carries the tunnel, so not tested"
 
 
 def test_what_other_hosts_did_puts_nothing_to_the_test(tmp_path: Path) -> None:
