@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel, Source
-from pcapleak.judge.hints import allow_options, endpoint_options
+from pcapleak.judge.hints import MAX_NAMED, allow_options, endpoint_options
 from pcapleak.judge.judgement import InterfaceRole, PolicyValue, Role
 from pcapleak.policy.policy import Proxy, Tunnel
 from pcapleak.track.tunnels import TUNNEL_NAMES
@@ -51,14 +51,7 @@ def _clients(scene: Scene) -> Iterator[Claim]:
             str(address),
             "perhaps the client's address",
             (Witness(Strength.TYPICAL, "takes part in as much as the client would"),),
-            (
-                Witness(
-                    Strength.TYPICAL,
-                    f"{others} {fit} equally well",
-                ),
-            )
-            if others
-            else (),
+            (Witness(Strength.TYPICAL, f"{others} {fit} equally well"),) if others else (),
             f"--client {address}",
         )
 
@@ -82,14 +75,16 @@ def _listed(
         claim = Claim(
             question, text, answer, tuple(Witness(one.strength, one.says) for one in sources)
         )
-        if option and claim.is_weak:
-            claim = claim._replace(settled_by=f"{option} {text}")
+        # What is given replaces what is found: all of it is named, or none.
+        if option and claim.is_weak and len(found) <= MAX_NAMED:
+            claim = claim._replace(settled_by=" ".join(f"{option} {one}" for one in found))
         yield claim
 
 
 def _lans(scene: Scene) -> Iterator[Claim]:
     believed = {_plain(network) for network in scene.lans}
-    for claim in _listed(scene, "lans", "local", "the client's own network", "--lan"):
+    option = "" if scene.policy.no_lan else "--lan"
+    for claim in _listed(scene, "lans", "local", "the client's own network", option):
         if claim.subject in believed or scene.policy.lans:
             yield claim
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,17 @@ def test_a_claim_is_as_strong_as_its_strongest_witness(run: Run) -> None:
         value.removesuffix("/32").removesuffix("/128") for value in fields["clients"]["value"]
     ]
     assert set(wanted[:MAX_CLAIMS]) <= asked
+
+
+@pytest.mark.parametrize("run", runs()[::4], ids=lambda run: run.name)
+def test_what_settles_an_answer_turns_no_verdict(run: Run) -> None:
+    """Followed, the options make no leak of a clean capture, nor a leak a clean one."""
+    report = report_of(run)
+    hints = {word for claim in report["claims"] for word in [claim["settled_by"]] if word}
+    options = [*run.wanted["options"], *shlex.split(" ".join(sorted(hints)))]
+    followed = report_of(run._replace(wanted={**run.wanted, "options": options}))
+    turned = {report["verdict"]["result"], followed["verdict"]["result"]}
+    assert not ("leak" in turned and len(turned) > 1), (hints, followed["verdict"]["reason"])
 
 
 def test_a_finding_is_no_surer_than_that_there_is_a_tunnel(tmp_path: Path) -> None:
