@@ -20,6 +20,7 @@ from pcapleak.judge.judgement import (
 from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
 from pcapleak.judge.recorded import MAX_OTHERS, no_outside
+from pcapleak.judge.unplaced import unplaced
 from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
@@ -313,6 +314,12 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         return (
             f"traffic goes into {_ways(scene)}, but its carrier leaves over none of {names}: "
             "another interface leads outside; record it too (tcpdump -i any)"
+        )
+    if loose := unplaced(scene):
+        label = scene.label(loose[0])
+        return (
+            f"what left through {label} went into a tunnel or past it, which only its name or kind "
+            f"tells; name it with --tunnel {label} or --uplink {label}"
         )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"

@@ -20,6 +20,7 @@ from builders import (
     dns_answer,
     dns_query,
     judged,
+    udp_packet,
     wireguard_data,
     wireguard_initiation,
     wireguard_response,
@@ -29,6 +30,7 @@ from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document
 
 NO_OPTIONS = Policy()
+PEER = "203.0.113.80"
 NAMES = ("wg0", "ppp0", "wwan0", "pppoe-wan", "eth7", "Meta", "")
 RAW = (101, 101, 1)
 
@@ -180,3 +182,44 @@ def test_an_uplink_of_a_tunnels_kind_is_outside_where_it_carries_the_only_other_
     assert document.verdict.result in ("no-leak", "inconclusive")
     leak(recording)
     assert judged(recording, Policy.from_options(**options), tmp_path).verdict.result == "leak"
+
+
+def beside_ppp(*, carried: bool) -> Recording:
+    """A tunnel, and something to the world over another interface that is called like one."""
+    recording = Recording(names=("eth0", "wg0", "ppp0"), link_types=(1, 101, 101))
+    handshake = wireguard_initiation(), wireguard_response()
+    recording.exchange(0, ETH0, CLIENT, 51820, VPN, 51820, *handshake)
+    recording.tunnel(100)
+    recording.udp(500, 2, "10.99.1.2", 50000, "9.9.9.9", 53, dns_query())
+    for i in range(60):
+        for at, ends, outer in (
+            (0, ("10.99.1.2", 50001, WEB, 443), (CLIENT, 4000, PEER, 4443)),
+            (30, (WEB, 443, "10.99.1.2", 50001), (PEER, 4443, CLIENT, 4000)),
+        ):
+            if carried:
+                recording.ip(1000 + 100 * i + at, 2, udp_packet(*ends, bytes((7,)) + bytes(300)))
+                packet = udp_packet(*outer, bytes((0x99,)) + bytes(360))
+                recording.ip(1001 + 100 * i + at, ETH0, packet)
+    return recording
+
+
+@pytest.mark.parametrize("named", [[], ["wg0"]])
+def test_a_name_alone_does_not_make_another_interface_a_tunnel(
+    named: list[str], tmp_path: Path
+) -> None:
+    recording = beside_ppp(carried=False)
+    policy = Policy.from_options(tunnel=named)
+    verdict = judged(recording, policy, tmp_path).verdict
+    assert verdict.result == "inconclusive", verdict.reason
+    assert "--uplink ppp0" in verdict.reason
+    both = Policy.from_options(tunnel=["wg0", "ppp0"])
+    assert judged(recording, both, tmp_path).verdict.result == "no-leak"
+    uplink = Policy.from_options(tunnel=["wg0"], uplink=["ppp0"])
+    assert judged(recording, uplink, tmp_path).verdict.result == "leak"
+    recording.packets = [one for one in recording.packets if one[1] != 2]
+    assert judged(recording, policy, tmp_path).verdict.result == "no-leak"
+
+
+def test_another_tunnel_is_one_where_what_went_in_came_out(tmp_path: Path) -> None:
+    verdict = judged(beside_ppp(carried=True), Policy(), tmp_path).verdict
+    assert "--uplink ppp0" not in verdict.reason
