@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.tasks import examine, reason
+from pcapleak.pipeline.children import end_with_parent
 from pcapleak.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ _known: frozenset[str] = frozenset()
 def _prepare(policy: Policy, known: frozenset[str]) -> None:
     """Runs first in a process of the pool."""
     global _policy, _known
+    end_with_parent()
     _policy, _known = policy, known
 
 

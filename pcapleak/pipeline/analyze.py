@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
@@ -13,6 +12,7 @@ from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.digest import Digests
 from pcapleak.errors import CaptureError
 from pcapleak.pipeline.analyzer import Analyzer, read_captures
+from pcapleak.pipeline.children import end_with_parent
 from pcapleak.pipeline.gc_policy import RARELY, rare_collection
 from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, read_pages
 from pcapleak.policy.policy import Policy
@@ -150,8 +150,7 @@ def _side_by_side(
     # Spawned: processes without what this one holds, and without a socket in a folder that a
     # confined process may not write.
     spawn = multiprocessing.get_context("spawn")
-    collect_rarely = partial(gc.set_threshold, *RARELY)
-    with ProcessPoolExecutor(min(jobs, len(groups)), spawn, collect_rarely) as pool:
+    with ProcessPoolExecutor(min(jobs, len(groups)), spawn, _prepare) as pool:
         waiting: list[Future[Outcome]] = [
             pool.submit(_report_on_readable, group, asked) for group in groups
         ]
@@ -162,6 +161,12 @@ def _side_by_side(
                 yield from _settled(document, errors, failed)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _prepare() -> None:
+    """Runs first in a process of the pool."""
+    end_with_parent()
+    gc.set_threshold(*RARELY)
 
 
 Outcome = tuple[Document | None, list[CaptureError]]

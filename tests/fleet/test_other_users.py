@@ -106,6 +106,7 @@ def test_a_local_run_cannot_be_spoken_to_by_another_user(root: None, tmp_path: P
             possible = attack([], [], [kept])
         finally:
             batch.terminate()
+    assert not psutil.wait_procs(family, 10)[1], "workers end with what started them"
     assert not inet
     assert not done
     assert len(possible) == 1, "the same succeeds where the user may"
