@@ -16,7 +16,7 @@ import numpy as np
 from pcapleak.judge.columns import Columns
 from pcapleak.policy.policy import Network
 from pcapleak.track.flows.columns import RESP_SHIFT, Mark
-from pcapleak.values.addresses import column_inside, is_public
+from pcapleak.values.addresses import column_inside
 from pcapleak.values.packets import (
     Bool,
     Int64,
@@ -167,8 +167,6 @@ class Host:
             hops = np.union1d(ends.hops[sent & mine], INITIAL_HOPS)
             counts = self._count(sent & free & _unlowered(ends, hops.tolist()))
             addresses = self._addresses(np.where(2 * counts > here, counts, 0))
-            if not all(is_public(network.network_address) for network in known):
-                addresses = [one for one in addresses if one.version == 6 or not is_public(one)]
             if not _forwards(addresses):
                 text = f"{link:012x}"
                 where = ":".join(text[at : at + 2] for at in range(0, 12, 2))
