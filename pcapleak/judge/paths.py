@@ -55,7 +55,7 @@ def assign_paths(scene: Scene) -> UInt8:
         return path
     mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) & ~_foreign(scene)
     mine |= _wrapped(scene)
-    mine &= ~_handed_on(scene)
+    mine &= ~_handed_on(scene) & ~_made_up(columns)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -83,6 +83,19 @@ def assign_paths(scene: Scene) -> UInt8:
     _tunnels(scene, path)
     path[copies(columns, path == BYPASS)] = UNASSESSED
     return path
+
+
+def _made_up(columns: Columns) -> Bool:
+    """Flows from the client's address that only came in, where the recorder is the client and
+    marks what it sends: anybody may send with an address that is not theirs."""
+    shift = np.where(columns.orig_is_near, 0, RESP_SHIFT).astype(np.uint8)
+    marks = columns.flows.marks >> shift
+    sent = (marks & np.uint8(Mark.ORIG_OUTBOUND)) != 0
+    came: Bool = ((marks & np.uint8(Mark.ORIG_INBOUND)) != 0) & ~sent
+    if came.any():
+        hosts = columns.near.hi * np.uint64(0x9E3779B97F4A7C15) ^ columns.near.lo
+        came &= np.isin(hosts, hosts[sent])
+    return came
 
 
 def _allowed(scene: Scene, rule: Rule) -> Bool:

@@ -4,6 +4,7 @@ like it and is real."""
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from builders import (
     CLIENT6,
     ETH0,
     INNER,
+    MS,
     PROXY_POLICY,
     PUBLIC,
     ROUTER,
+    START_NS,
     STUN,
     TUNNEL_POLICY,
     VPN,
@@ -37,6 +40,8 @@ from builders import (
     wireguard_initiation,
     wireguard_response,
 )
+
+from pcapleak.policy.policy import Policy
 
 SERVER6 = "2a00:1450:4001:c00::7f"
 HOME6 = "2001:470:50::42"
@@ -370,3 +375,33 @@ def test_a_connectivity_check_is_no_cover_for_stun(tmp_path: Path) -> None:
     recording.exchange(20, WG0, INNER, 40000, "10.66.0.1", 53, ask, answer)
     recording.stun(50, ETH0, CLIENT, 50000, PUBLIC)
     assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == "leak"
+
+
+@dataclass
+class Marked(Recording):
+    """The host's own recording of all its devices, which marks what was sent (SLL2)."""
+
+    def ip(self, ms: float, interface: int, packet: bytes, *, came: bool | None = None) -> None:
+        own = packet[12:16] in (ip_address(CLIENT).packed, ip_address(INNER).packed)
+        came = not own if came is None else came
+        kind = b"\x08\0" if packet[0] >> 4 == 4 else b"\x86\xdd"
+        hardware = (1, 65534)[interface]
+        head = kind + struct.pack("!HIHBB8s", 0, interface + 2, hardware, 0 if came else 4, 0, b"")
+        self.packets.append((START_NS + int(ms * MS), 0, head + packet))
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_what_comes_in_with_the_clients_address_is_not_the_clients(
+    came: bool, tmp_path: Path
+) -> None:
+    recording = Marked(names=("any",), link_types=(276,))
+    recording.exchange(
+        0, ETH0, CLIENT, 40000, VPN, 51820, wireguard_initiation(), wireguard_response()
+    )
+    recording.tunnel(100, packets=20)
+    for i in range(5):
+        query = udp_packet(CLIENT, 5000 + i, "8.8.8.8", 53, dns_query())
+        recording.ip(1000 + i, ETH0, query, came=came)
+    policy = Policy.from_options(tunnel=["tun0"], vpn_endpoint=[f"{VPN}:51820"])
+    verdict = judged(recording, policy, tmp_path).verdict
+    assert (verdict.result == "leak") is not came, verdict.reason
