@@ -12,7 +12,6 @@ from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.digest import Digests
 from pcapleak.errors import CaptureError
 from pcapleak.pipeline.analyzer import Analyzer, read_captures
-from pcapleak.pipeline.children import end_with_parent
 from pcapleak.pipeline.gc_policy import RARELY, rare_collection
 from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, read_pages
 from pcapleak.policy.policy import Policy
@@ -165,6 +164,8 @@ def _side_by_side(
 
 def _prepare() -> None:
     """Runs first in a process of the pool."""
+    from pcapleak.pipeline.children import end_with_parent
+
     end_with_parent()
     gc.set_threshold(*RARELY)
 
