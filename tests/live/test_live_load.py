@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import struct
@@ -184,11 +185,18 @@ def strangers(path: Path, kinds: dict[str, int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "kinds",
-    [{"answers": 50_000, "carriers": 50_000}, {"prefixes": 5400}],
-    ids=["answers and encapsulations", "108,000 prefixes of routers"],
-)
+FLOODED = [{"answers": 50_000, "carriers": 50_000}, {"prefixes": 5400}]
+if "PCAPLEAK_FLOODS" in os.environ:
+    FLOODED += [
+        {kind: 100_000}
+        for kind in (
+            "queries", "transactions", "flows", "fragments", "tunnels", "names", "checks",
+            "handshakes", "sockets", "announcers",
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", FLOODED, ids=" and ".join)
 def test_a_flood_neither_blinds_a_watch_nor_keeps_it_from_ending(
     kinds: dict[str, int],
     replayed: tuple[Host, Host, Path],
