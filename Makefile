@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS pro
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
 
 test: $(VENV)/.tested lint type  ## all checks and tests; what a machine lacks is skipped and named
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BRANCHES) $(T)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(BRANCHES) $(T)
 
 fresh:  ## both commands on an empty Debian 12 and 13 (root, debootstrap)
 	bash scripts/fresh-debian bookworm
@@ -98,8 +98,8 @@ release: package  ## the same, with the bill of materials and digests beside the
 fuzz: $(VENV)/.tested  ## every fuzz target, an hour in all
 	$(BIN)/python tests/fuzz/run.py --seconds 240
 
-fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, three at a time, always the same inputs
-	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1 --jobs 3
+fuzz-ci: $(VENV)/.tested  ## every fuzz target for a minute, four at a time, always the same inputs
+	$(BIN)/python tests/fuzz/run.py --seconds 60 --seed 1 --jobs 4
 
 docs: $(VENV)/.tested  ## rewrite the pages, session and notebook outputs made from the code
 	$(BIN)/python docs/generate.py

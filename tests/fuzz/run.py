@@ -26,7 +26,7 @@ CORPUS, CRASHERS = HERE / "corpus", HERE / "crashers"
 MAX_KEPT, MAX_LENGTH = 60, 2048
 TIMEOUT_S = 25
 """An input that takes longer is a crash; instrumented code is several times slower."""
-ROUND_S = 15
+ROUND_S = 60
 MEMORY_MB, ALLOCATION_MB = 3000, 512
 """What a process, and one allocation, may take."""
 DEEP = ("stun-shaped", "mdns-shaped", "streams", "pipeline", "redact")
