@@ -64,9 +64,11 @@ def _listed(
     if entry.source == "given":
         for value in entry.value:
             text = _plain(value)
-            says = [why.removeprefix(f"{text}: ") for why in entry.reasons if text in why]
-            witness = Witness(Strength.TOLD, says[0] if says else _GIVEN)
-            yield Claim(question, text, answer, (witness,))
+            # What was found of the same host stands among what was given.
+            also = [why for why in entry.reasons if why.startswith(f"{text}: ")]
+            witnesses = [Witness(Strength.PROVEN, why.removeprefix(f"{text}: ")) for why in also]
+            told = Witness(Strength.TOLD, _GIVEN)
+            yield Claim(question, text, answer, tuple(witnesses) or (told,))
         return
     found: dict[str, list[Source]] = {}
     for one in scene.sources[field]:

@@ -168,7 +168,7 @@ def is_public(address: IPAddress) -> bool:
 def holds_public(network: Network) -> bool:
     """Whether a range has public addresses in it: it is not all of one special range."""
     return not any(
-        network.version == special.version and network.subnet_of(special)  # type: ignore[arg-type]
+        special.prefixlen <= network.prefixlen and network.network_address in special
         for special, _ in _NETWORKS
     )
 

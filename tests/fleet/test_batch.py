@@ -8,9 +8,12 @@ import signal
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import dask
+import distributed
 import psutil
 import pytest
 from places import ROOT
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from pcapleak.cli import app
@@ -112,7 +115,6 @@ def test_a_cluster_that_strangers_may_speak_to_is_refused(
     address: str, trusted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(distributed, "Client", lambda address, timeout: asked.append(address))
     if trusted:
         workers.connect(address)
@@ -126,9 +128,6 @@ def test_a_cluster_that_strangers_may_speak_to_is_refused(
 def test_a_cluster_under_tls_of_which_a_worker_is_killed_gives_the_same(
     captures: list[str], alone: Fleet
 ) -> None:
-    distributed = pytest.importorskip("distributed")
-    import dask
-
     security = distributed.Security.temporary()
     known = {
         "distributed.comm.tls.ca-file": security.tls_ca_file,
@@ -180,7 +179,6 @@ def test_a_file_whose_name_is_no_text_costs_no_other_its_row(corpus: Path, tmp_p
     odd.symlink_to(good)
     fleet = run([str(odd), str(good)], SOCKS, workers=1)
     assert [row.result for row in fleet.rows] == ["leak", "leak"]
-    parquet = pytest.importorskip("pyarrow.parquet")
     write_parquet(fleet, tmp_path)
     paths = {
         entry["path"] for entry in parquet.read_table(tmp_path / "captures.parquet").to_pylist()
@@ -270,7 +268,6 @@ def test_the_summary_is_written_whole_and_harmless(alone: Fleet, tmp_path: Path)
     assert page.count("<script") == 1, "the page's own"
     assert "&lt;script&gt;" in page
     assert "\x1b" not in page
-    parquet = pytest.importorskip("pyarrow.parquet")
     write_parquet(alone, tmp_path)
     table = parquet.read_table(tmp_path / "captures.parquet").to_pylist()
     assert [entry["path"] for entry in table] == [row.path for row in alone.rows]

@@ -113,7 +113,6 @@ def test_a_local_run_cannot_be_spoken_to_by_another_user(root: None, tmp_path: P
 
 
 def test_a_scheduler_of_another_user_is_refused(root: None) -> None:
-    pytest.importorskip("distributed")
     with socket.create_server(("127.0.0.1", 0)) as own:
         port = own.getsockname()[1]
     reading, writing = os.pipe()

@@ -113,8 +113,6 @@ def test_readme_python_does_what_it_says() -> None:
 
 def test_the_site_is_built_offline_and_its_links_lead_somewhere() -> None:
     """Every page is there, none of its links leads nowhere, and nothing is loaded from afar."""
-    pytest.importorskip("zensical")
-    pytest.importorskip("nbconvert")
     subprocess.run([sys.executable, DOCS / "site.py"], check=True, capture_output=True)
     site = ROOT / "build" / "site"
     pages = {path.resolve(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}

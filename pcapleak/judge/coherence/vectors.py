@@ -155,8 +155,13 @@ def _webrtc(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
                 found[address] = f"{candidate.type}, {where}"
                 frames[address] = list(candidate.frames)
                 hosts.update(dict.fromkeys(map(str, clients)))
-        for base in dict.fromkeys((one.base_address, one.base_port) for one in session.candidates):
-            for address, seen in answers.get(base, {}).items():  # type: ignore[call-overload]
+        bases = {
+            Endpoint(one.base_address, one.base_port): None
+            for one in session.candidates
+            if one.base_address is not None and one.base_port is not None
+        }
+        for base in bases:
+            for address, seen in answers.get(base, {}).items():
                 if address not in found and len(found) < MAX_ADDRESSES:
                     found[address] = f"srflx, reported later in frame {seen[0]}"
                     frames[address] = seen

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import get_args
 
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.track.ice.foundations import bases_of_line
-from pcapleak.track.ice.session import Candidate, Mode, Session
+from pcapleak.track.ice.session import Candidate, CandidateType, Mode, Session
 from pcapleak.track.ice.shape import candidate_set_shape
 from pcapleak.track.sightings import Budget
 from pcapleak.track.signalling import SignalledLine
 from pcapleak.values.evidence import Inference
 from pcapleak.values.packets import IPAddress
 
-_TYPES = frozenset({"host", "srflx", "prflx", "relay"})
+_TYPES: dict[str, CandidateType] = {kind: kind for kind in get_args(CandidateType)}
+"""Other agents' words are left out."""
 
 MAX_PROVEN = 128
 """Lines whose foundation is run backwards, over all sessions: about 6 ms each where the address
@@ -125,7 +127,7 @@ def _family_fits(candidate: Candidate, line: CandidateLine) -> bool:
 def _signalled(entry: SignalledLine) -> Candidate:
     line = entry.line
     return Candidate(
-        line.type,  # type: ignore[arg-type]
+        _TYPES[line.type],
         "tcp" if line.transport.lower() == "tcp" else "udp",
         line.ip,
         line.port,
