@@ -4,6 +4,7 @@ like it and is real."""
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -42,6 +43,9 @@ from builders import (
 )
 
 from pcapleak.policy.policy import Policy
+
+Wrap = Callable[..., bytes]
+"""Puts a packet inside another one, between ends of its own."""
 
 SERVER6 = "2a00:1450:4001:c00::7f"
 HOME6 = "2001:470:50::42"
@@ -201,24 +205,24 @@ def sixinfour(packet: bytes, source: str = STRANGER, to: str = CLIENT) -> bytes:
 
 
 @pytest.mark.parametrize("wrap", [vxlan, gre, sixinfour])
-def test_what_arrives_inside_other_packets_names_no_client(wrap: object, tmp_path: Path) -> None:
+def test_what_arrives_inside_other_packets_names_no_client(wrap: Wrap, tmp_path: Path) -> None:
     recording = beside_the_proxy()
     inner = udp_packet("fd00::1", 1000, "fd00::2", 443, bytes(30))
     for i in range(400):
-        recording.ip(200 + i, ETH0, wrap(inner))  # type: ignore[operator]
+        recording.ip(200 + i, ETH0, wrap(inner))
     document = judged(recording, PROXY_POLICY, tmp_path)
     assert document.verdict.result == "leak"
     assert HOME6 in document.policy.fields["clients"].value
 
 
 @pytest.mark.parametrize("wrap", [vxlan, gre])
-def test_a_leak_that_arrives_inside_other_packets_is_none(wrap: object, tmp_path: Path) -> None:
+def test_a_leak_that_arrives_inside_other_packets_is_none(wrap: Wrap, tmp_path: Path) -> None:
     """The whole conversation is the stranger's, the client's address in it too."""
     recording = behind_tunnel()
     asked = udp_packet(CLIENT, 50000, STUN, 3478, binding_request())
     told = udp_packet(STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
     for i, inner in enumerate((asked, told)):
-        recording.ip(200 + i, ETH0, wrap(inner))  # type: ignore[operator]
+        recording.ip(200 + i, ETH0, wrap(inner))
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.verdict.result == "no-leak"
     assert not ids(document) & {"PL101", "PL102"}
@@ -226,11 +230,11 @@ def test_a_leak_that_arrives_inside_other_packets_is_none(wrap: object, tmp_path
 
 @pytest.mark.parametrize("wrap", [vxlan, gre])
 def test_a_question_inside_other_packets_is_none_to_a_bare_answer(
-    wrap: object, tmp_path: Path
+    wrap: Wrap, tmp_path: Path
 ) -> None:
     recording = behind_proxy()
     asked = udp_packet(CLIENT, 50000, STUN, 3478, binding_request())
-    recording.ip(5000, ETH0, wrap(asked))  # type: ignore[operator]
+    recording.ip(5000, ETH0, wrap(asked))
     recording.udp(5001, ETH0, STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
     document = judged(recording, PROXY_POLICY, tmp_path)
     assert document.verdict.result == "no-leak"
@@ -239,13 +243,13 @@ def test_a_question_inside_other_packets_is_none_to_a_bare_answer(
 
 @pytest.mark.parametrize("wrap", [vxlan, gre])
 def test_what_came_inside_other_packets_hides_no_leak_on_the_same_sockets(
-    wrap: object, tmp_path: Path
+    wrap: Wrap, tmp_path: Path
 ) -> None:
     recording = behind_proxy()
     asked = udp_packet(CLIENT, 50000, STUN, 3478, binding_request())
     told = udp_packet(STUN, 3478, CLIENT, 50000, binding_success(PUBLIC, 50000))
     for i, inner in enumerate((asked, told)):
-        recording.ip(200 + i, ETH0, wrap(inner))  # type: ignore[operator]
+        recording.ip(200 + i, ETH0, wrap(inner))
     recording.stun(300, ETH0, CLIENT, 50000, PUBLIC)
     document = judged(recording, PROXY_POLICY, tmp_path)
     assert document.verdict.result == "leak"
@@ -255,15 +259,15 @@ def test_what_came_inside_other_packets_hides_no_leak_on_the_same_sockets(
 @pytest.mark.parametrize("wrap", [vxlan, gre])
 @pytest.mark.parametrize("bare", ["nothing", "the answer"])
 def test_a_handshake_inside_other_packets_brings_no_tunnel_up(
-    wrap: object, bare: str, tmp_path: Path
+    wrap: Wrap, bare: str, tmp_path: Path
 ) -> None:
     """Else all that leaked before it would be from before the tunnel."""
     recording = Recording()
     recording.stun(0, ETH0, CLIENT, 50000, PUBLIC)
     initiation = udp_packet(CLIENT, 51820, VPN, 51820, wireguard_initiation())
     response = udp_packet(VPN, 51820, CLIENT, 51820, wireguard_response())
-    recording.ip(5000, ETH0, wrap(initiation))  # type: ignore[operator]
-    recording.ip(5001, ETH0, response if bare == "the answer" else wrap(response))  # type: ignore[operator]
+    recording.ip(5000, ETH0, wrap(initiation))
+    recording.ip(5001, ETH0, response if bare == "the answer" else wrap(response))
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.verdict.result == "leak"
     assert not any(tunnel.confirmed for tunnel in document.tunnels if tunnel.interface is None)
@@ -272,22 +276,22 @@ def test_a_handshake_inside_other_packets_brings_no_tunnel_up(
 @pytest.mark.parametrize("wrap", [vxlan, gre])
 @pytest.mark.parametrize(("far", "result"), [("45.33.32.156", "leak"), (ROUTER, "no-leak")])
 def test_private_traffic_inside_packets_to_the_world_is_not_local(
-    wrap: object, far: str, result: str, tmp_path: Path
+    wrap: Wrap, far: str, result: str, tmp_path: Path
 ) -> None:
     recording = behind_tunnel()
     inner = udp_packet("10.9.9.2", 4000, "10.9.9.1", 5000, bytes(30))
-    recording.ip(200, ETH0, wrap(inner, CLIENT, far))  # type: ignore[operator]
+    recording.ip(200, ETH0, wrap(inner, CLIENT, far))
     assert judged(recording, TUNNEL_POLICY, tmp_path).verdict.result == result
 
 
 @pytest.mark.parametrize("wrap", [vxlan, gre, sixinfour])
-def test_the_clients_own_encapsulation_is_its_traffic(wrap: object, tmp_path: Path) -> None:
+def test_the_clients_own_encapsulation_is_its_traffic(wrap: Wrap, tmp_path: Path) -> None:
     recording = behind_tunnel()
     far = "45.33.32.156"
     asked = udp_packet(HOME6, 50000, SERVER6, 3478, binding_request())
     told = udp_packet(SERVER6, 3478, HOME6, 50000, binding_success(HOME6, 50000))
-    recording.ip(200, ETH0, wrap(asked, CLIENT, far))  # type: ignore[operator]
-    recording.ip(201, ETH0, wrap(told, far, CLIENT))  # type: ignore[operator]
+    recording.ip(200, ETH0, wrap(asked, CLIENT, far))
+    recording.ip(201, ETH0, wrap(told, far, CLIENT))
     document = judged(recording, TUNNEL_POLICY, tmp_path)
     assert document.verdict.result == "leak"
     assert "PL102" in ids(document)

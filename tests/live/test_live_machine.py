@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from conftest import need_tool
@@ -25,7 +26,7 @@ ip route add default dev wg0 table 51820
 
 
 @pytest.fixture
-def client(root_network: None):  # type: ignore[no-untyped-def]
+def client(root_network: None) -> Iterator[Host]:
     with hosts(2) as (client, router):
         join(client, "eth0", f"{CLIENT}/24", router, "eth0", "192.168.50.1/24")
         client.run("ip", "route", "add", "default", "via", "192.168.50.1")

@@ -11,6 +11,7 @@ import gzip
 import struct
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from itertools import count
 
 from builders import ACK, PSH, SYN, dns_name, ip_packet, tcp_packet, udp_packet
 from message_bytes import hello
@@ -53,10 +54,13 @@ def _udp(port: int, data: bytes, source: int = 40000) -> bytes:
     return _ethernet(udp_packet(HOST, source, SERVER, port, data))
 
 
+_PORTS = count(40001)
+
+
 def _talk(port: int, *said: bytes) -> list[bytes]:
     """A connection of which client and server say something by turns."""
-    _talk.port += 1  # type: ignore[attr-defined]
-    ends = [(HOST, _talk.port, SERVER, port), (SERVER, port, HOST, _talk.port)]  # type: ignore[attr-defined]
+    own = next(_PORTS)
+    ends = [(HOST, own, SERVER, port), (SERVER, port, HOST, own)]
     frames = [tcp_packet(*ends[0], SYN, 10), tcp_packet(*ends[1], SYN | ACK, 20)]
     seq = [11, 21]
     for turn, data in enumerate(said):
@@ -64,9 +68,6 @@ def _talk(port: int, *said: bytes) -> list[bytes]:
         frames.append(tcp_packet(*ends[way], PSH | ACK, seq[way], data))
         seq[way] += len(data)
     return [_ethernet(frame) for frame in frames]
-
-
-_talk.port = 40000  # type: ignore[attr-defined]
 
 
 def _dns(kind: int, data: bytes, port: int = 53) -> bytes:
