@@ -159,7 +159,8 @@ def _side_by_side(
                 waiting[number] = Future()  # Reports already given away need no room.
                 yield from _settled(document, errors, failed)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waited for: Python's own end would speak to a pool that is closing.
+            pool.shutdown(cancel_futures=True)
 
 
 def _prepare() -> None:
