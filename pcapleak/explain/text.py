@@ -31,7 +31,7 @@ from pcapleak.decode.stun.attributes import comprehension_required
 from pcapleak.decode.stun.decoder import RawAttribute, StunMessage
 from pcapleak.decode.stun.turn import ChannelData
 from pcapleak.decode.stun.types import error_name
-from pcapleak.decode.stun.values import ErrorCode, NetworkInfo
+from pcapleak.decode.stun.values import Delta, ErrorCode, NetworkInfo
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
@@ -232,6 +232,9 @@ def _attribute(message: StunMessage, raw: RawAttribute) -> str | None:
     match value:
         case bytes():
             return f"{kind.name} ({len(value)} bytes)"
+        case Delta():
+            keys = ", ".join(f"0x{entry.key:04x}" for entry in value.entries[:MAX_PARTS])
+            return f"{kind.name} to version {value.version}{f' of {keys}' if keys else ''}"
         case NetworkInfo():
             return f"network {value.id} cost {value.cost}"
         case ErrorCode():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import IPv4Address, ip_address
 
 import pytest
 from places import VECTORS
@@ -12,12 +13,15 @@ from pcapleak.decode.stun.attributes import ATTRIBUTES, attribute_name, comprehe
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.decode.stun.types import ERROR_NAMES, METHODS, error_name
 from pcapleak.decode.stun.values import (
+    Delta,
+    DeltaEntry,
     ErrorCode,
     IcmpInfo,
     NetworkInfo,
     PasswordAlgorithm,
     TransmitCounter,
 )
+from pcapleak.errors import DecodeError
 from pcapleak.values.packets import Endpoint
 
 TXID = b"0123456789ab"
@@ -60,8 +64,6 @@ def test_comprehension_is_required_below_0x8000() -> None:
 
 
 def _address(type_: int, address: str = "192.0.2.1") -> tuple[bytes, object]:
-    from ipaddress import ip_address
-
     kind = ATTRIBUTES[type_]
     value = Endpoint(ip_address(address), 32853)
     if "XOR" in kind.name:
@@ -72,6 +74,17 @@ def _address(type_: int, address: str = "192.0.2.1") -> tuple[bytes, object]:
 _U32 = (struct.pack("!I", 0xDEADBEEF), 0xDEADBEEF)
 _TEXT = ("grüße".encode(), "grüße")
 _OPAQUE = (b"\xff\x00opaque", b"\xff\x00opaque")
+_DELTA = (
+    b"\x77\x88\0\1" + struct.pack("!3HQ", 0xFFFF, 8, 4, 3)
+    + struct.pack("!3HI", 0x0100, 4, 3, 27) + struct.pack("!3H", 0x0101, 0, 5)
+    + struct.pack("!3H", 0x0102, 3, 5) + b"abc\0"
+    + struct.pack("!3H", 0x0103, 2, 7) + struct.pack("!2H", 9, 0)
+    + struct.pack("!3H", 0x0104, 8, 1) + plain_address("192.0.2.1", 5000),
+    Delta(3, (
+        DeltaEntry(0x0100, 27), DeltaEntry(0x0101, None), DeltaEntry(0x0102, b"abc"),
+        DeltaEntry(0x0103, (9,)), DeltaEntry(0x0104, Endpoint(IPv4Address("192.0.2.1"), 5000)),
+    )),
+)  # fmt: skip
 _ADDRESSES = (
     0x0001, 0x0002, 0x0004, 0x0005, 0x000B, 0x0011, 0x0012, 0x0016, 0x0020, 0x0028, 0x8020,
     0x8023, 0x802B, 0x802C, 0x8059, 0x805A, 0x805B, 0x805C, 0x805D, 0x805E, 0x805F, 0x8060,
@@ -89,7 +102,7 @@ _VALUES: dict[int, tuple[bytes, object]] = {
         (0x0008, 0x0013, 0x001B, 0x001C, 0x001E, 0x0022, 0x0026, 0x0101, 0x0103, 0x4000,
          0x802D, 0x8030, 0x8050,
          0x8056, 0x8057, 0x8058, 0x8068, 0x8095, 0xC000, 0xC001, 0xC002, 0xC003, 0xC056, 0xC058,
-         0xC05A, 0xC05B, 0xC05C, 0xC05E, 0xC060, 0xC070), _OPAQUE),
+         0xC05A, 0xC05B, 0xC05E, 0xC060, 0xC070), _OPAQUE),
     0x0009: (b"\0\0\4\x26Stale Nonce", ErrorCode(438, "Stale Nonce")),
     0x000A: (struct.pack("!3H", 1, 0x7FFF, 3), (1, 0x7FFF, 3)),
     0x000C: (struct.pack("!HH", 0x4001, 0), 0x4001),
@@ -111,6 +124,7 @@ _VALUES: dict[int, tuple[bytes, object]] = {
     0x8055: (struct.pack("!HH", 1, 0), (1, 0)),
     0xC057: (struct.pack("!HH", 3, 10), NetworkInfo(3, 10)),
     0xC059: (struct.pack("!H", 1), (1,)),
+    0xC05C: _DELTA,
     0xC05D: (struct.pack("!Q", 7), 7),
     0xC071: (struct.pack("!II", 1, 2**32 - 1), (1, 2**32 - 1)),
 }  # fmt: skip
@@ -169,3 +183,27 @@ def test_text_ended_by_zero_bytes() -> None:
     """Some agents count the C string's end into the value."""
     got = decode_stun(message(0x0101, attribute(0x8022, b"server\0\0")))
     assert got.software == "server"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (b"\x77\x88", "version 0 of"),
+        (b"\x77\x88\0\2", "version 2 of"),
+        (b"\x77\x88\0\1", "no version of the dictionary"),
+        (b"\x77\x88\0\1" + struct.pack("!3HI", 0x0100, 4, 3, 27), "no version of"),
+        (_DELTA[0][:12], "no version of"),
+        (_DELTA[0][:20], "the entry at byte 18 is cut"),
+        (_DELTA[0][:18] + struct.pack("!3H", 1, 0, 9), "the entry at byte 18 is of kind 9"),
+        (_DELTA[0][:18] + struct.pack("!3HH", 1, 2, 3, 0), "2 bytes, not 4"),
+    ],
+)
+def test_a_delta_that_libwebrtc_would_refuse_is_unreadable(value: bytes, problem: str) -> None:
+    got = decode_stun(message(0x0001, attribute(0xC05C, value), TXID))
+    with pytest.raises(DecodeError, match=problem):
+        got.decode(got.attributes[0])
+
+
+def test_a_delta_without_its_mark_is_bytes() -> None:
+    got = decode_stun(message(0x0001, attribute(0xC05C, b"DELTA"), TXID))
+    assert got.value(0xC05C) == b"DELTA"

@@ -43,6 +43,19 @@ def test_errors_and_turn_in_one_line() -> None:
     )
 
 
+def test_a_delta_and_its_acknowledgement_in_one_line() -> None:
+    delta = "77880001 ffff00080004 0000000000000003 010000040003 0000001b 010100000005"
+    body = attribute(0xC05C, bytes.fromhex(delta)) + attribute(0xC05D, bytes(7) + b"\2")
+    got = decode_stun(message(0x0001, body))
+    assert summarise(got) == (
+        "Binding Request, GOOG-DELTA to version 3 of 0x0100, 0x0101, GOOG-DELTA-ACK 2"
+    )
+    assert message_fields(got)["attributes"][0]["value"] == {
+        "version": 3,
+        "entries": [{"key": 256, "value": 27}, {"key": 257, "value": None}],
+    }
+
+
 def test_an_announcement_in_one_line() -> None:
     """A name, its address, its time to live and the cache-flush bit of RFC 6762."""
     wire = "000084000000000100000000 0161056c6f63616c00 0001 8001 00000078 0004 c0000201"

@@ -162,7 +162,7 @@ ATTRIBUTES: dict[int, AttributeKind] = {
     0xC059: AttributeKind("GOOG-MISC-INFO", "IANA", values.u16_list),
     0xC05A: AttributeKind("GOOG-OBSOLETE-1", "IANA", values.opaque),
     0xC05B: AttributeKind("GOOG-CONNECTION-ID", "IANA", values.opaque),
-    0xC05C: AttributeKind("GOOG-DELTA", "IANA", values.opaque),
+    0xC05C: AttributeKind("GOOG-DELTA", "IANA", values.delta),
     0xC05D: AttributeKind("GOOG-DELTA-ACK", "IANA", values.u64),
     0xC05E: AttributeKind("GOOG-DELTA-SYNC-REQ", "IANA", values.opaque),
     0xC060: AttributeKind("GOOG-MESSAGE-INTEGRITY-32", "IANA", values.opaque),

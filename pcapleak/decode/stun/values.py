@@ -7,6 +7,7 @@ with; it raises ValueError saying what is wrong.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from pcapleak.values.packets import Endpoint, address_of
@@ -50,9 +51,30 @@ class TransmitCounter(NamedTuple):
     responses: int
 
 
+Stored = Endpoint | ErrorCode | tuple[int, ...] | int | bytes
+"""What libwebrtc's dictionary holds under a key."""
+
+
+class DeltaEntry(NamedTuple):
+    """One change that a `Delta` tells of: a key of libwebrtc's dictionary and its value there."""
+
+    key: int
+    value: Stored | None
+    """None where the key is deleted."""
+
+
+class Delta(NamedTuple):
+    """GOOG-DELTA: changes of the dictionary that libwebrtc's peers keep of each other;
+    GOOG-DELTA-ACK names the last `version` applied."""
+
+    version: int
+    entries: tuple[DeltaEntry, ...]
+
+
 Value = (
     Endpoint
     | ErrorCode
+    | Delta
     | NetworkInfo
     | IcmpInfo
     | TransmitCounter
@@ -216,6 +238,40 @@ def network_info(value: bytes, _key: bytes) -> NetworkInfo:
     """Two numbers of 16 bits, as libwebrtc writes them."""
     word = u32(value, b"")
     return NetworkInfo(word >> 16, word & 0xFFFF)
+
+
+def delta(value: bytes, key: bytes) -> Delta | bytes:
+    """libwebrtc's StunDictionaryView: its mark, the format's version, and entries of key, length,
+    kind and a value padded to four bytes, the first of which is the dictionary's version."""
+    if value[:2] != _DELTA_MARK:
+        return value
+    if value[2:4] != b"\0\1":
+        raise ValueError(f"version {int.from_bytes(value[2:4], 'big')} of the delta's format")
+    if value[4:10] != _DELTA_FIRST or len(value) < 18:
+        raise ValueError("no version of the dictionary comes first")
+    version, entries, at = int.from_bytes(value[10:18], "big"), [], 18
+    while at < len(value):
+        begin, start = at, at + 6
+        name, size, kind = struct.unpack("!3H", value[begin:start].ljust(6, b"\0"))
+        at = start + (size + 3 & ~3)
+        if start + size > len(value):
+            raise ValueError(f"the entry at byte {begin} is cut")
+        if kind not in _DELTA_KINDS:
+            raise ValueError(f"the entry at byte {begin} is of kind {kind}")
+        read = _DELTA_KINDS[kind](value[start : start + size], key)
+        # A byte string of no bytes is how libwebrtc says that a key is gone.
+        entries.append(DeltaEntry(name, read if read != b"" else None))
+    return Delta(version, tuple(entries))
+
+
+_DELTA_MARK = b"\x77\x88"
+_DELTA_FIRST = b"\xff\xff\0\x08\0\x04"
+"""The key under which the dictionary's version stands, with its length and kind."""
+_DELTA_KINDS: dict[int, Callable[[bytes, bytes], Stored]] = {
+    1: address, 3: u32, 4: u64, 5: opaque, 6: error_code, 7: u16_list,
+}  # fmt: skip
+"""By libwebrtc's number for a kind of value. 2, a XORed address, belongs to a message and is in
+no dictionary."""
 
 
 def transmit_counter(value: bytes, _key: bytes) -> TransmitCounter:
