@@ -69,6 +69,9 @@ _SOCKS_LEAST[[1, 3, 4]] = [10, 8, 22]
 _WIREGUARD_SIZES = np.zeros(256, np.int64)
 _WIREGUARD_SIZES[[1, 2, 3]] = [148, 92, 64]
 """Bytes of a handshake's messages by type (WireGuard paper section 5.4)."""
+_PADDED_SIZES = np.zeros(256, np.int64)
+_PADDED_SIZES[[1, 2]] = [204, 100]
+"""The same where TunnelBear pads them."""
 _RESETS = (0x38, 0x40, 0x50)
 """OpenVPN hard resets (client and server version 2, client version 3), all with key 0."""
 
@@ -237,7 +240,8 @@ def _low_first_byte(heads: _Heads, services: UInt32, decoder: UInt8) -> None:
     free &= ~stun
 
     shaped = _one_of(heads.first, (1, 2, 3)) & (declared == _WIREGUARD_SIZES.take(heads.first))
-    handshake = shaped & (word & np.uint32(0xFF_FFFF) == 0) & ~stun
+    padded = _one_of(heads.first, (1, 2)) & (declared == _PADDED_SIZES.take(heads.first))
+    handshake = (shaped | padded) & (word & np.uint32(0xFF_FFFF) == 0) & ~stun
     # Cloudflare's WARP fills the reserved bytes; then MAC1 must be there, and no MAC2.
     near = np.flatnonzero(shaped & ~handshake & free & (heads.first < 3) & (length == declared))
     if len(near):

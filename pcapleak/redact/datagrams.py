@@ -26,8 +26,8 @@ _DNS_PORTS = frozenset((53, 5353, 5355))
 _DHCP_PORTS = frozenset((67, 68))
 _BY_PORT_ALONE = frozenset((137, 138, 546, 547, 1900, 3702))
 _DTLS_VERSIONS = (b"\xfe\xff", b"\xfe\xfd", b"\xfe\xfc", b"\x01\x00")
-_WIREGUARD = {1: (148, 8), 2: (92, 12), 3: (64, 8)}
-"""By type: the message's length, and where its indices end, which begin at 4."""
+_WIREGUARD = {1: ((148, 204), 8), 2: ((92, 100), 12), 3: ((64,), 8)}
+"""By type: the lengths, plain and padded, and where the indices end, which begin at 4."""
 _RESETS = (0x38, 0x40, 0x50)
 _IKE, _NAT_IKE, _L2TP, _NTP = 500, 4500, 1701, 123
 _QUIC_VERSIONS = (b"\0\0\0\1", VERSION_2.to_bytes(4, "big"))
@@ -122,12 +122,12 @@ class Datagrams:
     def _low(self, data: bytes, declared: int, depth: int) -> Canvas | None:
         """First bytes below 64: WireGuard, DTLS, SOCKS, OpenVPN."""
         first = data[0]
-        if first in _WIREGUARD and declared == _WIREGUARD[first][0]:
+        if first in _WIREGUARD and declared in _WIREGUARD[first][0]:
             named = [(at, at + 4) for at in range(4, _WIREGUARD[first][1], 4)]
             if data[1:4] == b"\0\0\0":
                 return _named(self.renamer, data, 4, *named)
             # WARP fills the reserved bytes: MAC1, a hash over the rest, shows what it is.
-            if first < 3 and len(data) == declared and not any(data[-16:]):
+            if declared in (148, 92) and len(data) == declared and not any(data[-16:]):
                 canvas = _named(self.renamer, data, 4, *named)
                 canvas.number(declared - 32, declared - 16)
                 return canvas

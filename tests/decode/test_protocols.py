@@ -68,6 +68,17 @@ def test_handshakes_of_warp_have_filled_reserved_bytes() -> None:
     assert asked.sender_index == answer.receiver_index == 7
 
 
+def test_handshakes_of_tunnelbear_are_padded() -> None:
+    asked = decode_wireguard(b"\1\0\0\0" + struct.pack("<I", 7) + bytes(196))
+    answer = decode_wireguard(b"\2\0\0\0" + struct.pack("<II", 9, 7) + bytes(88))
+    assert (asked.kind, answer.kind) == ("initiation", "response")
+    assert asked.sender_index == answer.receiver_index == 7
+    with pytest.raises(DecodeError, match="200 bytes, must be 148 or 204"):
+        decode_wireguard(b"\1\0\0\0" + bytes(196))
+    with pytest.raises(DecodeError, match="reserved bytes"):
+        decode_wireguard(b"\1abc" + bytes(168) + bytes(range(16)) + bytes(16))
+
+
 def test_a_cut_wireguard_message_is_judged_by_its_datagram() -> None:
     head = b"\1\0\0\0" + struct.pack("<I", 7) + bytes(40)
     assert decode_wireguard(head, 148).sender_index == 7

@@ -619,6 +619,7 @@ def test_anything_is_redacted_without_failing(payload: bytes) -> None:
         pytest.param(
             b"\1abc" + bytes(range(100, 228)) + bytes(16), id="WireGuard initiation of WARP"
         ),
+        pytest.param(b"\1\0\0\0" + bytes(range(4, 204)), id="WireGuard initiation of TunnelBear"),
         pytest.param(
             b"\x50" + b"clientid" + b"\x0f\0\0\1time" + bytes(32) + bytes(range(50, 240)),
             id="OpenVPN reset with a wrapped key",
