@@ -170,7 +170,32 @@ OPERATORS = (
     Operator("SafeDNS", ("195.46.39.0/24",)),
     Operator("Oracle Dyn", ("216.146.35.0/24", "216.146.36.0/24")),
     Operator("SkyDNS", ("193.58.251.251",)),
-    Operator("Alternate DNS", ("76.76.19.19", "76.223.122.150"), ("dns.alternate-dns.com",)),
+    Operator(
+        "Alternate DNS",
+        ("76.76.19.19", "76.223.122.150", "198.101.242.72", "23.253.163.53"),
+        ("alternate-dns.com",),
+    ),
+    Operator("Sprint", ("204.117.214.10", "199.2.252.10")),
+    Operator("Tenta", ("99.192.182.100", "99.192.182.200"), ("tenta.io",)),
+    Operator(
+        "OpenNIC",
+        (
+            "5.189.170.196", "51.158.108.203", "51.254.162.59", "63.231.92.27", "66.70.228.164",
+            "81.169.136.222", "88.198.92.222", "94.16.114.254", "94.103.153.176",
+            "94.247.43.254", "103.1.206.179", "134.195.4.2", "168.235.111.72", "172.98.193.42",
+            "178.254.22.166", "185.181.61.24", "194.36.144.87", "195.10.195.195",
+        ),
+    ),
+    Operator("CIRCL", ("185.194.94.71",), ("dns.circl.lu",)),
+    Operator("PowerDNS", ("136.144.215.158",), ("doh.powerdns.org",)),
+    Operator("Bortzmeyer", ("193.70.85.11",), ("doh.bortzmeyer.fr", "dot.bortzmeyer.fr")),
+    Operator("dnswarden", (), ("dnswarden.com",)),
+    Operator("Plan9", (), ("plan9-dns.com", "plan9-ns2.com")),
+    Operator("Emerald Onion", (), ("dns.emeraldonion.org",)),
+    Operator("OSZX", (), ("dns.oszx.co",)),
+    Operator("Pumplex", (), ("dns.pumplex.com",)),
+    Operator("Usable Privacy", ("149.154.153.153",), ("adfree.usableprivacy.net",)),
+    Operator("Hostux", (), ("dns.hostux.net",)),
     Operator("Namecheap", ("198.54.117.10", "198.54.117.11")),
     Operator("FlashStart", ("185.236.104.0/23",)),
     Operator("DNSFilter", ("103.247.36.0/23",), ("dnsfilter.com",)),
@@ -219,7 +244,7 @@ OPERATORS = (
     Operator(
         "FDN",
         ("80.67.169.12", "80.67.169.40", "2001:910:800::12", "2001:910:800::40"),
-        ("ns0.fdn.fr", "ns1.fdn.fr"),
+        ("ns0.fdn.fr", "ns1.fdn.fr", "dns.fdn.fr"),
     ),
     Operator(
         "Freifunk München",
@@ -282,6 +307,7 @@ OPERATORS = (
     Operator("Private Internet Access", ("209.222.18.218", "209.222.18.222")),
     Operator("OVPN", ("46.227.67.134", "192.165.9.158", "2a07:a880:4601:10f0:cd45::1")),
     Operator("CyberGhost", ("38.132.106.139", "194.187.251.67", "185.93.180.131")),
+    Operator("VyprVPN", ("209.99.22.53", "209.99.109.53")),
     Operator("IVPN", ("198.245.51.147", "198.27.108.87")),
 )  # fmt: skip
 

@@ -65,6 +65,9 @@ class Resolver:
     flows: list[int] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
     """Names asked, in lower case, with how often; the first `MAX_NAMES`."""
+    recursive: bool = False
+    """Whether any query wanted recursion, as those of a stub resolver do (RFC 1034 section 4.3.1).
+    A host that is a resolver itself asks name servers without."""
     client_subnets: list[str] = field(default_factory=list)
     """EDNS client subnets in the queries (RFC 7871): the resolver passes them on."""
 
@@ -99,6 +102,7 @@ class ResolverTracker:
         if transport is not None:
             entry = self._entry(context, transport, context.source, context.destination)
             if entry is not None:
+                entry.recursive = True
                 self._count(entry, context, message.server_name or "")
 
     def resolvers(self) -> list[Resolver]:
@@ -132,6 +136,7 @@ class ResolverTracker:
                 return
             name = message.questions[0].name if message.questions else ""
             self._count(entry, context, name)
+            entry.recursive = entry.recursive or message.recursion_desired
             self._asked[context.flow, message.id] = name
             if len(self._asked) > MAX_ASKED:
                 self._asked.popitem(last=False)

@@ -273,7 +273,8 @@ def test_exits_of_both_families_are_of_one_country(new: Place, verdict: Verdict)
     ("subnet", "verdict"),
     [
         (place("192.0.2.0", "NL", asn=64500), "agree"),
-        (place("198.51.100.0", "NL", asn=64500, kind="hosting"), "agree"),
+        # Another machine of the same company's, or one more of a VPN's exits.
+        (place("198.51.100.0", "NL", asn=64500, kind="hosting"), "uncertain"),
         # The client's own network, in the exit's country too.
         (place("203.0.113.0", "NL", asn=64501), "disagree"),
         (place("203.0.113.0", "DE", asn=64501, kind="residential"), "disagree"),
@@ -409,6 +410,7 @@ def test_a_resolver_over_tls_that_no_list_has_is_at_most_uncertain() -> None:
         (place("192.0.2.1", "US"), "Etc/GMT+8", [], "agree"),
         (place("192.0.2.1", "DE"), "EST", [], "disagree"),
         (place("192.0.2.1", "DE"), "CET", [], "agree"),
+        (place("192.0.2.1", "DE"), "Factory", [], "unknown"),
         (place("192.0.2.1", "US", "DE"), "EST", [], "uncertain"),
         # With the mother country and without.
         (place("192.0.2.1", "FR"), "Indian/Reunion", ["RE"], "agree"),
@@ -416,6 +418,8 @@ def test_a_resolver_over_tls_that_no_list_has_is_at_most_uncertain() -> None:
         (place("192.0.2.1", "RE"), "Europe/Paris", ["FR"], "agree"),
         (place("192.0.2.1", "FR", "RE"), "Indian/Reunion", ["RE"], "agree"),
         (place("192.0.2.1", "DE"), "Indian/Reunion", ["RE"], "disagree"),
+        (place("192.0.2.1", "XK"), "Europe/Belgrade", ["RS", "XK"], "agree"),
+        (place("192.0.2.1", "XK"), "America/New_York", ["US"], "disagree"),
         (place("192.0.2.1", special="documentation"), "Europe/Berlin", ["DE"], "unknown"),
         (place("192.0.2.1", "US", anycast=True), "Europe/Berlin", ["DE"], "unknown"),
         (place("2001:db8::1", "GB"), "Europe/Berlin", ["DE"], "disagree"),
@@ -436,6 +440,7 @@ def test_address_and_time_zone(
         (place("192.0.2.1", "US"), ("de-DE", "de"), "disagree"),
         (place("192.0.2.1", "NL"), ("de-DE", "de"), "uncertain"),
         (place("192.0.2.1", "DE"), ("en-US", "en"), "unknown"),
+        (place("192.0.2.1", "DE"), ("eo",), "unknown"),
         (place("192.0.2.1", "RE"), ("fr-FR", "fr"), "agree"),
         (place("192.0.2.1", "US", "DE"), ("de-DE", "de"), "uncertain"),
         (place("192.0.2.1", "US", "GB"), ("de-DE", "de"), "uncertain"),

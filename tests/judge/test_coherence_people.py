@@ -129,6 +129,27 @@ def subnet(text: str) -> bytes:
     return query[:10] + b"\0\1" + query[12:] + extra
 
 
+def test_a_client_that_is_its_own_resolver_has_none(tmp_path: Path) -> None:
+    """The name servers of the root and of domains, asked without recursion, see the exit."""
+    recording = behind_vpn(BY_COUNTRY["DE"], "9.9.9.9")
+    query = dns_query()
+    for number, server in enumerate(("198.41.0.4", "192.5.6.30", "194.0.0.53")):
+        iterative = query[:2] + b"\0\0" + query[4:]
+        recording.udp(70 + number, WG0, "10.66.0.2", 41000 + number, server, 53, iterative)
+    document = judged(recording, TUNNEL_POLICY, tmp_path)
+    assert not above_low(document)
+    resolver = document.coherence.vectors[-1]
+    assert resolver.value == "9.9.9.9"
+    recording.packets = [
+        packet for packet in recording.packets if b"\x09\x09\x09\x09" not in packet[2]
+    ]
+    resolver = judged(recording, TUNNEL_POLICY, tmp_path).coherence.vectors[-1]
+    assert (resolver.value, resolver.provenance) == (
+        None,
+        "unknown: the client asks name servers itself, without recursion",
+    )
+
+
 @pytest.mark.parametrize("person", PEOPLE[:6], ids=lambda person: person.country)
 def test_a_client_subnet_that_is_not_the_exits_is_told_and_shown(
     person: Person, tmp_path: Path

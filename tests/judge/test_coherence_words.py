@@ -47,6 +47,7 @@ SUMMER = int(datetime(2026, 7, 15, tzinfo=UTC).timestamp()) * 1_000_000_000
         ("CET", ()),
         ("EST5EDT", ()),
         ("PRC", ("CN",)),
+        ("Europe/Belgrade", ("RS", "XK")),
         ("Japan", ("JP",)),
         ("DE", ()),
     ],
@@ -111,6 +112,7 @@ def test_clocks_are_compared_at_the_time_of_the_capture(
 
 def test_countries_have_names() -> None:
     assert country_name("NL") == "Netherlands"
+    assert country_name("XK") == "Kosovo"
     assert country_name("ZZ") == "ZZ"
 
 
@@ -118,6 +120,7 @@ def test_countries_have_names() -> None:
     ("text", "tags"),
     [
         ("de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7", ("de-DE", "de", "en-US", "en")),
+        ("tl,iw,mo", ("fil", "he", "ro")),
         ("en;q=0.5, fr-ch ;q=0.9", ("fr-CH", "en")),
         ('"de-DE","de"', ("de-DE", "de")),
         ("zh-hant-tw", ("zh-Hant-TW",)),
@@ -166,6 +169,8 @@ def test_lists_of_languages_are_read_in_order_of_weight(text: str, tags: tuple[s
         (("pt-BR",), ["PT"], "uncertain"),
         (("pt-PT",), ["AO"], "agree"),
         (("es-ES",), ["US"], "uncertain"),
+        (("es-419", "es"), ["ES"], "uncertain"),
+        (("es-419", "es"), ["MX"], "agree"),
         (("es-AR",), ["MX"], "agree"),
         (("fr-CA",), ["FR"], "uncertain"),
         (("fr-FR",), ["BE"], "agree"),
@@ -175,6 +180,10 @@ def test_lists_of_languages_are_read_in_order_of_weight(text: str, tags: tuple[s
         (("br-FR", "br"), ["FR"], "agree"),
         (("br",), ["FR"], "uncertain"),
         (("br",), ["GB"], "disagree"),
+        # Of no country: made up, or in no data. What follows a made-up one tells.
+        (("eo", "en"), ["DE"], "unknown"),
+        (("cak",), ["GT"], "unknown"),
+        (("eo", "pl"), ["DE"], "disagree"),
     ],
 )
 def test_languages_fit_a_country_by_who_uses_them(

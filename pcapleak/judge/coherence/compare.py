@@ -130,9 +130,11 @@ def compare_resolver(
 
 def compare_subnet(one: Place, subnet: Place) -> Comparison:
     """A client's visible address and the client subnet that queries carry on (RFC 7871): the
-    network of whoever asked, and so one more address of the client."""
+    network of whoever asked, and so one more address of the client. A provider's customer has one
+    in it; a cloud's system is not one customer's."""
     result = compare_addresses(one, subnet)
-    if result.verdict == "uncertain" and result.aspects["network"] == "agree":
+    own = result.aspects["network"] == "agree" and subnet.kind.kind not in _SHARED
+    if result.verdict == "uncertain" and own:
         result.verdict = "agree"
         result.reason = f"both are of {_owner(one)}"
     return result
@@ -304,5 +306,6 @@ def _language_reason(verdict: Verdict, tags: tuple[str, ...], countries: Sequenc
         case "uncertain":
             return f"some in {where} ask for {asked}"
     if not telling(tags):
-        return "English alone says nothing about a place"
+        alone = all(tag.split("-")[0] == "en" for tag in tags)
+        return f"{'English alone' if alone else asked} says nothing about a place"
     return f"{asked} belongs to no one country"

@@ -17,8 +17,11 @@ MOST = 50.0
 MAX_TAGS = 16
 """Languages of one list that are looked at; browsers send up to ten."""
 
-_RENAMED = {"iw": "he", "in": "id", "ji": "yi"}
-"""Codes of old that some clients still send."""
+_RENAMED = {
+    "hye": "hy", "in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "sr",
+    "tl": "fil",
+}  # fmt: skip
+"""Codes of old, and others than CLDR's, that some clients send."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
@@ -86,10 +89,15 @@ def _names(tag: str, country: str) -> tuple[str, ...]:
     return (f"{parts[0]}-{script}", parts[0]) if script else (parts[0],)
 
 
+_NO_COUNTRYS = frozenset(("en", "eo", "ia", "ie", "io", "jbo", "mul", "und", "vo", "zxx"))
+"""English, which goes with every language and is asked for where nobody chose; languages that
+were made up; and codes for none."""
+
+
 def telling(tags: Iterable[str]) -> tuple[str, ...]:
-    """The tags that say where somebody is from: the first language that is not English, which
-    goes with every other and is asked for where nobody chose; all its tags."""
-    own = [tag for tag in tags if not tag.startswith("en")]
+    """The tags that say where somebody is from: the first language that is some country's; all
+    its tags."""
+    own = [tag for tag in tags if tag.split("-")[0] not in _NO_COUNTRYS]
     return tuple(tag for tag in own if tag.split("-")[0] == own[0].split("-")[0])
 
 
@@ -99,14 +107,16 @@ def language_fit(tags: tuple[str, ...], countries: Iterable[str]) -> Fit:
     A language is at home where it is official and people use it. That many learn it is not
     enough to agree (German in the Netherlands), nor is its variety of another continent
     (`pt-PT` in Brazil), nor that few of its country speak it (Welsh), but too much to disagree.
-    English alone says nothing.
+    English alone says nothing, nor does a language that no country's data have.
     """
     wanted, found = telling(tags), tuple(countries)
     if not wanted or not found:
         return "unknown"
     first = wanted[0]
+    if first.split("-")[0] not in load_languages().shares:
+        return "unknown"
     if any(_at_home(first, country) for country in found):
-        far = region(first) is not None and all(_overseas(first, country) for country in found)
+        far = _variety(first) is not None and all(_overseas(first, country) for country in found)
         return "uncertain" if far else "agree"
     known = any(share(first, one) >= KNOWN or _is_minority(first, one) for one in found)
     return "uncertain" if known else "disagree"
@@ -136,9 +146,14 @@ _NEW_WORLD = {
 """Where the American varieties of these are at home; browsers offer both of each."""
 
 
+def _variety(tag: str) -> str | None:
+    """The country whose variety of its language a tag names: `es-419` is Latin America's."""
+    return "MX" if tag == "es-419" else region(tag)
+
+
 def _overseas(tag: str, country: str) -> bool:
     new = _NEW_WORLD.get(tag.split("-")[0])
-    return new is not None and (region(tag) in new) != (country in new)
+    return new is not None and (_variety(tag) in new) != (country in new)
 
 
 def language_countries(tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ ASN_TABLE = "asn"
 EGRESS_TABLE = "egress"
 """Ranges of VPNs and relays inside other companies' systems."""
 
+_CODES = {"FX": "FR", "ZZ": None}
+"""Codes in the tables that ISO 3166 has for something else: a part of France, and no country."""
+
 NOWHERE = ("relay", "cdn")
 """Kinds of networks whose addresses are in many places, or are no place of their users."""
 
@@ -188,7 +191,7 @@ class Atlas:
         for name in COUNTRY_TABLES:
             table = load_table(name)
             self._note(DataFile(table.source, table.built, table.licence))
-            code = table.find(address)
+            code = _CODES.get(found := table.find(address), found)
             if code is not None:
                 sources[table.source] = (str(code),)
         return sources

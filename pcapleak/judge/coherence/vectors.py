@@ -229,14 +229,21 @@ def _language(state: State, judgement: Judgement, policy: Policy, hosts: dict[st
 
 
 def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sign:
-    """Public resolvers the client asked, and the client subnets its queries passed on."""
+    """Public resolvers the client asked, and the client subnets its queries passed on.
+
+    Name servers that a resolver of the client's own asks see the exit: none of them is a resolver.
+    """
     found: dict[IPAddress, str] = {}
     frames: dict[IPAddress, list[int]] = {}
     plain: set[IPAddress] = set()
     sign = Sign("resolver")
     private: list[str] = []
+    itself = False
     for used in state.resolvers.resolvers():
         if not used.queries or not _is_client(judgement, used.client):
+            continue
+        if not used.recursive:
+            itself = True
             continue
         server = used.endpoint.address
         if used.transport in ("udp", "tcp"):
@@ -265,6 +272,8 @@ def _resolver(state: State, judgement: Judgement, hosts: dict[str, None]) -> Sig
         why = (
             f"{near} forwards the queries, and nothing shows to whom"
             if near
+            else "the client asks name servers itself, without recursion"
+            if itself
             else "none was queried"
         )
         return Sign("resolver", provenance=f"unknown: {why}")

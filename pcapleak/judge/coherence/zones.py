@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 
+_UNLISTED = {"XK": "Europe/Belgrade"}
+"""Kosovo has a code in data on addresses and none in ISO 3166, and so no line in the database."""
+
+
 @cache
 def _zones() -> dict[str, tuple[str, ...]]:
     """Zones by country code, and the other way round under the zone's name."""
     table: dict[str, list[str]] = {}
     for line in _read("zone.tab"):
         code, _, name, *_ = line.split("\t")
+        table.setdefault(name, []).append(code)
+        table.setdefault(code, []).append(name)
+    for code, name in _UNLISTED.items():
         table.setdefault(name, []).append(code)
         table.setdefault(code, []).append(name)
     return {key: tuple(values) for key, values in table.items()}
@@ -43,8 +50,8 @@ def country_name(code: str) -> str:
     return _SHORT.get(code) or country_names().get(code, code)
 
 
-_SHORT = {"GB": "United Kingdom", "KR": "South Korea", "KP": "North Korea"}
-"""Where the database's names are written for its own use, `Britain (UK)`."""
+_SHORT = {"GB": "United Kingdom", "KR": "South Korea", "KP": "North Korea", "XK": "Kosovo"}
+"""Where the database's names are written for its own use, `Britain (UK)`, or it has none."""
 
 
 def _database() -> Path:
@@ -81,14 +88,26 @@ def _load(name: str) -> ZoneInfo | None:
 _ABBREVIATION = re.compile(r"(?!PRC|ROC|ROK)[A-Z]{3}(\d[A-Z]{3})?")
 
 _SILENT = frozenset(
-    ("UTC", "GMT", "UCT", "ZULU", "UNIVERSAL", "GREENWICH", "GMT0", "GMT+0", "GMT-0", "ICELAND")
+    (
+        "UTC",
+        "GMT",
+        "UCT",
+        "ZULU",
+        "UNIVERSAL",
+        "GREENWICH",
+        "GMT0",
+        "GMT+0",
+        "GMT-0",
+        "ICELAND",
+        "FACTORY",
+    )
 )
 
 
 def is_silent(name: str) -> bool:
-    """Whether browsers report the zone to all, wherever they are: UTC by its names, and
-    Atlantic/Reykjavik, which Firefox (from 128) reports where it resists fingerprinting, and
-    with it Tor Browser, Mullvad Browser and LibreWolf."""
+    """Whether browsers report the zone to all, wherever they are: UTC by its names, `Factory`
+    (nobody has set the clock), and Atlantic/Reykjavik, which Firefox (from 128) reports where it
+    resists fingerprinting, and with it Tor Browser, Mullvad Browser and LibreWolf."""
     return name.upper().removeprefix("ETC/") in _SILENT or name == "Atlantic/Reykjavik"
 
 
