@@ -101,9 +101,13 @@ def rows(capture: Path, cuts: dict[float, Path]) -> list[Row]:
 
 def measure(row: Row) -> None:
     """Run once; wall seconds scaled to the whole capture, and the peak of the process tree."""
+    # An installed program is compiled; without this a shell that forbids it compiles each time.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
-        process = subprocess.Popen(row.command, stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(
+            row.command, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        )
         _, status, usage = os.wait4(process.pid, 0)
         elapsed = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)

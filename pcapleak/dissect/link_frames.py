@@ -20,6 +20,7 @@ from pcapleak.values.packets import (
     UInt16,
     UInt32,
     UInt64,
+    distinct,
 )
 from pcapleak.values.programs import Program, plain
 
@@ -78,7 +79,7 @@ class FrameReader:
                 batch.ethertype,
             )
         else:
-            for kind in np.unique(batch.link_type).tolist():
+            for kind in distinct(batch.link_type):
                 rows = np.flatnonzero(batch.link_type == kind)
                 told = None if batch.ethertype is None else batch.ethertype[rows]
                 self._read_kind(kind, batch.data, frames, rows, batch.programs, told)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pcapleak.dissect.field_reads import take_u32
 from pcapleak.dissect.link import ETHERNET
-from pcapleak.values.packets import Bool, Int64, Packets, RecordBatch
+from pcapleak.values.packets import Bool, Int64, Packets, RecordBatch, distinct
 from pcapleak.values.programs import Program, plain
 
 MAGIC = 0x01072021
@@ -42,12 +42,12 @@ class Trailers:
         whole = batch.captured_length[row] >= batch.original_length[row]
         rows, row = rows[whole], row[whole]
         has = self._has(batch, row, end[rows], declared_end[rows])
-        for interface in np.unique(packets.interface[rows[~has]]).tolist():
+        for interface in distinct(packets.interface[rows[~has]]):
             self._open[interface] = False
             if interface in self._trailed:
                 self._refused.append(interface)
         said = rows[has & self._open[packets.interface[rows]]]
-        self._trailed.update(np.unique(packets.interface[said]).tolist())
+        self._trailed.update(distinct(packets.interface[said]))
         for place in said.tolist():
             at = int(end[place]) - SIZE
             program = read_trailer(batch.data[at : at + SIZE].tobytes())

@@ -15,7 +15,7 @@ from pcapleak.policy.policy import Network
 from pcapleak.values.addresses import classify, inside, is_public
 from pcapleak.values.claims import Strength
 from pcapleak.values.evidence import Confidence
-from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16
+from pcapleak.values.packets import Bool, Interface, IPAddress, UInt16, distinct
 
 MAX_MORE = 8
 """Further addresses of one host looked for: temporary IPv6 addresses, a second private one."""
@@ -306,7 +306,7 @@ def _second_address(known: Known, columns: Columns, strangers: Bool) -> Bool:
     foreign: Bool = strangers & (columns.version == 4)
     foreign &= ~columns.public(columns.orig) & ~columns.inside(columns.orig, nets)
     foreign &= columns.flows.resp_packets == 0
-    if not nets or len(np.unique(columns.orig[1][foreign])) > MAX_STRANGERS:
+    if not nets or len(distinct(columns.orig.lo[foreign])) > MAX_STRANGERS:
         foreign[:] = False
     return foreign
 

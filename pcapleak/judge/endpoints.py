@@ -82,7 +82,7 @@ def _of_protocol(scene: Scene, there: Bool) -> Bool:
     kinds = columns.far_port.astype(np.int64) << 8 | columns.protocol
     if known.any():
         portless = ~np.isin(columns.protocol, (TCP, UDP))
-        here: Bool = np.isin(kinds, np.unique(kinds[known])) & (known | ~portless)
+        here: Bool = np.isin(kinds, kinds[known]) & (known | ~portless)
         return there & here
     return there
 
@@ -147,7 +147,7 @@ def beside(scene: Scene, there: Bool, fit: Conserved | None) -> Bool:
     read[_alike(scene, rows, needed)] = False
     # What nobody answers at the carrier's own port are decoys.
     port = columns.far_port.astype(np.int64) << 8 | columns.protocol
-    own: Bool = np.isin(port, np.unique(port[there & ~read]))
+    own: Bool = np.isin(port, port[there & ~read])
     read[columns.serving(Service.STUN) & (got == 0) & own] = False
     return read
 

@@ -24,6 +24,7 @@ from pcapleak.values.packets import (
     UInt8,
     UInt64,
     address_of,
+    distinct,
 )
 
 INITIAL_HOPS = (64, 128, 255)
@@ -155,11 +156,11 @@ class Host:
         free = ~mine & ~ends.inside(others)
         found: list[Own] = []
         self.links = []
-        for link in np.unique(ends.link[mine & (ends.link != 0)]).tolist():
+        for link in distinct(ends.link[mine & (ends.link != 0)]):
             sent = ends.link == np.uint64(link)
             # Anybody on the link can send a frame with the client's address; on another link it
             # has another link-layer address.
-            here = self._count(np.isin(self._interface, np.unique(self._interface[sent])))
+            here = self._count(np.isin(self._interface, self._interface[sent]))
             main = 2 * self._count(sent & mine) > here
             if (sent & self._foreign).any() or not main.any():
                 continue

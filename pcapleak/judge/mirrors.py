@@ -10,6 +10,7 @@ from pcapleak.dissect.tunnels import PORT_LAYERS
 from pcapleak.judge.columns import Columns
 from pcapleak.policy.policy import Policy
 from pcapleak.track.state import State
+from pcapleak.values.packets import distinct
 from pcapleak.values.registries import GRE, UDP
 
 _KINDS = frozenset({"capwap", "geneve", "gre", "tzsp", "vxlan"})
@@ -61,11 +62,11 @@ def open_mirrors(state: State, columns: Columns, policy: Policy) -> frozenset[in
     came = opened | (came & (columns.encapsulation == 0))
     world = columns.public(columns.orig) | columns.public(columns.resp)
     found: set[int] = set()
-    for interface in np.unique(columns.interface[opened]).tolist():
+    for interface in distinct(columns.interface[opened]):
         here = columns.interface == interface
         if (here & ~came & world).any():
             continue
         if columns.packets[here & came].sum() >= _SHARE * columns.packets[here].sum():
-            found.update(np.unique(columns.encapsulation[here & opened]).tolist())
+            found.update(distinct(columns.encapsulation[here & opened]))
             columns.encapsulation = np.where(here & opened, 0, columns.encapsulation)
     return frozenset(found)

@@ -19,7 +19,7 @@ from pcapleak.judge.judgement import (
 )
 from pcapleak.judge.sides import is_called
 from pcapleak.policy.policy import Network
-from pcapleak.values.addresses import far_network, is_public
+from pcapleak.values.addresses import far_network, firsts_of_far_networks, is_public
 from pcapleak.values.filters import keeps_all
 from pcapleak.values.packets import IPAddress, Service
 from pcapleak.values.words import count, listed
@@ -220,16 +220,18 @@ def _beyond(scene: Scene) -> str:
     rows &= ~columns.public(columns.far) & ~columns.loopback(columns.far)
     rows &= ~columns.inside(columns.far, [*scene.lans, *own(scene)])
     rows &= ~columns.serving(Service.DHCP)
-    found: dict[Network, None] = {}
-    packets = int(columns.sent_packets[rows].sum())
-    for row in np.flatnonzero(rows).tolist():
-        found[far_network(columns.far_endpoint(row).address)] = None
-    if not found:
+    if not rows.any():
         return ""
+    packets = int(columns.sent_packets[rows].sum())
+    places = np.flatnonzero(rows)
+    firsts = firsts_of_far_networks(
+        columns.version[rows], columns.far.hi[rows], columns.far.lo[rows]
+    )
+    networks = [far_network(columns.far_endpoint(row).address) for row in places[firsts].tolist()]
     return (
         f"{count(packets, 'packet')} went to private networks beyond the client's own "
-        f"({listed(found, MAX_BEYOND)}), which are taken to be local; the routes of a policy say "
-        "what must go inside"
+        f"({listed(networks, MAX_BEYOND)}), which are taken to be local; the routes of a policy "
+        "say what must go inside"
     )
 
 

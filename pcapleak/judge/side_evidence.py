@@ -21,7 +21,7 @@ from pcapleak.track.state import State
 from pcapleak.track.windows import HostKey
 from pcapleak.values.addresses import AddressClass, is_public
 from pcapleak.values.claims import Strength
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import IPAddress, distinct
 
 MAX_COMPARED = 16
 """Interfaces that are compared with the others, those with most packets first."""
@@ -49,7 +49,7 @@ def _carrying(
     ends = [rule.network for tunnel in policy.tunnels for rule in tunnel.endpoints if rule.network]
     told = columns.inside(columns.orig, ends) | columns.inside(columns.resp, ends)
     told &= columns.encapsulation == 0
-    spoken = np.unique(columns.interface[told]).tolist()
+    spoken = distinct(columns.interface[told])
     proven = dict.fromkeys(spoken, "traffic to the tunnel's endpoint leaves through it")
     for seen in state.tunnels.tunnels():
         if seen.confirmed and not columns.encapsulation[seen.flows].any():
@@ -57,7 +57,7 @@ def _carrying(
     shaped = columns.serving(CARRIERS) & (columns.flows.resp_packets > 0)
     shaped &= columns.public(columns.orig) | columns.public(columns.resp)
     shaped &= columns.encapsulation == 0
-    alike = np.unique(columns.interface[shaped]).tolist()
+    alike = distinct(columns.interface[shaped])
     shapes = dict.fromkeys(alike, "traffic shaped like a tunnel's carrier leaves through it")
     for found, strength in ((proven, Strength.PROVEN), (shapes, Strength.TYPICAL)):
         right = [n for n in found if roles[n].role in ("physical", "any")]
@@ -79,7 +79,7 @@ def _to_proxies(
 ) -> list[InterfaceRole]:
     """Put the interfaces over which a given proxy is spoken to outside, where nothing else is:
     one that is only called like a tunnel's is the way out all the same."""
-    used = np.unique(columns.interface).tolist()
+    used = distinct(columns.interface)
     if any(roles[number].role in ("physical", "any", "unknown") for number in used):
         return roles
     for proxy in policy.proxies:
@@ -87,7 +87,7 @@ def _to_proxies(
         ends = [ip_network(address)]
         spoken = columns.inside(columns.orig, ends) & (columns.orig_port == port)
         spoken |= columns.inside(columns.resp, ends) & (columns.resp_port == port)
-        for number in np.unique(columns.interface[spoken]).tolist():
+        for number in distinct(columns.interface[spoken]):
             if roles[number].role == "tunnel" and roles[number].strength < Strength.TOLD:
                 reason = f"traffic to the proxy {proxy.endpoint} leaves through it"
                 roles[number] = _outer(state, number, reason, Strength.PROVEN, roles[number])

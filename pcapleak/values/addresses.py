@@ -211,7 +211,24 @@ def inside(address: IPAddress, networks: Iterable[Network]) -> bool:
 
 def far_network(address: IPAddress) -> Network:
     """The network a far address is counted under: about one organisation's."""
-    return ip_network((address, 24 if isinstance(address, IPv4Address) else 48), strict=False)
+    return ip_network(
+        (address, _FAR_4 if isinstance(address, IPv4Address) else _FAR_6), strict=False
+    )
+
+
+_FAR_4, _FAR_6 = 24, 48
+
+
+def firsts_of_far_networks(version: UInt8, hi: UInt64, lo: UInt64) -> list[int]:
+    """Where in the columns each far network's first address stands, in the columns' order."""
+    keys = np.where(
+        version == 4,
+        lo >> np.uint64(32 - _FAR_4),
+        hi >> np.uint64(64 - _FAR_6) | np.uint64(1 << _FAR_6),
+    )
+    _, firsts = np.unique(keys, return_index=True)
+    found: list[int] = np.sort(firsts).tolist()
+    return found
 
 
 _FEW = 8

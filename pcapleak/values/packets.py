@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,17 @@ UInt32 = NDArray[np.uint32]
 UInt16 = NDArray[np.uint16]
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
+
+
+def distinct(numbers: NDArray[np.integer[Any]]) -> list[int]:
+    """The different numbers of a column, ascending.
+
+    `np.unique` gives the same, but loads numpy's masked arrays first, which takes as long as
+    reading a thousand packets.
+    """
+    ordered = np.sort(numbers)
+    found: list[int] = ordered[np.diff(ordered, prepend=ordered[:1] + 1) != 0].tolist()
+    return found
 
 
 class _ReckonedOnce:

@@ -135,7 +135,7 @@ class TcpStreams:
         woken = opens | (ignored & (begins[rows] == BEGINS_STUN))
         if woken.any():
             # From there on the flow's other segments of this batch count as well.
-            chosen |= np.isin(flow[rows], np.unique(flow[rows[woken]]))
+            chosen |= np.isin(flow[rows], flow[rows[woken]])
         return rows[np.flatnonzero(chosen)]
 
     def _passed_over(self, packets: Packets, row: int) -> bool:

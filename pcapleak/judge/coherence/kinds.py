@@ -70,7 +70,7 @@ _SYSTEMS: dict[NetworkKind, tuple[int, ...]] = {
 }  # fmt: skip
 _KIND_OF = {number: kind for kind, numbers in _SYSTEMS.items() for number in numbers}
 
-_CLOUDS = re.compile(
+_CLOUDS = (
     r"amazon(?:\.com| tech| data)|microsoft (?:corp|azure)|google (?:llc|cloud)|alibaba|tencent|"
     r"huawei|oracle (?:corp|cloud)|digitalocean|linode|hetzner|\bovh|scaleway|leaseweb|"
     r"contabo|hostinger|ionos|rackspace|"
@@ -79,15 +79,13 @@ _CLOUDS = re.compile(
     r"worldstream|serverius|servers\.com|upcloud|exoscale|infomaniak|glesys|clouvider|buyvm|"
     r"frantech|kamatera|gcore|g-core|netcup|aruba s|31173 services|xtom|misaka|creanova|"
     r"interserver|ramnode|dreamhost|packet host|byteplus|volcano engine|multacom|peg tech|"
-    r"hivelocity|stark industries|\baeza|timeweb|beget|firstcolo|myloc|plusserver|combahton",
-    re.IGNORECASE,
+    r"hivelocity|stark industries|\baeza|timeweb|beget|firstcolo|myloc|plusserver|combahton"
 )
-_VPNS = re.compile(
+_VPNS = (
     r"vpn\b|\bvpn|mullvad|surfshark|cyberzone|packethub|tefincom|windscribe|perfect privacy|"
-    r"private internet access|cyberghost|ipvanish|torguard|privado networks",
-    re.IGNORECASE,
+    r"private internet access|cyberghost|ipvanish|torguard|privado networks"
 )
-_PROVIDERS = re.compile(
+_PROVIDERS = (
     # North America
     r"comcast cable|charter communications|cox communications|cablevision|optimum\b|altice|"
     r"frontier communications|windstream|centurylink|brightspeed|mediacom|wideopenwest|"
@@ -138,23 +136,19 @@ _PROVIDERS = re.compile(
     r"mundo pacifico|integratel|cantv|dominicana de telefonos|america movil|te data|tedata|"
     r"link egypt|egyptian company for mobile|telkom sa|\bmtn\b|vodacom|cell c\b|afrihost|"
     r"safaricom|globacom|scancom|maroc|meditelecom|wana corporate|itissalat|telecom algeria|"
-    r"office national des postes|tunisie tele|topnet|liquid telecom|unitel sa",
-    re.IGNORECASE,
+    r"office national des postes|tunisie tele|topnet|liquid telecom|unitel sa"
 )
-_PHONES = re.compile(
+_PHONES = (
     r"t-mobile|mobilcom|cellular|\bmobile?\b|\bmobil\b|\bgsm\b|\blte\b|wireless|celular|movil|"
-    r"gprs|safaricom|iran ?cell|rightel|lifecell|smartfren|telkomsel|celcom|kcell|polkomtel|yettel",
-    re.IGNORECASE,
+    r"gprs|safaricom|iran ?cell|rightel|lifecell|smartfren|telkomsel|celcom|kcell|polkomtel|yettel"
 )
-_HOSTS = re.compile(
+_HOSTS = (
     r"hosting|\bhost\b|\bhosts\b|hoster|\bcloud|servers?\b|\bvps\b|data ?cent(?:er|re)|\bcolo\b|"
-    r"colocation|dedicated|\bidc\b",
-    re.IGNORECASE,
+    r"colocation|dedicated|\bidc\b"
 )
-_ACCESS = re.compile(
+_ACCESS = (
     r"telecom|telekom|broadband|\bcable\b|\bfib(?:er|re|ra)\b|telephone|telecomunica|provedor|"
-    r"\bisp\b|internet service|banda larga|catv",
-    re.IGNORECASE,
+    r"\bisp\b|internet service|banda larga|catv"
 )
 
 
@@ -170,24 +164,29 @@ def network_kind(asn: int | None, organisation: str | None) -> Kind:
         sure: Confidence = "medium" if known in ("residential", "mobile") else "high"
         return Kind(known, sure, f"AS{asn} is in the table of {known} networks")
     name = organisation or ""
-    if _VPNS.search(name):
+    if _search(_VPNS, name):
         return _by_name("vpn", "medium", _VPNS, name)
-    if _CLOUDS.search(name):
+    if _search(_CLOUDS, name):
         return _by_name("hosting", "medium", _CLOUDS, name)
-    if _HOSTS.search(name):
+    if _search(_HOSTS, name):
         return _by_name("hosting", "low", _HOSTS, name)
-    if _PROVIDERS.search(name):
-        kind: NetworkKind = "mobile" if _PHONES.search(name) else "residential"
+    if _search(_PROVIDERS, name):
+        kind: NetworkKind = "mobile" if _search(_PHONES, name) else "residential"
         return _by_name(kind, "medium", _PROVIDERS, name)
-    if _PHONES.search(name):
+    if _search(_PHONES, name):
         return _by_name("mobile", "low", _PHONES, name)
-    if _ACCESS.search(name):
+    if _search(_ACCESS, name):
         return _by_name("residential", "low", _ACCESS, name)
     return UNKNOWN
 
 
-def _by_name(kind: NetworkKind, sure: Confidence, words: re.Pattern[str], name: str) -> Kind:
-    found = words.search(name)
+def _search(words: str, name: str) -> re.Match[str] | None:
+    # Not compiled before a name is looked at, which most captures need not.
+    return re.search(words, name, re.IGNORECASE)
+
+
+def _by_name(kind: NetworkKind, sure: Confidence, words: str, name: str) -> Kind:
+    found = _search(words, name)
     return Kind(kind, sure, f"the organisation's name has {found[0] if found else ''!r}")
 
 
@@ -218,7 +217,7 @@ def same_company(one: str | None, other: str | None) -> bool:
         return False
     if mine <= theirs or theirs <= mine:
         return not mine <= _GENERAL and not theirs <= _GENERAL
-    brands = [_PROVIDERS.search(name or "") for name in (one, other)]
+    brands = [_search(_PROVIDERS, name or "") for name in (one, other)]
     first, second = (brand and brand[0].lower() for brand in brands)
     return first is not None and first == second
 

@@ -13,6 +13,7 @@ from pcapleak.judge.finding_words import FIREWALL_REMEDY, LAN, PROVIDER
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.tunnel_life import TunnelLife
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
+from pcapleak.values.packets import distinct
 from pcapleak.values.words import count, duration, size
 
 KIND = FindingKind(
@@ -68,7 +69,7 @@ def _while_down(scene: Scene, life: TunnelLife) -> Iterator[Finding]:
     evidence = flow_evidence(scene, rows)
     often = "once" if len(windows) == 1 else f"{len(windows)} times"
     longest = max(window.end - window.start for window in windows)
-    interfaces = sorted({scene.label(int(i)) for i in np.unique(columns.interface[rows])})
+    interfaces = sorted({scene.label(i) for i in distinct(columns.interface[rows])})
     yield make(
         KIND,
         subject=life.label,

@@ -20,7 +20,7 @@ import numpy as np
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.decode.ice.foundation import LEGACY_TYPE_NAMES, libwebrtc_foundation
 from pcapleak.values.addresses import networks_of
-from pcapleak.values.packets import IPAddress, UInt32
+from pcapleak.values.packets import IPAddress, UInt32, distinct
 
 PRIVATE_NETWORKS = tuple(
     network
@@ -84,7 +84,7 @@ def _prefixes(type_name: str, network: IPv4Network) -> tuple[UInt32, UInt32]:
     for shift in (16, 8, 0):
         octets = numbers >> shift & 0xFF
         after = np.empty_like(states)
-        for octet in np.unique(octets).tolist():
+        for octet in distinct(octets):
             mine = octets == octet
             after[mine] = _extend(states[mine], _OCTETS[octet] + b".")
         states = after
