@@ -25,6 +25,7 @@ _GATHER_S = 40.0
 _IPV4 = ("--stun", f"stun:{STUN}:3478")
 _SERVERS = (*_IPV4, "--stun", f"stun:[{STUN6}]:3478")
 _CREDENTIALS = ("--turn-user", TURN_USER, "--turn-password", TURN_PASSWORD)
+_SILENT = ("--stun", "stun:198.51.100.99:3478")
 _RELAY = ("--turn", f"turn:{STUN}:3478?transport=tcp", *_CREDENTIALS)
 _RELAY_UDP = ("--turn", f"turn:{STUN}:3478?transport=udp", *_CREDENTIALS)
 
@@ -162,6 +163,14 @@ OWN_PAGES = (
     OwnPage("page-call", _call_behind_socks, PROXY, options=("call",), mode=2),
     OwnPage("page-firefox", _behind_http_proxy, _FIREFOX_PROXY, "firefox", mode=2),
     OwnPage("page-firefox-tunnel", _in_full_tunnel, WIREGUARD, "firefox", _IPV4, mode=2),
+    OwnPage(
+        "page-firefox-silent-server",
+        _behind_http_proxy,
+        _FIREFOX_PROXY,
+        "firefox",
+        servers=(*_SERVERS, *_SILENT),
+        mode=2,
+    ),
     OwnPage(
         "page-firefox-microphone",
         _behind_http_proxy,

@@ -44,6 +44,8 @@ def test_every_candidate_the_page_reads_is_in_the_packets(
     reading = json.loads(run.reading.read_text())
     assert reading["mode"]["number"] == story.mode
     assert all(one["complete"] for one in reading["connections"])
+    silent = {error["server"] for one in reading["connections"] for error in one["errors"]}
+    assert silent == ({"stun:198.51.100.99:3478"} if "silent" in story.name else set())
     document = judged(run.capture, run.reading, story)
     rows = document.page_rows
     told = [row for row in rows if row.seen_by != "wire"]

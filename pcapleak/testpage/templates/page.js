@@ -3,8 +3,8 @@
 const setup = JSON.parse(document.getElementById("setup").textContent);
 const get = id => document.getElementById(id);
 
-// Browsers repeat a question for about ten seconds before they give a server up.
-const GATHER_MS = 15000, CONNECT_MS = 10000, APART_MS = 200, MOST_PAIRS = 50;
+// Firefox repeats a question for some eleven seconds before it gives a server up, Chromium for forty.
+const GATHER_MS = 45000, PATIENT_MS = 5000, CONNECT_MS = 10000, APART_MS = 200, MOST_PAIRS = 50;
 
 const engine = /Firefox\//.test(navigator.userAgent) ? "firefox"
   : /Chrom(e|ium)\//.test(navigator.userAgent) ? "chromium"
@@ -173,16 +173,16 @@ function summarize(final) {
   tile("mode", [number ? MODES[number] : "not known"], number === 1 ? "red" : number === 2 ? "amber" : number ? "green" : "", sure ? `${why} (${sure})` : why);
 }
 
-// What was said of an address once is not said again for each connection.
-function isRepeat(one) {
+// What was said of an address once is not said again for each connection and protocol.
+function isSaid(one, whole) {
   const alike = other => other !== one && other.type === one.type && other.address === one.address
-    && (other.protocol === one.protocol || one.protocol === "tcp");
+    && (other.protocol === one.protocol || (one.protocol === "tcp" && !whole));
   return reading.connections.some(each => each.candidates.some(alike));
 }
 
 function show(connection, one) {
   const {colour, label, says, more} = describe(one);
-  const words = isRepeat(one) ? more.trim() : says + more;
+  const words = isSaid(one, true) ? "" : isSaid(one, false) ? more.trim() : says + more;
   get("none").hidden = true;
   const shown = one.address && one.address.includes(":") ? `[${one.address}]` : one.address || "(no address)";
   const port = one.protocol === "tcp" && one.port === 9 ? "" : `:${one.port}`;
@@ -261,8 +261,15 @@ function connect(name, role) {
   reading.connections.push(entry);
   peers.push(peer);
   const gathered = async () => {
-    entry.complete = await until(peer, "icegatheringstatechange", () => peer.iceGatheringState === "complete", GATHER_MS);
+    const complete = () => peer.iceGatheringState === "complete";
+    const reached = ms => until(peer, "icegatheringstatechange", complete, ms);
+    if (!await reached(PATIENT_MS) && !stopped) {
+      const read = entry.candidates.length;
+      say(`${name}: ${read} candidate${read === 1 ? "" : "s"} so far. A server has not answered; browsers wait up to 40 seconds for it. Stop ends the test with what was read.`, "busy");
+    }
+    entry.complete = await reached(GATHER_MS - PATIENT_MS);
     if (entry.complete) entry.gathered_ms = since();
+    else if (!stopped) complain(`${name}: after ${GATHER_MS / 1000} seconds the browser still waits for a server.`);
   };
   return {peer, entry, held, gathered};
 }
