@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pcapleak.judge.columns import UDP, Columns
 from pcapleak.judge.context import Scene
 from pcapleak.judge.stun_payload import fragments
+from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.packets import Bool, Service
 
 WEBRTC = (
@@ -20,6 +23,13 @@ def webrtc_flows(columns: Columns) -> Bool:
     shaped = columns.serving(WEBRTC) & (columns.protocol == UDP) & ~columns.serving(Service.QUIC)
     found: Bool = stun | shaped
     return found
+
+
+def told_links(scene: Scene) -> Iterator[tuple[LinkKey, Link]]:
+    """Links, without what anybody can have arrive: in encapsulation that only came in."""
+    for key, link in scene.state.ice.links.items():
+        if not scene.only_arrives([link.flow]):
+            yield key, link
 
 
 def pair_of(username: str) -> frozenset[str]:

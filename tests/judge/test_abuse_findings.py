@@ -18,9 +18,11 @@ from builders import (
     behind_tunnel,
     binding_request,
     ids,
+    ip_packet,
     judged,
     of,
     tcp_packet,
+    udp_packet,
 )
 from stun_encoder import attribute, check, message, xor_address
 
@@ -125,6 +127,18 @@ def test_a_local_stun_server_is_information(tmp_path: Path) -> None:
     assert finding.severity == "info"
 
 
+def test_a_local_program_that_cannot_sign_is_no_agent(tmp_path: Path) -> None:
+    """It hears the request, but does not know the password, which only signalling tells."""
+    recording = Recording()
+    for i in range(3):
+        asked = request("AbCd:EfGh")
+        mapped = attribute(0x0020, xor_address(LOCALHOST, 40000, asked[8:20]))
+        answer = message(0x0101, mapped, asked[8:20])
+        recording.exchange(10 * i, LO, LOCALHOST, 40000, LOCALHOST, 12580, asked, answer)
+    (finding,) = of(report(recording, tmp_path), "PL501")
+    assert finding.severity == "high"
+
+
 # PL502
 
 
@@ -186,13 +200,36 @@ def test_a_conference_of_thirty_members_on_the_lan_is_no_scan(tmp_path: Path) ->
     assert not ids(report(recording, tmp_path)) & {"PL502", "PL503"}
 
 
-def test_a_peer_with_many_addresses_that_one_answers_for_is_no_scan(tmp_path: Path) -> None:
-    recording = Recording()
-    scan(recording, 20)
+def reached(recording: Recording) -> None:
+    """A peer on the internet that answers to the scan's username."""
     asked = request("AbCd:EfGh")
     answer = success(asked, CLIENT, 50000)
     recording.exchange(3000, ETH0, CLIENT, 50000, "198.51.100.77", 6000, asked, answer)
+
+
+def test_a_peer_with_many_addresses_that_one_answers_for_is_no_scan(tmp_path: Path) -> None:
+    """Each network of its containers has one."""
+    recording = Recording()
+    reached(recording)
+    for network in range(20):
+        to = f"172.{16 + network // 4}.{network}.1"
+        recording.udp(20 * network, ETH0, CLIENT, 50000, to, 40000, request("AbCd:EfGh"))
+    for name in range(10):
+        to = f"fd00::{name:x}"
+        recording.udp(20 * name, ETH0, "fd00::42", 50000, to, 40000, request("AbCd:EfGh"))
     assert "PL502" not in ids(report(recording, tmp_path))
+
+
+@pytest.mark.parametrize("of_networks", [1, 40])
+def test_a_session_that_lives_hides_no_scan_behind_it(of_networks: int, tmp_path: Path) -> None:
+    """Its peer may be the page itself, or a server of its own."""
+    recording = Recording()
+    reached(recording)
+    for host in range(40):
+        to = f"10.0.{host % of_networks}.{100 + host}"
+        recording.udp(20 * host, ETH0, CLIENT, 50000, to, 8080, request("AbCd:EfGh"))
+    (finding,) = of(report(recording, tmp_path), "PL502")
+    assert "40 hosts" in finding.message
 
 
 def test_a_few_silent_candidates_are_no_scan(tmp_path: Path) -> None:
@@ -248,6 +285,85 @@ def test_answers_that_say_something_new_each_time_carry_data(
         recording.exchange(10 * i, ETH0, CLIENT, 50000, STUN, 3478, asked, answer)
     (finding,) = of(report(recording, tmp_path), "PL503")
     assert f"values of {name} to {CLIENT}" in finding.message
+
+
+NAMES = [(0x8022, "SOFTWARE"), (0x0014, "REALM"), (0x0015, "NONCE")]
+
+
+@pytest.mark.parametrize(("type_", "name"), NAMES)
+@pytest.mark.parametrize("words", ["", "cut in words "], ids=["one word", "words"])
+def test_answers_to_sockets_that_each_ask_once_carry_data(
+    type_: int, name: str, words: str, tmp_path: Path
+) -> None:
+    recording = Recording()
+    for i, piece in enumerate(pieces()):
+        asked = message(0x0003, attribute(0x0019, b"\x11\0\0\0"), next(_ids).to_bytes(12, "big"))
+        body = attribute(0x0009, b"\0\0\4\1Unauthorized") + attribute(
+            type_, (words + piece).encode()
+        )
+        error = message(0x0113, body, asked[8:20])
+        recording.exchange(10 * i, ETH0, CLIENT, 50000 + i, TURN, 3478, asked, error)
+    found = of(report(recording, tmp_path), "PL503")
+    # A server has another NONCE each time.
+    assert len(found) == (name != "NONCE" or bool(words))
+    assert all(f"values of {name} to {CLIENT}" in finding.message for finding in found)
+
+
+def test_a_servers_name_at_each_of_its_machines_is_no_data(tmp_path: Path) -> None:
+    recording = Recording()
+    for i in range(20):
+        asked = request("Recv:Send")
+        named = attribute(0x8022, f"TurnServer-machine-{i % 5}".encode())
+        answer = success(asked, CLIENT, 50000 + i, named)
+        recording.exchange(10 * i, ETH0, CLIENT, 50000 + i, STUN, 3478, asked, answer)
+    assert "PL503" not in ids(report(recording, tmp_path))
+
+
+@pytest.mark.parametrize(("networks", "sockets"), [(12, 1), (12, 12), (3, 12)])
+def test_addresses_that_a_server_makes_up_carry_data(
+    networks: int, sockets: int, tmp_path: Path
+) -> None:
+    """A provider's NAT has a few."""
+    recording = Recording()
+    for i in range(12):
+        asked, port = binding_request(next(_ids).to_bytes(12, "big")), 50000 + i % sockets
+        address = f"203.{i % networks}.113.{i % 2}"
+        mapped = attribute(0x0020, xor_address(address, port, asked[8:20]))
+        answer = message(0x0101, mapped, asked[8:20])
+        recording.exchange(10 * i, ETH0, CLIENT, port, STUN, 3478, asked, answer)
+    found = of(report(recording, tmp_path), "PL503")
+    assert len(found) == (networks > 3)
+    assert all("XOR-MAPPED-ADDRESS" in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("calls", "granted", "relaying", "found"),
+    [(9, True, False, 0), (12, True, True, 0), (12, True, False, 1), (9, False, False, 1)],
+)
+def test_credentials_that_a_relay_grants_for_each_call_are_no_data(
+    calls: int, granted: bool, relaying: bool, found: int, tmp_path: Path
+) -> None:
+    """As Twilio, Teams and WhatsApp make them; a server that takes any name is none of those."""
+    recording = Recording()
+    for i, piece in enumerate((list(pieces(64)) * 2)[:calls]):
+        tid, port = next(_ids).to_bytes(12, "big"), 50000 + i
+        body = attribute(0x0019, b"\x11\0\0\0") + attribute(0x0006, f"{i}-{piece}".encode())
+        relayed = attribute(0x0016, xor_address(TURN, 60000 + i, tid))
+        answer = message(0x0103, relayed, tid)
+        if not granted:
+            answer = message(0x0113, attribute(0x0009, b"\0\0\4\1Unauthorized"), tid)
+        ends = CLIENT, port, TURN, 3478
+        recording.exchange(100 * i, ETH0, *ends, message(0x0003, body, tid), answer)
+        if relaying:
+            recording.exchange(100 * i + 5, ETH0, *ends, *permission("198.51.100.9", 16947))
+    assert len(of(report(recording, tmp_path), "PL503")) == found
+
+
+def test_what_the_world_sends_unasked_is_no_data_of_the_hosts(tmp_path: Path) -> None:
+    recording = behind_tunnel()
+    for i, piece in enumerate(pieces()):
+        recording.udp(i, ETH0, STUN, 3478, CLIENT, 50000 + i, request(f"{piece}:Ab3d"))
+    assert "PL503" not in ids(judged(recording, TUNNEL_POLICY, tmp_path))
 
 
 def test_error_texts_that_change_carry_data_to_the_page(tmp_path: Path) -> None:
@@ -322,7 +438,8 @@ def allocated(recording: Recording, relayed: str = TURN) -> None:
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254", "fd00:ec2::254",
-     "168.63.129.16", "fe80::1"],
+     "168.63.129.16", "fe80::1", "64:ff9b::7f00:1", "2002:a9fe:a9fe::", "::127.0.0.1",
+     "255.255.255.255", "224.0.0.251", "ff02::1"],
 )  # fmt: skip
 @pytest.mark.parametrize("type_", [0x0008, 0x0009, 0x000A])
 def test_a_relay_asked_for_itself_or_its_cloud_is_a_pivot(
@@ -393,3 +510,24 @@ def test_a_peers_own_loopback_candidate_is_information(tmp_path: Path) -> None:
         recording.udp(13 + 4 * i, ETH0, CLIENT, 50001, TURN, 3478, sent)
     (finding,) = of(report(recording, tmp_path), "PL504")
     assert finding.severity == "info"
+
+
+ARRIVING = {
+    "PL501": [(LOCALHOST, 12580, COOKIE_VALUE)],
+    "PL502": [(f"192.168.50.{100 + host}", 8080, "AbCd:EfGh") for host in range(40)],
+    "PL503": [(STUN, 3478, f"{piece}:Ab3d") for piece in pieces()],
+}
+
+
+@pytest.mark.parametrize("id_", ARRIVING)
+def test_what_only_arrives_encapsulated_is_nobodys(id_: str, tmp_path: Path) -> None:
+    """Anybody can send a host packets inside packets."""
+    for wrapped in (False, True):
+        recording = behind_tunnel()
+        for i, (to, port, name) in enumerate(ARRIVING[id_]):
+            source = LOCALHOST if to == LOCALHOST else CLIENT
+            packet = udp_packet(source, 40000 + i, to, port, request(name))
+            if wrapped:
+                packet = ip_packet("8.8.4.4", CLIENT, 4, packet)
+            recording.ip(50 + i, ETH0, packet)
+        assert (id_ in ids(judged(recording, TUNNEL_POLICY, tmp_path))) is not wrapped

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import NamedTuple
 
-from pcapleak.decode.stun.attributes import ATTRIBUTES as KNOWN
 from pcapleak.decode.stun.attributes import (
+    ALTERNATE_DOMAIN,
     DATA,
     ERROR_CODE,
+    NONCE,
     PADDING,
+    REALM,
+    SOFTWARE,
     USERNAME,
     attribute_name,
 )
+from pcapleak.decode.stun.attributes import ATTRIBUTES as KNOWN
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import (
     address_filter,
@@ -22,8 +27,10 @@ from pcapleak.judge.finding_builder import (
     sightings_evidence,
 )
 from pcapleak.judge.stun_payload import is_data, is_foreign, is_identifier, shown
+from pcapleak.judge.webrtc_flows import told_links
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
+from pcapleak.values.addresses import is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 from pcapleak.values.words import count
@@ -69,6 +76,9 @@ MIN_CHANGES = 6
 MIN_TOKENS = 5
 """Different TURN usernames from one host to one server, of `MIN_TOKEN` bytes at least without
 the time they begin with (a page that is given credentials uses them for all it opens)."""
+MIN_GRANTED = 10
+"""Such usernames where each was granted an allocation that then relayed nothing: services that
+make credentials for each call have their calls relayed, or are not called so often."""
 MIN_TOKEN = 24
 MIN_VALUES = 4
 """Different values of one attribute that says the same in every message, or is not known."""
@@ -76,8 +86,14 @@ MIN_OPAQUE = 16
 """Bytes of unknown values: shorter ones are counters, times and sequence numbers."""
 MIN_BLOB = 32
 """Bytes of unknown values that are no text."""
+MIN_SPREAD = 6
+"""Different values of one attribute over several pairs of sockets, each of which has one or two:
+a service may have as many servers behind one address, which name themselves each."""
 MIN_MAPPED = 4
 """Different addresses that one server told one socket of itself."""
+MIN_NETWORKS = 6
+"""Networks of addresses that one server told several sockets of a host: a provider's NAT may use
+several addresses, but of one network or two."""
 
 _TIMED = re.compile(r"\d{9,11}:")
 """How usernames of TURN's REST credentials begin: when they expire."""
@@ -96,8 +112,8 @@ class _Carried(NamedTuple):
 def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each kind of value between two hosts on each interface."""
     between: dict[tuple[int, IPAddress, IPAddress], list[tuple[LinkKey, Link]]] = {}
-    for key, link in scene.state.ice.links.items():
-        if not key.layers or key.layers == ("turn",):
+    for key, link in told_links(scene):
+        if (not key.layers or key.layers == ("turn",)) and not _is_unasked(scene, key):
             place = key.interface, key.source.address, key.destination.address
             between.setdefault(place, []).append((key, link))
     for (interface, source, destination), links in between.items():
@@ -123,28 +139,50 @@ def find(scene: Scene) -> Iterator[Finding]:
             )
 
 
+def _is_unasked(scene: Scene, key: LinkKey) -> bool:
+    """Whether the world sent it to a host that sent it nothing: anybody can."""
+    return (
+        not key.layers
+        and key.back not in scene.state.ice.links
+        and is_public(key.source.address)
+        and (not is_public(key.destination.address) or scene.is_client(key.destination.address))
+    )
+
+
 def _all(scene: Scene, links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
     names = _usernames(scene, links)
     if names is not None:
         yield names
-    tokens = _tokens(links)
+    tokens = _tokens(scene, links)
     if tokens is not None:
         yield tokens
     yield from _attributes(links)
+    mapped = _mapped(links)
+    if mapped is not None:
+        yield mapped
+
+
+def _mapped(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+    """Addresses that a server says the client has."""
+    everywhere: dict[str | bytes, list[Sighting]] = {}
+    networks = set()
     for _, link in links:
         told: dict[str | bytes, list[Sighting]] = {}
         for table in (link.answers, link.check_answers):
             for endpoint, sighting in table.items():
-                told.setdefault(str(endpoint.address), []).append(sighting)
+                address = unmapped(endpoint.address)
+                told.setdefault(str(address), []).append(sighting)
+                networks.add(ip_network((address, 16 if address.version == 4 else 32), False))
         if len(told) >= MIN_MAPPED:
-            yield _Carried(
-                "XOR-MAPPED-ADDRESS",
-                told,
-                [link.flow],
-                "although one socket has one address at one server",
-                sure=False,
-            )
-            return
+            why = "although one socket has one address at one server"
+            return _Carried("XOR-MAPPED-ADDRESS", told, [link.flow], why, sure=False)
+        for text, sightings in told.items():
+            everywhere.setdefault(text, []).extend(sightings)
+    if len(networks) < MIN_NETWORKS:
+        return None
+    why = f"of {len(networks)} networks, although a host has one address at one server"
+    flows = [link.flow for _, link in links]
+    return _Carried("XOR-MAPPED-ADDRESS", everywhere, flows, why, sure=False)
 
 
 def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
@@ -174,18 +212,26 @@ def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | No
     return None
 
 
-def _tokens(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+def _tokens(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
     """Usernames of TURN's long-term credentials."""
-    found: dict[str | bytes, list[Sighting]] = {}
-    flows = []
-    for _, link in links:
-        for (type_, value), sighting in link.carried.items():
-            if type_ != USERNAME:
-                continue
-            name = _TIMED.sub("", value.decode("utf-8", "backslashreplace"), count=1)
+    refused: dict[str | bytes, list[Sighting]] = {}
+    granted: dict[str | bytes, list[Sighting]] = {}
+    flows: list[int] = []
+    for key, link in links:
+        names = {
+            _TIMED.sub("", value.decode("utf-8", "backslashreplace"), count=1): sighting
+            for (type_, value), sighting in link.carried.items()
+            if type_ == USERNAME
+        }
+        back = scene.state.ice.links.get(key.back)
+        is_granted = back is not None and len(back.allocations) >= len(names)
+        if is_granted and (link.permissions or not link.allocates):
+            continue
+        for name, sighting in names.items():
             if len(name) >= MIN_TOKEN and not is_identifier(name):
-                found.setdefault(name, []).append(sighting)
+                (granted if is_granted else refused).setdefault(name, []).append(sighting)
                 flows.append(link.flow)
+    found = refused | granted if len(granted) >= MIN_GRANTED else refused
     if len(found) < MIN_TOKENS:
         return None
     why = "where a page uses the same credentials for everything it opens"
@@ -195,17 +241,26 @@ def _tokens(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
 def _attributes(links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
     """Attributes that say one thing in all messages of a sender, or are not known."""
     found: dict[int, dict[str | bytes, list[Sighting]]] = {}
+    spread: dict[int, dict[str | bytes, list[Sighting]]] = {}
     flows: dict[int, list[int]] = {}
     for _, link in links:
         here: dict[int, list[tuple[bytes, Sighting]]] = {}
         for (type_, value), sighting in link.carried.items():
             here.setdefault(type_, []).append((value, sighting))
         for type_, values in here.items():
-            if type_ != USERNAME and len(values) >= MIN_VALUES and _is_told(type_, values):
-                flows.setdefault(type_, []).append(link.flow)
-                for value, sighting in values:
-                    text = value[4:] if type_ == ERROR_CODE else value
-                    found.setdefault(type_, {}).setdefault(text, []).append(sighting)
+            if type_ == USERNAME or not _is_told(type_, values):
+                continue
+            kept = found if len(values) >= MIN_VALUES else spread
+            if kept is spread and type_ not in _SERVERS_OWN:
+                continue
+            flows.setdefault(type_, []).append(link.flow)
+            for value, sighting in values:
+                text = value[4:] if type_ == ERROR_CODE else value
+                kept.setdefault(type_, {}).setdefault(text, []).append(sighting)
+    for type_, few in spread.items():
+        lengths = sum(map(len, few))
+        if len(few) >= MIN_SPREAD and lengths >= MIN_OPAQUE * len(few) and _is_single(few):
+            found.setdefault(type_, {}).update(few)
     for type_, told in found.items():
         if len(told) >= MIN_VALUES:
             why = (
@@ -213,9 +268,21 @@ def _attributes(links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
                 if type_ not in KNOWN
                 else "which does not belong in this message"
                 if type_ == DATA
+                else "which is short and has no spaces"
+                if type_ == NONCE
                 else "which stays the same for everything a program sends"
             )
             yield _Carried(attribute_name(type_), told, flows[type_], why, sure=type_ in KNOWN)
+
+
+_SERVERS_OWN = frozenset((ALTERNATE_DOMAIN, ERROR_CODE, NONCE, REALM, SOFTWARE))
+"""What names a server or its refusal, whoever asks. Of the others ORIGIN names a page, and what
+vendors add is of one session."""
+
+
+def _is_single(values: dict[str | bytes, list[Sighting]]) -> bool:
+    """Whether most of the values were said on one pair of sockets alone."""
+    return 2 * sum(len(seen) == 1 for seen in values.values()) > len(values)
 
 
 def _is_told(type_: int, values: list[tuple[bytes, Sighting]]) -> bool:

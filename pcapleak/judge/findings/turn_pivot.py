@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
-from pcapleak.judge.webrtc_flows import living_sessions, pair_of
+from pcapleak.judge.webrtc_flows import living_sessions, pair_of, told_links
 from pcapleak.track.ice.links import (
     CHANNEL_BIND,
     CONNECT,
@@ -15,7 +15,7 @@ from pcapleak.track.ice.links import (
     Link,
     LinkKey,
 )
-from pcapleak.values.addresses import is_public, unmapped
+from pcapleak.values.addresses import is_public, range_kind, unmapped, unwrap
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
 from pcapleak.values.words import count
@@ -65,12 +65,12 @@ METADATA = frozenset(
         ip_address,
         (
             "169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200",
-            "168.63.129.16", "192.0.0.192",
+            "168.63.129.16", "192.0.0.192", "fd20:ce::254", "fd00:42::42",
         ),
     )
 )  # fmt: skip
-"""Where clouds (AWS, ECS, Alibaba, Azure, Oracle; most others use the first) tell their machines
-who they are."""
+"""Where clouds (AWS, ECS, Alibaba, Azure, Oracle, Google, Scaleway; most others use the first)
+tell their machines who they are."""
 
 MIN_PORT = 1024
 """Sockets that ask for no port of their own are given none below."""
@@ -83,7 +83,7 @@ def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each TURN server on each interface."""
     checked, candidates = _checked(scene)
     found: dict[tuple[int, Endpoint], list[tuple[LinkKey, Link, dict[Endpoint, str]]]] = {}
-    for key, link in scene.state.ice.links.items():
+    for key, link in told_links(scene):
         if not link.permissions:
             continue
         back = scene.state.ice.links.get(key.back)
@@ -95,7 +95,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         targets = {peer: what for _, _, some in asked for peer, what in some.items()}
         # libwebrtc has a loopback candidate for TCP, Windows a link-local one without a lease.
         harmless = all(
-            peer in candidates and unmapped(peer.address) not in METADATA for peer in targets
+            peer in candidates and _meant(peer.address) not in METADATA for peer in targets
         )
         listed = list(dict.fromkeys(peer.address for peer in targets))
         backs = [scene.state.ice.links.get(key.back) for key, _, _ in asked]
@@ -160,6 +160,16 @@ def _checked(scene: Scene) -> tuple[set[IPAddress], set[Endpoint]]:
     return {peer.address for peer in checked}, candidates
 
 
+def _meant(peer: IPAddress) -> IPAddress:
+    """Where packets for a peer end up: a relay with NAT64 or 6to4 sends them on by IPv4."""
+    address, how = unwrap(peer)
+    if how == "Teredo":
+        return peer
+    low = int(address) & 0xFFFF_FFFF
+    # IPv4-compatible (RFC 4291 section 2.5.5.1), which some relays' filters let through.
+    return IPv4Address(low) if address.version == 6 and low == int(address) > 1 else address
+
+
 def _targets(
     key: LinkKey, link: Link, back: Link | None, checked: set[IPAddress]
 ) -> dict[Endpoint, str]:
@@ -173,7 +183,7 @@ def _targets(
     networks = networks if is_public(key.destination.address) else []
     found: dict[Endpoint, str] = {}
     for peer in link.permissions:
-        address = unmapped(peer.address)
+        address = _meant(peer.address)
         if address in METADATA:
             found[peer] = "a cloud's metadata service"
         elif (
@@ -184,6 +194,8 @@ def _targets(
             found[peer] = "the relay itself"
         elif address.is_link_local:
             found[peer] = "link-local: the relay's own link"
+        elif range_kind(address) in ("multicast", "broadcast"):
+            found[peer] = "all hosts of the relay's own network"
         elif any(address in network for network in networks):
             found[peer] = "the relay's own network"
         elif peer in link.connects and not is_public(address):

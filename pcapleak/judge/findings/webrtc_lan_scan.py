@@ -9,9 +9,9 @@ from pcapleak.judge.columns import TCP
 from pcapleak.judge.context import Scene, single
 from pcapleak.judge.finding_builder import make, on_interface, rows_of, sightings_evidence
 from pcapleak.judge.paths import PSH
-from pcapleak.judge.webrtc_flows import living_sessions, pair_of
+from pcapleak.judge.webrtc_flows import living_sessions, pair_of, told_links
 from pcapleak.track.ice.links import Link, LinkKey
-from pcapleak.values.addresses import classify, inside, unmapped
+from pcapleak.values.addresses import Network, classify, far_network, inside, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
 from pcapleak.values.words import count
@@ -54,7 +54,11 @@ KIND = FindingKind(
 MIN_HOSTS = 8
 MIN_ENDPOINTS = 16
 """Unanswered hosts, or hosts and ports, from which on it is a scan: one peer's candidates are
-its own addresses, a handful, or a dozen where containers have networks of their own."""
+its own addresses, a handful, or a dozen where containers have networks of their own. A session
+that lives excuses its peer's others, but not so many in one network: a page may call itself."""
+
+MIN_EVERYWHERE = 32
+"""Unanswered hosts in whatever networks that are no addresses of one peer either."""
 
 AROUND_NS = 5_000_000_000
 MAX_ATTEMPTS = 4096
@@ -68,27 +72,35 @@ def find(scene: Scene) -> Iterator[Finding]:
     alive = living_sessions(scene)
     signalled = _signalled(scene)
     found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link]]] = {}
+    excused: dict[tuple[int, IPAddress, frozenset[str]], list[tuple[LinkKey, Link]]] = {}
     answered: dict[tuple[int, IPAddress], list[Endpoint]] = {}
-    for key, link in scene.state.ice.links.items():
+    for key, link in told_links(scene):
         target = unmapped(key.destination.address)
         if key.layers or not link.asks or not _is_local(scene, target):
             continue
         if target == unmapped(key.source.address):
             continue
         place = key.interface, key.source.address
-        if any(pair_of(username) in alive for username in link.usernames):
-            continue
         if Endpoint(target, key.destination.port) in signalled:
             continue
         if key.back in scene.state.ice.links:
+            if not alive.isdisjoint(map(pair_of, link.usernames)):
+                continue
             answered.setdefault(place, []).append(key.destination)
         else:
-            found.setdefault(place, []).append((key, link))
+            pair = next((one for one in map(pair_of, link.usernames) if one in alive), None)
+            if pair is None:
+                found.setdefault(place, []).append((key, link))
+            else:
+                excused.setdefault((*place, pair), []).append((key, link))
+    for (interface, source, _), peers in excused.items():
+        if too_many := list(_beyond_one_peer(peers)):
+            found.setdefault((interface, source), []).extend(too_many)
     for (interface, source), shown in found.items():
         attempts = _attempts(scene, interface, source, shown)
         endpoints = {key.destination for key, _ in shown} | attempts
         hosts = {one.address for one in endpoints}
-        if len(hosts) < MIN_HOSTS and len(endpoints) < MIN_ENDPOINTS:
+        if not _is_many(endpoints):
             continue
         evidence = sightings_evidence(
             [link.seen for _, link in shown], [link.flow for _, link in shown]
@@ -129,6 +141,27 @@ def find(scene: Scene) -> Iterator[Finding]:
                 *(f"{one} answered" for one in answers[:4]),
             ],
         )
+
+
+def _beyond_one_peer(peers: list[tuple[LinkKey, Link]]) -> Iterator[tuple[LinkKey, Link]]:
+    """Of what one living session checked in vain, what one peer cannot have: hosts of one network,
+    or of many."""
+    networks: dict[Network, set[Endpoint]] = {}
+    for key, _ in peers:
+        network = far_network(unmapped(key.destination.address))
+        networks.setdefault(network, set()).add(key.destination)
+    many = {network for network, ends in networks.items() if _is_many(ends, network.version)}
+    everywhere = len({key.destination.address for key, _ in peers}) >= MIN_EVERYWHERE
+    for key, link in peers:
+        if everywhere or far_network(unmapped(key.destination.address)) in many:
+            yield key, link
+
+
+def _is_many(endpoints: set[Endpoint], version: int = 4) -> bool:
+    """Whether these are more than a peer's candidates; a host may have an IPv6 address for each
+    of several days (RFC 8981 section 3.4)."""
+    hosts = {one.address for one in endpoints}
+    return (version == 4 and len(hosts) >= MIN_HOSTS) or len(endpoints) >= MIN_ENDPOINTS
 
 
 def _attempts(

@@ -8,6 +8,7 @@ from pcapleak.decode.stun.attributes import USERNAME
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.stun_payload import is_data, shown
+from pcapleak.judge.webrtc_flows import told_links
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
@@ -59,7 +60,7 @@ MAX_PORTS = 8
 def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each pair of addresses on each interface."""
     found: dict[tuple[int, IPAddress, bool], list[tuple[LinkKey, Link]]] = {}
-    for key, link in scene.state.ice.links.items():
+    for key, link in told_links(scene):
         destination = unmapped(key.destination.address)
         looped = destination.is_loopback or destination.is_unspecified
         itself = destination == unmapped(key.source.address)
@@ -119,7 +120,7 @@ def find(scene: Scene) -> Iterator[Finding]:
 
 def _is_agent(back: Link) -> bool:
     """Whether who sent this answered a check as ICE has it, with what only signalling tells."""
-    return bool(back.check_answers)
+    return back.signs
 
 
 def _text(value: bytes) -> str:

@@ -7,6 +7,7 @@ from pcapleak.decode.stun.attributes import (
     ATTRIBUTES,
     DATA,
     ERROR_CODE,
+    NONCE,
     ORIGIN,
     PADDING,
     REALM,
@@ -32,6 +33,20 @@ CHECKS = TURN | {USERNAME}
 """The same of checks, whose usernames are kept elsewhere."""
 BINDINGS = TURN - {DATA}
 """The same of Binding requests."""
+
+NONCE_SIZE = 128
+"""Characters that a NONCE has at most (RFC 8489 section 14.10)."""
+
+
+def odd_nonce(message: StunMessage) -> bytes | None:
+    """A NONCE that is none, cut short: too long, or text with spaces. Each server has others all
+    the time, so the rest are not kept."""
+    for attribute in message.attributes:
+        if attribute.type == NONCE:
+            value = attribute.value
+            spaced = b" " in value and all(32 <= byte < 127 for byte in value)
+            return value[:MAX_CARRIED] if spaced or len(value) > NONCE_SIZE else None
+    return None
 
 
 def carry(

@@ -12,13 +12,15 @@ from pcapleak.decode.stun.attributes import (
     GOOG_NETWORK_INFO,
     ICE_CONTROLLING,
     MESSAGE_INTEGRITY,
+    MESSAGE_INTEGRITY_SHA256,
     MS_IMPLEMENTATION_VERSION,
+    NONCE,
     PRIORITY,
     SOFTWARE,
 )
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.values import NetworkInfo
-from pcapleak.track.ice.carried import BINDINGS, CHECKS, TURN, carry
+from pcapleak.track.ice.carried import BINDINGS, CHECKS, TURN, carry, odd_nonce
 from pcapleak.track.ice.foreign import foreign_allocation, foreign_request
 from pcapleak.track.sightings import NOTHING, Budget, Sighting, begun, see
 from pcapleak.values.packets import Context, Direction, Endpoint
@@ -95,8 +97,8 @@ class Link:
         "check_answers", "checks", "connects", "errors", "flow", "foreign", "forward", "goog",
         "held", "hellos", "inbound", "indications", "key", "lettered", "networks", "nominated",
         "outbound", "outer", "peers", "permissions", "presumed", "priorities", "relay_transport",
-        "retries", "roles", "seen", "signed", "software", "tie_breakers", "usernames", "vendor",
-        "waiting",
+        "retries", "roles", "seen", "signed", "signs", "software", "tie_breakers", "usernames",
+        "vendor", "waiting",
     )  # fmt: skip
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
@@ -136,6 +138,8 @@ class Link:
         """What this server told of a bare request's sender."""
         self.check_answers: Mapping[Endpoint, Sighting] = NOTHING
         """What this peer told of a check's sender."""
+        self.signs = False
+        """Whether it signed one of these, as who knows the password of the signalling does."""
         self.errors: Mapping[tuple[int, int], Sighting] = NOTHING
         """By method and error code."""
         self.allocates: Sighting | None = None
@@ -317,6 +321,8 @@ class Link:
                     self.presumed -= {mapped}
             elif len(self.presumed) < MAX_VALUES and all(mapped != one for one, _ in self.told()):
                 self.presumed |= {mapped}
+        if kind == "check" and not self.signs:
+            self.signs = _may_be_signed(message)
         said = _said(message)
         if said is not None and self._again(kind, said, context):
             return
@@ -342,6 +348,10 @@ class Link:
     def error(self, context: Context, message: StunMessage) -> None:
         """Take an error response."""
         self._carry(context, message, CHECKS)
+        nonce = odd_nonce(message) if message.has(NONCE) else None
+        if nonce is not None:
+            self.carried = carried = begun(self.carried)
+            see(carried, (NONCE, nonce), context, MAX_VALUES, self.budget)
         error = message.error
         if error is not None:
             self.errors = errors = begun(self.errors)
@@ -368,6 +378,13 @@ def _said(message: StunMessage) -> bytes | None:
     if offsets[-1] != at and (offsets[-2] != at or offsets[-1] != message.first.get(FINGERPRINT)):
         return None
     return message.wire[:2] + message.wire[20:at]
+
+
+def _may_be_signed(message: StunMessage) -> bool:
+    """Whether it has a signature, or could have had one where it is cut short; dialects older
+    than RFC 5245 have none."""
+    signed = message.has(MESSAGE_INTEGRITY) or message.has(MESSAGE_INTEGRITY_SHA256)
+    return signed or bool(message.problems) or not message.has_cookie
 
 
 def _cut(text: str | None) -> str | None:
