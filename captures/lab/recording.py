@@ -94,7 +94,9 @@ def _paths(scenario: Scenario, output: Path) -> Paths:
 
 
 def _reading(lab: Lab) -> dict[str, Any]:
-    """What the client's page read; without one, nothing."""
+    """What the client's page or program read; without one, nothing."""
+    if lab.program:
+        return lab.program
     if not lab.pages or lab.web is None:
         return {"candidates": []}
     client, *rest = lab.pages

@@ -9,6 +9,7 @@ from .firefox_scenarios import FIREFOX
 from .network import CLIENT6, PUBLIC
 from .recording import Scenario
 from .session import HTTP_PROXY
+from .stack_scenarios import STACKS
 
 SCENARIOS = (
     Scenario(
@@ -362,4 +363,5 @@ SCENARIOS = (
     ),
     *FIREFOX,
     *TOLD,
+    *STACKS,
 )

@@ -82,6 +82,8 @@ class Lab:
         self.pages: list[Page] = []
         self.kept: list[dict[str, Any]] = []
         """Candidates that pages had read before they were loaded again."""
+        self.program: dict[str, Any] = {}
+        """What a program that is driven as no page is read: its name, and its candidates."""
         self.editing: tuple[str, ...] = ()
         self.recorder = Recorder(net.client, scratch)
         self._stack = stack

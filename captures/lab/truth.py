@@ -24,16 +24,20 @@ class Wire:
 
     data: bytes
     client_udp_ports: frozenset[int]
+    client_udp: frozenset[tuple[str, int]]
+    """The client's addresses and ports that packets came from."""
     announced: frozenset[str]
 
 
 def read_wire(capture: Path, client_addresses: tuple[str, ...]) -> Wire:
     """Read the facts of ``capture``; ``client_addresses`` are all the client's own."""
     sources = _tshark(capture, "udp && !icmp && !icmpv6", "ip.src", "ipv6.src", "udp.srcport")
-    ports = {int(row[2]) for row in sources if row[2] and {row[0], row[1]} & {*client_addresses}}
+    sent = {(row[0] or row[1], int(row[2])) for row in sources if row[2]}
+    sent = {one for one in sent if one[0] in client_addresses}
     answers = _tshark(capture, "mdns && dns.count.answers > 0", "dns.resp.name")
     names = {name.lower() for row in answers for name in _UUID_NAME.findall(row[0])}
-    return Wire(capture.read_bytes(), frozenset(ports), frozenset(names))
+    ports = frozenset(port for _, port in sent)
+    return Wire(capture.read_bytes(), ports, frozenset(sent), frozenset(names))
 
 
 def judge(candidates: list[dict[str, Any]], wire: Wire, browser: str) -> list[dict[str, Any]]:
@@ -80,6 +84,8 @@ def _showable(
             return "yes", None
         return "no", "no readable packet holds this address"
     sent = port in wire.client_udp_ports
+    if not address.endswith(".local") and sent and (address, port) not in wire.client_udp:
+        return "no", "no packet left this port from this address"
     named = not address.endswith(".local") or address.lower() in wire.announced
     if sent:
         return ("yes", None) if named else ("port", "port only: the name was never announced")
@@ -89,15 +95,19 @@ def _showable(
 
 
 def holds_address(data: bytes, address: str, port: int) -> bool:
-    """Whether some STUN message in ``data`` holds the address XORed (RFC 8489 section 14.2)."""
+    """Whether some STUN message in ``data`` holds the address, XORed (RFC 8489 section 14.2) or
+    as RFC 3489 has it."""
     value = ipaddress.ip_address(address)
+    family = b"\0\x01" if value.version == 4 else b"\0\x02"
+    if family + port.to_bytes(2, "big") + value.packed in data:
+        return True
     masked_port = (port ^ 0x2112).to_bytes(2, "big")
     if value.version == 4:
-        return b"\0\x01" + masked_port + _xor(value.packed, _COOKIE) in data
+        return family + masked_port + _xor(value.packed, _COOKIE) in data
     at = data.find(_COOKIE)
     while at >= 0:
         # The mask of an IPv6 address is the cookie and the transaction id of its own message.
-        masked = b"\0\x02" + masked_port + _xor(value.packed, data[at : at + 16])
+        masked = family + masked_port + _xor(value.packed, data[at : at + 16])
         if masked in data[at : at + 256]:
             return True
         at = data.find(_COOKIE, at + 1)

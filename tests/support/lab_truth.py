@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class Comparison:
     """What the report of one recording has, lacks and has beyond the truth."""
 
     scenario: str
+    program: str | None = None
+    """Who read: a browser by its User-Agent, or another program by its name and version."""
     showable: int = 0
     listed: int = 0
     missing: list[str] = field(default_factory=list)
@@ -78,7 +81,7 @@ def compare(capture: Path, truth: dict[str, Any]) -> Comparison:
 def compare_document(document: Document, truth: dict[str, Any]) -> Comparison:
     """Hold a finished report against ``truth``."""
     sessions = [one for one in document.ice_sessions if CLIENT & {*one.client_addresses}]
-    compared = Comparison(truth["scenario"])
+    compared = Comparison(truth["scenario"], _program_of(truth["page"]))
     compared.engines = sorted({session.engine for session in sessions})
     compared.modes = sorted(
         {session.ip_handling_mode.mode for session in sessions}, key=lambda mode: mode or 0
@@ -100,6 +103,13 @@ def compare_document(document: Document, truth: dict[str, Any]) -> Comparison:
     return compared
 
 
+def _program_of(page: dict[str, Any]) -> str | None:
+    browser = re.search(r"(Chrome|Firefox)/(\d+)", page.get("user_agent", ""))
+    if "program" in page or browser is None:
+        return page.get("program")
+    return f"{browser[1].replace('Chrome', 'Chromium')} {browser[2]}"
+
+
 def _compare_candidates(
     compared: Comparison, truth: dict[str, Any], sessions: list[IceSession]
 ) -> None:
@@ -117,11 +127,13 @@ def _compare_candidates(
             compared.missing.append(one["line"])
     # What the page read is right also where packets were not thought to show it.
     read = {(one["type"], one["address"]) for one in truth["candidates"]}
+    sockets = {(one["type"], one["address"], one["port"]) for one in truth["candidates"]}
     undecided = truth["expect"].get("mode") == 3
     compared.beyond = [
         one.line
         for one in left
         if (one.type, one.mdns_name) not in read
+        and (one.type, one.address, one.port) not in sockets
         # Mode 3 sends what Mode 2 sends where nothing is hidden: the host may be read or not.
         and not (undecided and one.type == "host" and one.evidence == "inferred")
     ]
@@ -161,10 +173,10 @@ def _compare_expected(compared: Comparison, expect: dict[str, Any], document: Do
 
 HEADING = """# Reports against the truth
 
-Every recording of the lab, its report held against what the page read in that run. *Showable* are
-the candidates packets can show, *listed* those in the report. *Recall* is the part of the showable
-that is listed, *precision* the part of the listed that the page read, of which packets may show no
-more than a name. *Findings* counts those found of those expected. Written by
+Every recording of the lab, its report held against what the page or program read in that run.
+*Showable* are the candidates packets can show, *listed* those in the report. *Recall* is the part
+of the showable that is listed, *precision* the part of the listed that the page read, of which
+packets may show no more than a name. *Findings* counts those found of those expected. Written by
 `python tests/support/lab_truth.py`.
 
 """
@@ -188,6 +200,35 @@ def table(rows: list[Comparison]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def by_program(rows: list[Comparison]) -> str:
+    """The same by who read, browsers and others, as a Markdown table."""
+    lines = [
+        "",
+        "## Browsers and other stacks",
+        "",
+        "What packets show of the candidates that each program read, over all its recordings. A",
+        "recording of two programs counts as that of the first.",
+        "",
+        "| program | recordings | showable | missing | made up | recall | precision |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for program in sorted({one.program for one in rows if one.program}):
+        mine = [one for one in rows if one.program == program]
+        showable, listed = sum(one.showable for one in mine), sum(one.listed for one in mine)
+        missing, beyond = (sum(map(len, part)) for part in (
+            [one.missing for one in mine], [one.beyond for one in mine]))  # fmt: skip
+        lines.append(
+            f"| {program} | {len(mine)} | {showable} | {missing} | {beyond} "
+            f"| {1 - missing / max(showable, 1):.2f} | {1 - beyond / max(listed, 1):.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def page(rows: list[Comparison]) -> str:
+    """`docs/lab-results.md`."""
+    return HEADING + table(rows) + by_program(rows)
+
+
 def compare_all() -> list[Comparison]:
     """Every committed recording, compared."""
     return [
@@ -197,4 +238,4 @@ def compare_all() -> list[Comparison]:
 
 
 if __name__ == "__main__":
-    RESULTS.write_text(HEADING + table(compare_all()))
+    RESULTS.write_text(page(compare_all()))

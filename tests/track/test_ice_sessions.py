@@ -289,6 +289,25 @@ def test_requests_no_browser_sends_are_no_browsers(
     assert session.ip_handling_mode.mode is None
 
 
+@pytest.mark.parametrize(
+    ("name", "priority"), [("libdatachannel-call", None), ("webrtcbin-call", None),
+                           ("data-channel", 2113937151)]
+)  # fmt: skip
+def test_a_checks_priority_tells_the_candidates_of_browsers_alone(
+    name: str, priority: int | None
+) -> None:
+    """libnice and libjuice give their candidates another local or type preference."""
+    sessions = analyze(CAPTURES / f"{name}.pcapng").document.ice_sessions
+    (host,) = (
+        one
+        for session in sessions
+        if "192.168.50.42" in session.client_addresses
+        for one in session.candidates
+        if one.type == "host" and one.port is not None
+    )
+    assert host.priority == priority
+
+
 def test_a_name_without_packets_is_a_session_with_an_inferred_candidate() -> None:
     scene = Scene()
     scene.announce(1.0, "10.66.0.2")

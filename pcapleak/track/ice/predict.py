@@ -97,7 +97,8 @@ class Prediction:
         )
         preference = (TCP_PREFERENCE if over_tcp else TYPE_PREFERENCE)[candidate.type]
         local = base.checked_preference if base is not None else None
-        if self.engine == "unknown":
+        # Others rank candidates of other types by rules of their own, as libnice and libjuice do.
+        if self.engine == "unknown" or (self.engine == "other" and candidate.type != "prflx"):
             return
         if local is not None and candidate.type in ("host", "srflx", "prflx"):
             if self.engine == "firefox" and candidate.type == "srflx":
