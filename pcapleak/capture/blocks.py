@@ -15,8 +15,12 @@ from pcapleak.capture.clock import Clock
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.machine_notes import MAX_NOTES, read_note
 from pcapleak.capture.programs import (
+    MAX_PROCESSES,
+    OWN,
     PCAPDROID_PEN,
+    PTCPDUMP,
     WIRESHARK_PEN,
+    Processes,
     read_process_options,
     read_uid_map,
     read_wireshark_block,
@@ -40,7 +44,6 @@ MAX_BLOCK: Final = 16 << 20
 """As Wireshark and libpcap bound it."""
 MAX_INTERFACES: Final = 65536
 """Interfaces of one capture: about 500 bytes each, 32 MB at most."""
-MAX_PROCESSES: Final = 65536
 MAX_TEXT: Final = 256
 """Bytes of an interface's name, description and the like: Linux has 15, Windows some 50."""
 MAX_ALL_TEXT: Final = 2 << 20
@@ -50,9 +53,6 @@ TLS_KEY_LOG: Final = 0x544C_534B
 
 CUSTOM: Final = 0x0BAD
 CUSTOM_NOT_COPIED: Final = 0x4000_0BAD
-
-OWN_APPLICATION: Final = b"pcapleak"
-"""The program that wrote a section, where that was this one (shb_userappl)."""
 
 NUMBERED: Final = frozenset(
     {JOURNAL, CUSTOM, CUSTOM_NOT_COPIED, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222, 0x223}
@@ -70,12 +70,17 @@ class Section:
     clocks: list[Clock] = field(default_factory=list)
     processes: list[Program] = field(default_factory=list)
     """Apple's, by the number of their block."""
-    known: dict[int, Program] = field(default_factory=dict)
-    """Wireshark's, by process id; the latest block of each."""
+    known: Processes = field(default_factory=Processes)
+    """Wireshark's."""
     users: dict[int, Program] = field(default_factory=dict)
     """PCAPdroid's, by user id."""
-    own: bool = False
-    """pcapleak wrote it."""
+    writer: str = ""
+    """The program that wrote it, where that is known to write comments about programs."""
+
+    @property
+    def own(self) -> bool:
+        """Whether pcapleak wrote it."""
+        return self.writer == OWN
 
     @property
     def order(self) -> str:
@@ -103,11 +108,19 @@ def text(value: bytes) -> str:
 def read_section(body: bytes, little: bool, facts: Facts) -> Section:
     """A section header's body, from its byte-order magic on."""
     section = Section(little)
-    section.own = (4, OWN_APPLICATION) in options(body, 16, section.order)
+    for code, value in options(body, 16, section.order):
+        if code == 4:
+            section.writer = _writer(text(value))
     facts.comments += [
         text(value) for code, value in options(body, 16, section.order) if code == 1
     ][: 64 - len(facts.comments)]
     return section
+
+
+def _writer(application: str) -> str:
+    """ptcpdump adds its version."""
+    name = application.partition(" ")[0]
+    return name if application == OWN or name == PTCPDUMP else ""
 
 
 def read_block(kind: int, body: bytes, section: Section, facts: Facts, position: int) -> None:
@@ -124,7 +137,7 @@ def read_block(kind: int, body: bytes, section: Section, facts: Facts, position:
         elif kind == PROCESS:
             _process(body, section)
         elif kind in (CUSTOM, CUSTOM_NOT_COPIED):
-            _custom(body, section)
+            _custom(body, section, position)
     except error:
         facts.notes.add("a block is shorter than its kind needs", f"at byte {position}")
 
@@ -237,12 +250,11 @@ def _process(body: bytes, section: Section) -> None:
         section.processes.append(read_process_options(told, pid, apple=True))
 
 
-def _custom(body: bytes, section: Section) -> None:
+def _custom(body: bytes, section: Section, position: int) -> None:
     (owner,) = Struct(f"{section.order}I").unpack_from(body)
     if owner == WIRESHARK_PEN and (found := read_wireshark_block(body[4:])) is not None:
         pid, rest = found
-        if pid in section.known or len(section.known) < MAX_PROCESSES:
-            section.known[pid] = read_process_options(dict(options(rest, 0, "<")), pid)
+        section.known.add(pid, position, dict(options(rest, 0, "<")))
     elif owner == PCAPDROID_PEN and len(section.users) < MAX_PROCESSES:
         user = read_uid_map(body[4:], section.order)
         if user is not None:

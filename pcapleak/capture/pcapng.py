@@ -203,7 +203,13 @@ class _Reader:
             batch.ethertype = ethertype
         if with_options.any():
             read_packet_options(
-                batch, np.flatnonzero(with_options), begin, stop, section, self._facts
+                batch,
+                np.flatnonzero(with_options),
+                begin,
+                stop,
+                section,
+                self._facts,
+                self._window.base,
             )
         self._pieces.append(batch)
 

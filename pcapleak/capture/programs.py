@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from pcapleak.values.programs import Program, plain
 
@@ -29,6 +29,12 @@ WIRESHARK_PEN: Final = 32622
 PCAPDROID_PEN: Final = 62652
 _PROCESS_ENTRY: Final = 3
 _UID_MAP: Final = 1
+_START_TIME: Final = 9
+"""pib_starttime: nanoseconds since 1970."""
+
+MAX_PROCESSES: Final = 65536
+MAX_REUSED: Final = 16
+"""Programs kept that had one process id, the last told."""
 
 MAX_COMMENT: Final = 65_536
 
@@ -53,6 +59,55 @@ def read_process_options(options: dict[int, bytes], pid: int, *, apple: bool = F
     if not user and len(options.get(6, b"")) == 4:
         user = str(int.from_bytes(options[6], "little"))
     return Program(name or path.replace("\\", "/").rpartition("/")[2], pid, user, path)
+
+
+class Started(NamedTuple):
+    """A program as a process information block tells it."""
+
+    position: int
+    """Of the block, in bytes."""
+    start_ns: int | None
+    program: Program
+
+
+class Processes:
+    """Wireshark's process information by process id, which systems give again and again."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, list[Started]] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def add(self, pid: int, position: int, options: dict[int, bytes]) -> None:
+        """Take a block."""
+        start = options.get(_START_TIME, b"")
+        start_ns = int.from_bytes(start, "little") if len(start) == 8 else None
+        if pid not in self._of and len(self._of) >= MAX_PROCESSES:
+            return
+        known = self._of.setdefault(pid, [])
+        known.append(Started(position, start_ns, read_process_options(options, pid)))
+        del known[:-MAX_REUSED]
+
+    def of(self, pid: int, ts_ns: int, position: int) -> Program:
+        """Who had this id as a packet was recorded, by start times; where none is told, who was
+        told last before the packet."""
+        known = self._of.get(pid, [])
+        timed = [(one.start_ns, one) for one in known if one.start_ns is not None]
+        if timed:
+            _, found = max(
+                (one for one in timed if one[0] <= ts_ns),
+                default=min(timed, key=_first),
+                key=_first,
+            )
+            return found.program
+        before = [one for one in known if one.position < position]
+        found_in = before[-1:] or known[:1]
+        return found_in[0].program if found_in else Program(pid=pid)
+
+
+def _first(pair: tuple[int, Started]) -> int:
+    return pair[0]
 
 
 def read_wireshark_block(data: bytes) -> tuple[int, bytes] | None:
@@ -99,7 +154,14 @@ _PTCPDUMP_POD = re.compile(
     r"PodAnnotations: [^\n]*"
 )
 _RUSTNET = re.compile(r"rustnet((?: [a-z0-9_]{1,20}=\S{0,300})+)")
-_ETL = re.compile(r"PID=(\d{1,10})(?: ProcessName=([^\n]+?))?(?: [A-Z][A-Za-z]{2,30}=\S*)*")
+_ETL_FIELD = (
+    "(?:TID|ProcessName|VlanId|SrcPortId|SrcNicType|SrcNicName|SrcPortName|DstNicCount|HashValue"
+    "|RoutingDomainId|Username)"
+)
+_ETL = re.compile(
+    rf"PID=(\d{{1,10}})((?: {_ETL_FIELD}=[^\n=]*)*)(?: Packet Metadata: ReceiveFlags:0x[^\n]*)?"
+)
+_ETL_NAME = re.compile(rf" ProcessName=([^\n=]+?)(?= {_ETL_FIELD}=|$)")
 _PCAPDROID = re.compile(r"u-(-?\d{1,10})")
 _PART = r"([^();,]{1,256})"
 _OWN = re.compile(
@@ -109,17 +171,29 @@ _OWN = re.compile(
 )
 
 
+Fits = Callable[["re.Pattern[str]", str], "re.Match[str] | None"]
+
+
 def _ptcpdump(comment: str) -> Program | None:
-    if found := _PTCPDUMP.fullmatch(comment):
+    return _of_ptcpdump(comment, re.Pattern.fullmatch)
+
+
+def _ptcpdump_itself(comment: str) -> Program | None:
+    """In its own captures: arguments, labels and annotations may have several lines."""
+    return _of_ptcpdump(comment, re.Pattern.match)
+
+
+def _of_ptcpdump(comment: str, fits: Fits) -> Program | None:
+    if found := fits(_PTCPDUMP, comment):
         path = plain(found[2])
         return Program(path.rpartition("/")[2] or path, int(found[1]), path=path)
-    if found := _PTCPDUMP_PARENT.fullmatch(comment):
+    if found := fits(_PTCPDUMP_PARENT, comment):
         return Program(parent=plain(found[1]).rpartition("/")[2])
-    if found := _PTCPDUMP_USER.fullmatch(comment):
+    if found := fits(_PTCPDUMP_USER, comment):
         return Program(user=plain(found[2] or found[1]))
-    if found := _PTCPDUMP_CONTAINER.fullmatch(comment):
+    if found := fits(_PTCPDUMP_CONTAINER, comment):
         return Program(container=plain(found[1]))
-    if found := _PTCPDUMP_POD.fullmatch(comment):
+    if found := fits(_PTCPDUMP_POD, comment):
         return Program(container=plain(f"{found[2]}/{found[1]}"))
     return None
 
@@ -146,9 +220,17 @@ def _etl2pcapng(comment: str) -> Program | None:
     found = _ETL.fullmatch(comment)
     if found is None:
         return None
-    path = plain(found[2] or "")
+    named = _ETL_NAME.search(found[2])
+    path = plain(named[1]) if named else ""
     name = path.rpartition("\\")[2] or path
-    return Program(name, int(found[1]), path=path if path != name else "")
+    # Process 0 is what runs where none does.
+    return Program(name, int(found[1]) or None, path=path if path != name else "")
+
+
+def tells_who_ran(comment: str) -> bool:
+    """Whether it is etl2pcapng's, which names who ran as Windows recorded the packet: its README
+    warns that this is often not whose packet it is, and of packets that come in it never is."""
+    return comment.startswith("PID=") and _ETL.fullmatch(comment) is not None
 
 
 def _own(comment: str) -> Program | None:
@@ -189,15 +271,19 @@ def write_comment(program: Program) -> str:
 _READERS: tuple[Callable[[str], Program | None], ...] = (_ptcpdump, _rustnet, _etl2pcapng)
 
 
+OWN, PTCPDUMP = "pcapleak", "ptcpdump"
+"""What the programs call themselves that wrote a section (shb_userappl)."""
+
+
 @lru_cache(maxsize=4096)
-def read_comment(comment: str, own: bool) -> Program | None:
-    """What one comment of a packet tells of its program, perhaps a part of it alone; `own` says
-    that pcapleak wrote the capture."""
+def read_comment(comment: str, writer: str = "") -> Program | None:
+    """What one comment of a packet tells of its program, perhaps a part of it alone; `writer` is
+    the program that wrote the capture, where it is one of those that comments are read by."""
     if len(comment) > MAX_COMMENT:
         return None
-    if own:
+    if writer == OWN:
         return _own(comment)
-    for reader in _READERS:
+    for reader in (_ptcpdump_itself,) if writer == PTCPDUMP else _READERS:
         found = reader(comment)
         if found is not None:
             return found

@@ -26,7 +26,7 @@ from capture_files import Pcapng, padded
 
 import pcapleak
 from pcapleak.capture import PcapngWriter
-from pcapleak.capture.programs import read_comment, write_comment
+from pcapleak.capture.programs import MAX_REUSED, Processes, read_comment, write_comment
 from pcapleak.policy.policy import Policy
 from pcapleak.redact.capture import redact_capture
 from pcapleak.redact.names import Renamer
@@ -97,6 +97,22 @@ def commented(*comments: str) -> bytes:
         (("PID=4321 ProcessName=chrome.exe",), "chrome.exe (pid 4321)"),
         (("PID=4321",), "unknown (pid 4321)"),
         (("PID=4 ProcessName=C:\\Program Files\\App\\a b.exe",), "a b.exe (pid 4)"),
+        (("PID=4321 TID=88 ProcessName=a b.exe",), "a b.exe (pid 4321)"),
+        (("PID=4321 ProcessName=a.exe TID=88",), "a.exe (pid 4321)"),
+        (
+            (
+                "PID=4321 TID=88 Packet Metadata: ReceiveFlags:0x0, PhyType:802.11ac, "
+                "CenterCh:36, NumMPDUsReceived:1, RSSI:-61, DataRate:12",
+            ),
+            "unknown (pid 4321)",
+        ),
+        (
+            (
+                "PID=4321 TID=88 VlanId=0 SrcPortId=2 SrcNicType=Ext Mac SrcNicName=Intel(R) "
+                "Ethernet SrcPortName=A port DstNicCount=1 HashValue=0012ab34",
+            ),
+            "unknown (pid 4321)",
+        ),
         (("a person's note", "PID=4321 ProcessName=chrome.exe"), "chrome.exe (pid 4321)"),
     ],
 )
@@ -123,12 +139,60 @@ def test_comments_of_recorders_name_programs(
         "ProcessName=chrome.exe",
         "see PID=4321 ProcessName=chrome.exe",
         "PID=99999999999 ProcessName=chrome.exe",
+        "PID=4321 Owner=me",
+        "PID=4321 is chrome.exe",
+        "PID=4321\nProcessName=chrome.exe",
+        "PID=0 TID=0",
         "u-10123",
         "PL101 process: curl (pid 12, user root)",
     ],
 )
 def test_a_comment_that_only_looks_so_names_nobody(comment: str, tmp_path: Path) -> None:
     assert named(tmp_path / "a.pcapng", commented(comment)) == [None]
+
+
+LINES = (
+    "PID: 12\nCmd: /usr/bin/python3\nArgs: python3 -c import socket\nsocket.socket()",
+    "ParentPID: 1\nParentCmd: /usr/bin/bash\nParentArgs: bash -c cd /\npython3",
+    "PodName: p-1\nPodNamespace: n\nPodUID: u\nPodLabels: {}\nPodAnnotations: {a: b\n}",
+)
+
+
+@pytest.mark.parametrize(
+    ("writer", "program"),
+    [
+        ("ptcpdump v0.31.0", "python3 (pid 12, container n/p-1, started by bash)"),
+        ("ptcpdumper", None),
+        ("Editcap", None),
+    ],
+)
+def test_ptcpdump_itself_writes_arguments_of_several_lines(
+    writer: str, program: str | None, tmp_path: Path
+) -> None:
+    build = Pcapng("<")
+    raw = build.section((4, writer.encode())) + build.interface(1)
+    raw += build.packet(FRAME, TICKS, 0, *((COMMENT, text.encode()) for text in LINES))
+    assert named(tmp_path / "a.pcapng", raw) == [program]
+
+
+@pytest.mark.parametrize(
+    ("flags", "program"),
+    [(None, "a.exe (pid 1)"), (1, None), (2, "a.exe (pid 1)")],
+    ids=["unmarked", "inbound", "outbound"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_who_ran_as_a_packet_came_in_is_not_whose_it_is(
+    flags: int | None, program: str | None, first: bool, tmp_path: Path
+) -> None:
+    """etl2pcapng's README warns of it; what went out is told with the warning."""
+    build = Pcapng("<")
+    options = [(COMMENT, b"PID=1 ProcessName=a.exe")]
+    if flags is not None:
+        options.insert(0 if first else 1, (2, struct.pack("<I", flags)))
+    raw = build.section() + build.interface(1) + build.packet(FRAME, TICKS, 0, *options)
+    assert named(tmp_path / "a.pcapng", raw) == [program]
+    problems = pcapleak.analyze(tmp_path / "a.pcapng").document.captures[0].problems
+    assert any("etl2pcapng" in text for text in problems) == (program is not None)
 
 
 def test_a_hostile_name_is_bounded_and_printable(tmp_path: Path) -> None:
@@ -178,6 +242,48 @@ def test_wiresharks_process_information_is_joined_by_the_process_id(
     raw = build.section() + build.interface(1) + process_entry(build, **block)
     raw += build.packet(FRAME, TICKS, 0, (PROCESS_AND_THREAD, ids))
     assert named(tmp_path / "a.pcapng", raw) == [program]
+
+
+@ORDERS
+def test_a_process_id_is_whose_it_was_as_the_packet_was_recorded(
+    build: Pcapng, tmp_path: Path
+) -> None:
+    """By start times as Wireshark has it; without them, by what was told before the packet."""
+
+    def block(pid: int, name: bytes, start_us: int | None = None) -> bytes:
+        options = [(2, name)]
+        if start_us is not None:
+            options.append((9, struct.pack("<Q", (TICKS + start_us) * 1000)))
+        body = struct.pack("<I", pid) + Pcapng("<").options(*options)
+        head = struct.pack(f"{build.order}I", 32622) + struct.pack("<II", 3, len(body))
+        return build.block(CUSTOM, head + padded(body))
+
+    def sent(port: int, us: int, pid: int) -> bytes:
+        frame = LINK + udp_packet(CLIENT, port, STUN, 3478, binding_request())
+        ids = struct.pack(f"{build.order}II", pid, 0)
+        return build.packet(frame, TICKS + us, 0, (PROCESS_AND_THREAD, ids))
+
+    raw = build.section() + build.interface(1)
+    raw += block(500, b"second", 20) + block(500, b"first", -10)
+    raw += sent(1, 5, 500) + sent(2, 25, 500) + sent(3, -100, 500)
+    raw += block(600, b"old") + sent(4, 30, 600) + block(600, b"new") + sent(5, 31, 600)
+    raw += sent(6, 32, 700) + block(700, b"late")
+    assert named(tmp_path / "a.pcapng", raw) == [
+        "first (pid 500)",
+        "second (pid 500)",
+        "first (pid 500)",
+        "old (pid 600)",
+        "new (pid 600)",
+        "late (pid 700)",
+    ]
+
+
+def test_of_programs_with_one_id_the_last_told_are_kept() -> None:
+    known = Processes()
+    for at in range(100):
+        known.add(1, at, {2: f"p{at}".encode()})
+    assert known.of(1, 0, 200).name == "p99"
+    assert known.of(1, 0, 0).name == f"p{100 - MAX_REUSED}"
 
 
 def uid_map(build: Pcapng, uid: int, package: bytes, title: bytes, pen: int = 62652) -> bytes:
@@ -316,8 +422,8 @@ def test_evidence_of_a_watch_names_the_programs_again(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_written_of_a_program_is_read_back(program: Program) -> None:
-    assert read_comment(write_comment(program), own=True) == program
-    assert read_comment(write_comment(program), own=False) is None
+    assert read_comment(write_comment(program), "pcapleak") == program
+    assert read_comment(write_comment(program)) is None
 
 
 def beside_tunnel(tmp_path: Path, allow: list[str], *comments: str) -> set[str]:
