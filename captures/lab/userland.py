@@ -1,13 +1,17 @@
 """A tunnel program without a name: a tun device, and a carrier that looks like QUIC or TLS.
 
-`LOOK serve DEVICE HOST:PORT CERTIFICATE KEY` and `LOOK connect DEVICE SERVER:PORT`. Nothing is
-secret here: packets are covered with one random byte string, as bytes of a cipher look.
+`LOOK serve DEVICE HOST:PORT CERTIFICATE KEY` and `LOOK connect DEVICE SERVER:PORT [DIRECT
+UPLINK]`; `tls4` spreads packets over four connections. What goes to the address DIRECT the program
+sends over the uplink itself, as rules of TUN proxies have it. Nothing is secret here: packets are
+covered with one random byte string, as bytes of a cipher look.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import queue
 import secrets
 import socket
 import ssl
@@ -39,10 +43,17 @@ def _endpoint(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _both_ways(device: int, send: Callable[[bytes], None], receive: Callable[[], bytes]) -> None:
+def _both_ways(
+    device: int,
+    send: Callable[[bytes], None],
+    receive: Callable[[], bytes],
+    direct: Callable[[bytes], bool] | None = None,
+) -> None:
     def outward() -> None:
         while True:
-            send(_covered(os.read(device, 65535)))
+            packet = os.read(device, 65535)
+            if direct is None or not direct(packet):
+                send(_covered(packet))
 
     threading.Thread(target=outward, daemon=True).start()
     print("ready", flush=True)
@@ -86,33 +97,70 @@ def quic(role: str, device: str, endpoint: str, *_: str) -> None:
     _both_ways(_device(device), send, receive)
 
 
-def tls(role: str, device: str, endpoint: str, *files: str) -> None:
-    """Packets behind their lengths in one TLS connection."""
+def _directly(address: str, uplink: str) -> Callable[[bytes], bool]:
+    """Sends datagrams to an address over the uplink; answers are not handed on."""
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, uplink.encode())
+    wanted = socket.inet_aton(address)
+
+    def take(packet: bytes) -> bool:
+        if packet[16:20] != wanted or packet[9] != socket.IPPROTO_UDP:
+            return False
+        start = 4 * (packet[0] & 15)
+        port = int.from_bytes(packet[start + 2 : start + 4], "big")
+        sender.sendto(packet[start + 8 :], (address, port))
+        return True
+
+    return take
+
+
+def _tls(count: int, role: str, device: str, endpoint: str, *files: str) -> None:
+    carriers: list[ssl.SSLSocket] = []
+    direct = None
     if role == "serve":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*files)
         listener = socket.create_server(_endpoint(endpoint))
         print("ready", flush=True)
         handle = _device(device)
-        carrier = context.wrap_socket(listener.accept()[0], server_side=True)
+        for _ in range(count):
+            carriers.append(context.wrap_socket(listener.accept()[0], server_side=True))
     else:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        carrier = context.wrap_socket(
-            socket.create_connection(_endpoint(endpoint)), server_hostname="cdn.example"
-        )
+        for _ in range(count):
+            connection = socket.create_connection(_endpoint(endpoint))
+            carriers.append(context.wrap_socket(connection, server_hostname="cdn.example"))
         handle = _device(device)
-    carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    stream = carrier.makefile("rb")
+        direct = _directly(*files) if files else None
+    received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
-    def receive() -> bytes:
-        length = stream.read(2)
-        if len(length) < 2:
-            sys.exit()
-        return stream.read(int.from_bytes(length, "big"))
+    def read(carrier: ssl.SSLSocket) -> None:
+        stream = carrier.makefile("rb")
+        while len(length := stream.read(2)) == 2:
+            received.put(stream.read(int.from_bytes(length, "big")))
+        os._exit(0)
 
-    _both_ways(handle, lambda p: carrier.sendall(len(p).to_bytes(2, "big") + p), receive)
+    for carrier in carriers:
+        carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=read, args=(carrier,), daemon=True).start()
+    turns = itertools.cycle(carriers)
+
+    def send(packet: bytes) -> None:
+        next(turns).sendall(len(packet).to_bytes(2, "big") + packet)
+
+    _both_ways(handle, send, received.get, direct)
+
+
+def tls(*words: str) -> None:
+    """Packets behind their lengths in one TLS connection."""
+    _tls(1, *words)
+
+
+def tls4(*words: str) -> None:
+    """The same in four."""
+    _tls(4, *words)
 
 
 if __name__ == "__main__":
-    {"quic": quic, "tls": tls}[sys.argv[1]](*sys.argv[2:])
+    {"quic": quic, "tls": tls, "tls4": tls4}[sys.argv[1]](*sys.argv[2:])

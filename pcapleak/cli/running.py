@@ -6,8 +6,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -28,10 +27,8 @@ if TYPE_CHECKING:
     from pcapleak.cli.live_outputs import Outputs
     from pcapleak.live.command import Command
     from pcapleak.live.machine import Machine
-    from pcapleak.live.source import LiveSource
     from pcapleak.pipeline.awaited import AwaitedPage
     from pcapleak.pipeline.watch import Watch
-    from pcapleak.pipeline.watched import Source
     from pcapleak.policy.policy import Policy
     from pcapleak.report.document import Document
     from pcapleak.report.update import Update
@@ -63,6 +60,7 @@ def run(plan: Plan) -> int:
     need_unix()
     from pcapleak.cli.live_outputs import open_outputs
     from pcapleak.cli.preload import preload
+    from pcapleak.cli.relearning import ask_again, relearning
     from pcapleak.live.opening import open_source
     from pcapleak.live.owners import Owners, OwnersBeside, RootOwners
     from pcapleak.live.privileges import drop_privileges, ordinary_user
@@ -92,6 +90,7 @@ def run(plan: Plan) -> int:
         owners = Owners() if hidden else RootOwners()  # what is guarded is not confined
     else:
         owners = OwnersBeside(drop) if hidden else RootOwners()
+    peers = ask_again(plan, machine)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     lines += [f"{gap}: no verdict of no leak can come of this" for gap in source.gaps]
     try:
@@ -113,7 +112,7 @@ def run(plan: Plan) -> int:
             processes=processes,
             evidence=outputs.evidence,
             guarded=command is not None,
-            relearn=_relearning(plan, machine, policy, source),
+            relearn=relearning(plan, machine, policy, source, peers),
         )
         try:
             document = _Run(plan, watch, outputs, command, hooks, pages).until_the_end()
@@ -126,6 +125,8 @@ def run(plan: Plan) -> int:
         hooks.close()
         if not isinstance(owners, Owners):
             owners.close()
+        if peers is not None:
+            peers.close()
     status = exit_status([document], plan.fail_on)
     _finish(plan, document, status)
     return status
@@ -144,40 +145,6 @@ def choose_screen(plan: Plan) -> None:
     if plan.tui and hindrance:
         raise PcapleakError(f"--tui: {hindrance}")
     plan.tui = not hindrance
-
-
-class _Learned:
-    """The policy as the machine told it, asked again where the machine has changed."""
-
-    def __init__(self, plan: Plan, machine: Machine, policy: Policy, source: LiveSource) -> None:
-        self._given = plan.policy
-        self._machine = machine
-        self._policy = policy
-        self._source = source
-        self._version = source.version
-
-    def __call__(self) -> Policy | None:
-        """The policy, where it is another one now."""
-        if self._version == self._source.version:
-            return None
-        from pcapleak.live.machine_policy import infer_policy
-
-        self._version = self._source.version
-        devices, routes = self._source.state()
-        machine = replace(self._machine, devices=devices, routes=routes)
-        now = infer_policy(machine, self._given).policy
-        before, self._policy = self._policy, self._policy.with_tunnels(now.tunnels)
-        return self._policy if self._policy != before else None
-
-
-def _relearning(
-    plan: Plan, machine: Machine | None, policy: Policy, source: Source
-) -> Callable[[], Policy | None] | None:
-    if machine is None or plan.via is not Via.RING:
-        return None
-    from pcapleak.live.source import LiveSource
-
-    return _Learned(plan, machine, policy, source) if isinstance(source, LiveSource) else None
 
 
 def _policy(plan: Plan) -> tuple[Policy, list[str], Machine | None]:

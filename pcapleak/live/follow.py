@@ -1,7 +1,7 @@
-"""The machine's devices, addresses and routes, followed by the kernel's own notices (rtnetlink(7)).
+"""The machine's devices, addresses, routes and rules, followed by notices (rtnetlink(7)).
 
 Nothing is asked again: the notices tell all. A library for this (pyroute2 0.9.7) takes 0.17 s and
-24 MB to import 343 modules, of which this needs five kinds of messages.
+24 MB to import 343 modules, of which this needs seven kinds of messages.
 """
 
 from __future__ import annotations
@@ -9,13 +9,23 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
 
 from pcapleak.live.devices import IFF_UP, Device, kind_of, list_devices
-from pcapleak.live.routes import RTM_NEWROUTE, Route, parse_route, read_routes
+from pcapleak.live.routes import (
+    RTM_DELRULE,
+    RTM_NEWROUTE,
+    RTM_NEWRULE,
+    Route,
+    attributes,
+    messages,
+    parse_route,
+    read_routes,
+    read_tables,
+    used_routes,
+)
 from pcapleak.values.packets import DeviceChange
 
 RTM_NEWLINK, RTM_DELLINK = 16, 17
@@ -23,14 +33,14 @@ RTM_NEWADDR, RTM_DELADDR = 20, 21
 RTM_DELROUTE = 25
 IFLA_IFNAME = 3
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-LINKS, ADDRESSES_4, ROUTES_4, ADDRESSES_6, ROUTES_6 = 0x1, 0x10, 0x40, 0x100, 0x400
+LINKS, ADDRESSES_4, ROUTES_4, RULES_4 = 0x1, 0x10, 0x40, 0x80
+ADDRESSES_6, ROUTES_6, RULES_6 = 0x100, 0x400, 0x40000
 """Groups of notices."""
 RECEIVE_BYTES = 4 << 20
 """Room for some ten thousand notices, as where a VPN client writes a country's routes."""
 MAX_ROUTES = 100_000
 """Routes kept, at about 500 bytes each."""
 
-_HEADER = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=4BI")
 
@@ -52,13 +62,15 @@ class Follower:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         # Heard before it is read: what changes in between is told twice, and not missed.
-        self._socket.bind((0, LINKS | ADDRESSES_4 | ROUTES_4 | ADDRESSES_6 | ROUTES_6))
+        wanted = LINKS | ADDRESSES_4 | ROUTES_4 | RULES_4 | ADDRESSES_6 | ROUTES_6 | RULES_6
+        self._socket.bind((0, wanted))
         self._since_ns = time.time_ns()
         self.devices = {device.index: device for device in list_devices()}
         """By index; those that are gone stay."""
         self._routes = dict.fromkeys(read_routes()[:MAX_ROUTES])
+        self._tables = read_tables()
         self.version = 0
-        """Counts what may change the way out: routes, and devices that have some."""
+        """Counts what may change the way out: routes, rules, and devices that have some."""
         self.lost = False
         """Some notices were lost: `list_devices` tells what there is."""
 
@@ -68,8 +80,8 @@ class Follower:
 
     @property
     def routes(self) -> list[Route]:
-        """All unicast routes."""
-        return list(self._routes)
+        """All unicast routes that rules lead to."""
+        return used_routes(self._routes, self._tables)
 
     def close(self) -> None:
         """Stop listening."""
@@ -89,13 +101,17 @@ class Follower:
                 # More changed than the socket holds (ENOBUFS): look at what there is now.
                 self.lost = True
                 continue
-            for kind, message in _messages(data):
+            for kind, message in messages(data):
                 if kind in (RTM_NEWLINK, RTM_DELLINK):
                     changes.append(self._link(message, kind))
                 elif kind in (RTM_NEWADDR, RTM_DELADDR):
                     changes.append(self._address(message, kind))
                 elif kind in (RTM_NEWROUTE, RTM_DELROUTE):
                     self._route(message, kind)
+                elif kind in (RTM_NEWRULE, RTM_DELRULE):
+                    # A notice does not tell which of several equal rules it means.
+                    self._tables = read_tables()
+                    self.version += 1
 
     def renew(self) -> list[Device]:
         """All devices as they are now, where notices were lost."""
@@ -103,12 +119,13 @@ class Follower:
         now = list_devices()
         self.devices |= {device.index: device for device in now}
         self._routes = dict.fromkeys(read_routes()[:MAX_ROUTES])
+        self._tables = read_tables()
         self.version += 1
         return now
 
     def _link(self, message: bytes, kind: int) -> DeviceChange:
         _, hardware_type, number, flags, _ = _LINK.unpack_from(message)
-        name = _attributes(message, 16).get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
+        name = attributes(message, 16).get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
         present = kind == RTM_NEWLINK and bool(flags & IFF_UP)
         known = self.devices.get(number)
         addresses = known.addresses if known is not None else ()
@@ -125,7 +142,7 @@ class Follower:
 
     def _address(self, message: bytes, kind: int) -> AddressChange:
         _, bits, _, _, number = _ADDRESS.unpack_from(message)
-        found = _attributes(message, _ADDRESS.size)
+        found = attributes(message, _ADDRESS.size)
         raw = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS) or bytes(4)
         address = f"{ip_address(raw)}/{bits}"
         present = kind == RTM_NEWADDR
@@ -146,20 +163,3 @@ class Follower:
         elif len(self._routes) < MAX_ROUTES:
             self._routes[route] = None
         self.version += 1
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, _, _, _ = _HEADER.unpack_from(data, at)
-        yield kind, data[at + _HEADER.size : at + length]
-        at += max(_HEADER.size, length + 3 & ~3)
-
-
-def _attributes(message: bytes, at: int) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    while at + 4 <= len(message):
-        length, attribute = struct.unpack_from("=HH", message, at)
-        found[attribute] = message[at + 4 : at + length]
-        at += max(4, length + 3 & ~3)
-    return found

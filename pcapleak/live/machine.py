@@ -9,7 +9,6 @@ from __future__ import annotations
 import configparser
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -18,11 +17,11 @@ from typing import NamedTuple
 
 from pcapleak.live import elsewhere
 from pcapleak.live.devices import Device, list_devices
-from pcapleak.live.routes import Route, read_routes
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.live.peers import Peers, read_peers
+from pcapleak.live.routes import Route, read_routes, read_tables, used_routes
+from pcapleak.values.packets import IPAddress
 
 PROXY_VARIABLES = ("ALL_PROXY", "SOCKS_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
-WG_TIMEOUT_S = 2.0
 
 
 class ProxySetting(NamedTuple):
@@ -39,7 +38,7 @@ class Machine:
 
     devices: list[Device]
     routes: list[Route]
-    peers: dict[str, list[Endpoint]] = field(default_factory=dict)
+    peers: Peers = field(default_factory=dict)
     """Endpoints of WireGuard peers by device name, where they may be read."""
     proxies: list[ProxySetting] = field(default_factory=list)
     resolvers: list[tuple[IPAddress, str]] = field(default_factory=list)
@@ -63,7 +62,7 @@ def read_machine() -> Machine:
     notes: list[str] = []
     return Machine(
         devices=devices,
-        routes=read_routes() if linux else elsewhere.read_routes(),
+        routes=used_routes(read_routes(), read_tables()) if linux else elsewhere.read_routes(),
         peers=_peers(devices, notes),
         proxies=_proxies(),
         resolvers=_resolvers(),
@@ -71,34 +70,16 @@ def read_machine() -> Machine:
     )
 
 
-def _peers(devices: list[Device], notes: list[str]) -> dict[str, list[Endpoint]]:
-    """Endpoints as `wg show all endpoints` tells them (it asks the kernel or wireguard-go)."""
+def _peers(devices: list[Device], notes: list[str]) -> Peers:
     if not any(device.kind == "tunnel" for device in devices):
         return {}
     program = shutil.which("wg")
     if program is None:
         return {}
-    try:
-        done = subprocess.run(
-            [program, "show", "all", "endpoints"],
-            capture_output=True,
-            text=True,
-            timeout=WG_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        notes.append(f"wg could not be asked for the tunnels' endpoints ({error})")
-        return {}
-    found: dict[str, list[Endpoint]] = {}
-    for line in done.stdout.splitlines():
-        name, _, rest = line.partition("\t")
-        host, colon, port = rest.rpartition("\t")[2].rpartition(":")
-        if colon and port.isdecimal():
-            endpoint = Endpoint(ip_address(host.strip("[]").partition("%")[0]), int(port))
-            found.setdefault(name, []).append(endpoint)
-    if done.returncode != 0:
-        notes.append("wg may not be asked for the tunnels' endpoints: run it as root")
-    return found
+    peers, hindrance = read_peers(program)
+    if hindrance:
+        notes.append(hindrance)
+    return peers
 
 
 def _proxies() -> list[ProxySetting]:

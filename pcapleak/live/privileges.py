@@ -16,6 +16,7 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
+CAP_NET_ADMIN = 12
 CAPABILITIES = 64
 """Numbers a capability may have: two words of 32 bits."""
 
@@ -69,9 +70,34 @@ def drop_privileges(user: User | None) -> None:
     _verify(user)
 
 
-def _verify(user: User | None) -> None:
+def keep_network_settings() -> None:
+    """Of root keep the right to read what tunnels are set to (`CAP_NET_ADMIN`), and no other, nor
+    a way to gain one.
+
+    Raises `PcapleakError` where others are left.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    for number in range(CAPABILITIES):
+        if number != CAP_NET_ADMIN:
+            libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    os.setgroups([])
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    kept = 1 << CAP_NET_ADMIN
+    libc.capset(header, (ctypes.c_uint32 * 6)(kept, kept, 0, 0, 0, 0))
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    status = _status()
+    if any(int(status[name][0], 16) & ~kept for name in ("CapEff", "CapPrm", "CapBnd")):
+        raise PcapleakError("live: rights could not be dropped")
+
+
+def _status() -> dict[str, list[str]]:
     lines = Path("/proc/self/status").read_text().splitlines()
-    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _verify(user: User | None) -> None:
+    status = _status()
     left = [name for name in ("CapEff", "CapPrm", "CapInh") if int(status[name][0], 16)]
     if user is not None and status["Uid"] != [str(user.uid)] * 4:
         left.append("Uid")

@@ -1,11 +1,11 @@
-"""The machine's routes of all tables, asked of the kernel (rtnetlink(7))."""
+"""The machine's routes that rules lead to, asked of the kernel (rtnetlink(7))."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ from pcapleak.values.packets import IPAddress
 
 RTM_GETROUTE = 26
 RTM_NEWROUTE = 24
+RTM_GETRULE = 34
+RTM_NEWRULE, RTM_DELRULE = 32, 33
 NLMSG_DONE = 3
 NLM_F_REQUEST = 0x001
 NLM_F_DUMP = 0x300
@@ -23,7 +25,9 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 
 _HEADER = struct.Struct("=IHHII")
 _ROUTE = struct.Struct("=8BI")
-"""family, destination length, source length, tos, table, protocol, scope, type, flags"""
+"""family, destination length, source length, tos, table, protocol, scope, type, flags; a rule has
+its action in the place of the type (fib_rules.h)"""
+FR_ACT_TO_TBL = 1
 
 
 class Route(NamedTuple):
@@ -45,41 +49,75 @@ class Route(NamedTuple):
 
 
 def read_routes() -> list[Route]:
-    """All unicast routes of IPv4 and IPv6."""
-    return [*_dump(socket.AF_INET), *_dump(socket.AF_INET6)]
+    """All unicast routes of IPv4 and IPv6, those too that no rule leads to."""
+    found = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        found += [parse_route(message) for message in _dump(family, RTM_GETROUTE, RTM_NEWROUTE)]
+    return [route for route in found if route is not None]
 
 
-def _dump(family: int) -> Iterator[Route]:
+def read_tables() -> set[tuple[int, int]]:
+    """The tables that rules lead to, as IP version and number; (version, 0) where a rule names
+    none, as one for all VRFs does, or the kernel has no rules."""
+    found: set[tuple[int, int]] = set()
+    for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
+        tables = []
+        for message in _dump(family, RTM_GETRULE, RTM_NEWRULE):
+            _, _, _, _, table, _, _, action, _ = _ROUTE.unpack_from(message)
+            told = attributes(message, _ROUTE.size).get(RTA_TABLE)
+            if action == FR_ACT_TO_TBL:
+                tables.append(table if told is None else int.from_bytes(told, sys.byteorder))
+        found.update((version, table) for table in tables or [0])
+    return found
+
+
+def used_routes(routes: Iterable[Route], tables: set[tuple[int, int]]) -> list[Route]:
+    """Those in tables that rules lead to."""
+    return [
+        route
+        for route in routes
+        if (route.network.version, route.table) in tables or (route.network.version, 0) in tables
+    ]
+
+
+def _dump(family: int, question: int, answer: int) -> Iterator[bytes]:
+    """The messages the kernel answers with, behind their netlink headers."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.bind((0, 0))
         request = _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
-        head = _HEADER.pack(
-            _HEADER.size + len(request), RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, 1, 0
-        )
+        head = _HEADER.pack(_HEADER.size + len(request), question, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
         kernel.sendto(head + request, (0, 0))
         while True:
-            data = kernel.recv(1 << 17)
-            at = 0
-            while at + _HEADER.size <= len(data):
-                length, kind, _, _, _ = _HEADER.unpack_from(data, at)
-                if kind != RTM_NEWROUTE:
+            for kind, message in messages(kernel.recv(1 << 17)):
+                if kind != answer:
                     # The end of the dump, or an error: a kernel without this family.
                     return
-                route = parse_route(data[at + _HEADER.size : at + length])
-                if route is not None:
-                    yield route
-                at += max(_HEADER.size, length + 3 & ~3)
+                yield message
+
+
+def messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """What the kernel sent at once: the type of each message, and what follows its header."""
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, _, _, _ = _HEADER.unpack_from(data, at)
+        yield kind, data[at + _HEADER.size : at + length]
+        at += max(_HEADER.size, length + 3 & ~3)
+
+
+def attributes(message: bytes, at: int) -> dict[int, bytes]:
+    """The attributes of a message from an offset on, by type."""
+    found: dict[int, bytes] = {}
+    while at + 4 <= len(message):
+        length, attribute = struct.unpack_from("=HH", message, at)
+        found[attribute] = message[at + 4 : at + length]
+        at += max(4, length + 3 & ~3)
+    return found
 
 
 def parse_route(message: bytes) -> Route | None:
     """The unicast route that a message of the kernel tells, behind its netlink header."""
     family, bits, _, _, table, _, _, kind, flags = _ROUTE.unpack_from(message)
-    found: dict[int, bytes] = {}
-    at = _ROUTE.size
-    while at + 4 <= len(message):
-        length, attribute = struct.unpack_from("=HH", message, at)
-        found[attribute] = message[at + 4 : at + length]
-        at += max(4, length + 3 & ~3)
+    found = attributes(message, _ROUTE.size)
     if RTA_TABLE in found:
         table = int.from_bytes(found[RTA_TABLE], sys.byteorder)
     if kind != RTN_UNICAST or flags & RTM_F_CLONED or table == RT_TABLE_LOCAL:

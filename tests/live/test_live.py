@@ -106,6 +106,22 @@ def test_live_agrees_with_dumpcap_beside_it(client: Host, tmp_path: Path) -> Non
     assert [f["id"] for f in live["findings"]] == [f["id"] for f in offline["findings"]]
 
 
+def test_the_process_that_asks_for_servers_keeps_one_right(client: Host) -> None:
+    """CAP_NET_ADMIN, number 12; the watch and its other helper keep none, and none gains any."""
+    need_tool("wg")
+    watching = Watching(client, "--iface", "eth0", "--proxy", PROXY, "--json", "-")
+    watch = watching.process.pid
+    children = Path(f"/proc/{watch}/task/{watch}/children").read_text().split()
+    kept = []
+    for pid in (str(watch), *children):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        status = {name: value.split() for name, _, value in (one.partition(":") for one in lines)}
+        assert status["NoNewPrivs"] == ["1"]
+        kept.append(status["CapEff"][0])
+    watching.stop(signal.SIGTERM)
+    assert sorted(kept) == ["0" * 16] * (len(kept) - 1) + [f"{1 << 12:016x}"]
+
+
 def test_the_program_behind_a_leak_is_named(client: Host) -> None:
     """By a helper that keeps root; without it, another user's program stays unknown, which is
     said once."""

@@ -21,6 +21,7 @@ wg set wg0 private-key /run/wireguard/key peer "$(wg genkey | wg pubkey)" \
   endpoint 198.51.100.40:51820 allowed-ips 0.0.0.0/0
 ip addr add 10.66.0.2/32 dev wg0 && ip link set wg0 up
 ip route add default dev wg0 table 51820
+%s
 "$0" -m pcapleak interfaces
 """
 
@@ -72,12 +73,21 @@ def test_a_tunnel_to_private_networks_only_is_not_the_way_out(client: Host) -> N
 
 
 def test_wireguard_tells_its_peers_endpoint(client: Host) -> None:
-    """A default route in a table of its own, as wg-quick writes it, counts."""
+    """A default route in a table of its own counts, with the rule that wg-quick writes."""
     for tool in ("wireguard-go", "wg"):
         need_tool(tool)
-    text = client.run("sh", "-c", WIREGUARD, sys.executable)
+    rule = "ip rule add not fwmark 51820 table 51820"
+    text = client.run("sh", "-c", WIREGUARD % rule, sys.executable)
     assert f"tunnel wg0 to {SERVER}:51820/udp (a tun/tap device" in text
     assert "10.66.0.2/32" in text
+
+
+def test_a_table_that_no_rule_leads_to_is_no_way_out(client: Host) -> None:
+    for tool in ("wireguard-go", "wg"):
+        need_tool(tool)
+    text = client.run("sh", "-c", WIREGUARD % "", sys.executable)
+    assert "wg0 is a tun/tap device, but leads only to nothing" in text
+    assert "default route: eth0" in text
 
 
 def test_proxy_variables_are_read_and_names_are_not_looked_up(client: Host) -> None:

@@ -26,7 +26,7 @@ TOLD_S = 1.0 if LONG else 5.0
 def test_a_machine_that_changes_is_judged_right(
     scene: Scene, leaky: bool, number: int, root_network: None, tmp_path: Path
 ) -> None:
-    for tool in ("wireguard-go", "wg", "nft", "dnsmasq", "udhcpc", "openssl", "nsenter"):
+    for tool in ("wireguard-go", "wg", "nft", "dnsmasq", "udhcpc", "openssl", "nsenter", "ssh"):
         need_tool(tool)
     played = play(scene, tmp_path, leaky=leaky)
     assert played.verdict == ("leak" if leaky else "no-leak"), played.report["verdict"]
@@ -36,6 +36,17 @@ def test_a_machine_that_changes_is_judged_right(
         leaks = [one["id"] for one in played.report["findings"] if one["severity"] != "info"]
         assert len(leaks) == len(set(leaks)), "one packet, on bridge and port, is one finding"
     assert judged(played.replayed) == judged(played.report)
+
+
+def test_a_peer_that_gets_another_server_is_asked_for_it(
+    root_network: None, tmp_path: Path
+) -> None:
+    """The kernel sends no notice of it, and the watch may not ask: a process beside it does."""
+    (scene,) = (scene for scene in SCENES if scene.name == "other-server")
+    fields = play(scene, tmp_path, leaky=False).report["policy"]["fields"]
+    told = {"198.51.100.40:51820/udp", "198.51.100.41:51820/udp"}
+    assert set(fields["vpn_endpoints"]["value"]) == told
+    assert fields["vpn_endpoints"]["confidence"] == "certain"
 
 
 def test_a_way_out_that_is_not_watched_is_said_and_no_proof(

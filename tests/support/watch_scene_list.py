@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from live_support import VPN_SERVER
+from netns import Host
 from watch_scenes import (
     INNER_VPN,
+    LEAKED_TO,
     LEAKED_TO_6,
     OTHER_VPN,
     ROUTER,
+    USE_SOCKS,
     VPN,
     WEB,
     Scene,
@@ -283,7 +287,7 @@ def _multihop(world: World) -> WireGuard:
     return inner
 
 
-def _program(world: World, look: str) -> None:
+def _program(world: World, look: str, *direct: str) -> None:
     """A VPN program on a tun device, whose carrier is shaped like something else."""
     client, server = world.client, world.server
     files = str(world.folder / "cert.pem"), str(world.folder / "key.pem")
@@ -293,7 +297,7 @@ def _program(world: World, look: str) -> None:
     program = "-m", "captures.lab.userland", look
     far = server.python(*program, "serve", "tun0", f"{VPN}:443", *files)
     assert far.stdout is not None and far.stdout.readline() == "ready\n"
-    near = client.python(*program, "connect", "tun0", f"{VPN}:443")
+    near = client.python(*program, "connect", "tun0", f"{VPN}:443", *direct)
     assert near.stdout is not None and near.stdout.readline() == "ready\n"
     time.sleep(0.5)
     for host, address in ((server, "10.66.0.1/24"), (client, "10.66.0.2/24")):
@@ -310,6 +314,50 @@ def _quic_program(world: World) -> None:
 
 def _tls_program(world: World) -> None:
     _program(world, "tls")
+
+
+def _tun_proxy(world: World) -> None:
+    _program(world, "tls4", LEAKED_TO, "eth0")
+
+
+def _to_what_is_direct(world: World, prepared: Any) -> None:
+    """A rule of the program itself lets this address out."""
+    world.leak("")
+
+
+def _other_server(world: World, prepared: tuple[WireGuard, WireGuard]) -> None:
+    """The peer's server moves to another port: nothing of it is seen before the next packets."""
+    one, _ = prepared
+    world.ip(f"route replace {OTHER_VPN} via {ROUTER}")
+    one.set("peer", one.peer, "endpoint", f"{OTHER_VPN}:51820")
+    time.sleep(1)
+
+
+def _ssh(world: World) -> None:
+    """`ssh -D`: a proxy on this host."""
+    client, server, folder = world.client, world.server, world.folder
+    for name in ("host", "user"):
+        client.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
+    Path("/run/sshd").mkdir(exist_ok=True)
+    configuration = folder / "sshd.conf"
+    configuration.write_text(
+        f"ListenAddress {VPN}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\n"
+        f"AuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\n"
+    )
+    server.start("/usr/sbin/sshd", "-D", "-e", "-f", str(configuration))
+    _await_listener(server, f"{VPN}:22")
+    client.start(
+        "ssh", "-N", "-D", "127.0.0.1:1080", "-i", str(folder / "user"), "-F", "none",
+        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", f"root@{VPN}",
+    )  # fmt: skip
+    _await_listener(client, "127.0.0.1:1080")
+
+
+def _await_listener(host: Host, socket: str) -> None:
+    end = time.monotonic() + 10
+    while socket not in host.run("ss", "-Hltn"):
+        assert time.monotonic() < end, f"nobody listens on {socket}"
+        time.sleep(0.1)
 
 
 SCENES = [
@@ -330,4 +378,7 @@ SCENES = [
     Scene("multihop", _multihop, nothing, by_eth0),
     Scene("program-quic", _quic_program, nothing, by_eth0),
     Scene("program-tls", _tls_program, nothing, by_eth0),
+    Scene("tun-proxy", _tun_proxy, nothing, _to_what_is_direct),
+    Scene("other-server", _two_servers, _other_server, by_eth0),
+    Scene("ssh", _ssh, nothing, by_eth0, ("--proxy", "socks5://127.0.0.1:1080"), USE_SOCKS),
 ]

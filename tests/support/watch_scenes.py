@@ -75,6 +75,24 @@ while True:
     time.sleep(0.05)
 """
 
+USE_SOCKS = """
+import os, socket, sys, time
+address = socket.inet_aton(sys.argv[1]) + (8443).to_bytes(2, "big")
+while True:
+    try:
+        with socket.create_connection(("127.0.0.1", 1080), 2) as one:
+            one.sendall(b"\\x05\\x01\\x00")
+            one.recv(2)
+            one.sendall(b"\\x05\\x01\\x00\\x01" + address)
+            one.recv(10)
+            for _ in range(4):
+                one.sendall(os.urandom(800))
+                one.recv(4096)
+    except OSError:
+        pass
+    time.sleep(0.05)
+"""
+
 LEAK = """
 import os, socket, sys, time
 device, server, source = sys.argv[1:4]
@@ -240,6 +258,8 @@ class Scene:
     change: Callable[[World, Any], None]
     leak: Callable[[World, Any], None]
     options: tuple[str, ...] = ()
+    use: str = USE
+    """How programs use the network."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +290,7 @@ def play(scene: Scene, folder: Path, *, leaky: bool) -> Played:
     with hosts(2) as (client, server):
         world = World(client, server, folder)
         prepared = scene.prepare(world)
-        client.python("-c", USE, WEB)
+        client.python("-c", scene.use, WEB)
         watching = Watching(
             client, "--json", "-", "--jsonl", str(lines), "--record", str(recording),
             *scene.options, first=world.within(client),
