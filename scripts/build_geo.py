@@ -12,10 +12,11 @@ Sources, all inside those wheels and CLDR (Babel):
   licence are left out
 - languages of territories with population shares: Unicode CLDR, Unicode-3.0
 
-Format of a `.tbl` file: a zlib stream of a JSON header line and byte planes. A table is a list
-of ranges: start[i] .. start[i+1]-1 has values[i]; IPv4 starts are 32 bits, IPv6 starts are the
-upper 64 bits of the address (nothing here is finer than /64). A value is the number of a label
-in the header; `names` there are the labels' names, one a line.
+Format of a `.tbl` file: a line of JSON, and blocks that are unpacked one by one (zlib). A table
+is a list of ranges: start[i] .. start[i+1]-1 has values[i]; IPv4 starts are 32 bits, IPv6 starts
+are the upper 64 bits of the address (nothing here is finer than /64). A block has the steps between
+up to 4096 starts, and their values, each as byte planes; a value is the number of a label. The line
+says where each block begins, in addresses and in bytes, and where the labels are.
 
 MaxMind's format was measured in its place: the same three databases are 26.5 MB as `.mmdb` files,
 and 13.8 MB under gzip, which must be unpacked whole before the first look-up; here they are 4.1 MB.

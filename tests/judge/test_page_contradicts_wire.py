@@ -74,6 +74,13 @@ def test_a_host_address_that_only_the_nat_has() -> None:
     assert finding.subject.startswith("host 203.0.113.7")
 
 
+def test_a_relay_that_is_told_as_the_browsers_own_address() -> None:
+    lines = [line.replace(" typ relay", " typ srflx") for line in lines_of("relay-only")]
+    (finding,) = contradictions("relay-only", lines)
+    assert finding.confidence == "high"
+    assert "allocated it as a relay" in finding.message
+
+
 def test_a_relay_that_was_never_allocated() -> None:
     line = "candidate:1 1 udp 41885439 198.51.100.10 50000 typ relay raddr 203.0.113.7 rport 40000"
     (finding,) = contradictions("direct", [*lines_of("direct"), line])

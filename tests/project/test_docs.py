@@ -44,6 +44,19 @@ def test_generated_pages_are_fresh(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == generator().PAGES[name]()
 
 
+def test_accuracy_of_addresses_is_told_as_measured() -> None:
+    """The table in the documentation is the one that `make bench-places` wrote; both tables agree
+    on a wrong country for fewer than one home in a hundred, and three servers."""
+    results = (ROOT / "bench" / "results" / "places.md").read_text(encoding="utf-8")
+    measured = results.partition("\n\n")[0]
+    assert measured in (DOCS / "coherence.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in measured.splitlines()]
+    wrong = {row[0]: float(row[6].rstrip(" %")) for row in rows[2:]}
+    assert rows[0][6] == "wrong, both agree"
+    assert wrong["all homes"] < 1
+    assert wrong["all servers"] < 3
+
+
 def test_every_command_is_documented_and_has_help() -> None:
     """Each command of the help is a section of the command page, with text."""
     listed = re.findall(r"^│ (\w+) +(\S.*?) *│$", run("--help", COLUMNS="100").stdout, re.MULTILINE)

