@@ -20,6 +20,7 @@ LATE = (
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",
+    "encodings.unicode_escape",
     "encodings.utf_16",
     "maxminddb",
     "urllib.parse",
@@ -78,12 +79,16 @@ def _may_enter(folder: Path, user: User) -> bool:
 
 
 def _load_all() -> None:
+    from rich.cells import cell_len
+
     import pcapleak
     from pcapleak.judge.coherence.tables import load_languages, load_table
     from pcapleak.judge.coherence.zones import country_name, zone_countries
 
     for name in LATE:
         importlib.import_module(name)
+    # The terminal's table of wide characters is loaded by the first text that is not ASCII.
+    cell_len("\u4e00")
     for module in pkgutil.walk_packages(pcapleak.__path__, "pcapleak."):
         if not module.name.startswith(NOT_ANALYSIS):
             importlib.import_module(module.name)

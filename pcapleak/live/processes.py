@@ -35,6 +35,13 @@ class Socket(NamedTuple):
     inode: int
 
 
+class Whose(NamedTuple):
+    """The program of a flow; and that at the other end, where both are of this machine."""
+
+    program: Program | None
+    listener: Program | None = None
+
+
 class Processes:
     """Looks flows up in the kernel's socket tables (of this network namespace)."""
 
@@ -64,8 +71,8 @@ class Processes:
 
     def describe(
         self, flows: list[tuple[int, Endpoint, Endpoint]], here: AbstractSet[IPAddress]
-    ) -> list[Program | None]:
-        """For each (IP protocol, one end, other end) whose socket it is; `here` are this
+    ) -> list[Whose]:
+        """For each (IP protocol, originator, responder) whose socket it is; `here` are this
         machine's addresses.
 
         None where nothing can be said: the flow is not this machine's, or its socket was closed.
@@ -73,27 +80,41 @@ class Processes:
         started_s = time.monotonic()
         tables = {protocol: _read(protocol) for protocol in {flow[0] for flow in flows}}
         sockets = [_match(tables[protocol], a, b) for protocol, a, b in flows]
-        wanted = sorted({found.inode for found in sockets if found is not None and found.inode})
+        others = [
+            _match_end(tables[protocol], b, a) if _is_within(a.address, b.address, here) else None
+            for protocol, a, b in flows
+        ]
+        wanted = sorted({one.inode for one in (*sockets, *others) if one is not None and one.inode})
         owners = self._owners.find(wanted) if wanted else {}
         spent_s = time.monotonic() - started_s
         self._not_before_s = time.monotonic() + spent_s * (1 / MAX_SHARE - 1)
         for (protocol, a, b), found in zip(flows, sockets, strict=True):
             mine = protocol in TABLES and (a.address in here or b.address in here)
             self._unknown[CLOSED] += mine and (found is None or not found.inode)
-        return [self._program(found, owners) for found in sockets]
+        for found in sockets:
+            if found is not None and found.inode and found.inode not in owners:
+                hidden = self._hidden and found.uid != os.geteuid()
+                self._unknown[HIDDEN if hidden else GONE] += 1
+        return [
+            Whose(_program(found, owners), None if other == found else _program(other, owners))
+            for found, other in zip(sockets, others, strict=True)
+        ]
 
-    def _program(self, found: Socket | None, owners: dict[int, Owner]) -> Program | None:
-        if found is None or not found.inode:
-            # What is left of a closed socket has no user either: the kernel writes 0.
-            return None
-        user = _user(found.uid)
-        owner = owners.get(found.inode)
-        if owner is None:
-            hidden = self._hidden and found.uid != os.geteuid()
-            self._unknown[HIDDEN if hidden else GONE] += 1
-            return Program(user=user)
-        parent, container = plain(owner.parent), plain(owner.container)
-        return Program(plain(owner.name), owner.pid, user, parent=parent, container=container)
+
+def _program(found: Socket | None, owners: dict[int, Owner]) -> Program | None:
+    if found is None or not found.inode:
+        # What is left of a closed socket has no user either: the kernel writes 0.
+        return None
+    user = _user(found.uid)
+    owner = owners.get(found.inode)
+    if owner is None:
+        return Program(user=user)
+    parent, container = plain(owner.parent), plain(owner.container)
+    return Program(plain(owner.name), owner.pid, user, parent=parent, container=container)
+
+
+def _is_within(a: IPAddress, b: IPAddress, here: AbstractSet[IPAddress]) -> bool:
+    return (a.is_loopback or a in here) and (b.is_loopback or b in here)
 
 
 HIDDEN = "another user's, which root alone sees (--keep-root-for-processes shows it)"
@@ -140,25 +161,29 @@ MAPPED = bytes(10) + b"\xff\xff"
 
 
 def _match(table: dict[Key, Socket], a: Endpoint, b: Endpoint) -> Socket | None:
-    """The socket of one of the two ends: connected, bound to an address, or to a port only."""
-    for here, there in ((a, b), (b, a)):
-        near, far = here.address.packed, there.address.packed
-        nears, fars = [near], [far]
-        if len(near) == 4:
-            # Sockets of both families hold IPv4 addresses in IPv6 form.
-            nears.append(MAPPED + near)
-            fars.append(MAPPED + far)
-        for size in (4, 16):
-            any_address = bytes(size)
-            for mine, other in zip(nears, fars, strict=True):
-                if len(mine) != size:
-                    continue
-                for key in (
-                    (mine, here.port, other, there.port),
-                    (mine, here.port, any_address, 0),
-                    (any_address, here.port, other, there.port),
-                    (any_address, here.port, any_address, 0),
-                ):
-                    if key in table:
-                        return table[key]
+    """The socket of one of the two ends."""
+    return _match_end(table, a, b) or _match_end(table, b, a)
+
+
+def _match_end(table: dict[Key, Socket], here: Endpoint, there: Endpoint) -> Socket | None:
+    """The socket of an end: connected, bound to an address, or to a port only."""
+    near, far = here.address.packed, there.address.packed
+    nears, fars = [near], [far]
+    if len(near) == 4:
+        # Sockets of both families hold IPv4 addresses in IPv6 form.
+        nears.append(MAPPED + near)
+        fars.append(MAPPED + far)
+    for size in (4, 16):
+        any_address = bytes(size)
+        for mine, other in zip(nears, fars, strict=True):
+            if len(mine) != size:
+                continue
+            for key in (
+                (mine, here.port, other, there.port),
+                (mine, here.port, any_address, 0),
+                (any_address, here.port, other, there.port),
+                (any_address, here.port, any_address, 0),
+            ):
+                if key in table:
+                    return table[key]
     return None

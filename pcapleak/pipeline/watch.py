@@ -370,9 +370,11 @@ class Watch:
             for interface in self.source.interfaces
             for address in interface.addresses
         }
-        for row, program in zip(rows, processes.describe(asked, here), strict=True):
-            if program is not None:
-                state.programs.add(row, program)
+        for row, whose in zip(rows, processes.describe(asked, here), strict=True):
+            if whose.program is not None:
+                state.programs.add(row, whose.program)
+            if whose.listener is not None:
+                state.programs.listens(row, whose.listener)
 
     def _note_news(self, any_packets: bool) -> None:
         """Tell totals that grew from what may make a new finding."""

@@ -20,6 +20,7 @@ class ProgramTracker:
         self._flows: dict[int, list[Program]] = {}
         self._trailers: dict[int, int] = {}
         """The interface by flow whose program only trailers of its frames name."""
+        self._listening: dict[int, Program] = {}
         self.dropped = 0
         """Programs beyond what is kept."""
 
@@ -50,6 +51,16 @@ class ProgramTracker:
             known.append(program)
         else:
             self.dropped += 1
+
+    def listens(self, flow: int, program: Program) -> None:
+        """Take which program of this machine a flow was sent to."""
+        self.add(flow, program)
+        if flow in self._flows:
+            self._listening[flow] = program
+
+    def listener(self, flow: int) -> Program | None:
+        """The program that a flow within a machine was sent to, as its watch saw it."""
+        return self._listening.get(flow)
 
     def refuse(self, interface: int) -> None:
         """Forget what trailers of an interface's frames said: some other frame has none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import struct
@@ -21,6 +22,7 @@ from conftest import need_tool
 from live_support import CLIENT, PROXY, STUN_SERVER, Watching, analyze, counter, machine, requests
 from netns import Host, hosts
 from places import DOCS
+from stun_encoder import check
 
 from pcapleak import open_capture
 from pcapleak.capture import PcapngWriter
@@ -143,6 +145,37 @@ def test_the_program_behind_a_leak_is_named(client: Host) -> None:
             assert not hidden
         else:
             assert len(hidden) == 1 and "--keep-root-for-processes" in hidden[0]
+
+
+LISTENING = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", 12580))
+    print("listening", flush=True)
+    while True:
+        sock.recv(2000)
+"""
+A_PAGE = """
+import socket, sys, time
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    for _ in range(4):
+        sock.sendto(bytes.fromhex(sys.argv[1]), ("127.0.0.1", 12580))
+        time.sleep(0.3)
+    time.sleep(1)
+"""
+
+
+def test_a_channel_to_a_local_program_is_told_with_who_listens(client: Host) -> None:
+    tracker = client.python("-c", LISTENING)
+    assert tracker.stdout is not None and tracker.stdout.readline()
+    watching = Watching(client, "--iface", "lo", "--json", "-", "--keep-root-for-processes")
+    page = client.python("-c", A_PAGE, check("fb.1.1749026000123.85973:Ab3d").hex())
+    page.wait(20)
+    report = json.loads(watching.stop(signal.SIGTERM)[0])
+    (finding,) = [one for one in report["findings"] if one["id"] == "PL501"]
+    assert "fb.1.1749026000123.85973:Ab3d" in finding["message"]
+    assert re.search(rf"There listens python\S* \(pid {tracker.pid}, ", finding["message"])
+    assert f"(pid {page.pid}, " in finding["process"]
 
 
 def test_three_recordings_name_the_same_programs(client: Host, tmp_path: Path) -> None:

@@ -61,23 +61,40 @@ def test_a_socket_is_its_programs_and_what_cannot_be_known_is_said_once() -> Non
         sock.bind(("127.0.0.1", 0))
         mine = (17, Endpoint(LOCAL, sock.getsockname()[1]), Endpoint(LOCAL, 9))
         processes = Processes(Owners(), hidden=False)
-        (program,) = processes.describe([mine], {LOCAL})
+        ((program, _),) = processes.describe([mine], {LOCAL})
         assert program is not None
         assert program.pid == os.getpid() and program.name and program.parent
         assert processes.notes() == []
         hidden = Processes(Nobody(), hidden=False)
-        rows = hidden.describe([mine, mine], {LOCAL})
+        rows = [row for row, _ in hidden.describe([mine, mine], {LOCAL})]
         assert all(row is not None and not row.name and row.user for row in rows)
         (note,) = hidden.notes()
         assert note.startswith("the program of 2 flows is not known: it was gone")
-    (closed,) = processes.describe([mine], {LOCAL})
+    ((closed, _),) = processes.describe([mine], {LOCAL})
     elsewhere = processes.describe([mine], set())
-    assert closed is None and elsewhere == [None]
+    assert closed is None and elsewhere == [(None, None)]
     assert processes.notes() == [
         "the program of 1 flow is not known: it had closed the socket when it was asked for"
     ]
     processes.skip(5)
     assert len(processes.notes()) == 2
+
+
+def test_what_a_flow_within_a_host_was_sent_to_is_told_too() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
+        near.bind(("127.0.0.1", 0))
+        processes = Processes(Owners(), hidden=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            far.bind(("", 0))
+            ends = [Endpoint(LOCAL, one.getsockname()[1]) for one in (near, far)]
+            ((program, listener),) = processes.describe([(17, *ends)], {LOCAL})
+        assert program is not None and listener is not None
+        assert program.pid == listener.pid == os.getpid()
+        ((program, listener),) = processes.describe([(17, *ends)], {LOCAL})
+        assert program is not None and listener is None
+        other = Endpoint(ip_address("198.51.100.1"), ends[1].port)
+        ((_, listener),) = processes.describe([(17, ends[0], other)], {LOCAL})
+        assert listener is None
 
 
 def test_names_of_programs_are_kept_printable() -> None:
@@ -88,7 +105,7 @@ def test_names_of_programs_are_kept_printable() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         mine = (17, Endpoint(LOCAL, sock.getsockname()[1]), Endpoint(LOCAL, 9))
-        (program,) = Processes(Hostile(), hidden=False).describe([mine], {LOCAL})
+        ((program, _),) = Processes(Hostile(), hidden=False).describe([mine], {LOCAL})
     assert program is not None and str(program).isprintable() and len(str(program)) < 400
 
 

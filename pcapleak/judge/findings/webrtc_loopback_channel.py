@@ -93,14 +93,19 @@ def find(scene: Scene) -> Iterator[Finding]:
             if not carrying
             else "no ICE agent sends such usernames"
         )
-        told = [scene.state.programs.text(link.flow) for _, link in shown_by]
+        programs = scene.state.programs
+        told = [programs.text(link.flow) for _, link in shown_by]
+        heard = [programs.listener(link.flow) for _, link in shown_by if link.forward]
+        listening = dict.fromkeys(str(one) for one in heard if one is not None)
         yield make(
             KIND,
             subject=f"{address} on {scene.label(interface)}" + (" (a server)" if served else ""),
             message=f"STUN went to {address}{named} on this host itself, "
             f"{'port' if len(ports) == 1 else 'ports'} "
             f"{', '.join(map(str, ports[:MAX_PORTS]))}{', ...' if len(ports) > MAX_PORTS else ''}: "
-            f"{answer}{said}.",
+            f"{answer}{said}"
+            + (f". There listens {' and '.join(listening)}" if listening else "")
+            + ".",
             evidence=sightings_evidence(
                 [link.seen for _, link in shown_by], [link.flow for _, link in shown_by]
             ),
@@ -113,6 +118,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             facts=[f"data in STUN: {shown([name])}" for name in carrying[:MAX_PORTS]],
             reasons=[
                 *(f"the program: {program}" for program in dict.fromkeys(told) if program),
+                *(f"listening: {program}" for program in listening),
                 *(f"from {key.source} to {key.destination}" for key, _ in shown_by),
             ],
         )
