@@ -86,9 +86,25 @@ def qtwebengine(lab: Lab) -> None:
     folder = lab.net.client.new_folder("qtwebengine")
     lab.start()
     lab.record("eth0")
+    _in_qtwebengine(lab, "qtwebengine_client.py", folder, PAGE_URL, json.dumps(STUN_ONLY))
+    wait_until((folder / "reading").exists, "the page in QtWebEngine to gather", 30)
+    lab.program = json.loads((folder / "reading").read_text())
+
+
+def own_page_in_qtwebengine(lab: Lab, url: str, proxy: str | None) -> tuple[Path, list[str]]:
+    """The page of `pcapleak page`, started and saved by clicks: the folder of its reading, and what
+    it loaded beside itself."""
+    folder = lab.net.client.new_folder("qtwebengine")
+    given = [proxy.rpartition("/")[2]] if proxy else []
+    _in_qtwebengine(lab, "qtwebengine_page.py", folder, url, *given)
+    loaded = folder / "loaded"
+    wait_until(lambda: loaded.exists() and loaded.read_text(), "the page's reading", 40)
+    return folder, json.loads(loaded.read_text())
+
+
+def _in_qtwebengine(lab: Lab, client: str, folder: Path, *arguments: str) -> None:
     process = lab.net.client.start(
-        "/usr/bin/python3", f"{_CLIENTS}/qtwebengine_client.py", str(folder), PAGE_URL,
-        json.dumps(STUN_ONLY),
+        "/usr/bin/python3", f"{_CLIENTS}/{client}", str(folder), *arguments,
         environment={
             "HOME": str(lab.scratch),
             "QT_QPA_PLATFORM": "offscreen",
@@ -97,8 +113,6 @@ def qtwebengine(lab: Lab) -> None:
         },
     )  # fmt: skip
     lab.enter(process)
-    wait_until((folder / "reading").exists, "the page in QtWebEngine to gather", 30)
-    lab.program = json.loads((folder / "reading").read_text())
 
 
 def turn_client(lab: Lab) -> None:
