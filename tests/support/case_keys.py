@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from abuse_list import section
 from places import ROOT
 
 import pcapleak
@@ -229,6 +230,7 @@ def page(falls_short: dict[str, str]) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [_stack(run) for run in all_runs if _is_no_browser(run)]
+    lines += ["", *section()]
     return "\n".join(lines) + "\n"
 
 

@@ -65,7 +65,8 @@ KIND = FindingKind(
     weaknesses=(
         "Data cut into pieces that look like fragments, one per session, cannot be told from "
         "many sessions. Special-purpose programs may put anything into attributes of their own; "
-        "it is data all the same."
+        "it is data all the same. Credentials that a TURN server grants are not counted where it "
+        "then relays, or where they are few: services make some for each call."
     ),
 )
 

@@ -29,8 +29,8 @@ KIND = FindingKind(
     observers=Observers("TURN permissions", ("the TURN server's operator",)),
     has_causes=False,
     when=(
-        "TURN permissions, channels or connections for loopback, link-local or cloud metadata "
-        "addresses, or for private addresses of the relay's own network."
+        "TURN permissions, channels or connections for loopback, link-local, multicast or cloud "
+        "metadata addresses, or for private addresses of the relay's own network."
     ),
     meaning=(
         "No peer has such an address where a relay could reach it. The client is trying to "

@@ -48,9 +48,10 @@ KIND = FindingKind(
         "RFC 8839 section 5.4",
     ),
     weaknesses=(
-        "The loopback interface must be recorded. A listener that answers like an ICE agent, to "
-        "short usernames, cannot be told from one. Checks to the host's own network address "
-        "count only if the USERNAME holds data: a call within the host makes such checks too."
+        "The loopback interface must be recorded. A listener that answers like an ICE agent, with "
+        "MESSAGE-INTEGRITY and to short usernames, cannot be told from one. Checks to the host's "
+        "own network address count only if the USERNAME holds data: a call within the host makes "
+        "such checks too."
     ),
 )
 
