@@ -31,6 +31,9 @@ _PHYSICAL = re.compile(
     re.IGNORECASE,
 )
 
+_NPF = re.compile(r"^\\Device\\NPF_", re.IGNORECASE)
+"""Npcap's names, which tell nothing: the description has the one that Windows shows."""
+
 _GENERIC = re.compile(r"^(ethernet|local area connection)", re.IGNORECASE)
 """Names Windows gives to adapters of every kind, in the order they come."""
 
@@ -158,10 +161,12 @@ def _role(
     if name is not None:
         if _LOOPBACK.match(name):
             return InterfaceRole("loopback", f"it is called {name}")
-        if _TUNNEL.match(name):
-            return InterfaceRole("tunnel", f'"{name}" is a usual name for a tunnel')
-        if TUNNEL_WORDS.search(f"{name} {interface.description or ''}"):
-            return InterfaceRole("tunnel", "its name or description mentions a tunnel")
+        called = interface.description if _NPF.match(name) else name
+        if called is not None and _TUNNEL.match(called):
+            return InterfaceRole("tunnel", f'"{called}" is a usual name for a tunnel')
+        words = (name, interface.description, interface.hardware)
+        if TUNNEL_WORDS.search(" ".join(filter(None, words))):
+            return InterfaceRole("tunnel", "its name, description or hardware mentions a tunnel")
         generic = _GENERIC.match(name) and interface.link_type in NO_LINK_LAYER
         if _PHYSICAL.match(name) and not generic:
             reason = f'"{name}" is a usual name for a physical interface'

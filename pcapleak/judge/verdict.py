@@ -20,6 +20,7 @@ from pcapleak.judge.judgement import (
 from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
 from pcapleak.judge.recorded import MAX_OTHERS, no_outside
+from pcapleak.judge.sides import is_called
 from pcapleak.judge.unplaced import unplaced
 from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.addresses import is_public
@@ -141,12 +142,11 @@ def _never_up(scene: Scene) -> str | None:
 
 def _absent(scene: Scene) -> list[str]:
     """Tunnels that the policy names and no recording has, not even without a packet."""
-    recorded = {interface.name for interface in scene.state.interfaces}
     return [
         tunnel.label
         for tunnel in scene.tunnels
         if tunnel.given and tunnel.is_named and not tunnel.interfaces
-        if tunnel.label not in recorded
+        if not any(is_called(interface, tunnel.label) for interface in scene.state.interfaces)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,12 @@ from builders import (
     wireguard_initiation,
     wireguard_response,
 )
+from capture_files import Pcapng
 
+from pcapleak.cli.console import page_console
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document
+from pcapleak.report.writers.terminal import print_report
 
 NO_OPTIONS = Policy()
 PEER = "203.0.113.80"
@@ -223,3 +227,65 @@ def test_a_name_alone_does_not_make_another_interface_a_tunnel(
 def test_another_tunnel_is_one_where_what_went_in_came_out(tmp_path: Path) -> None:
     verdict = judged(beside_ppp(carried=True), Policy(), tmp_path).verdict
     assert "--uplink ppp0" not in verdict.reason
+
+
+def windows(recording: Recording, path: Path, *ways: tuple[str, str]) -> Path:
+    """As dumpcap writes it on Windows: names that tell nothing, a description and the hardware."""
+    file = Pcapng()
+    raw = file.section()
+    for number, (description, hardware) in enumerate(ways):
+        options = [(2, rf"\Device\NPF_{{0A1B-{number}}}".encode()), (9, b"\x09")]
+        options += [(3, description.encode())] * bool(description)
+        options += [(15, hardware.encode())] * bool(hardware)
+        raw += file.interface(recording.link_types[number], 262144, *options)
+    for ts_ns, interface, data in recording.packets:
+        raw += file.packet(data, ts_ns, interface)
+    path.write_bytes(raw)
+    return path
+
+
+WIFI = ("Wi-Fi", "Intel(R) Wi-Fi 6 AX200")
+
+
+@pytest.mark.parametrize(
+    "tunnel",
+    [
+        ("wg0", ""),
+        ("Ethernet 3", "Wintun Userspace Tunnel"),
+        ("Local Area Connection", "TAP-Windows Adapter V9"),
+    ],
+)
+@pytest.mark.parametrize("leaks", [False, True])
+def test_windows_interfaces_go_by_their_description_and_hardware(
+    tunnel: tuple[str, str], leaks: bool, tmp_path: Path
+) -> None:
+    recording = Recording(link_types=(1, 1, 1))
+    fill(recording)
+    if leaks:
+        leak(recording)
+    path = windows(recording, tmp_path / "a.pcapng", WIFI, tunnel)
+    inferred = judged(path, NO_OPTIONS, tmp_path)
+    assert roles(inferred) == ["physical", "tunnel"]
+    policy = Policy.from_options(tunnel=[tunnel[0]], vpn_endpoint=[f"{VPN}:51820"])
+    for document in (inferred, judged(path, policy, tmp_path)):
+        assert document.verdict.result == ("leak" if leaks else "no-leak")
+
+
+def test_a_tunnel_named_by_its_description_was_recorded_where_it_was_silent(
+    tmp_path: Path,
+) -> None:
+    recording = Recording(link_types=(1, 1, 1))
+    leak(recording)
+    path = windows(recording, tmp_path / "a.pcapng", WIFI, ("wg0", ""))
+    for name, absent in (("wg0", False), ("wg1", True)):
+        document = judged(path, Policy.from_options(tunnel=[name]), tmp_path)
+        assert ("was not recorded" in document.verdict.reason) == absent
+
+
+def test_the_page_shows_descriptions(tmp_path: Path) -> None:
+    recording = Recording()
+    leak(recording)
+    path = windows(recording, tmp_path / "a.pcapng", ("Wi-\x1b[31mFi", ""))
+    page = StringIO()
+    print_report(judged(path, NO_OPTIONS, tmp_path), page_console(page))
+    assert r"NPF_{0A1B-0} (Wi-\x1b[31mFi): physical" in page.getvalue()

@@ -183,7 +183,9 @@ class _Page:
             rows.extend(
                 (
                     "",
-                    f"{safe(interface.name or f'#{interface.id}')}: {interface.role}, "
+                    safe(interface.name or f"#{interface.id}")
+                    + (f" ({safe(interface.description)})" if interface.description else "")
+                    + f": {interface.role}, "
                     f"{count(interface.packets, 'packet')}"
                     + (f" ({safe(interface.role_reason)})" if self.verbose else ""),
                 )
