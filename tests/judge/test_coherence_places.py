@@ -379,6 +379,12 @@ def test_relays_inside_other_systems_are_relays() -> None:
         ("Telecom Italia S.p.A.", "Telecom Argentina S.A.", False),
         ("Deutsche Telekom AG", "Deutsche Glasfaser Holding GmbH", False),
         ("China Telecom", "China Unicom", False),
+        # Names of general words alone are still one name.
+        ("Deutsche Telekom AG", "Deutsche Telekom AG", True),
+        ("China Telecom", "China Telecom (Group)", True),
+        ("Telecom", "Telecom Ltd", False),
+        ("True Online", "TRUE INTERNET Co.,Ltd.", True),
+        ("Hong Kong Broadband Network Ltd.", "Hong Kong Cable TV Ltd", False),
         ("Example Access", "Example Hosting", False),
         (None, "Example", False),
     ],

@@ -211,15 +211,20 @@ _GENERAL = frozenset(
 
 def same_company(one: str | None, other: str | None) -> bool:
     """Whether two organisations are one by their names: without legal forms the same, all words
-    of one within the other's, or both the same provider's by `_PROVIDERS`."""
+    of one within the other's, or both the same provider's by `_PROVIDERS`: `True Online` and
+    `True Internet`."""
     mine, theirs = _words(one), _words(other)
     if not mine or not theirs:
         return False
+    if mine == theirs:
+        return len(mine) > 1 or not mine <= _GENERAL
     if mine <= theirs or theirs <= mine:
         return not mine <= _GENERAL and not theirs <= _GENERAL
     brands = [_search(_PROVIDERS, name or "") for name in (one, other)]
-    first, second = (brand and brand[0].lower() for brand in brands)
-    return first is not None and first == second
+    first, second = (brand[0].lower().split() if brand else [] for brand in brands)
+    if not first or not second:
+        return False
+    return first == second or (first[0] == second[0] and first[0] not in _GENERAL)
 
 
 def _words(name: str | None) -> set[str]:
