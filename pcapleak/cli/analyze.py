@@ -13,8 +13,8 @@ import typer
 
 from pcapleak.cli import redacted as redacting
 from pcapleak.cli.confinement import OWN_PROCESS, confine
-from pcapleak.cli.grouped import grouped
 from pcapleak.cli.key_file import KeyFile
+from pcapleak.cli.option_groups import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, Outputs
 from pcapleak.cli.progress import progress_bar

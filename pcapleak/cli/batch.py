@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pcapleak.cli.confinement import OWN_PROCESS, confine
-from pcapleak.cli.grouped import grouped
+from pcapleak.cli.option_groups import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, print_text
 from pcapleak.report.output import Committer, OutputFile, check_distinct, make_folder, protect

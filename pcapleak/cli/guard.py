@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pcapleak.cli import live_options as options
-from pcapleak.cli.grouped import grouped
+from pcapleak.cli.option_groups import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.status import FailOn
 
@@ -48,7 +48,7 @@ def guard(
     sends. What the command leaves running is ended with the watch.
     """
     judged_by = policy.read_for_watch()
-    from pcapleak.cli.plan import Plan
+    from pcapleak.cli.live_plan import Plan
     from pcapleak.cli.running import run
 
     plan = Plan(

@@ -9,7 +9,7 @@ import typer
 
 from pcapleak.cli import live_options as options
 from pcapleak.cli.durations import seconds
-from pcapleak.cli.grouped import grouped
+from pcapleak.cli.option_groups import grouped
 from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT
 from pcapleak.cli.status import FailOn
@@ -86,7 +86,7 @@ def live(
     every other right at once, and sends nothing. Exit status: as `pcapleak analyze` has it.
     """
     judged_by = policy.read_for_watch()
-    from pcapleak.cli.plan import Plan
+    from pcapleak.cli.live_plan import Plan
     from pcapleak.cli.running import run
 
     if pages:

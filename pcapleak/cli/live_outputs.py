@@ -11,7 +11,7 @@ from pcapleak.cli.live_files import ReportFile, make_folder, open_output
 from pcapleak.cli.live_screen import Screen
 
 if TYPE_CHECKING:
-    from pcapleak.cli.plan import Plan
+    from pcapleak.cli.live_plan import Plan
     from pcapleak.live.evidence import EvidenceFile
     from pcapleak.live.privileges import User
     from pcapleak.live.recorder import Recorder

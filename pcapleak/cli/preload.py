@@ -17,6 +17,7 @@ LATE = (
     "cryptography.hazmat.primitives.ciphers.aead",
     "cryptography.hazmat.primitives.ciphers.algorithms",
     "cryptography.hazmat.primitives.ciphers.modes",
+    "dpkt.radiotap",
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pcapleak.cli.live_options import Via
-from pcapleak.cli.plan import Plan
+from pcapleak.cli.live_plan import Plan
 from pcapleak.live.machine import Machine
 from pcapleak.live.machine_policy import infer_policy
 from pcapleak.live.peers import PeersBeside

@@ -17,7 +17,7 @@ import typer
 
 from pcapleak.cli.hooks import Hooks
 from pcapleak.cli.live_options import Via
-from pcapleak.cli.plan import Plan
+from pcapleak.cli.live_plan import Plan
 from pcapleak.cli.status import exit_status
 from pcapleak.errors import PcapleakError
 from pcapleak.values.findings import Severity

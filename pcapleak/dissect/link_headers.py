@@ -24,6 +24,8 @@ from pcapleak.dissect.link import IPV4, IPV6
 
 _PPP_TYPES: dict[int, Layer] = {0x21: IPV4, 0x57: IPV6, 0x281: 0x8847, 0x283: 0x8848}
 _NLPIDS: dict[int, Layer] = {0xCC: IPV4, 0x8E: IPV6}
+_DATA_PAD = 0x20
+"""Of radiotap's flags."""
 
 
 def ethernet(octets: bytes, at: int) -> Step:
@@ -139,17 +141,18 @@ def wireless(octets: bytes, at: int, control: int, flags: int, sequence: int) ->
 
 def radiotap(octets: bytes, at: int) -> Step:
     """Radiotap, whose flags field may say that the 802.11 header is padded."""
+    # All of dpkt is loaded with it, which only captures of radio need.
+    from dpkt import UnpackError
+    from dpkt.radiotap import Radiotap
+
     (length,) = u16_le(octets, at + 2)
-    (present,) = u32_le(octets, at + 4)
-    field = at + 8
-    more = present
-    while more & 0x8000_0000:
-        (more,) = u32_le(octets, field)
-        field += 4
-    if present & 1:
-        field = at + (field - at + 7 & ~7) + 8
     start = at + length
-    if present & 2 and octets[field] & 0x20:
+    try:
+        # Without the frame behind it, most of which dpkt gives up where a byte is odd.
+        header = Radiotap(octets[at:start])
+    except UnpackError:
+        return NOTHING, at
+    if header.flags_present and header.flags.val & _DATA_PAD:
         # The driver padded the 802.11 header to four bytes.
         layer, inner = ieee80211(octets, start)
         return layer, start + (inner - start + 3 & ~3)

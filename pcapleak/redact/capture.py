@@ -19,12 +19,12 @@ from pcapleak.capture.programs import write_comment
 from pcapleak.dissect.link import PKTAP
 from pcapleak.errors import PcapleakError
 from pcapleak.judge.sides import TUNNEL_WORDS
-from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.frames import Frames, written_link_type
+from pcapleak.redact.leftovers import Leftovers
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import Packets
-from pcapleak.redact.residue import Residue
 from pcapleak.redact.streams import Streams
 from pcapleak.redact.told import Told
 from pcapleak.report.output import OutputFile, protect
@@ -116,7 +116,7 @@ def _redact(source: Path, file: BinaryIO, key: bytes, *, keep_payload: bool) -> 
 
 def _rewritten(
     capture: CaptureSource, frames: Frames
-) -> Iterator[tuple[RecordBatch, int, bytes, Canvas]]:
+) -> Iterator[tuple[RecordBatch, int, bytes, Draft]]:
     """The records of a capture: batch and row, as they are, and as they become."""
     for batch in capture:
         for i in range(len(batch)):
@@ -138,7 +138,7 @@ def _write(
 ) -> tuple[Redaction, list[str]]:
     """What was done, and where addresses were left; packets of `headed` name interfaces."""
     result = Redaction()
-    residue = renamer.residue or Residue(renamer.originals, renamer.hardware)
+    leftovers = renamer.leftovers or Leftovers(renamer.originals, renamer.hardware)
     left: list[str] = []
     comments = last_ns = 0
     originals: set[str] = set()
@@ -148,20 +148,20 @@ def _write(
             if interface.id not in headed:
                 writer.add_interface(interface)  # one without packets too: it was silent
             if interface.filter:
-                found = residue.find(text := interface.filter.encode(), bytes(len(text)))
+                found = leftovers.find(text := interface.filter.encode(), bytes(len(text)))
                 left += [f"the filter of interface {interface.id} holds {found}"] * bool(found)
         last: RecordBatch | None = None
-        for batch, i, data, canvas in _rewritten(capture, frames):
+        for batch, i, data, draft in _rewritten(capture, frames):
             if batch is not last:
                 told.read(last := batch)
-            found = residue.find(canvas.out, canvas.known)
+            found = leftovers.find(draft.out, draft.known)
             if found is not None:
                 # What was kept reads like an address, by chance or in words nobody expected.
                 done = datagrams.blanked
-                canvas = frames.bare(int(batch.interface[i]), int(batch.link_type[i]), data)
+                draft = frames.bare(int(batch.interface[i]), int(batch.link_type[i]), data)
                 datagrams.blanked = done
                 result.coincidences += 1
-                found = residue.find(canvas.out, canvas.known)
+                found = leftovers.find(draft.out, draft.known)
             if found is not None and len(left) < MAX_LEFT:
                 left.append(f"frame {int(batch.frame[i])} holds {found}")
             comments += i in batch.comments
@@ -169,17 +169,17 @@ def _write(
             if i in batch.programs:
                 program = _program(renamer, batch.programs[i], originals)
                 comment = write_comment(program)
-                if told.is_left(i, batch.programs[i], canvas):
+                if told.is_left(i, batch.programs[i], draft):
                     left.append(f"frame {int(batch.frame[i])} names a program")
                 texts = [str(fact).casefold() for fact in program]
                 if any(name in text for name in originals for text in texts):
                     left.append(f"frame {int(batch.frame[i])} names a program or user")
             direction = batch.direction
-            length = int(batch.original_length[i]) + len(canvas.out) - len(data)
+            length = int(batch.original_length[i]) + len(draft.out) - len(data)
             writer.write(
                 told.interface(i, interfaces[int(batch.interface[i])]),
                 int(batch.ts_ns[i]),
-                bytes(canvas.out),
+                bytes(draft.out),
                 min(max(length, 0), 0xFFFF_FFFF),  # a damaged record may say anything
                 direction=Direction.UNKNOWN if direction is None else Direction(int(direction[i])),
                 comment=comment,

@@ -11,9 +11,9 @@ from pcapleak.decode.tunnels.openvpn import decode_openvpn
 from pcapleak.decode.web.quic import VERSION_2
 from pcapleak.decode.web.sip import looks_like_sip
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.configuration import redact_dhcp
 from pcapleak.redact.dns import redact_dns
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.hello import redact_dtls, same_length_host
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.quic import QuicHellos
@@ -54,30 +54,28 @@ class Datagrams:
 
     def redact(
         self, data: bytes, ports: tuple[int, int] = (0, 0), declared: int | None = None
-    ) -> Canvas:
+    ) -> Draft:
         """The payload between two ports; `declared` is its length where not all is captured."""
         return self._redact(data, frozenset(ports), len(data) if declared is None else declared, 0)
 
-    def _redact(self, data: bytes, ports: frozenset[int], declared: int, depth: int) -> Canvas:
-        found = self._known(data, ports, declared, depth) if data else Canvas(data)
+    def _redact(self, data: bytes, ports: frozenset[int], declared: int, depth: int) -> Draft:
+        found = self._known(data, ports, declared, depth) if data else Draft(data)
         if found is None:
             return self.unknown(data)
         if self.keep_payload:
             found.keep_rest()
         return found
 
-    def unknown(self, data: bytes) -> Canvas:
+    def unknown(self, data: bytes) -> Draft:
         """A payload nothing is known of."""
-        canvas = Canvas(data)
+        draft = Draft(data)
         if self.keep_payload:
-            canvas.keep(0, len(data))
+            draft.keep(0, len(data))
         elif any(data):
             self.blanked += 1
-        return canvas
+        return draft
 
-    def _known(
-        self, data: bytes, ports: frozenset[int], declared: int, depth: int
-    ) -> Canvas | None:
+    def _known(self, data: bytes, ports: frozenset[int], declared: int, depth: int) -> Draft | None:
         if ports & _DNS_PORTS:
             return redact_dns(self.renamer, data)
         if ports & _DHCP_PORTS and len(data) >= 240:
@@ -106,7 +104,7 @@ class Datagrams:
             return _head(data, 5)
         return None
 
-    def _stun(self, data: bytes, depth: int) -> Canvas | None:
+    def _stun(self, data: bytes, depth: int) -> Draft | None:
         if depth >= _NESTED or data[0] >= 0x40 or len(data) < 20:
             return None
         if not begins_with_cookie(data):
@@ -116,10 +114,10 @@ class Datagrams:
                 return None
         return redact_stun(self.renamer, data, lambda inner: self._nested(inner, depth))
 
-    def _nested(self, data: bytes, depth: int) -> Canvas:
+    def _nested(self, data: bytes, depth: int) -> Draft:
         return self._redact(data, frozenset(), len(data), depth + 1)
 
-    def _low(self, data: bytes, declared: int, depth: int) -> Canvas | None:
+    def _low(self, data: bytes, declared: int, depth: int) -> Draft | None:
         """First bytes below 64: WireGuard, DTLS, SOCKS, OpenVPN."""
         first = data[0]
         if first in _WIREGUARD and declared in _WIREGUARD[first][0]:
@@ -128,9 +126,9 @@ class Datagrams:
                 return _named(self.renamer, data, 4, *named)
             # WARP fills the reserved bytes: MAC1, a hash over the rest, shows what it is.
             if declared in (148, 92) and len(data) == declared and not any(data[-16:]):
-                canvas = _named(self.renamer, data, 4, *named)
-                canvas.number(declared - 32, declared - 16)
-                return canvas
+                draft = _named(self.renamer, data, 4, *named)
+                draft.number(declared - 32, declared - 16)
+                return draft
         if data[:4] == b"\4\0\0\0" and declared >= 32 and declared % 16 == 0:
             return _named(self.renamer, data, 16, (4, 8))
         if 20 <= first <= 25 and data[1:3] in _DTLS_VERSIONS:
@@ -139,27 +137,27 @@ class Datagrams:
             return self._socks(data, depth)
         return _openvpn(self.renamer, data)
 
-    def _socks(self, data: bytes, depth: int) -> Canvas | None:
+    def _socks(self, data: bytes, depth: int) -> Draft | None:
         """The header of RFC 1928 section 7 and the datagram behind it."""
         kind = data[3] if len(data) > 10 else 0
-        canvas = Canvas(data)
-        canvas.number(0, 4)
+        draft = Draft(data)
+        draft.number(0, 4)
         if kind in (1, 4):
             end = 8 if kind == 1 else 20
             if len(data) < end + 2:
                 return None
-            canvas.put(4, self.renamer.packed(data[4:end]))
+            draft.put(4, self.renamer.packed(data[4:end]))
         elif kind == 3 and len(data) >= 7 + data[4]:
             end = 5 + data[4]
-            canvas.number(4, 5)
-            canvas.put(5, same_length_host(self.renamer, data[5:end]))
+            draft.number(4, 5)
+            draft.put(5, same_length_host(self.renamer, data[5:end]))
         else:
             return None
-        canvas.number(end, end + 2)
-        canvas.draw(end + 2, self._nested(data[end + 2 :], depth))
-        return canvas
+        draft.number(end, end + 2)
+        draft.draw(end + 2, self._nested(data[end + 2 :], depth))
+        return draft
 
-    def _channel(self, data: bytes, declared: int, depth: int) -> Canvas | None:
+    def _channel(self, data: bytes, declared: int, depth: int) -> Draft | None:
         length = int.from_bytes(data[2:4], "big")
         if len(data) >= 4 and length + 4 <= declared and depth < _NESTED:
             inside = data[4 : 4 + length]
@@ -169,21 +167,21 @@ class Datagrams:
         return _openvpn(self.renamer, data)
 
 
-def _head(data: bytes, size: int) -> Canvas:
-    canvas = Canvas(data)
-    canvas.number(0, min(size, len(data)))
-    return canvas
+def _head(data: bytes, size: int) -> Draft:
+    draft = Draft(data)
+    draft.number(0, min(size, len(data)))
+    return draft
 
 
-def _named(renamer: Renamer, data: bytes, size: int, *named: tuple[int, int]) -> Canvas:
+def _named(renamer: Renamer, data: bytes, size: int, *named: tuple[int, int]) -> Draft:
     """A header of numbers, and where random ones stand that are renamed."""
-    canvas = _head(data, size)
+    draft = _head(data, size)
     for start, end in named:
-        canvas.put(start, renamer.identifier(data[start:end]))
-    return canvas
+        draft.put(start, renamer.identifier(data[start:end]))
+    return draft
 
 
-def _ipsec(renamer: Renamer, data: bytes, *, natted: bool) -> Canvas:
+def _ipsec(renamer: Renamer, data: bytes, *, natted: bool) -> Draft:
     """IKE (RFC 7296 section 3.1), with UDP encapsulation behind four zeros or as ESP (RFC 3948):
     a header with the parties' SPIs."""
     if not natted:
@@ -193,7 +191,7 @@ def _ipsec(renamer: Renamer, data: bytes, *, natted: bool) -> Canvas:
     return _named(renamer, data, 8, (0, 4))
 
 
-def _openvpn(renamer: Renamer, data: bytes) -> Canvas | None:
+def _openvpn(renamer: Renamer, data: bytes) -> Draft | None:
     """Hard resets, by structure: the session ids renamed, counters kept, all else blanked. What
     only begins like one (CoAP does) is none, and blanking it must not make it one."""
     if data[0] not in _RESETS or len(data) < 14 or not any(data[1:9]):
@@ -201,22 +199,22 @@ def _openvpn(renamer: Renamer, data: bytes) -> Canvas | None:
     wrapped = len(data) >= 54 and data[9] in (0, 15) and data[10:12] == b"\0\0" and data[12] != 0
     if not wrapped and data[-4:] != bytes(4):
         return None
-    canvas = _head(data, 1)
-    canvas.put(1, renamer.token(data[1:9]))
+    draft = _head(data, 1)
+    draft.put(1, renamer.token(data[1:9]))
     if wrapped:
-        canvas.number(9, 13)
-        return canvas
+        draft.number(9, 13)
+        return draft
     remote = decode_openvpn(data).remote_session_id if data[0] & 7 == 0 else None
     if remote is not None:
         at = len(data) - 12
         # The count of acknowledgements says where the peer's session id stands.
         count = next(n for n in range(1, 9) if data[at - 4 * n - 1] == n)
-        canvas.number(at - 4 * count - 1, at - 4 * count)
-        canvas.put(at, renamer.token(remote))
-    return canvas
+        draft.number(at - 4 * count - 1, at - 4 * count)
+        draft.put(at, renamer.token(remote))
+    return draft
 
 
-def _media(renamer: Renamer, data: bytes) -> Canvas | None:
+def _media(renamer: Renamer, data: bytes) -> Draft | None:
     """RTP and RTCP headers (RFC 3550); extensions and media are blanked."""
     if len(data) < 8:
         return None
@@ -224,7 +222,7 @@ def _media(renamer: Renamer, data: bytes) -> Canvas | None:
         return _named(renamer, data, 8, (4, 8))
     if data[0] & 0x0F:
         return None  # contributors, which no recogniser asks for
-    canvas = _named(renamer, data, 12, (8, 12))
+    draft = _named(renamer, data, 12, (8, 12))
     if data[0] & 0x10:
-        canvas.number(12, 16)
-    return canvas
+        draft.number(12, 16)
+    return draft

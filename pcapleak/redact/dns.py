@@ -26,7 +26,7 @@ from pcapleak.decode.dns.message import (
     A,
 )  # fmt: skip
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.redact.draft import Draft, blank
 from pcapleak.redact.hello import known_protocols
 from pcapleak.redact.names import Renamer
 
@@ -49,7 +49,7 @@ class _CutError(Exception):
 class _Writer:
     def __init__(self, renamer: Renamer, data: bytes) -> None:
         self.renamer, self.data = renamer, data
-        self.canvas = blank()
+        self.draft = blank()
         self.places: dict[int, int] = {}
         """Where the label that stood here stands now."""
         self.pointers: list[tuple[int, int]] = []
@@ -57,7 +57,7 @@ class _Writer:
     def number(self, at: int, size: int) -> int:
         if at + size > len(self.data):
             raise _CutError
-        self.canvas.append(self.data[at : at + size])
+        self.draft.append(self.data[at : at + size])
         return at + size
 
     def name(self, at: int) -> int:
@@ -89,13 +89,13 @@ class _Writer:
             place += 1 + size
         renamed = self.renamer.labels(tuple(labels))
         for place, label in zip(here, renamed, strict=False):
-            self.places[place] = len(self.canvas.out)
-            self.canvas.append(bytes((len(label),)) + label)
+            self.places[place] = len(self.draft.out)
+            self.draft.append(bytes((len(label),)) + label)
         if pointer is None:
-            self.canvas.append(b"\0")
+            self.draft.append(b"\0")
         else:
-            self.pointers.append((len(self.canvas.out), pointer))
-            self.canvas.append(b"\xc0\0")
+            self.pointers.append((len(self.draft.out), pointer))
+            self.draft.append(b"\xc0\0")
         return end
 
     def record(self, at: int) -> int:
@@ -106,21 +106,21 @@ class _Writer:
             raise _CutError
         rtype, _, _, length = struct.unpack_from("!HHIH", self.data, at)
         at = self.number(at, 8)
-        size_at = len(self.canvas.out)
-        self.canvas.append(b"\0\0")
+        size_at = len(self.draft.out)
+        self.draft.append(b"\0\0")
         at += 2
         end = at + length
         if end > len(self.data):
             raise _CutError
         self._data(rtype, at, end)
-        made = len(self.canvas.out) - size_at - 2
-        self.canvas.put(size_at, struct.pack("!H", made))
+        made = len(self.draft.out) - size_at - 2
+        self.draft.put(size_at, struct.pack("!H", made))
         return end
 
     def _data(self, rtype: int, at: int, end: int) -> None:
         raw = self.data[at:end]
         if (rtype, len(raw)) in ((A, 4), (AAAA, 16)):
-            self.canvas.append(self.renamer.packed(raw))
+            self.draft.append(self.renamer.packed(raw))
         elif rtype in _NAME_AT:
             after = self.name(self.number(at, _NAME_AT[rtype]))
             if rtype == SOA:
@@ -129,10 +129,10 @@ class _Writer:
                 raise _CutError
             rest = self.data[after:end]
             if rtype == NSEC:
-                self.canvas.append(_known_types(rest))
+                self.draft.append(_known_types(rest))
             else:
                 shown = rtype == SOA and len(rest) == _SOA_NUMBERS
-                self.canvas.append(rest if shown else bytes(len(rest)), known=not shown)
+                self.draft.append(rest if shown else bytes(len(rest)), known=not shown)
         elif rtype == OPT:
             self._options(raw)
         elif rtype in (TXT, HINFO):
@@ -140,13 +140,13 @@ class _Writer:
         elif rtype in (SVCB, HTTPS):
             self._service(at, end)
         else:
-            self.canvas.append(bytes(len(raw)))
+            self.draft.append(bytes(len(raw)))
 
     def _strings(self, raw: bytes) -> None:
         at = 0
         while at < len(raw):
             size = min(raw[at], len(raw) - at - 1)
-            self.canvas.append(raw[at : at + 1] + b"x" * size)
+            self.draft.append(raw[at : at + 1] + b"x" * size)
             at += 1 + size
 
     def _options(self, raw: bytes) -> None:
@@ -154,18 +154,18 @@ class _Writer:
         while at + 4 <= len(raw):
             code, size = struct.unpack_from("!HH", raw, at)
             value = raw[at + 4 : at + 4 + size]
-            self.canvas.append(raw[at : at + 4])
+            self.draft.append(raw[at : at + 4])
             if code == _ECS and len(value) > 4 and value[1] in (1, 2):
                 full = value[4:].ljust(4 if value[1] == 1 else 16, b"\0")
                 made = bytearray(self.renamer.packed(full)[: len(value) - 4])
                 spare = 8 * len(made) - value[2]
                 if 0 < spare < 8:
                     made[-1] &= 0xFF << spare & 0xFF
-                self.canvas.append(value[:4] + bytes(made))
+                self.draft.append(value[:4] + bytes(made))
             else:
-                self.canvas.append(bytes(len(value)))
+                self.draft.append(bytes(len(value)))
             at += 4 + size
-        self.canvas.append(bytes(max(len(raw) - at, 0)))
+        self.draft.append(bytes(max(len(raw) - at, 0)))
 
     def _service(self, at: int, end: int) -> None:
         """SVCB and HTTPS (RFC 9460): priority, target, parameters with address hints."""
@@ -173,27 +173,27 @@ class _Writer:
         while at + 4 <= end:
             key, size = struct.unpack_from("!HH", self.data, at)
             value = self.data[at + 4 : min(at + 4 + size, end)]
-            self.canvas.append(self.data[at : at + 4])
+            self.draft.append(self.data[at : at + 4])
             step = {4: 4, 6: 16}.get(key)
             if step and len(value) % step == 0:
                 for i in range(0, len(value), step):
-                    self.canvas.append(self.renamer.packed(value[i : i + step]))
+                    self.draft.append(self.renamer.packed(value[i : i + step]))
             elif key == 1:
-                self.canvas.append(known_protocols(value))
+                self.draft.append(known_protocols(value))
             elif key in (0, 2, 3):  # mandatory keys, no-default-alpn, port
-                self.canvas.append(value, known=False)
+                self.draft.append(value, known=False)
             else:
-                self.canvas.append(bytes(len(value)))
+                self.draft.append(bytes(len(value)))
             at += 4 + size
-        self.canvas.append(bytes(max(end - at, 0)))
+        self.draft.append(bytes(max(end - at, 0)))
 
-    def finish(self) -> Canvas:
+    def finish(self) -> Draft:
         for place, target in self.pointers:
             found = self.places.get(target)
             if found is None or found >= 0x4000:
                 raise _CutError
-            self.canvas.put(place, struct.pack("!H", 0xC000 | found))
-        return self.canvas
+            self.draft.put(place, struct.pack("!H", 0xC000 | found))
+        return self.draft
 
 
 def _known_types(bits: bytes) -> bytes:
@@ -203,7 +203,7 @@ def _known_types(bits: bytes) -> bytes:
     return bits[:2] + bytes(a & b for a, b in zip(bits[2:], _TYPE_BITS, strict=False))
 
 
-def redact_dns(renamer: Renamer, data: bytes) -> Canvas | None:
+def redact_dns(renamer: Renamer, data: bytes) -> Draft | None:
     """The message that fills `data`, perhaps of another length; None where it is none or cut."""
     writer = _Writer(renamer, data)
     try:

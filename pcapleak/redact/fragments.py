@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.draft import Draft
 
 MAX_FRAGMENTS = 1 << 16
 """Fragments held, about 300 bytes each beside their own: 20 MB; later ones are blanked."""
@@ -26,7 +26,7 @@ class Datagram:
     """The offset of the last fragment."""
     whole: bytes | None = None
     """All of it, where all is there once."""
-    made: Canvas | None = None
+    made: Draft | None = None
     """What the whole becomes."""
     written: int = 0
     """Fragments that were asked for in the second pass."""
@@ -42,16 +42,16 @@ class Datagram:
             data += self.parts[at]
         self.whole = bytes(data)
 
-    def part(self, at: int) -> Canvas:
+    def part(self, at: int) -> Draft:
         """What the fragment at an offset becomes: all but the last keep their length."""
         assert self.made is not None
         assert self.last is not None
         made = self.made
         made.append(bytes(max(self.last + 1 - len(made.out), 0)))
         stop = len(made.out) if at == self.last else at + len(self.parts[at])
-        canvas = Canvas(bytes(stop - at))
-        canvas.out[:], canvas.known[:] = made.out[at:stop], made.known[at:stop]
-        return canvas
+        draft = Draft(bytes(stop - at))
+        draft.out[:], draft.known[:] = made.out[at:stop], made.known[at:stop]
+        return draft
 
 
 class Fragments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pcapleak.dissect.header_steps import LINK_LAYERS, Layer
 from pcapleak.dissect.layers import WALKED_TYPES, find_ip
 from pcapleak.dissect.link import ARP, ETHERNET, IPV4, IPV6, LOOPBACK, RAW_IP, SLL, SLL2
-from pcapleak.redact.canvas import Canvas, behind, joined
+from pcapleak.redact.draft import Draft, behind, joined
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.packets import WINDOW, Packets
 
@@ -30,7 +30,7 @@ class Frames:
         self.unreadable = 0
         """Frames blanked whole, because no IP packet was found in them."""
 
-    def frame(self, interface: int, link_type: int, data: bytes) -> Canvas:
+    def frame(self, interface: int, link_type: int, data: bytes) -> Draft:
         """What a frame becomes."""
         self._packets.interface = interface
         if link_type == ETHERNET:
@@ -46,13 +46,13 @@ class Frames:
         layer = None if link_type in _KEPT_LINKS else LINK_LAYERS.get(link_type)
         found = None if layer is None else find_ip(data[:WINDOW], layer, 0)
         if found is not None:
-            head = Canvas(bytes(14))
+            head = Draft(bytes(14))
             head.put(12, found[0].to_bytes(2, "big"))
             return joined(head, self._packets.packet(data[found[1] :]))
         self.unreadable += 1
-        return Canvas(data)
+        return Draft(data)
 
-    def bare(self, interface: int, link_type: int, data: bytes) -> Canvas:
+    def bare(self, interface: int, link_type: int, data: bytes) -> Draft:
         """The same once more, with nothing in payloads that was only kept."""
         counted = self.unreadable
         self._packets.keeping = False
@@ -62,9 +62,9 @@ class Frames:
             self._packets.keeping = True
             self.unreadable = counted
 
-    def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind_at: int) -> Canvas:
+    def _cooked(self, data: bytes, size: int, length_at: int, at: int, kind_at: int) -> Draft:
         """Linux cooked headers: the sender's hardware address stands at `at`."""
-        head = Canvas(data[:size])
+        head = Draft(data[:size])
         head.number(0, size)
         head.put(at, bytes(8))
         length = data[length_at + 1] if size == 16 else data[length_at]
@@ -72,19 +72,19 @@ class Frames:
             head.put(at, self._renamer.mac(data[at : at + 6]))
         return self._under(head, kind_at, data[size:])
 
-    def _ethernet(self, data: bytes) -> Canvas:
+    def _ethernet(self, data: bytes) -> Draft:
         if len(data) < 14:
-            return Canvas(data)
-        head = Canvas(data[:14])
+            return Draft(data)
+        head = Draft(data[:14])
         head.put(0, self._renamer.mac(data[:6]) + self._renamer.mac(data[6:12]))
         return self._under(head, 12, data[14:])
 
-    def _under(self, head: Canvas, kind_at: int, data: bytes) -> Canvas:
+    def _under(self, head: Draft, kind_at: int, data: bytes) -> Draft:
         """A header and what follows its EtherType. Headers that are not rewritten between it and
         an IP packet (LLC, MPLS, PPPoE and so on) are taken out."""
         kind = int.from_bytes(head.source[kind_at : kind_at + 2], "big")
         if kind in _TAGS and len(data) >= 4:
-            tag = Canvas(data[:4])
+            tag = Draft(data[:4])
             tag.number(0, 2)
             inner = self._under(tag, 2, data[4:])
         elif kind in (IPV4, IPV6):
@@ -95,17 +95,17 @@ class Frames:
             layer: Layer = "llc" if kind <= _LLC_LARGEST else kind
             walked = kind <= _LLC_LARGEST or kind in WALKED_TYPES
             found = find_ip(data[:WINDOW], layer, 0) if walked else None
-            inner = Canvas(data)
+            inner = Draft(data)
             if found is not None:
                 kind, inner = found[0], self._packets.packet(data[found[1] :])
         head.put(kind_at, kind.to_bytes(2, "big"))
         return joined(head, inner)
 
-    def _arp(self, data: bytes) -> Canvas:
-        canvas = Canvas(data)
-        canvas.number(0, 8)
+    def _arp(self, data: bytes) -> Draft:
+        draft = Draft(data)
+        draft.number(0, 8)
         if data[4:6] == b"\6\4" and len(data) >= 28:
             for at in (8, 18):
-                canvas.put(at, self._renamer.mac(data[at : at + 6]))
-                canvas.put(at + 6, self._renamer.packed(data[at + 6 : at + 10]))
-        return canvas
+                draft.put(at, self._renamer.mac(data[at : at + 6]))
+                draft.put(at + 6, self._renamer.packed(data[at + 6 : at + 10]))
+        return draft

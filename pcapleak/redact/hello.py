@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.names import Renamer
 
 _SERVER_NAME = 0
@@ -21,40 +21,40 @@ _KNOWN_PROTOCOLS = frozenset(
 _RECORD, _DTLS_RECORD = 5, 13
 
 
-def redact_client_hello(renamer: Renamer, canvas: Canvas, at: int, *, datagram: bool) -> None:
+def redact_client_hello(renamer: Renamer, draft: Draft, at: int, *, datagram: bool) -> None:
     """Draw the body of the ClientHello at `at`, as far as it is there."""
-    data = canvas.source
+    data = draft.source
 
     def vector(at: int, width: int, *, shown: bool) -> int:
         end = at + width + int.from_bytes(data[at : at + width], "big")
-        canvas.number(at, at + width)
+        draft.number(at, at + width)
         if shown:
-            canvas.keep(at + width, end)
+            draft.keep(at + width, end)
         return end
 
-    canvas.number(at, at + 2)
+    draft.number(at, at + 2)
     at = vector(at + 34, 1, shown=False)
     if datagram:
         at = vector(at, 1, shown=False)
     at = vector(at, 2, shown=True)
     at = vector(at, 1, shown=True)
     end = min(at + 2 + int.from_bytes(data[at : at + 2], "big"), len(data))
-    canvas.number(at, at + 2)
+    draft.number(at, at + 2)
     at += 2
     while at + 4 <= end:
         kind = int.from_bytes(data[at : at + 2], "big")
         size = int.from_bytes(data[at + 2 : at + 4], "big")
-        canvas.number(at, at + 4)
+        draft.number(at, at + 4)
         if kind == _SERVER_NAME and size > 5:
-            canvas.number(at + 4, at + 9)
+            draft.number(at + 4, at + 9)
             name = data[at + 9 : at + 4 + size]
             if len(name) == size - 5:
-                canvas.put(at + 9, same_length_host(renamer, name))
+                draft.put(at + 9, same_length_host(renamer, name))
         elif kind == _PROTOCOLS:
-            canvas.number(at + 4, at + 6)
-            canvas.put(at + 6, known_protocols(data[at + 6 : at + 4 + size]))
+            draft.number(at + 4, at + 6)
+            draft.put(at + 6, known_protocols(data[at + 6 : at + 4 + size]))
         elif kind in _NUMBER_EXTENSIONS:
-            canvas.keep(at + 4, at + 4 + size)
+            draft.keep(at + 4, at + 4 + size)
         at += 4 + size
 
 
@@ -78,42 +78,42 @@ def same_length_host(renamer: Renamer, name: bytes) -> bytes:
     return made if len(made) == len(name) else renamer.token(name)
 
 
-def redact_tls(renamer: Renamer, data: bytes) -> Canvas:
+def redact_tls(renamer: Renamer, data: bytes) -> Draft:
     """A direction of a TLS stream from its start: record headers and the hello."""
-    canvas = Canvas(data)
+    draft = Draft(data)
     at = 0
     while at + _RECORD <= len(data):
-        canvas.number(at, at + _RECORD)
+        draft.number(at, at + _RECORD)
         size = int.from_bytes(data[at + 3 : at + _RECORD], "big")
         if at == 0 and data[0] == 22 and data[5:6] in (b"\1", b"\2"):
-            canvas.number(_RECORD, _RECORD + 4)
+            draft.number(_RECORD, _RECORD + 4)
             if data[5] == 1:
-                part = Canvas(data[: _RECORD + size])
+                part = Draft(data[: _RECORD + size])
                 redact_client_hello(renamer, part, _RECORD + 4, datagram=False)
-                canvas.draw(_RECORD + 4, _after(part, _RECORD + 4))
+                draft.draw(_RECORD + 4, _after(part, _RECORD + 4))
         at += _RECORD + size
-    return canvas
+    return draft
 
 
-def _after(canvas: Canvas, at: int) -> Canvas:
-    part = Canvas(canvas.source[at:])
-    part.out[:], part.known[:] = canvas.out[at:], canvas.known[at:]
+def _after(draft: Draft, at: int) -> Draft:
+    part = Draft(draft.source[at:])
+    part.out[:], part.known[:] = draft.out[at:], draft.known[at:]
     return part
 
 
-def redact_dtls(renamer: Renamer, data: bytes) -> Canvas:
+def redact_dtls(renamer: Renamer, data: bytes) -> Draft:
     """The records of a datagram: headers, and the hello of a client."""
-    canvas = Canvas(data)
+    draft = Draft(data)
     at = 0
     while at + _DTLS_RECORD <= len(data) and 20 <= data[at] <= 25:
-        canvas.number(at, at + _DTLS_RECORD)
+        draft.number(at, at + _DTLS_RECORD)
         size = int.from_bytes(data[at + 11 : at + 13], "big")
         if data[at] == 22 and data[at + 3 : at + 5] == b"\0\0":
-            canvas.number(at + 13, at + 25)
+            draft.number(at + 13, at + 25)
             whole = data[at + 14 : at + 17] == data[at + 22 : at + 25]
             if data[at + 13 : at + 14] == b"\1" and whole:
-                part = Canvas(data[: at + 13 + size])
+                part = Draft(data[: at + 13 + size])
                 redact_client_hello(renamer, part, at + 25, datagram=True)
-                canvas.draw(at + 25, _after(part, at + 25))
+                draft.draw(at + 25, _after(part, at + 25))
         at += _DTLS_RECORD + size
-    return canvas
+    return draft

@@ -14,10 +14,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from pathlib import Path
 
 from pcapleak.errors import PcapleakError
-from pcapleak.redact.canvas import Canvas
 from pcapleak.redact.cipher import KEY_SIZE, PrefixCipher
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.labels import KEPT_LABELS, is_service, kept_from, last_labels
-from pcapleak.redact.residue import Residue
+from pcapleak.redact.leftovers import Leftovers
 from pcapleak.values.addresses import RANGES
 from pcapleak.values.packets import IPAddress
 
@@ -126,7 +126,7 @@ class Renamer:
         """Addresses that foundations are tried against."""
         self.settled = False
         """All was seen that foundations can be made of."""
-        self.residue: Residue | None = None
+        self.leftovers: Leftovers | None = None
         """The search for what is left, once everything was seen."""
         self._packed: dict[bytes, bytes] = {}
         self._labels: dict[bytes, bytes] = {}
@@ -145,14 +145,14 @@ class Renamer:
         own_first = sorted(self.seen, key=lambda a: (a.is_global, a.version, int(a)))
         self.known = tuple(map(str, own_first[:MAX_KNOWN]))
         self.settled = True
-        self.residue = Residue(self.originals, self.hardware)
+        self.leftovers = Leftovers(self.originals, self.hardware)
 
-    def clean(self, canvas: Canvas) -> Canvas:
-        """The canvas without what was only kept, where that reads like an address: for what will
+    def clean(self, draft: Draft) -> Draft:
+        """The draft without what was only kept, where that reads like an address: for what will
         be packed or sealed, where the search of the whole does not find it."""
-        if self.residue is not None and self.residue.find(canvas.out, canvas.known):
-            canvas.blank_kept()
-        return canvas
+        if self.leftovers is not None and self.leftovers.find(draft.out, draft.known):
+            draft.blank_kept()
+        return draft
 
     def address(self, address: IPAddress) -> IPAddress:
         """The name of an address."""

@@ -7,9 +7,9 @@ import struct
 from pcapleak.dissect.header_steps import Layer
 from pcapleak.dissect.layers import find_ip
 from pcapleak.dissect.tunnels import PROTOCOL_LAYERS
-from pcapleak.redact.canvas import Canvas, behind, checksum, joined
 from pcapleak.redact.configuration import redact_icmpv6
 from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.draft import Draft, behind, checksum, joined
 from pcapleak.redact.fragments import Fragments
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.streams import Streams, redact_options
@@ -43,25 +43,25 @@ class Packets:
         self.keeping = True
         """Whether anything stays in payloads that was only kept."""
 
-    def packet(self, data: bytes, depth: int = 0) -> Canvas:
+    def packet(self, data: bytes, depth: int = 0) -> Draft:
         """What an IP packet becomes; what lies behind its end is padding and goes."""
         version = data[0] >> 4 if data else 0
         if depth < _NESTED and version == 4 and len(data) >= 20:
             return self._ipv4(data, depth)
         if depth < _NESTED and version == 6 and len(data) >= 40:
             return self._ipv6(data, depth)
-        return Canvas(data)
+        return Draft(data)
 
-    def _ipv4(self, data: bytes, depth: int) -> Canvas:
+    def _ipv4(self, data: bytes, depth: int) -> Draft:
         size = (data[0] & 15) * 4
-        head = Canvas(data[: max(size, 20)])
+        head = Draft(data[: max(size, 20)])
         head.number(0, 20)
         head.put(4, self._renamer.shifted(data[4:6]))
         # Options can record addresses: each byte becomes a NOP.
         head.put(20, b"\1" * (len(head.source) - 20))
         head.put(12, self._renamer.packed(data[12:16]) + self._renamer.packed(data[16:20]))
         if size < 20 or len(data) < size:
-            return behind(data, len(head.source), Canvas(data[len(head.source) :]), head=head)
+            return behind(data, len(head.source), Draft(data[len(head.source) :]), head=head)
         total = int.from_bytes(data[2:4], "big") or len(data)
         end = min(max(total, size), len(data))
         field = int.from_bytes(data[6:8], "big")
@@ -75,10 +75,10 @@ class Packets:
             head.put(2, struct.pack("!H", max(total + grown, 0) & 0xFFFF))
         head.put(10, b"\0\0")
         head.put(10, struct.pack("!H", checksum(bytes(head.out))))
-        return behind(data, end, Canvas(data[end:]), head=joined(head, inner))
+        return behind(data, end, Draft(data[end:]), head=joined(head, inner))
 
-    def _ipv6(self, data: bytes, depth: int) -> Canvas:
-        head = Canvas(data[:40])
+    def _ipv6(self, data: bytes, depth: int) -> Draft:
+        head = Draft(data[:40])
         head.number(0, 8)
         head.put(8, self._renamer.packed(data[8:24]) + self._renamer.packed(data[24:40]))
         declared = int.from_bytes(data[4:6], "big")
@@ -106,36 +106,36 @@ class Packets:
         )
         if declared:
             head.put(4, struct.pack("!H", max(declared + grown, 0) & 0xFFFF))
-        return behind(data, end, Canvas(data[end:]), head=joined(head, inner))
+        return behind(data, end, Draft(data[end:]), head=joined(head, inner))
 
-    def _extension(self, kind: int, data: bytes, last: bytes) -> tuple[Canvas, bytes]:
+    def _extension(self, kind: int, data: bytes, last: bytes) -> tuple[Draft, bytes]:
         """An extension header, and where the packet goes in the end: a routing header holds
         that (RFC 8200 section 4.4, RFC 8754 section 2). Options become padding."""
-        canvas = Canvas(data)
-        canvas.number(0, 2)
+        draft = Draft(data)
+        draft.number(0, 2)
         if kind == _FRAGMENT:
-            canvas.number(0, 4)
-            canvas.put(4, self._renamer.shifted(data[4:8]))
+            draft.number(0, 4)
+            draft.put(4, self._renamer.shifted(data[4:8]))
         elif kind == AH:
-            _secured(canvas, self._renamer)
+            _secured(draft, self._renamer)
         elif kind == _ROUTING:
-            canvas.number(0, 8)
+            draft.number(0, 8)
             for at in range(8, len(data) - 15, 16):
-                canvas.put(at, self._renamer.packed(data[at : at + 16]))
+                draft.put(at, self._renamer.packed(data[at : at + 16]))
             if data[3] and len(data) >= 24:
                 last = data[8:24] if data[2] == 4 else data[-16:]
         elif data[2:4] == b"\5\2":
-            canvas.number(2, 8)  # router alert
+            draft.number(2, 8)  # router alert
         else:
             for at in range(2, len(data), 257):  # PadN, RFC 8200 section 4.2
                 size = min(len(data) - at, 257) - 2
-                canvas.put(at, bytes((1, size)) + bytes(size) if size >= 0 else b"\0")
-        return canvas, last
+                draft.put(at, bytes((1, size)) + bytes(size) if size >= 0 else b"\0")
+        return draft, last
 
     def _transport(
         self, protocol: int, data: bytes, declared: int, pseudo: bytes, depth: int,
         ends: bytes, fragment: tuple[int, bool, bytes] | None = None,
-    ) -> tuple[Canvas, int]:  # fmt: skip
+    ) -> tuple[Draft, int]:  # fmt: skip
         """The transport's header and payload, and how much longer they are on the wire.
 
         `pseudo` is both renamed addresses, `ends` both original ones; `fragment` says where in a
@@ -144,11 +144,11 @@ class Packets:
         if fragment is not None and data:
             return self._fragment(protocol, data, declared, pseudo, depth, ends, fragment)
         if not data:
-            return Canvas(data), 0
+            return Draft(data), 0
         whole = len(data) >= declared
         if protocol == AH and len(data) >= 12:
             size = min(4 * (data[1] + 2), len(data))
-            head = Canvas(data[:size])
+            head = Draft(data[:size])
             _secured(head, self._renamer)
             inner, grown = self._transport(
                 data[0], data[size:], declared - size, pseudo, depth, ends
@@ -158,38 +158,38 @@ class Packets:
             return self._udp(data, declared, pseudo, depth, whole=whole)
         if protocol == TCP and len(data) >= 20:
             return self._tcp(data, declared, pseudo, ends, whole=whole)
-        canvas = Canvas(data)
+        draft = Draft(data)
         if protocol == ICMP:
-            canvas = self._icmp(data, depth)
+            draft = self._icmp(data, depth)
             if not self.keeping:
-                canvas.blank_kept()
-            _sum(canvas, 2, whole)
+                draft.blank_kept()
+            _sum(draft, 2, whole)
         elif protocol == ICMPV6:
             errors = data[0] in (1, 2, 3, 4)
-            canvas = self._icmp(data, depth) if errors else redact_icmpv6(self._renamer, data)
+            draft = self._icmp(data, depth) if errors else redact_icmpv6(self._renamer, data)
             if not self.keeping:
-                canvas.blank_kept()
-            _sum(canvas, 2, whole, _pseudo(pseudo, protocol, len(canvas.out)))
+                draft.blank_kept()
+            _sum(draft, 2, whole, _pseudo(pseudo, protocol, len(draft.out)))
         elif protocol == _IGMP:
-            canvas.number(0, 8)
+            draft.number(0, 8)
             if len(data) >= 8 and data[0] != _IGMP_REPORT:
-                canvas.put(4, self._renamer.packed(data[4:8]))
-            _sum(canvas, 2, whole)
+                draft.put(4, self._renamer.packed(data[4:8]))
+            _sum(draft, 2, whole)
         elif protocol in (_IPIP, _SIX_IN_FOUR):
-            canvas = self.packet(data, depth + 1)
+            draft = self.packet(data, depth + 1)
         elif protocol in PROTOCOL_LAYERS:
-            canvas = self._tunnelled(data, PROTOCOL_LAYERS[protocol], depth) or canvas
+            draft = self._tunnelled(data, PROTOCOL_LAYERS[protocol], depth) or draft
         else:
-            canvas.number(0, _SHOWN.get(protocol, 0))
+            draft.number(0, _SHOWN.get(protocol, 0))
             if protocol in (ESP, SCTP):  # an SPI, a verification tag
                 at = 0 if protocol == ESP else 4
-                canvas.put(at, self._renamer.identifier(data[at : at + 4]))
-        return canvas, len(canvas.out) - len(data)
+                draft.put(at, self._renamer.identifier(data[at : at + 4]))
+        return draft, len(draft.out) - len(data)
 
     def _fragment(
         self, protocol: int, data: bytes, declared: int, pseudo: bytes, depth: int,
         ends: bytes, fragment: tuple[int, bool, bytes],
-    ) -> tuple[Canvas, int]:  # fmt: skip
+    ) -> tuple[Draft, int]:  # fmt: skip
         """A fragment of a datagram that is rewritten as a whole, or blanked where parts of it
         are missing."""
         at, more, identification = fragment
@@ -199,7 +199,7 @@ class Packets:
                 whole = self._fragments.learn(key, at, data, last=not more)
                 if whole is not None:
                     self._transport(protocol, whole, len(whole), pseudo, depth, ends)
-            return Canvas(data), 0
+            return Draft(data), 0
         found = self._fragments.find(key, at, data) if len(data) >= declared else None
         if found is not None:
             if found.made is None:
@@ -209,19 +209,19 @@ class Packets:
             if not self.keeping:
                 part.blank_kept()
             return part, len(part.out) - len(data)
-        canvas = Canvas(data)
+        draft = Draft(data)
         if at == 0:
             first, grown = self._transport(protocol, data, len(data) + 1, pseudo, depth, ends)
             if grown:
-                canvas.number(0, _SHOWN.get(protocol, 0))
+                draft.number(0, _SHOWN.get(protocol, 0))
             else:
-                canvas = first
-        return canvas, 0
+                draft = first
+        return draft, 0
 
     def _udp(
         self, data: bytes, declared: int, pseudo: bytes, depth: int, *, whole: bool
-    ) -> tuple[Canvas, int]:
-        head = Canvas(data[:8])
+    ) -> tuple[Draft, int]:
+        head = Draft(data[:8])
         head.number(0, 6)
         ports = (int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big"))
         length = int.from_bytes(data[4:6], "big")
@@ -232,21 +232,21 @@ class Packets:
         if inner is None:
             inner = self._datagrams.redact(data[8:end], ports, stated)
         if len(inner.out) > max(end - 8, _LARGEST):
-            inner = Canvas(data[8:end])
+            inner = Draft(data[8:end])
         if not self.keeping:
             inner.blank_kept()
         grown = len(inner.out) - (end - 8)
         if length:
             head.put(4, struct.pack("!H", length + grown & 0xFFFF))
-        canvas = joined(joined(head, inner), Canvas(data[end:]))
+        draft = joined(joined(head, inner), Draft(data[end:]))
         optional = len(pseudo) == 8 and data[6:8] == b"\0\0"
         if whole and end >= min(length, declared) and not optional:
-            head_and_data = bytes(canvas.out[: 8 + len(inner.out)])
+            head_and_data = bytes(draft.out[: 8 + len(inner.out)])
             made = checksum(_pseudo(pseudo, UDP, len(head_and_data)), head_and_data)
-            canvas.put(6, struct.pack("!H", made or 0xFFFF))
-        return canvas, grown
+            draft.put(6, struct.pack("!H", made or 0xFFFF))
+        return draft, grown
 
-    def _tunnelled(self, data: bytes, layer: Layer, depth: int) -> Canvas | None:
+    def _tunnelled(self, data: bytes, layer: Layer, depth: int) -> Draft | None:
         """A packet that a tunnel carries, behind the shortest header of the tunnel's kind."""
         found = find_ip(data[:WINDOW], layer, 0)
         if found is None:
@@ -255,9 +255,9 @@ class Packets:
 
     def _tcp(
         self, data: bytes, declared: int, pseudo: bytes, ends: bytes, *, whole: bool
-    ) -> tuple[Canvas, int]:
+    ) -> tuple[Draft, int]:
         size = min(max((data[12] >> 4) * 4, 20), len(data))
-        head = Canvas(data[:size])
+        head = Draft(data[:size])
         head.number(0, 16)
         head.number(18, 20)
         seq, ack = struct.unpack_from("!II", data, 4)
@@ -267,7 +267,7 @@ class Packets:
         payload, stated = data[size:], max(declared - size, 0)
         flags = data[13]
         half = self._streams.half((self.interface, source, target), seq, flags, stated)
-        inner, grown = Canvas(payload), 0
+        inner, grown = Draft(payload), 0
         keep = self._datagrams.keep_payload
         if half is None and keep:
             inner.keep(0, len(payload))
@@ -293,30 +293,30 @@ class Packets:
                 shifted = moved != 0
                 head.put(8, struct.pack("!I", ack + moved & 0xFFFF_FFFF))
         redact_options(head, self._renamer, shifted=shifted)
-        canvas = joined(head, inner)
+        draft = joined(head, inner)
         if whole:
-            sizes = _pseudo(pseudo, TCP, len(canvas.out))
-            canvas.put(16, b"\0\0")
-            canvas.put(16, struct.pack("!H", checksum(sizes, bytes(canvas.out))))
-        return canvas, grown
+            sizes = _pseudo(pseudo, TCP, len(draft.out))
+            draft.put(16, b"\0\0")
+            draft.put(16, struct.pack("!H", checksum(sizes, bytes(draft.out))))
+        return draft, grown
 
-    def _icmp(self, data: bytes, depth: int) -> Canvas:
+    def _icmp(self, data: bytes, depth: int) -> Draft:
         """An error with the packet it quotes, or a message whose content goes."""
-        canvas = Canvas(data)
-        canvas.number(0, 4)
-        canvas.keep(4, 8)
+        draft = Draft(data)
+        draft.number(0, 4)
+        draft.keep(4, 8)
         if data[0] == 5 and len(data) >= 8:
-            canvas.put(4, self._renamer.packed(data[4:8]))
+            draft.put(4, self._renamer.packed(data[4:8]))
         if data[0] in (1, 2, 3, 4, 5, 11, 12) and len(data) > 8:
             quoted = self.packet(data[8:], depth + 1)
-            canvas.draw(8, quoted)
-        return canvas
+            draft.draw(8, quoted)
+        return draft
 
 
-def _secured(canvas: Canvas, renamer: Renamer) -> None:
+def _secured(draft: Draft, renamer: Renamer) -> None:
     """An authentication header up to its proof (RFC 4302 section 2)."""
-    canvas.number(0, 12)
-    canvas.put(4, renamer.identifier(canvas.source[4:8]))
+    draft.number(0, 12)
+    draft.put(4, renamer.identifier(draft.source[4:8]))
 
 
 def _pseudo(addresses: bytes, protocol: int, length: int) -> bytes:
@@ -324,7 +324,7 @@ def _pseudo(addresses: bytes, protocol: int, length: int) -> bytes:
     return addresses + struct.pack("!II", length, protocol)
 
 
-def _sum(canvas: Canvas, at: int, whole: bool, pseudo: bytes = b"") -> None:
-    canvas.put(at, b"\0\0")
+def _sum(draft: Draft, at: int, whole: bool, pseudo: bytes = b"") -> None:
+    draft.put(at, b"\0\0")
     if whole:
-        canvas.put(at, struct.pack("!H", checksum(pseudo, bytes(canvas.out))))
+        draft.put(at, struct.pack("!H", checksum(pseudo, bytes(draft.out))))

@@ -11,7 +11,7 @@ from pcapleak.decode.web.quic import (
     varint,
 )
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.hello import redact_client_hello
 from pcapleak.redact.names import Renamer
 
@@ -32,69 +32,51 @@ class QuicHellos:
         """The first pass is over."""
         self._renamed = {}
         for dcid, body in self._bodies.items():
-            canvas = Canvas(bytes(body))
+            draft = Draft(bytes(body))
             if body[:1] == b"\1":
-                canvas.number(0, 4)
-                redact_client_hello(self._renamer, canvas, 4, datagram=False)
-            self._renamed[dcid] = bytes(self._renamer.clean(canvas).out)
+                draft.number(0, 4)
+                redact_client_hello(self._renamer, draft, 4, datagram=False)
+            self._renamed[dcid] = bytes(self._renamer.clean(draft).out)
 
-    def redact(self, data: bytes) -> Canvas:
+    def redact(self, data: bytes) -> Draft:
         """A datagram that begins with a long header."""
-        canvas = Canvas(data)
+        draft = Draft(data)
         try:
-            canvas.number(0, 5)
+            draft.number(0, 5)
             at = 5
             for _ in range(2):
                 name, end = connection_id(data, at)
-                canvas.number(at, at + 1)
-                canvas.put(at + 1, self._renamer.identifier(name))
+                draft.number(at, at + 1)
+                draft.put(at + 1, self._renamer.identifier(name))
                 at = end
             initial = 1 if data[1:5] == VERSION_2.to_bytes(4, "big") else 0
             if data[0] >> 4 & 3 == initial:
-                self._initial(canvas, at)
+                self._initial(draft, at)
         except DecodeError:
             pass  # a header cut short: what was drawn of it stands
-        return canvas
+        return draft
 
-    def _initial(self, canvas: Canvas, at: int) -> None:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers import Cipher
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        from cryptography.hazmat.primitives.ciphers.algorithms import AES
-        from cryptography.hazmat.primitives.ciphers.modes import ECB
-
-        data = canvas.source
+    def _initial(self, draft: Draft, at: int) -> None:
+        data = draft.source
         version = int.from_bytes(data[1:5], "big")
         dcid, _ = connection_id(data, 5)
         token, after = varint(data, at)
-        canvas.number(at, after)
+        draft.number(at, after)
         at = after + token
         length, start = varint(data, at)
-        canvas.number(at, start)
+        draft.number(at, start)
         salt = SALTS.get(version)
         if salt is None or start + length > len(data) or length < 20 or not dcid:
             return
-        key, iv, protection = client_keys(version, dcid, salt)
-        hide = Cipher(AES(protection), ECB())  # noqa: S305  one block, as RFC 9001 has it
-        mask = hide.encryptor().update(data[start + 4 : start + 20])
-        first = data[0] ^ mask[0] & 0x0F
-        width = (first & 3) + 1
-        number = bytes(a ^ b for a, b in zip(data[start : start + width], mask[1:], strict=False))
-        nonce = _nonce(iv, number)
-        sealed = data[start + width : start + length]
-        try:
-            plain = AESGCM(key).decrypt(nonce, sealed, bytes((first,)) + data[1:start] + number)
-        except InvalidTag:
+        opened = client_keys(version, dcid, salt).open(data, start, length)
+        if opened is None:
             return
-        canvas.put(0, bytes((first,)))  # the header that is sealed with it: without the token
-        header = bytes(canvas.out[:start]) + number
-        key, iv, protection = client_keys(version, self._renamer.identifier(dcid), salt)
-        nonce = _nonce(iv, number)
-        made = AESGCM(key).encrypt(nonce, self._frames(dcid, plain), header)
-        hide = Cipher(AES(protection), ECB())  # noqa: S305
-        mask = hide.encryptor().update((number + made)[4:20])
-        canvas.put(0, bytes((first ^ mask[0] & 0x0F,)))
-        canvas.put(start, bytes(a ^ b for a, b in zip(number, mask[1:], strict=False)) + made)
+        first, number, frames = opened
+        draft.put(0, bytes((first,)))  # the header that is sealed with it: without the token
+        keys = client_keys(version, self._renamer.identifier(dcid), salt)
+        made = keys.seal(bytes(draft.out[:start]), number, self._frames(dcid, frames))
+        draft.put(0, made[:1])
+        draft.put(start, made[start:])
 
     def _frames(self, dcid: bytes, plain: bytes) -> bytes:
         """The frames with the handshake in them renamed; what else they hold goes."""
@@ -127,8 +109,3 @@ class QuicHellos:
                 body.extend(bytes(max(offset + len(piece) - len(body), 0)))
                 body[offset : offset + len(piece)] = piece
         return piece
-
-
-def _nonce(iv: bytes, number: bytes) -> bytes:
-    """RFC 9001 section 5.3."""
-    return (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")

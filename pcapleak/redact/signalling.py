@@ -6,7 +6,7 @@ import re
 
 from pcapleak.decode.web.sip import parse_sip_head
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.redact.draft import Draft, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program, redact_text
 
@@ -18,7 +18,7 @@ _PLACES_SIP = frozenset(
 _VIA = re.compile(r"SIP/2\.0/[A-Z]{2,5}(?= )")
 
 
-def redact_sip(renamer: Renamer, data: bytes, missing: int = 0) -> Canvas | None:
+def redact_sip(renamer: Renamer, data: bytes, missing: int = 0) -> Draft | None:
     """The message that fills `data` but for `missing` bytes at its end; None where it is none."""
     try:
         head = parse_sip_head(data)
@@ -27,36 +27,36 @@ def redact_sip(renamer: Renamer, data: bytes, missing: int = 0) -> Canvas | None
     if head is None:
         return None
     message, used = head
-    canvas = blank()
+    draft = blank()
     if message.method is None:
         reason = cover(message.target.encode("latin-1", "replace")).decode()
-        canvas.append(f"SIP/2.0 {message.status} {reason}\r\n".encode())
+        draft.append(f"SIP/2.0 {message.status} {reason}\r\n".encode())
     else:
-        canvas.append(f"{message.method} sip:x@x.invalid SIP/2.0\r\n".encode())
+        draft.append(f"{message.method} sip:x@x.invalid SIP/2.0\r\n".encode())
     for name, value in message.headers:
         made = _sip_field(renamer, name.lower(), value)
         if made is not None:
-            canvas.append(f"{name}: ".encode("latin-1", "replace"), known=False)
-            canvas.extend(made)
-            canvas.append(b"\r\n")
+            draft.append(f"{name}: ".encode("latin-1", "replace"), known=False)
+            draft.extend(made)
+            draft.append(b"\r\n")
     body = redact_text(renamer, data[used:])
-    canvas.append(f"Content-Length: {len(body.out) + missing}\r\n\r\n".encode())
-    canvas.extend(body)
-    return canvas
+    draft.append(f"Content-Length: {len(body.out) + missing}\r\n\r\n".encode())
+    draft.extend(body)
+    return draft
 
 
-def _sip_field(renamer: Renamer, name: str, value: str) -> Canvas | None:
+def _sip_field(renamer: Renamer, name: str, value: str) -> Draft | None:
     """A field's value; None where the field goes."""
-    canvas = blank()
+    draft = blank()
     if name in _KEPT_SIP:
-        canvas.append(redact_program(renamer, value).encode("latin-1", "replace"), known=False)
+        draft.append(redact_program(renamer, value).encode("latin-1", "replace"), known=False)
     elif name in _PLACES_SIP:
         via = _VIA.match(value)
         start = via.end() if via else 0
-        canvas.append(value[:start].encode())
-        canvas.extend(redact_text(renamer, value[start:].encode("latin-1", "replace")))
+        draft.append(value[:start].encode())
+        draft.extend(redact_text(renamer, value[start:].encode("latin-1", "replace")))
     elif name in ("call-id", "i"):
-        canvas.append(renamer.token(value.encode("latin-1", "replace")))
+        draft.append(renamer.token(value.encode("latin-1", "replace")))
     else:
         return None
-    return canvas
+    return draft

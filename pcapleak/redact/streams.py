@@ -11,10 +11,10 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from pcapleak.redact.canvas import Canvas, Piece
 from pcapleak.redact.datagrams import Datagrams
-from pcapleak.redact.dialogue import opening_wanted, redact_dialogue, resumes
+from pcapleak.redact.draft import Draft, Piece
 from pcapleak.redact.names import Renamer
+from pcapleak.redact.stream_text import opening_wanted, redact_dialogue, resumes
 
 MAX_HALF = 1 << 20
 """Bytes of one direction that are read; handshakes and signalling come first."""
@@ -42,7 +42,7 @@ Key = tuple[int, bytes, bytes]
 class Half:
     """One direction of one connection."""
 
-    __slots__ = ("_waiting", "base", "canvas", "data", "gaps", "new", "old", "opened", "starts")
+    __slots__ = ("_waiting", "base", "data", "draft", "gaps", "new", "old", "opened", "starts")
 
     def __init__(self, base: int, *, opened: bool) -> None:
         self.base = base
@@ -55,7 +55,7 @@ class Half:
         self.starts: list[int] = []
         """Where segments begin after the first gap."""
         self._waiting: dict[int, bytes] = {}
-        self.canvas = Canvas(b"")
+        self.draft = Draft(b"")
         self.old = array("q", (0,))
         """Where pieces begin and the last ends, before: those next to each other that keep their
         length are one. The shortest have 2 bytes and cost 16, so at worst 8 times the stream."""
@@ -130,15 +130,15 @@ class Half:
     def settle(self, pieces: Iterable[Piece]) -> None:
         """Take what the stream becomes."""
         same = False
-        for size, canvas in pieces:
-            self.canvas.extend(canvas)
-            before, same = same, size == len(canvas.out)
+        for size, draft in pieces:
+            self.draft.extend(draft)
+            before, same = same, size == len(draft.out)
             if same and before:
                 self.old[-1] += size
                 self.new[-1] += size
             else:
                 self.old.append(self.old[-1] + size)
-                self.new.append(len(self.canvas.out))
+                self.new.append(len(self.draft.out))
 
     def moved(self, at: int) -> int:
         """Where the byte at a position is afterwards. The last byte of a piece stays its last,
@@ -153,24 +153,24 @@ class Half:
 
     def segment(
         self, at: int, data: bytes, declared: int, *, keep: bool = False
-    ) -> tuple[Canvas, int]:
+    ) -> tuple[Draft, int]:
         """What a segment at a position becomes, and how much longer it is on the wire. With
         `keep` what no piece covers stays."""
         start = self.moved(at)
         end = min(self.moved(at + declared), start + max(declared, _MAX_SEGMENT))
         grown = end - start - declared
-        canvas = Canvas(bytes(max(len(data) + grown, 0)))
+        draft = Draft(bytes(max(len(data) + grown, 0)))
         if start >= 0:
-            part = slice(start, min(end, start + len(canvas.out)))
-            size = len(self.canvas.out[part])
-            canvas.out[:size] = self.canvas.out[part]
-            canvas.known[:size] = self.canvas.known[part]
+            part = slice(start, min(end, start + len(draft.out)))
+            size = len(self.draft.out[part])
+            draft.out[:size] = self.draft.out[part]
+            draft.known[:size] = self.draft.known[part]
         if keep:
             behind = max(self.old[-1] - at, 0)
             place = self.moved(at + behind) - start
-            kept = data[behind : behind + max(len(canvas.out) - place, 0)]
-            canvas.out[place : place + len(kept)] = kept
-        return canvas, grown
+            kept = data[behind : behind + max(len(draft.out) - place, 0)]
+            draft.out[place : place + len(kept)] = kept
+        return draft, grown
 
 
 class Streams:
@@ -247,13 +247,13 @@ class Streams:
                 data = bytes(half.data[begin:end])
                 if not start or resumes(data, ports):
                     if begin > at:
-                        yield begin - at, Canvas(bytes(begin - at))
+                        yield begin - at, Draft(bytes(begin - at))
                     yield from redact_dialogue(self._datagrams, data, peer, ports)
                     at = end
                     break
 
 
-def redact_options(head: Canvas, renamer: Renamer, *, shifted: bool) -> None:
+def redact_options(head: Draft, renamer: Renamer, *, shifted: bool) -> None:
     """Keep the options of a TCP header that name nobody, with timestamps moved, which tell how
     long a host runs; blocks of a selective acknowledgement go
     where the stream it is about has moved."""

@@ -10,7 +10,7 @@ from pcapleak.decode.stun import values
 from pcapleak.decode.stun.attributes import ATTRIBUTES
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program
 from pcapleak.values.registries import COOKIE
@@ -48,11 +48,11 @@ _NUMBERS = frozenset(type_ for type_, kind in ATTRIBUTES.items() if kind.decode 
 _TEXTS = frozenset((attr.SOFTWARE, attr.ERROR_CODE, 0x8001))
 """Words of programs, which the search reads again; an error's behind its number."""
 
-Nested = Callable[[bytes], Canvas]
+Nested = Callable[[bytes], Draft]
 """Rewrites a datagram inside a message, keeping its length."""
 
 
-def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
+def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Draft | None:
     """The message that `data` begins with; None where it is none.
 
     MESSAGE-INTEGRITY is blanked: it cannot be made anew without the password, and the old one
@@ -62,82 +62,82 @@ def redact_stun(renamer: Renamer, data: bytes, nested: Nested) -> Canvas | None:
         message = decode_stun(data)
     except DecodeError:
         return None
-    canvas = Canvas(data)
-    canvas.number(0, _HEADER)
+    draft = Draft(data)
+    draft.number(0, _HEADER)
     ours = 8 if message.has_cookie else 4
-    canvas.put(ours, renamer.identifier(data[ours:_HEADER]))
-    keys = (data[4:_HEADER], bytes(canvas.out[4:_HEADER])) if message.has_cookie else _NO_KEYS
+    draft.put(ours, renamer.identifier(data[ours:_HEADER]))
+    keys = (data[4:_HEADER], bytes(draft.out[4:_HEADER])) if message.has_cookie else _NO_KEYS
     fingerprint = None
     for attribute in message.attributes:
         at, value = attribute.offset, attribute.value
-        canvas.number(at - 4, at)
+        draft.number(at - 4, at)
         kind = message.kind(attribute.type)
         decode = None if kind is None else kind.decode
         if decode is values.address:
-            _address(canvas, renamer, at, value, _NO_KEYS)
+            _address(draft, renamer, at, value, _NO_KEYS)
         elif decode is values.xor_address:
-            _address(canvas, renamer, at, value, keys)
+            _address(draft, renamer, at, value, keys)
         elif attribute.type == attr.FINGERPRINT and len(value) == 4 and message.has_cookie:
             fingerprint = at
         elif attribute.type in (attr.DATA, attr.META_DTLS_IN_STUN):
-            canvas.draw(at, nested(value))
+            draft.draw(at, nested(value))
         elif attribute.type == attr.USERNAME:
             parts = value.rstrip(b"\0").split(b":")
-            canvas.put(at, b":".join(map(renamer.token, parts)).ljust(len(value), b"\0"))
+            draft.put(at, b":".join(map(renamer.token, parts)).ljust(len(value), b"\0"))
         elif attribute.type in (attr.REALM, 0x8003):
-            canvas.put(at, _host(renamer, value))
+            draft.put(at, _host(renamer, value))
         elif attribute.type in _TOKENS:
-            canvas.put(at, renamer.token(value))
+            draft.put(at, renamer.token(value))
         elif attribute.type in (attr.ICE_CONTROLLED, attr.ICE_CONTROLLING):
-            canvas.put(at, renamer.identifier(value))
+            draft.put(at, renamer.identifier(value))
             if len(renamer.tie_breakers) < MAX_TIE_BREAKERS:
                 renamer.tie_breakers.add(int.from_bytes(value, "big"))
         elif attribute.type in _NUMBERS or attribute.type == attr.NOMINATION:
-            canvas.number(at, at + len(value))
+            draft.number(at, at + len(value))
         elif attribute.type in _PROOFS:
-            canvas.put(at, bytes(len(value)))
+            draft.put(at, bytes(len(value)))
         elif attribute.type in _TEXTS:
-            _text(canvas, renamer, at, value)
+            _text(draft, renamer, at, value)
     if fingerprint is not None:
         length = int.from_bytes(data[2:4], "big")
         if fingerprint + 4 <= _HEADER + length:
-            crc = zlib.crc32(canvas.out[: fingerprint - 4]) ^ _FINGERPRINT_XOR
+            crc = zlib.crc32(draft.out[: fingerprint - 4]) ^ _FINGERPRINT_XOR
             wanted = crc.to_bytes(4, "big")
             right = zlib.crc32(data[: fingerprint - 4]) ^ _FINGERPRINT_XOR
             if right != int.from_bytes(data[fingerprint : fingerprint + 4], "big"):
                 wanted = (crc ^ 1).to_bytes(4, "big")  # it was wrong and stays so
-            canvas.put(fingerprint, wanted)
-    return canvas
+            draft.put(fingerprint, wanted)
+    return draft
 
 
-def redact_channel(data: bytes, nested: Nested) -> Canvas:
+def redact_channel(data: bytes, nested: Nested) -> Draft:
     """TURN ChannelData: its header stands, its content is rewritten."""
-    canvas = Canvas(data)
-    canvas.number(0, 4)
+    draft = Draft(data)
+    draft.number(0, 4)
     length = int.from_bytes(data[2:4], "big")
-    canvas.draw(4, nested(data[4 : 4 + length]))
-    return canvas
+    draft.draw(4, nested(data[4 : 4 + length]))
+    return draft
 
 
 def _address(
-    canvas: Canvas, renamer: Renamer, at: int, value: bytes, keys: tuple[bytes, bytes]
+    draft: Draft, renamer: Renamer, at: int, value: bytes, keys: tuple[bytes, bytes]
 ) -> None:
     """An address XORed with the old one of the keys, or with zeros, as it is under the new one."""
-    canvas.number(at, at + 4)
+    draft.number(at, at + 4)
     if (value[1:2], len(value)) not in ((b"\1", 8), (b"\2", 20)):
         return
     old, new = keys
     plain = bytes(a ^ b for a, b in zip(value[4:], old, strict=False))
     renamed = renamer.packed(plain)
-    canvas.put(at + 4, bytes(a ^ b for a, b in zip(renamed, new, strict=False)))
+    draft.put(at + 4, bytes(a ^ b for a, b in zip(renamed, new, strict=False)))
 
 
-def _text(canvas: Canvas, renamer: Renamer, at: int, value: bytes) -> None:
+def _text(draft: Draft, renamer: Renamer, at: int, value: bytes) -> None:
     """Words without what tells of a user, of the same length."""
-    canvas.keep(at, at + len(value))
+    draft.keep(at, at + len(value))
     made = redact_program(renamer, value.decode("latin-1")).encode("latin-1", "replace")
     if made != value:
-        canvas.put(at, made if len(made) == len(value) else cover(value))
+        draft.put(at, made if len(made) == len(value) else cover(value))
 
 
 def _host(renamer: Renamer, value: bytes) -> bytes:

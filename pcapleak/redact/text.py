@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from pcapleak.decode.ice.candidate import CandidateLine, format_candidate, parse_candidate
 from pcapleak.decode.ice.foundation import aioice_foundation, libwebrtc_foundation
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.redact.draft import Draft, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.track.ice.foundations import PRIVATE_NETWORKS, find_bases
 
@@ -59,18 +59,18 @@ def cover(text: bytes) -> bytes:
     return text.translate(_COVER)
 
 
-def redact_text(renamer: Renamer, text: bytes) -> Canvas:
+def redact_text(renamer: Renamer, text: bytes) -> Draft:
     """The text with its addresses, names, candidates and credentials renamed."""
     if b"candidate%3" in text:
         text = unquote_plus(text.decode("latin-1")).encode("utf-8", "replace")
-    canvas = blank()
+    draft = blank()
     at = 0
     for match in _MEANT.finditer(text):
-        canvas.append(cover(text[at : match.start()]), known=False)
-        canvas.append(_renamed(renamer, match.group()))
+        draft.append(cover(text[at : match.start()]), known=False)
+        draft.append(_renamed(renamer, match.group()))
         at = match.end()
-    canvas.append(cover(text[at:]), known=False)
-    return canvas
+    draft.append(cover(text[at:]), known=False)
+    return draft
 
 
 def redact_program(renamer: Renamer, text: str) -> str:

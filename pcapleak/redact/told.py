@@ -9,7 +9,7 @@ import numpy as np
 from pcapleak.dissect import link
 from pcapleak.dissect.link_frames import read_programs
 from pcapleak.dissect.trailers import MAGIC, SIZE, read_trailer
-from pcapleak.redact.canvas import Canvas
+from pcapleak.redact.draft import Draft
 from pcapleak.redact.names import Renamer
 from pcapleak.values.packets import Interface, RecordBatch
 from pcapleak.values.programs import Program
@@ -72,7 +72,7 @@ class Told:
             self._named[key] = replace(parent, id=number, name=text, addresses=())
         return self._named.get(key, parent)
 
-    def is_left(self, row: int, program: Program, canvas: Canvas) -> bool:
+    def is_left(self, row: int, program: Program, draft: Draft) -> bool:
         """Whether a frame that named its program still holds a name in what was only kept of it."""
         if row not in self._told:
             return False
@@ -80,8 +80,8 @@ class Told:
         names = [name for name in names if len(name) >= _TELLING]
         if not names:
             return False
-        octets = np.frombuffer(bytes(canvas.out), np.uint8)
-        kept = np.where(np.frombuffer(bytes(canvas.known), np.uint8) == 0, octets, 0)
+        octets = np.frombuffer(bytes(draft.out), np.uint8)
+        kept = np.where(np.frombuffer(bytes(draft.known), np.uint8) == 0, octets, 0)
         text = kept.astype(np.uint8).tobytes().lower()
         return any(name in text for name in names)
 

@@ -7,7 +7,7 @@ import struct
 from pcapleak.dissect.header_steps import Layer
 from pcapleak.dissect.link import IPV6
 from pcapleak.dissect.tunnels import PORT_LAYERS
-from pcapleak.redact.canvas import Canvas, blank
+from pcapleak.redact.draft import Draft, blank
 
 _TEREDO_PREFIX = b"\x20\x01\0\0"
 
@@ -24,7 +24,7 @@ def carried_layer(data: bytes, ports: tuple[int, int], *, over_ipv4: bool) -> La
     return None
 
 
-def tunnelled(layer: Layer, kind: int, inner: Canvas) -> Canvas:
+def tunnelled(layer: Layer, kind: int, inner: Draft) -> Draft:
     """An IP packet of an EtherType behind a header of the tunnel's `layer`."""
     six = kind == IPV6
     ethertype = kind.to_bytes(2, "big")
@@ -43,7 +43,7 @@ def tunnelled(layer: Layer, kind: int, inner: Canvas) -> Canvas:
         "geneve": b"\0\0" + ethertype + bytes(4),
         "tzsp": b"\1\0\0\1\1" + ethernet,
     }
-    canvas = blank()
-    canvas.append(headers[layer])
-    canvas.extend(inner)
-    return canvas
+    draft = blank()
+    draft.append(headers[layer])
+    draft.extend(inner)
+    return draft

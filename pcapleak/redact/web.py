@@ -10,7 +10,7 @@ from typing import NamedTuple
 from pcapleak.decode.web.http import MAX_HEAD, HttpRequest, HttpResponse, parse_head
 from pcapleak.decode.web.websocket import parse_frame_header, unmask
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas, Piece, blank
+from pcapleak.redact.draft import Draft, Piece, blank
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.text import cover, redact_program, redact_text
 
@@ -92,15 +92,15 @@ class Web:
                 yield from self._frames(data[part.end :])
                 return
 
-    def _message(self, part: _Part, available: int) -> Canvas:
+    def _message(self, part: _Part, available: int) -> Draft:
         message = part.message
-        canvas = blank()
+        draft = blank()
         if isinstance(message, HttpRequest):
             line = f"{message.method} {_target(self._renamer, message)} HTTP/{message.version}"
         else:
             reason = cover(message.reason.encode("latin-1", "replace")).decode("latin-1")
             line = f"HTTP/{message.version} {message.status} {reason}".rstrip()
-        canvas.append(f"{line}\r\n".encode("latin-1", "replace"))
+        draft.append(f"{line}\r\n".encode("latin-1", "replace"))
         for name, value in message.headers:
             low, renamed = name.lower(), True
             if low == "host":
@@ -117,43 +117,43 @@ class Web:
                 made, renamed = redact_program(self._renamer, value), False
             else:
                 continue
-            canvas.append(f"{name}: {made}\r\n".encode("latin-1", "replace"), known=renamed)
+            draft.append(f"{name}: {made}\r\n".encode("latin-1", "replace"), known=renamed)
         if part.framed:
-            self._body(canvas, part, max(part.end - available, 0))
+            self._body(draft, part, max(part.end - available, 0))
         else:
-            canvas.append(b"\r\n")
-        return canvas
+            draft.append(b"\r\n")
+        return draft
 
-    def _body(self, canvas: Canvas, part: _Part, missing: int) -> None:
+    def _body(self, draft: Draft, part: _Part, missing: int) -> None:
         """The fields that tell the body's length and the body, with as much missing as before."""
         kind = (part.message.header("content-type") or "").lower()
         coding = (part.message.header("content-encoding") or "").strip().lower()
         if any(word in kind for word in _TEXT_TYPES):
             if coding in ("gzip", "x-gzip", "deflate"):
                 made = self._recoded(part.body, 15 if coding == "deflate" else 31)
-                canvas.append(f"Content-Encoding: {coding}\r\n".encode())
+                draft.append(f"Content-Encoding: {coding}\r\n".encode())
             else:
                 made = redact_text(self._renamer, part.body)
         else:
-            made = Canvas(part.body)
+            made = Draft(part.body)
         size = len(made.out)
         if part.whole or missing:
-            canvas.append(f"Content-Length: {size + missing}\r\n\r\n".encode())
+            draft.append(f"Content-Length: {size + missing}\r\n\r\n".encode())
         else:
-            canvas.append(f"Transfer-Encoding: chunked\r\n\r\n{size + 1:x}\r\n".encode())
-        canvas.extend(made)
+            draft.append(f"Transfer-Encoding: chunked\r\n\r\n{size + 1:x}\r\n".encode())
+        draft.extend(made)
 
-    def _recoded(self, body: bytes, wbits: int) -> Canvas:
+    def _recoded(self, body: bytes, wbits: int) -> Draft:
         """A compressed body rewritten and compressed again, blanked where it is broken."""
         text = self._inflated(zlib.decompressobj(47), body)
         if text is None:
-            return Canvas(body)
+            return Draft(body)
         packer = zlib.compressobj(wbits=wbits)
-        canvas = blank()
+        draft = blank()
         made = self._renamer.clean(redact_text(self._renamer, text))
-        canvas.append(packer.compress(bytes(made.out)))
-        canvas.append(packer.flush())
-        return canvas
+        draft.append(packer.compress(bytes(made.out)))
+        draft.append(packer.flush())
+        return draft
 
     def _inflated(self, inflater: zlib._Decompress, data: bytes) -> bytes | None:
         """What is compressed in `data`, at most `MAX_BODY` bytes of it; None where it is broken
@@ -191,7 +191,7 @@ class Web:
             content = unmask(data[at + used : end], header.mask)
             size, at = end - at, end
             if header.opcode >= 8:
-                yield size, _frame(header.opcode, Canvas(content), header.mask)
+                yield size, _frame(header.opcode, Draft(content), header.mask)
                 continue
             if header.opcode:
                 opcode, compressed = header.opcode, header.compressed
@@ -310,25 +310,25 @@ def _authority(renamer: Renamer, text: str) -> str:
     return f"{host}:{port}" if port.isascii() and port.isdigit() else host
 
 
-def _deflated(text: bytes) -> Canvas:
+def _deflated(text: bytes) -> Draft:
     """A message as permessage-deflate sends it (RFC 7692 section 7.2.1)."""
     packer = zlib.compressobj(wbits=-15)
-    canvas = blank()
-    canvas.append((packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4])
-    return canvas
+    draft = blank()
+    draft.append((packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4])
+    return draft
 
 
-def _frame(opcode: int, payload: Canvas, mask: bytes) -> Canvas:
+def _frame(opcode: int, payload: Draft, mask: bytes) -> Draft:
     """A frame (RFC 6455 section 5.2); a client's mask is one of zeros, which changes nothing."""
     masked = 0x80 if mask else 0
     size = len(payload.out)
-    canvas = blank()
+    draft = blank()
     if size < 126:
-        canvas.append(bytes((0x80 | opcode, masked | size)))
+        draft.append(bytes((0x80 | opcode, masked | size)))
     elif size < 1 << 16:
-        canvas.append(bytes((0x80 | opcode, masked | 126)) + size.to_bytes(2, "big"))
+        draft.append(bytes((0x80 | opcode, masked | 126)) + size.to_bytes(2, "big"))
     else:
-        canvas.append(bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big"))
-    canvas.append(bytes(len(mask)))
-    canvas.extend(payload)
-    return canvas
+        draft.append(bytes((0x80 | opcode, masked | 127)) + size.to_bytes(8, "big"))
+    draft.append(bytes(len(mask)))
+    draft.extend(payload)
+    return draft

@@ -8,7 +8,7 @@ import pytest
 from sample_report import sample
 
 from pcapleak.cli.live_options import Via
-from pcapleak.cli.plan import Plan
+from pcapleak.cli.live_plan import Plan
 from pcapleak.cli.running import choose_screen
 from pcapleak.errors import PcapleakError
 from pcapleak.policy.policy import Policy

@@ -26,10 +26,10 @@ from pcapleak.decode.tunnels.openvpn import decode_openvpn
 from pcapleak.dissect import recognise
 from pcapleak.errors import PcapleakError
 from pcapleak.redact import Renamer, read_key, redact_capture
-from pcapleak.redact.canvas import Canvas, blank
 from pcapleak.redact.cipher import PrefixCipher
 from pcapleak.redact.datagrams import Datagrams
-from pcapleak.redact.residue import Residue
+from pcapleak.redact.draft import Draft, blank
+from pcapleak.redact.leftovers import Leftovers
 from pcapleak.redact.streams import Half
 from pcapleak.values.addresses import classify
 from pcapleak.values.packets import Decoder, Interface
@@ -304,11 +304,11 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_search_knows_every_form(form: str) -> None:
-    residue = Residue([IPv4Address("198.51.100.7"), IPv6Address("2001:db8::77")], [MAC])
+    leftovers = Leftovers([IPv4Address("198.51.100.7"), IPv6Address("2001:db8::77")], [MAC])
     data = b"\x99\x98\x97" + FORMS[form] + b"\x96\x95"
-    assert residue.find(data, bytes(len(data)))
-    assert residue.find(data, b"\1" * len(data)) is None
-    assert Residue([IPv4Address("203.0.113.9")]).find(data, bytes(len(data))) is None
+    assert leftovers.find(data, bytes(len(data)))
+    assert leftovers.find(data, b"\1" * len(data)) is None
+    assert Leftovers([IPv4Address("203.0.113.9")]).find(data, bytes(len(data))) is None
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -421,8 +421,8 @@ def test_a_forgotten_attribute_is_caught(tmp_path: Path, monkeypatch: pytest.Mon
     """Were XOR addresses no longer rewritten but kept, they would be blanked, and it be told."""
     import pcapleak.redact.stun as stun
 
-    def forget(canvas: stun.Canvas, _renamer: object, at: int, value: bytes, _keys: object) -> None:
-        canvas.keep(at, at + len(value))
+    def forget(draft: stun.Draft, _renamer: object, at: int, value: bytes, _keys: object) -> None:
+        draft.keep(at, at + len(value))
 
     source, copy = ROOT / "captures" / "direct.pcapng", tmp_path / "out.pcapng"
     assert redact_capture(source, copy, KEY).coincidences == 0
@@ -440,11 +440,11 @@ def test_what_is_left_all_the_same_leaves_no_file(
     """Were hardware addresses of frames kept, which nothing blanks, nothing would be written."""
     import pcapleak.redact.frames as frames
 
-    def forget(self: frames.Frames, data: bytes) -> Canvas:
-        canvas = self._packets.packet(data[14:])
-        head = Canvas(data[:14])
+    def forget(self: frames.Frames, data: bytes) -> Draft:
+        draft = self._packets.packet(data[14:])
+        head = Draft(data[:14])
         head.keep(0, 14)
-        return frames.joined(head, canvas)
+        return frames.joined(head, draft)
 
     source = ROOT / "captures" / "socks.pcapng"
     redact_capture(source, tmp_path / "out.pcapng", KEY)
@@ -591,9 +591,9 @@ def test_stream_positions_never_cross(sizes: list[tuple[int, int]], data: st.Dat
     half = Half(0, opened=True)
     pieces = []
     for before, after in sizes:
-        canvas = blank()
-        canvas.append(bytes(after))
-        pieces.append((before, canvas))
+        draft = blank()
+        draft.append(bytes(after))
+        pieces.append((before, draft))
     half.settle(pieces)
     total = sum(before for before, _ in sizes)
     cuts = sorted(data.draw(st.sets(st.integers(0, total + 20))) | {0, total + 20})
@@ -609,8 +609,8 @@ def test_stream_positions_never_cross(sizes: list[tuple[int, int]], data: st.Dat
 def test_anything_is_redacted_without_failing(payload: bytes) -> None:
     """A datagram of any bytes on any port gives one of known bytes."""
     for ports in ((5000, 3478), (5353, 5353), (67, 68), (500, 4500), (443, 5000), (53, 5000)):
-        canvas = Datagrams(RENAMER).redact(payload, ports)
-        assert len(canvas.out) == len(canvas.known)
+        draft = Datagrams(RENAMER).redact(payload, ports)
+        assert len(draft.out) == len(draft.known)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pcapleak.capture import open_capture
 from pcapleak.cli.redacted import PLACES
 from pcapleak.redact import Renamer, redact_capture
 from pcapleak.redact.labels import KEPT_NAMES
-from pcapleak.redact.residue import Residue
+from pcapleak.redact.leftovers import Leftovers
 
 OUTPUTS = ("json", "html", "junit", "evidence")
 
@@ -54,7 +54,7 @@ def test_no_byte_of_a_redacted_capture_is_an_original(
     redact_capture(path, tmp_path / "copy.pcapng", KEY)
     recorder = Recorder.last
     images = {recorder.address(address) for address in set(recorder.seen)}
-    residue = Residue(
+    leftovers = Leftovers(
         recorder.originals - images, recorder.hardware - set(map(recorder.mac, recorder.hardware))
     )
     assert len(recorder.originals - images) > 1
@@ -67,7 +67,7 @@ def test_no_byte_of_a_redacted_capture_is_an_original(
                 batch.frame, batch.offset, batch.captured_length, strict=True
             ):
                 data = batch.data[start : start + size].tobytes()
-                assert residue.find(data, bytes(len(data))) is None, number
+                assert leftovers.find(data, bytes(len(data))) is None, number
                 assert not [name for name in names if name in data], number
 
 
@@ -113,9 +113,9 @@ def test_no_output_names_anybody(
         assert not wanted.findall(text), name
         assert path.name not in text
         assert str(path.parent) not in text
-    residue = Residue([a for a in recorder.originals if str(a) in gone], recorder.hardware)
+    leftovers = Leftovers([a for a in recorder.originals if str(a) in gone], recorder.hardware)
     for name, data in made.items():
-        assert residue.find(data, bytes(len(data))) is None, name
+        assert leftovers.find(data, bytes(len(data))) is None, name
 
     original = outputs(path, tmp_path)
     assert wanted.search(original["page"].decode())

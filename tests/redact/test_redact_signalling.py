@@ -22,8 +22,8 @@ from pcapleak.decode.ice.foundation import libwebrtc_foundation
 from pcapleak.decode.web.sip import decode_sip
 from pcapleak.redact import Renamer, redact_capture
 from pcapleak.redact.datagrams import Datagrams
-from pcapleak.redact.dialogue import redact_dialogue
 from pcapleak.redact.signalling import redact_sip
+from pcapleak.redact.stream_text import redact_dialogue
 from pcapleak.redact.text import redact_program, redact_text
 from pcapleak.redact.web import MAX_BODY, Web
 
@@ -211,9 +211,9 @@ def test_sip_keeps_its_shape() -> None:
         b"\r\nX-Juliet: hello\r\nContent-Type",
         1,
     )  # fmt: skip
-    canvas = redact_sip(renamer, message)
-    assert canvas is not None
-    made = decode_sip(bytes(canvas.out))
+    draft = redact_sip(renamer, message)
+    assert draft is not None
+    made = decode_sip(bytes(draft.out))
     address = str(renamer.host("192.0.2.9"))
     assert made.method == "INVITE"
     assert made.header("content-length") == str(len(made.body))
@@ -225,7 +225,7 @@ def test_sip_keeps_its_shape() -> None:
     assert made.header("x-juliet") is None
     assert len(list(find_candidates(made.body.decode()))) == 2
     for word in ("juliet", "=88", "77@", "192.0.2.9", "203.0.113.7", "aB3d"):
-        assert word not in bytes(canvas.out).decode().lower()
+        assert word not in bytes(draft.out).decode().lower()
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -296,7 +296,7 @@ def test_what_blows_up_is_blanked() -> None:
     stream = UPGRADE + bomb
     pieces = list(redact_dialogue(Datagrams(Renamer(KEY)), stream, SWITCH, (1, 80)))
     assert sum(size for size, _ in pieces) == len(stream)
-    assert sum(len(canvas.out) for _, canvas in pieces) < 2 * len(stream)
+    assert sum(len(draft.out) for _, draft in pieces) < 2 * len(stream)
     web = Web(Renamer(KEY))
     web._left = 0
     (_, head), *rest = web.redact(UPGRADE + deflated(JSON), SWITCH, lambda *_: iter(()))
@@ -336,5 +336,5 @@ def test_any_damage_is_redacted_without_failing(stream: bytes, data: st.DataObje
             break
     pieces = list(redact_dialogue(Datagrams(Renamer(KEY)), bytes(damaged), SWITCH, (1, 80)))
     assert sum(size for size, _ in pieces) == len(damaged)
-    assert sum(len(canvas.out) for _, canvas in pieces) < 3 * len(damaged) + 500
+    assert sum(len(draft.out) for _, draft in pieces) < 3 * len(damaged) + 500
     redact_sip(Renamer(KEY), bytes(damaged))

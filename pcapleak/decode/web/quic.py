@@ -88,10 +88,10 @@ def decode_quic(data: bytes) -> QuicInitial:
     salt = SALTS.get(version)
     if salt is None or at + length > size or length < 20 or not dcid:
         return QuicInitial(version, dcid, scid, token_length)
-    plain = _decrypt(data, at, length, version, dcid, salt)
-    if plain is None:
+    opened = client_keys(version, dcid, salt).open(data, at, length)
+    if opened is None:
         return QuicInitial(version, dcid, scid, token_length)
-    fragments = tuple(_crypto_frames(plain))
+    fragments = tuple(_crypto_frames(opened[-1]))
     return QuicInitial(version, dcid, scid, token_length, fragments, join_fragments(fragments))
 
 
@@ -138,40 +138,61 @@ def _expand(secret: bytes, label: str, length: int) -> bytes:
     return hmac.digest(secret, info, "sha256")[:length]
 
 
+class InitialKeys(NamedTuple):
+    """What protects one side's Initial packets (RFC 9001 sections 5.2 to 5.4)."""
+
+    key: bytes
+    iv: bytes
+    protection: bytes
+
+    def open(self, data: bytes, at: int, length: int) -> tuple[int, bytes, bytes] | None:
+        """The first byte, the packet number that stands at `at`, and the frames of the packet that
+        begins `data`, `length` bytes from its number on; None where it has other keys."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        mask = self._mask(data[at + 4 : at + 20])
+        first = data[0] ^ mask[0] & 0x0F
+        width = (first & 3) + 1
+        number = bytes(a ^ b for a, b in zip(data[at : at + width], mask[1:], strict=False))
+        header = bytes((first,)) + data[1:at] + number
+        sealed = data[at + width : at + length]
+        try:
+            return first, number, AESGCM(self.key).decrypt(self._nonce(number), sealed, header)
+        except InvalidTag:
+            return None
+
+    def seal(self, header: bytes, number: bytes, frames: bytes) -> bytes:
+        """The packet with this header, without its number, and these frames."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        sealed = AESGCM(self.key).encrypt(self._nonce(number), frames, header + number)
+        mask = self._mask((number + sealed)[4:20])
+        hidden = bytes(a ^ b for a, b in zip(number, mask[1:], strict=False))
+        return bytes((header[0] ^ mask[0] & 0x0F,)) + header[1:] + hidden + sealed
+
+    def _mask(self, sample: bytes) -> bytes:
+        from cryptography.hazmat.primitives.ciphers import Cipher
+        from cryptography.hazmat.primitives.ciphers.algorithms import AES
+        from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+        # One block is all that ECB enciphers here.
+        return Cipher(AES(self.protection), ECB()).encryptor().update(sample)  # noqa: S305
+
+    def _nonce(self, number: bytes) -> bytes:
+        return (int.from_bytes(self.iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")
+
+
 @lru_cache(maxsize=1024)
-def client_keys(version: int, dcid: bytes, salt: str) -> tuple[bytes, bytes, bytes]:
-    """Key, IV and header protection key of RFC 9001 section 5.2."""
+def client_keys(version: int, dcid: bytes, salt: str) -> InitialKeys:
+    """The keys of the client that asks for a connection id (RFC 9001 section 5.2)."""
     secret = _expand(hmac.digest(bytes.fromhex(salt), dcid, hashlib.sha256), "client in", 32)
     prefix = "quicv2" if version == VERSION_2 else "quic"
-    return (
+    return InitialKeys(
         _expand(secret, f"{prefix} key", 16),
         _expand(secret, f"{prefix} iv", 12),
         _expand(secret, f"{prefix} hp", 16),
     )
-
-
-def _decrypt(
-    data: bytes, at: int, length: int, version: int, dcid: bytes, salt: str
-) -> bytes | None:
-    """The packet's frames, or None where the keys are not the client's."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers import Cipher
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    from cryptography.hazmat.primitives.ciphers.algorithms import AES
-    from cryptography.hazmat.primitives.ciphers.modes import ECB
-
-    key, iv, protection = client_keys(version, dcid, salt)
-    # The one block ECB enciphers is the mask of RFC 9001 section 5.4.3.
-    mask = Cipher(AES(protection), ECB()).encryptor().update(data[at + 4 : at + 20])  # noqa: S305
-    first = data[0] ^ mask[0] & 0x0F
-    width = (first & 3) + 1
-    number = bytes(a ^ b for a, b in zip(data[at : at + width], mask[1:], strict=False))
-    nonce = (int.from_bytes(iv, "big") ^ int.from_bytes(number, "big")).to_bytes(12, "big")
-    header = bytes((first,)) + data[1:at] + number
-    try:
-        return AESGCM(key).decrypt(nonce, data[at + width : at + length], header)
-    except InvalidTag:
-        return None
 
 
 def _crypto_frames(plain: bytes) -> list[CryptoFragment]:

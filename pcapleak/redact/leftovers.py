@@ -34,7 +34,7 @@ _PAIRS = re.compile(
 _Numbers = NDArray[np.uint64]
 
 
-class Residue:
+class Leftovers:
     """Looks for `originals` and `hardware` addresses of 6 bytes."""
 
     def __init__(self, originals: Iterable[IPAddress], hardware: Iterable[bytes] = ()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Canvas:
+class Draft:
     """Bytes to be written in place of `source`, and which of them are accounted for.
 
     What nobody draws is zero. The search for what was forgotten looks at what was only kept.
@@ -44,7 +44,7 @@ class Canvas:
             a if known else 0 for a, known in zip(self.out, self.known, strict=True)
         )
 
-    def draw(self, at: int, other: Canvas) -> None:
+    def draw(self, at: int, other: Draft) -> None:
         """Write a part of the same length that was drawn apart."""
         size = min(len(other.out), len(self.out) - at)
         self.out[at : at + size] = other.out[:size]
@@ -55,35 +55,35 @@ class Canvas:
         self.out += data
         self.known += (b"\1" if known else b"\0") * len(data)
 
-    def extend(self, other: Canvas) -> None:
+    def extend(self, other: Draft) -> None:
         """Write a part at the end."""
         self.out += other.out
         self.known += other.known
 
 
-Piece = tuple[int, Canvas]
+Piece = tuple[int, Draft]
 """How many bytes of a stream, and what they become."""
 
 
-def blank() -> Canvas:
-    """A canvas that grows from nothing."""
-    return Canvas(b"")
+def blank() -> Draft:
+    """A draft that grows from nothing."""
+    return Draft(b"")
 
 
-def joined(first: Canvas, second: Canvas) -> Canvas:
+def joined(first: Draft, second: Draft) -> Draft:
     """One part and then another."""
-    canvas = blank()
-    canvas.extend(first)
-    canvas.extend(second)
-    return canvas
+    draft = blank()
+    draft.extend(first)
+    draft.extend(second)
+    return draft
 
 
 def behind(
-    data: bytes, size: int, inner: Canvas, *, head: Canvas | None = None, number: int = 0
-) -> Canvas:
+    data: bytes, size: int, inner: Draft, *, head: Draft | None = None, number: int = 0
+) -> Draft:
     """`inner` behind a header of `size` bytes, given or drawn as numbers up to `number`."""
     if head is None:
-        head = Canvas(data[:size])
+        head = Draft(data[:size])
         head.number(0, number)
     return joined(head, inner)
 

@@ -11,8 +11,8 @@ from pcapleak.decode.web.http import MAX_HEAD, looks_like_http
 from pcapleak.decode.web.sip import looks_like_sip, parse_sip_head
 from pcapleak.decode.web.tls import looks_like_tls
 from pcapleak.errors import DecodeError
-from pcapleak.redact.canvas import Canvas, Piece, blank
 from pcapleak.redact.datagrams import Datagrams
+from pcapleak.redact.draft import Draft, Piece, blank
 from pcapleak.redact.hello import redact_tls, same_length_host
 from pcapleak.redact.names import Renamer
 from pcapleak.redact.signalling import redact_sip
@@ -60,10 +60,10 @@ def redact_dialogue(
 ) -> Iterator[Piece]:
     """One direction of a stream; `peer` is what the other direction said."""
     at = 0
-    for size, canvas in _dialogue(datagrams, data, peer, ports, 0):
+    for size, draft in _dialogue(datagrams, data, peer, ports, 0):
         if datagrams.keep_payload:
-            canvas.keep_rest()
-        yield size, canvas
+            draft.keep_rest()
+        yield size, draft
         at += size
     if at < len(data):
         yield len(data) - at, datagrams.unknown(data[at:])
@@ -132,10 +132,10 @@ def _framed(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
     while at + 2 <= len(data):
         size = int.from_bytes(data[at : at + 2], "big")
         inner = datagrams.redact(data[at + 2 : at + 2 + size])
-        canvas = blank()
-        canvas.append(data[at : at + 2])
-        canvas.extend(inner)
-        yield min(2 + size, len(data) - at), canvas
+        draft = blank()
+        draft.append(data[at : at + 2])
+        draft.extend(inner)
+        yield min(2 + size, len(data) - at), draft
         at += 2 + size
 
 
@@ -154,11 +154,11 @@ def _prefixed(datagrams: Datagrams, data: bytes, port: int) -> Iterator[Piece]:
                 if at or inner[0] & 0xF8 in (0x38, 0x40, 0x50):
                     return
                 port = _DNS
-        canvas = blank()
+        draft = blank()
         made = datagrams.redact(inner, (port, port))
-        canvas.append(len(made.out).to_bytes(2, "big"))
-        canvas.extend(made)
-        yield min(2 + size, len(data) - at), canvas
+        draft.append(len(made.out).to_bytes(2, "big"))
+        draft.extend(made)
+        yield min(2 + size, len(data) - at), draft
         at += 2 + size
 
 
@@ -184,10 +184,10 @@ def _sip(datagrams: Datagrams, data: bytes) -> Iterator[Piece]:
         at = end
 
 
-def _number(data: bytes) -> Canvas:
-    canvas = blank()
-    canvas.append(data)
-    return canvas
+def _number(data: bytes) -> Draft:
+    draft = blank()
+    draft.append(data)
+    return draft
 
 
 def _socks(
@@ -263,36 +263,36 @@ def _after_socks(data: bytes) -> bytes:
     return data[at - 4 :] if at >= 4 else b""
 
 
-def _login(renamer: Renamer, data: bytes) -> Canvas:
+def _login(renamer: Renamer, data: bytes) -> Draft:
     """RFC 1929: a name and a password, both replaced."""
-    canvas = Canvas(data)
+    draft = Draft(data)
     size = data[1]
-    canvas.number(0, 2)
-    canvas.put(2, renamer.token(data[2 : 2 + size]))
-    canvas.number(2 + size, 3 + size)
-    canvas.put(3 + size, renamer.token(data[3 + size :]))
-    return canvas
+    draft.number(0, 2)
+    draft.put(2, renamer.token(data[2 : 2 + size]))
+    draft.number(2 + size, 3 + size)
+    draft.put(3 + size, renamer.token(data[3 + size :]))
+    return draft
 
 
-def _socks_address(renamer: Renamer, data: bytes) -> Canvas:
+def _socks_address(renamer: Renamer, data: bytes) -> Draft:
     """A request or a reply of either version."""
-    canvas = Canvas(data)
-    canvas.number(0, 4)
+    draft = Draft(data)
+    draft.number(0, 4)
     if data[0] in (0, 4):
-        canvas.put(4, data[4:8] if data[4:7] == b"\0\0\0" else renamer.packed(data[4:8]))
+        draft.put(4, data[4:8] if data[4:7] == b"\0\0\0" else renamer.packed(data[4:8]))
         user, _, host = data[8:].partition(b"\0")
-        canvas.put(8, renamer.token(user) + b"\0")
+        draft.put(8, renamer.token(user) + b"\0")
         if host:
-            canvas.put(9 + len(user), same_length_host(renamer, host[:-1]) + b"\0")
-        return canvas
+            draft.put(9 + len(user), same_length_host(renamer, host[:-1]) + b"\0")
+        return draft
     kind, end = data[3], len(data) - 2
     if kind in (1, 4):
-        canvas.put(4, renamer.packed(data[4:end]))
+        draft.put(4, renamer.packed(data[4:end]))
     elif kind == 3:
         made = renamer.host(data[5:end].decode("utf-8", "surrogateescape"))
         name = made.encode("utf-8", "replace")[:255]
-        canvas = blank()
-        canvas.append(data[:4] + bytes((len(name),)) + name + data[end:])
-        return canvas
-    canvas.number(end, end + 2)
-    return canvas
+        draft = blank()
+        draft.append(data[:4] + bytes((len(name),)) + name + data[end:])
+        return draft
+    draft.number(end, end + 2)
+    return draft
