@@ -237,11 +237,15 @@ class Renamer:
         return hashlib.shake_256(self._key + message).digest(size)
 
     def token(self, token: bytes) -> bytes:
-        """A credential's stand-in: as long, of hexadecimal digits if it was."""
+        """A credential's stand-in: as long, and of hexadecimal digits or of letters alone if it
+        was, as what makes it is told by that."""
         digest = self._digest(b"token", token, 0, len(token))
         if _HEX.match(token):
             return digest.hex().encode()[: len(token)]
-        return bytes(_BASE64[digit & 63] for digit in digest)
+        if token.isalpha():
+            return bytes(_BASE64[digit % 52] for digit in digest)
+        made = bytes(_BASE64[digit & 63] for digit in digest)
+        return made[:-1] + b"0" if made.isalpha() else made
 
     def identifier(self, octets: bytes) -> bytes:
         """A random number's stand-in, as long: of base64's letters if it was, as what makes them
