@@ -105,6 +105,14 @@ def is_called(interface: Interface, name: str) -> bool:
     return name in (interface.name, interface.description)
 
 
+def kind_words(interface: Interface) -> list[str]:
+    """The words of its description and hardware that tell what it is, and nothing else."""
+    description = interface.description or ""
+    words: list[str] = TUNNEL_WORDS.findall(f"{description} {interface.hardware or ''}")
+    named = _TUNNEL.match(description) if _NPF.match(interface.name or "") else None
+    return [named.group(), *words] if named else words
+
+
 def _told(interface: Interface, tunnels: set[str], uplinks: set[str]) -> InterfaceRole | None:
     """The role that the policy gives an interface."""
     for name in sorted(tunnels):

@@ -18,7 +18,7 @@ from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
 from pcapleak.capture.programs import write_comment
 from pcapleak.dissect.link import PKTAP
 from pcapleak.errors import PcapleakError
-from pcapleak.judge.sides import TUNNEL_WORDS
+from pcapleak.judge.sides import kind_words
 from pcapleak.redact.datagrams import Datagrams
 from pcapleak.redact.draft import Draft
 from pcapleak.redact.frames import Frames, written_link_type
@@ -195,18 +195,18 @@ def _write(
 
 
 def _interface(renamer: Renamer, interface: Interface) -> Interface:
-    """The interface as it is written: of its description the words that tell its kind."""
+    """The interface as it is written: of its description and hardware the words that tell its
+    kind, as its description."""
     addresses = []
     for text in interface.addresses:
         address = ip_interface(text)
         addresses.append(f"{renamer.address(address.ip)}/{address.network.prefixlen}")
-    words = re.findall(TUNNEL_WORDS, interface.description or "")
     return Interface(
         id=interface.id,
         capture=interface.capture,
         link_type=written_link_type(interface.link_type & 0xFFFF),
         name=None if interface.name is None else renamer.interface(interface.name),
-        description=" ".join(words) or None,
+        description=" ".join(kind_words(interface)) or None,
         snap_length=interface.snap_length,
         addresses=tuple(addresses),
         filter=_filter(renamer, interface.filter),

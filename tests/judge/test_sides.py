@@ -30,6 +30,7 @@ from capture_files import Pcapng
 
 from pcapleak.cli.console import page_console
 from pcapleak.policy.policy import Policy
+from pcapleak.redact.capture import redact_capture
 from pcapleak.report.document import Document
 from pcapleak.report.writers.terminal import print_report
 
@@ -269,6 +270,22 @@ def test_windows_interfaces_go_by_their_description_and_hardware(
     policy = Policy.from_options(tunnel=[tunnel[0]], vpn_endpoint=[f"{VPN}:51820"])
     for document in (inferred, judged(path, policy, tmp_path)):
         assert document.verdict.result == ("leak" if leaks else "no-leak")
+
+
+def test_a_redacted_copy_keeps_the_words_that_tell_a_tunnel(tmp_path: Path) -> None:
+    for number, (tunnel, kept) in enumerate(
+        ((("wg-juliet", ""), "wg"), (("Juliet", "Wintun of Juliet"), "Wintun"), (WIFI, None))
+    ):
+        recording = Recording(link_types=(1, 1, 1))
+        leak(recording)
+        recording.udp(2500, WG0, INNER, 5000, WEB, 53, dns_query())
+        path = windows(recording, tmp_path / f"{number}.pcapng", WIFI, tunnel)
+        copy = tmp_path / f"copy-{number}.pcapng"
+        redact_capture(path, copy, bytes(range(32)))
+        assert b"juliet" not in copy.read_bytes().lower()
+        documents = [judged(one, NO_OPTIONS, tmp_path) for one in (path, copy)]
+        assert roles(documents[0]) == roles(documents[1])
+        assert documents[1].captures[0].interfaces[1].description == kept
 
 
 def test_a_tunnel_named_by_its_description_was_recorded_where_it_was_silent(
