@@ -207,6 +207,21 @@ def reached(recording: Recording) -> None:
     recording.exchange(3000, ETH0, CLIENT, 50000, "198.51.100.77", 6000, asked, answer)
 
 
+@pytest.mark.parametrize("spoken", [False, True])
+def test_a_conference_of_which_one_direction_was_recorded_is_no_scan(
+    spoken: bool, tmp_path: Path
+) -> None:
+    """Encrypted media goes to who answered; without it, nothing tells it from a scan."""
+    recording = Recording()
+    record = b"\x16\xfe\xfd" + bytes(8) + b"\0\x0c\1" + bytes(11)
+    for member in range(30):
+        ends = CLIENT, 50000 + member, f"192.168.1.{100 + member}", 40000
+        recording.udp(10 * member, ETH0, *ends, request(f"Re{member:02}:Se{member:02}"))
+        if spoken:
+            recording.udp(10 * member + 5, ETH0, *ends, record)
+    assert ("PL502" in ids(report(recording, tmp_path))) is not spoken
+
+
 def test_a_peer_with_many_addresses_that_one_answers_for_is_no_scan(tmp_path: Path) -> None:
     """Each network of its containers has one."""
     recording = Recording()
@@ -357,6 +372,29 @@ def test_credentials_that_a_relay_grants_for_each_call_are_no_data(
         if relaying:
             recording.exchange(100 * i + 5, ETH0, *ends, *permission("198.51.100.9", 16947))
     assert len(of(report(recording, tmp_path), "PL503")) == found
+
+
+@pytest.mark.parametrize("relaying", [False, True])
+def test_credentials_of_which_one_direction_was_recorded_are_told_by_what_follows(
+    relaying: bool, tmp_path: Path
+) -> None:
+    recording = Recording()
+    for i, piece in enumerate(pieces(64)):
+        body = attribute(0x0019, b"\x11\0\0\0") + attribute(0x0006, piece.encode())
+        asked = message(0x0003, body, next(_ids).to_bytes(12, "big"))
+        recording.udp(100 * i, ETH0, CLIENT, 50000 + i, TURN, 3478, asked)
+        if relaying:
+            asked, _ = permission("198.51.100.9", 16947)
+            recording.udp(100 * i + 5, ETH0, CLIENT, 50000 + i, TURN, 3478, asked)
+    assert ("PL503" in ids(report(recording, tmp_path))) is not relaying
+
+
+def test_usernames_of_requests_that_are_no_checks_carry_data(tmp_path: Path) -> None:
+    recording = Recording()
+    for i, piece in enumerate(pieces()):
+        asked = message(0x0001, attribute(0x0006, piece.encode()), next(_ids).to_bytes(12, "big"))
+        recording.udp(100 * i, ETH0, CLIENT, 50000 + i, STUN, 3478, asked)
+    assert "PL503" in ids(report(recording, tmp_path))
 
 
 def test_what_the_world_sends_unasked_is_no_data_of_the_hosts(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
-from pcapleak.values.packets import IPAddress
+from pcapleak.values.packets import IPAddress, Service
 from pcapleak.values.words import count
 
 KIND = FindingKind(
@@ -188,13 +188,15 @@ def _mapped(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
 
 def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
     """Usernames of checks."""
+    spoken = scene.columns.serving(Service.DTLS | Service.RTP)
     odd: dict[str | bytes, list[Sighting]] = {}
     changing: dict[str | bytes, list[Sighting]] = {}
     flows = []
     for key, link in links:
         here = {name: seen for name, seen in link.usernames.items() if is_data(name)}
         back = scene.state.ice.links.get(key.back) if here else None
-        answered = back is not None and bool(back.check_answers)
+        # Media goes to who answered, also where a recording has one direction alone.
+        answered = (back is not None and bool(back.check_answers)) or bool(spoken[link.flow])
         for name, sighting in here.items():
             # A long fragment may be a server's own, which then answers to it.
             if is_foreign(name) or not answered or len(here) >= MIN_ODD:
@@ -226,7 +228,10 @@ def _tokens(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
         }
         back = scene.state.ice.links.get(key.back)
         is_granted = back is not None and len(back.allocations) >= len(names)
-        if is_granted and (link.permissions or not link.allocates):
+        # Permissions are asked for once there is an allocation.
+        if link.permissions and (is_granted or len(names) == 1):
+            continue
+        if is_granted and not link.allocates:
             continue
         for name, sighting in names.items():
             if len(name) >= MIN_TOKEN and not is_identifier(name):

@@ -13,7 +13,7 @@ from pcapleak.judge.webrtc_flows import living_sessions, pair_of, told_links
 from pcapleak.track.ice.links import Link, LinkKey
 from pcapleak.values.addresses import Network, classify, far_network, inside, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
-from pcapleak.values.packets import Endpoint, IPAddress
+from pcapleak.values.packets import Endpoint, IPAddress, Service
 from pcapleak.values.words import count
 
 KIND = FindingKind(
@@ -71,6 +71,8 @@ def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each scanning address on each interface."""
     alive = living_sessions(scene)
     signalled = _signalled(scene)
+    # What is sent once checks were answered, also where a recording has one direction alone.
+    spoken = scene.columns.serving(Service.DTLS | Service.RTP)
     found: dict[tuple[int, IPAddress], list[tuple[LinkKey, Link]]] = {}
     excused: dict[tuple[int, IPAddress, frozenset[str]], list[tuple[LinkKey, Link]]] = {}
     answered: dict[tuple[int, IPAddress], list[Endpoint]] = {}
@@ -81,7 +83,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         if target == unmapped(key.source.address):
             continue
         place = key.interface, key.source.address
-        if Endpoint(target, key.destination.port) in signalled:
+        if Endpoint(target, key.destination.port) in signalled or spoken[link.flow]:
             continue
         if key.back in scene.state.ice.links:
             if not alive.isdisjoint(map(pair_of, link.usernames)):
