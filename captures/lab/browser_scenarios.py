@@ -9,7 +9,7 @@ from typing import Any
 
 from . import browser_stories as stories
 from .expected import LEAK, found
-from .network import PUBLIC, STUN
+from .network import CLIENT6, PUBLIC, STUN
 from .recording import Scenario
 from .session import STUN_ONLY, ice
 from .stories import TURN_UDP
@@ -160,6 +160,26 @@ _CHROMIUM = (
         lambda lab: stories.told(lab, stories.NAMED_SERVERS),
         EXPECTED,
         {**LEAK, **_FOUND},
+    ),
+    Scenario(
+        "two-relays",
+        "two TURN servers: the first of the page's list has the higher rank",
+        lambda lab: stories.told(lab, stories.TWO_RELAYS),
+        EXPECTED,
+        {**LEAK, "mode": 2, **_FOUND},
+    ),
+    Scenario(
+        "unicast-only",
+        "servers of both families, recorded without multicast",
+        stories.unicast_only,
+        EXPECTED,
+        {
+            "leak": True,
+            "exposed_addresses": [PUBLIC, CLIENT6],
+            "mode": None,
+            "engine": "chromium",
+            **_FOUND,
+        },
     ),
     Scenario(
         "stuns",

@@ -21,9 +21,10 @@ from .network import (
     WEB,
     masquerade,
 )
-from .session import STUN_ONLY, Lab, begin, call, connect, gather, ice, must_connect
+from .session import DUAL_STACK, STUN_ONLY, Lab, begin, call, connect, gather, ice, must_connect
 
 TWO_SERVERS = ice(f"stun:{STUN}:3478", f"stun:{FRAME}:3478")
+TWO_RELAYS = ice(stories.TURN_UDP, f"turn:{FRAME}:3478?transport=udp")
 NAMED_SERVERS = ice("stun:stun.example:3478", "stun:stun2.example:3478", f"stun:{STUN}:3479")
 MAPPED_WEB = str(IPv6Address("2001:db8:64::") + int(IPv4Address(WEB)))
 MAPPED_STUN = str(IPv6Address("2001:db8:64::") + int(IPv4Address(STUN)))
@@ -44,6 +45,13 @@ def told(
     lab.start()
     lab.record("eth0")
     gather(lab.open(flags=flags, preferences=preferences), "a", configuration)
+
+
+def unicast_only(lab: Lab) -> None:
+    """The leak page, the recorder told to leave multicast out."""
+    lab.start()
+    lab.record("eth0", options=("-f", "not multicast"))
+    gather(lab.open(), "a", DUAL_STACK)
 
 
 def reloads(lab: Lab, seconds: float, times: int) -> None:

@@ -50,6 +50,7 @@ class CandidateBuilder:
         self.used: set[str] = set()
         self.alike: Counter[IPAddress] = Counter()
         """How many sockets asked servers from an address."""
+        self.turn_ranks = _turn_ranks(agent.sockets)
 
     def build(self) -> list[Candidate]:
         """The candidates, host first."""
@@ -301,7 +302,8 @@ class CandidateBuilder:
                 elif allocation.mapped is not None:
                     candidate.related_address = allocation.mapped.address
                     candidate.related_port = allocation.mapped.port
-                self._finish(candidate, base, allocation.relayed.address)
+                turn = self.turn_ranks.get((link.key.transport, link.key.destination), 1)
+                self._finish(candidate, base, allocation.relayed.address, turn)
 
     # What all have
 
@@ -326,10 +328,31 @@ class CandidateBuilder:
             frame_count=count,
         )
 
-    def _finish(self, candidate: Candidate, base: Base | None, hidden: IPAddress) -> None:
+    def _finish(
+        self, candidate: Candidate, base: Base | None, hidden: IPAddress, turn: int | None = 0
+    ) -> None:
         """Fill in what the engine computes, and keep the candidate."""
-        self.prediction.complete(candidate, base, hidden)
+        self.prediction.complete(candidate, base, hidden, turn)
         self.found.append(candidate)
+
+
+def _turn_ranks(sockets: list[Socket]) -> dict[tuple[str, Endpoint], int | None]:
+    """TURN servers' places in the page's list from its end: Chromium asks them in order, by
+    each family. Those over TCP wait for their connection, so where both are asked it is not
+    known."""
+    asked: dict[tuple[str, Endpoint], int] = {}
+    for link in (link for socket in sockets for link in socket.out):
+        if link.allocates is not None:
+            server = (link.key.transport, link.key.destination)
+            first = link.allocates.first_ns
+            asked[server] = min(asked.get(server, first), first)
+    ranks: dict[tuple[str, Endpoint], int | None] = {}
+    for version in (4, 6):
+        mine = [one for one in asked if one[1].address.version == version]
+        mine.sort(key=lambda one: asked[one], reverse=True)
+        mixed = len({transport for transport, _ in mine}) > 1
+        ranks |= {server: None if mixed else place for place, server in enumerate(mine, 1)}
+    return ranks
 
 
 def _doubt(others: list[Agent]) -> str:

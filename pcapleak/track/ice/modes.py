@@ -114,20 +114,24 @@ def _silent(agent: Agent, reasons: list[str], clients: list[Client], multicast: 
         return Mode(2, "low", ["gathered and announced no .local name", why])
     if not agent.gathers:
         return Mode(reasons=[*reasons, "Mode 2 or 3: how it gathered was not recorded"])
-    if not multicast.is_whole(agent.addresses):
-        missing = "no other multicast of this host was recorded whole: a name may have been missed"
-        return Mode(reasons=[*reasons, "no .local name was recorded", missing, "Mode 1, 2 or 3"])
-    silent = [*reasons, "gathered and announced no .local name"]
     before = agent.began_ns
     secure = [client.secure_pages for client in clients if client.secure_pages]
     insecure = [client.insecure_pages for client in clients if client.insecure_pages]
-    if not reasons and any(one.first_ns <= before <= one.last_ns + SECURE_NS for one in secure):
+    is_secure = any(one.first_ns <= before <= one.last_ns + SECURE_NS for one in secure)
+    is_insecure = any(one.first_ns <= before <= one.last_ns + SECURE_NS for one in insecure)
+    why = "its page is not a secure context, so it has no microphone or camera permission"
+    permitted = not reasons and (is_secure or not is_insecure)
+    if not permitted and not reasons:
+        reasons = [why]
+    if not multicast.is_whole(agent.addresses):
+        missing = "no other multicast of this host was recorded whole: a name may have been missed"
+        which = "Mode 1, 2 or 3" if permitted else "Mode 2 or 3"
+        said = [*reasons, "no .local name was recorded", missing, which]
+        return Mode(reasons=said, may_be_permitted=permitted)
+    silent = [*reasons, "gathered and announced no .local name"]
+    if permitted and is_secure:
         why = "its page is a secure context: probably a microphone or camera permission"
         return Mode(1, "medium", [*silent, why])
-    if reasons or any(one.first_ns <= before <= one.last_ns + SECURE_NS for one in insecure):
-        if not reasons:
-            silent.append(
-                "its page is not a secure context, so it has no microphone or camera permission"
-            )
+    if not permitted:
         return Mode(2, "low", [*silent, _RAW])
     return Mode(reasons=[*silent, "Mode 1 by permission, or one that hides nothing, or Mode 3"])

@@ -51,7 +51,7 @@ def is_wildcard(agent: Agent, engine: Engine, mode: Mode) -> bool:
     """Whether the agent's sockets are bound to no address, and it hides the one that its
     packets have: libwebrtc in modes 2 and 3 of RFC 8828."""
     networks = {info.id for link in agent.links for info in link.networks}
-    undecided = mode.mode is None and networks == {0}
+    undecided = mode.mode is None and (networks == {0} or not mode.may_be_permitted)
     return engine in ("chromium", "webkit") and (mode.mode in (2, 3) or undecided)
 
 
@@ -65,10 +65,13 @@ class Prediction:
         self.is_sure = mode.confidence not in (None, "low")
         self.wildcard = is_wildcard(agent, engine, mode)
 
-    def complete(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
+    def complete(
+        self, candidate: Candidate, base: Base | None, address: IPAddress, turn: int | None = 0
+    ) -> None:
         """Fill in what follows from the engine: `address` is what the candidate's class and
-        foundation are computed of."""
-        self._prioritise(candidate, base, address)
+        foundation are computed of, `turn` a relay's rank in the page's list, the last one's 1,
+        or None where it is not known."""
+        self._prioritise(candidate, base, address, turn)
         candidate.foundation = self._foundation(candidate, address)
         if candidate.type == "host" and candidate.mdns_name is None:
             candidate.is_hidden = self._hides
@@ -89,7 +92,9 @@ class Prediction:
             return True
         return None if self.mode is None else False
 
-    def _prioritise(self, candidate: Candidate, base: Base | None, address: IPAddress) -> None:
+    def _prioritise(
+        self, candidate: Candidate, base: Base | None, address: IPAddress, turn: int | None
+    ) -> None:
         """Fill in the priority: from a check's PRIORITY, whose lower bits are the candidate's,
         or by libwebrtc's formula; Firefox's rank of an interface is in checks alone."""
         over_tcp = candidate.protocol == "tcp" or (
@@ -107,13 +112,13 @@ class Prediction:
             candidate.priority_source = "observed"
         elif self.wildcard or (self.engine in ("chromium", "webkit") and self.mode is not None):
             rank = None if self.wildcard or self.mode == 4 else self._rank(base)
-            if rank is None and self.mode == 1:
+            if turn is None or (rank is None and self.mode == 1):
                 return
             candidate.priority = libwebrtc_priority(
                 preference,
                 _address_class(address),
                 interface_rank=rank,
-                relay_preference=candidate.type == "relay",
+                relay_preference=turn,
             )
             candidate.priority_source = "predicted"
 

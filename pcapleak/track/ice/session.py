@@ -28,6 +28,8 @@ class Mode:
     mode: ModeNumber | None = None
     confidence: Confidence | None = None
     reasons: list[str] = field(default_factory=list)
+    may_be_permitted: bool = True
+    """Whether its page can have had a microphone or camera, where no mode is told."""
 
 
 @dataclass(slots=True)

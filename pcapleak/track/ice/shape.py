@@ -31,6 +31,9 @@ def candidate_set_shape(candidates: Sequence[Candidate]) -> SetShape:
         return SetShape("srflx-only", ["no host candidate: Mode 3 or a policy"])
     if kinds == {"host"}:
         return SetShape("host-only", ["no server answered, or none was asked"])
+    if any(one.type == "host" and one.mdns_name is None for one in candidates):
+        reason = "host addresses taken for hidden, of which no name was seen, and what servers saw"
+        return SetShape("consumer", [reason])
     return SetShape("consumer", ["hidden host addresses and what servers saw"])
 
 
