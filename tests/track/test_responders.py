@@ -66,6 +66,39 @@ def test_a_reloaded_pages_names_are_its_own_however_far_the_queue_lags(
     assert {link.confidence for link in links if link} == {"high"}
 
 
+class LateScene(Scene):
+    """One whose recording begins at a time, after some of what was announced."""
+
+    start_s = 0.0
+
+    def announce(self, at_s: float, address: str, name: str = "", by: str = HERE) -> None:
+        if at_s >= self.start_s:
+            super().announce(at_s, address, name, by)
+
+
+@pytest.mark.parametrize("every", [1.0, 1.5, 2.0, 3.0, 5.0])
+def test_no_join_is_sure_where_the_queue_was_at_work_when_the_recording_began(
+    every: float,
+) -> None:
+    """What is announced first may be of a load of before, and all after it of another."""
+    wrong: set[str] = set()
+    for quarter in range(60):
+        scene = LateScene()
+        scene.start_s = 0.3 + quarter / 4
+        asked = [(1.0 + every * number, number) for number in range(6)]
+        for at_s, number in asked:
+            if at_s - 0.001 >= scene.start_s:
+                seen_as = end("203.0.113.9", 5000 + number)
+                scene.gather(at_s - 0.001, end(HERE, 5000 + number), seen_as)
+        queue(scene, asked)
+        for names in joined(scene):
+            for one in names.values():
+                if one.port is not None and not right(one.port - 5000, {one.mdns_name or "": one}):
+                    assert one.mdns_link is not None
+                    wrong.add(str(one.mdns_link.confidence))
+    assert wrong <= {"low"}
+
+
 @pytest.mark.parametrize("apart", [0.06, 0.2, 0.5, 0.9])
 def test_two_profiles_are_told_apart_by_their_seconds(apart: float) -> None:
     scene = Scene()

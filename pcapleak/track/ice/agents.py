@@ -40,8 +40,9 @@ class Agent:
 
     __slots__ = (
         "address_set", "addresses", "began_ns", "checking", "gapped", "gathers", "inherited",
-        "late", "lettered", "links", "local", "names", "number", "opened_ns", "said_letters",
-        "signalled_name", "sockets", "tie_breakers", "udp", "unsure", "views", "withdrawn",
+        "late", "lettered", "links", "local", "names", "number", "opened_ns", "reloaded", "resumed",
+        "said_letters", "signalled_name", "sockets", "tie_breakers", "udp", "unsure", "views",
+        "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,10 @@ class Agent:
         """Which of `names` an earlier session had announced."""
         self.gapped: frozenset[str] = frozenset()
         """Which of `names` were announced in an order of which not all was recorded."""
+        self.reloaded: frozenset[str] = frozenset()
+        """Which of `inherited` may be of another page: its own would have been dropped."""
+        self.resumed: frozenset[str] = frozenset()
+        """Which of `names` were announced by a browser that still announced names of before."""
         self.withdrawn: frozenset[str] = frozenset()
         """Which of `names` it has because they were withdrawn with another."""
         self.unsure: dict[str, list[Agent]] = {}

@@ -19,6 +19,8 @@ _PION_UFRAG = re.compile("[A-Za-z]{16}")
 """pion's username fragments; it asks servers from sockets that are no host candidates. Of the
 programs that are no browsers it alone joins multicast DNS as it gathers, to resolve names."""
 
+_RELOADED = "a page loaded anew meanwhile would have had no name announced: too many were waiting"
+_RESUMED = "the browser was still announcing names of before when the recording began"
 _GAP = "not all that this host announced was recorded"
 _ALIKE = "several sockets asked servers from there at once, of one page or of several browsers"
 _WITHDRAWN = "withdrawn in one message with another name of the session's page"
@@ -115,8 +117,12 @@ class CandidateBuilder:
             return Inference("medium", [_WITHDRAWN])
         if base.local.address in name.addresses:
             seen = "announced for this address"
+            if name.name in self.agent.reloaded:
+                return Inference("low", [f"{seen}, for an earlier session", _RELOADED])
             if name.name in self.agent.inherited:
                 return Inference("medium", [f"{seen}, for an earlier session of its page"])
+            if name.name in self.agent.resumed:
+                return Inference("low", [seen, _RESUMED])
             if name.name in self.agent.gapped:
                 return Inference("medium", [seen, _GAP])
             if self.alike[base.local.address] > 1:

@@ -125,16 +125,27 @@ def _join_host(
     _settle(responders, able)
     parents = _give(batches, able)
     for responder in responders:
-        if responder.has_gap:
-            for batch in responder.batches:
-                for agent in able:
-                    agent.gapped |= {one.name for one in batch.names if one in agent.names}
+        waiting = responder.is_resumed
+        for number, batch in enumerate(responder.batches):
+            waiting &= number == 0 or not batch.is_prompt
+            announced = {one.name for one in batch.names}
+            for agent in able:
+                mine = announced.intersection(one.name for one in agent.names)
+                if waiting:
+                    agent.resumed |= mine
+                if responder.has_gap:
+                    agent.gapped |= mine
     left = give_answered(answered, able, parents)
     for agent in able:
         page = parents.get(id(agent))
-        if page is None and (page := _shared(agent, responders, end_ns)) is None:
+        is_doubtful = False
+        if page is None:
+            page, is_doubtful = _shared(agent, responders, end_ns)
+        if page is None:
             continue
         _inherit(agent, page)
+        if is_doubtful:
+            agent.reloaded |= agent.inherited
         if len(responders) > 1:
             agent.unsure.update({one: [] for one in agent.inherited if one not in agent.unsure})
     orphans = [batch for batch in batches if batch.agent is None]
@@ -145,7 +156,7 @@ def _join_host(
 def _settle(responders: list[Responder], able: list[Agent]) -> None:
     """Find for each batch the session that asked for it: of one responder in order, and no
     session twice."""
-    usual = max((len(batch.names) for one in responders for batch in one.batches), default=0)
+    usual = max((one.usual for one in responders), default=0)
     place = {id(agent): number for number, agent in enumerate(able)}
     fits: dict[Batch, list[Agent]] = {}
     for responder in responders:
@@ -174,9 +185,14 @@ def _settle(responders: list[Responder], able: list[Agent]) -> None:
         if left:
             batch.agent, *batch.others = left
             taken.add(id(batch.agent))
-            if batch.is_prompt and batch.first_ns - batch.agent.began_ns > AT_ONCE_NS:
+            # Names of a further page behind it show that it may have been one of before.
+            first = [one.is_prompt for one in batch.responder.batches[:2]] == [True, False]
+            first &= batch is batch.responder.batches[0]
+            late_ns = batch.first_ns - batch.agent.began_ns
+            if batch.is_prompt and (abs(late_ns) if first else late_ns) > AT_ONCE_NS:
                 # With nothing waiting it would have been announced at once.
                 batch.responder.has_gap = True
+                batch.responder.is_resumed |= first
         elif batch.is_prompt and fits[batch]:
             # Two browsers began in one instant, and their sockets are taken for one session.
             (batch.agent, *_) = fits[batch]
@@ -208,7 +224,9 @@ def _fitting(batch: Batch, able: list[Agent], usual: int) -> list[Agent]:
         at_once = began(able, batch.first_ns - AT_ONCE_NS, batch.first_ns + AT_ONCE_NS)
         return at_once or began(able, batch.first_ns - QUEUE_NS, batch.first_ns + BEFORE_NS)
     low, high = asked_between(batch, usual)
-    return began(able, low, high + AT_ONCE_NS) or began(able, low, high + BEFORE_NS)
+    found = began(able, low, high + AT_ONCE_NS)
+    # What a queue of before holds is of sessions of before, rather than of ones that nearly fit.
+    return found if batch.responder.is_resumed else found or began(able, low, high + BEFORE_NS)
 
 
 def _exclude(fits: dict[Batch, list[Agent]]) -> None:
@@ -256,10 +274,12 @@ def _give(batches: list[Batch], able: list[Agent]) -> dict[int, Page]:
     return pages
 
 
-def _shared(agent: Agent, responders: list[Responder], end_ns: int) -> Page | None:
+def _shared(agent: Agent, responders: list[Responder], end_ns: int) -> tuple[Page | None, bool]:
     """The page whose names a session has that asked for none: that of the session before it,
-    if names of its own would have been announced, and recorded."""
+    if names of its own would have been announced, and recorded. Soon after that one it is taken
+    for the same page's also where they would not: then it is doubtful."""
     found: Batch | None = None
+    is_doubtful = False
     for responder in responders:
         before = [one for one in responder.batches if _asked_ns(one) <= agent.began_ns]
         if not before:
@@ -272,13 +292,14 @@ def _shared(agent: Agent, responders: list[Responder], end_ns: int) -> Page | No
         due_ns = max(one.last_ns for one in (*before[-2:], *ahead[-1:])) + SECOND
         due_ns = max(agent.began_ns, due_ns)
         since_ns = agent.began_ns - _asked_ns(before[-1])
-        if due_ns - agent.began_ns > QUEUE_NS - SECOND and since_ns > RELOAD_FULL_NS:
+        is_full = due_ns - agent.began_ns > QUEUE_NS - SECOND
+        if is_full and since_ns > RELOAD_FULL_NS:
             continue
         if due_ns + SECOND > end_ns and since_ns > RELOAD_NS:
             continue
         if found is None or _asked_ns(before[-1]) > _asked_ns(found):
-            found = before[-1]
-    return None if found is None or found.agent is None else found.page
+            found, is_doubtful = before[-1], is_full
+    return (None if found is None or found.agent is None else found.page), is_doubtful
 
 
 def _asked_ns(batch: Batch) -> int:

@@ -100,6 +100,19 @@ class Responder:
     """Since when something waited."""
     has_gap: bool = False
     """Something that it must have sent was not recorded."""
+    is_resumed: bool = False
+    """Its queue was at work when the recording began, for pages of before."""
+
+    @property
+    def usual(self) -> int:
+        """How many names a page mostly asks for, by those that were announced together; where the
+        beginning is missing, by all kinds of addresses."""
+        if self.is_resumed:
+            names = (name for batch in self.batches for name in batch.names)
+            return len(
+                {(one.version, one.is_unspecified) for name in names for one in name.addresses}
+            )
+        return max((len(batch.names) for batch in self.batches), default=0)
 
     def lateness(self, at_ns: int) -> int | None:
         """How late a packet is that its queue sent next; None where it comes too early for one,
@@ -148,9 +161,15 @@ class Responder:
             and at_ns - last.last_ns > AT_ONCE_NS
         )
         is_new_page |= is_later and not name.is_wildcard
+        # A page's IPv4 name is the first of its names, those of unspecified addresses the last.
+        is_new_page |= (
+            last is not None and last.names[-1].is_wildcard and _is_first(name) and not is_prompt
+        )
         # Only what has waited for long is dropped, and who waits for nothing drops nothing.
         lost = last is not None and not last.is_whole and at_ns - last.last_ns > AT_ONCE_NS
-        self.has_gap |= lost and (is_prompt or at_ns - self.busy_ns < QUEUE_NS - SECOND)
+        if lost and (is_prompt or at_ns - self.busy_ns < QUEUE_NS - SECOND):
+            self.has_gap = True
+            self.is_resumed |= sum(batch.is_prompt for batch in self.batches) == 1
         if is_prompt:
             self.busy_ns = at_ns
         if last is None or is_prompt or is_new_page or is_later:
@@ -209,7 +228,18 @@ def find_responders(names: Iterable[NameRecord]) -> list[Responder]:
             batch = owner.begin(name, at_ns, is_prompt=True)
         owners[name.name] = owner
         batch.last_ns = min(at_ns, owner.slot_ns)
+    for one in responders:
+        begun, *later = [name for batch in one.batches for name in batch.names]
+        if not _is_first(begun) and any(map(_is_first, later)):
+            # Its page's IPv4 name was announced before the recording began.
+            one.batches[0].is_prompt = False
+            one.has_gap = one.is_resumed = True
     return responders
+
+
+def _is_first(name: NameRecord) -> bool:
+    """Whether it hides an IPv4 address."""
+    return any(one.version == 4 and not one.is_unspecified for one in name.addresses)
 
 
 def _sent(name: NameRecord) -> list[tuple[int, bool]]:
@@ -229,6 +259,9 @@ def asked_between(batch: Batch, usual: int, late_ns: int = LATE_NS) -> tuple[int
     the host's gatherings ask for, `late_ns` how late a packet may have been."""
     low = batch.last_ns - QUEUE_NS - late_ns
     high = batch.first_ns + EARLY_NS
+    if batch.responder.is_resumed and batch is batch.responder.batches[0]:
+        # It was announced twice, mostly, before the name of the next address.
+        high -= 2 * SECOND
     if batch.is_crowded and (len(batch.names) < usual or not batch.is_whole):
         # What would have come in the second after was dropped.
         high = min(high, batch.last_ns + SECOND - QUEUE_NS + late_ns)
