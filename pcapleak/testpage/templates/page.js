@@ -86,7 +86,8 @@ function serverName(url) {
 function describe(one) {
   const {scope, version} = addressKind(one.address);
   const base = addressKind(one.related_address);
-  const known = base.scope === "public" || isLocal(base.scope);
+  // Firefox gives a relay its own address as the one behind it.
+  const known = one.related_address !== one.address && (base.scope === "public" || isLocal(base.scope));
   const behind = known ? ` The page reads ${one.related_address} with it, the address behind.` : "";
   const more = one.protocol === "tcp" && one.tcp_type === "active"
     ? " This one is for TCP and only calls out: it sends nothing until a peer listens." : "";
@@ -159,7 +160,7 @@ function tile(name, values, colour, why) {
 
 function summarize(final) {
   const all = reading.connections.flatMap(one => one.candidates);
-  const read = [...all.map(one => one.type === "relay" ? null : one.address), ...all.map(one => one.related_address)];
+  const read = [...all.map(one => one.type === "relay" ? null : one.address), ...all.map(one => one.related_address === one.address ? null : one.related_address)];
   const of = wanted => [...new Set(read.filter(one => one && wanted(addressKind(one).scope)))];
   const open = of(scope => scope === "public"), near = of(isLocal), hidden = of(scope => scope === "name");
   const own = all.some(one => one.type === "host" && addressKind(one.address).scope === "public");
@@ -173,16 +174,19 @@ function summarize(final) {
   tile("mode", [number ? MODES[number] : "not known"], number === 1 ? "red" : number === 2 ? "amber" : number ? "green" : "", sure ? `${why} (${sure})` : why);
 }
 
-// What was said of an address once is not said again for each connection and protocol.
-function isSaid(one, whole) {
-  const alike = other => other !== one && other.type === one.type && other.address === one.address
-    && (other.protocol === one.protocol || (one.protocol === "tcp" && !whole));
-  return reading.connections.some(each => each.candidates.some(alike));
+// What was said of an address once is not said again for each connection and protocol, nor of the
+// names that another connection has of its own.
+function isSaid(connection, one, whole) {
+  const isName = each => addressKind(each.address).scope === "name";
+  return reading.connections.some(each => each.candidates.some(other => other !== one
+    && other.type === one.type
+    && (other.address === one.address || (each !== connection && isName(one) && isName(other)))
+    && (other.protocol === one.protocol || (one.protocol === "tcp" && !whole))));
 }
 
 function show(connection, one) {
   const {colour, label, says, more} = describe(one);
-  const words = isSaid(one, true) ? "" : isSaid(one, false) ? more.trim() : says + more;
+  const words = isSaid(connection, one, true) ? "" : isSaid(connection, one, false) ? more.trim() : says + more;
   get("none").hidden = true;
   const shown = one.address && one.address.includes(":") ? `[${one.address}]` : one.address || "(no address)";
   const port = one.protocol === "tcp" && one.port === 9 ? "" : `:${one.port}`;
