@@ -61,7 +61,14 @@ class LinkKey(NamedTuple):
     @property
     def back(self) -> LinkKey:
         """The other direction."""
-        return self._replace(source=self.destination, destination=self.source)
+        return LinkKey(
+            self.interface,
+            self.transport,
+            self.layers,
+            self.destination,
+            self.source,
+            self.carrier,
+        )
 
 
 class Allocation(NamedTuple):
