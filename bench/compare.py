@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-PACKETS = {"mixed": 1_000_000, "small": 2_000_000}
+PACKETS = {"mixed": 1_000_000, "small": 2_000_000, "call": 1_000_000, "pages": 1_000_000}
 SCRIPTS = {
     "dpkt, count UDP": """
 import sys, dpkt
@@ -63,6 +63,7 @@ class Row:
     command: list[str]
     share: float = 1.0
     seconds: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     peak_mib: float = 0.0
 
 
@@ -115,6 +116,7 @@ def measure(row: Row) -> None:
             errors.seek(0)
             raise SystemExit(f"{' '.join(row.command)}: {errors.read().decode()[-500:]}")
     row.seconds.append(elapsed / row.share)
+    row.cpu_s.append((usage.ru_utime + usage.ru_stime) / row.share)
     row.peak_mib = max(row.peak_mib, usage.ru_maxrss / 1024)
 
 
@@ -150,33 +152,37 @@ def compare(profile: str, folder: Path, rounds: int, scale: float) -> list[Row]:
 
 
 def table(profile: str, packets: int, found: list[Row]) -> str:
-    ours = median(found[0].seconds)
+    ours, our_cpu_s = median(found[0].seconds), median(found[0].cpu_s)
     lines = [
         f"{profile}: {packets:,} packets",
-        f"{'program':28} {'seconds':>9} {'of ours':>9} {'peak MiB':>9}",
+        f"{'program':28} {'seconds':>9} {'of ours':>9} {'CPU s':>9} {'of ours':>9} {'peak MiB':>9}",
     ]
     for row in found:
         mark = f"  (a cut of {row.share:.1%}, scaled)" if row.share < 1 else ""
-        seconds = median(row.seconds)
+        seconds, cpu_s = median(row.seconds), median(row.cpu_s)
         lines.append(
-            f"{row.name:28} {seconds:9.2f} {seconds / ours:9.2f} {row.peak_mib:9.0f}{mark}"
+            f"{row.name:28} {seconds:9.2f} {seconds / ours:9.2f} {cpu_s:9.2f} "
+            f"{cpu_s / our_cpu_s:9.2f} {row.peak_mib:9.0f}{mark}"
         )
     return "\n".join(lines)
 
 
 def markdown(profile: str, packets: int, found: list[Row]) -> str:
     """The same as a table of a page."""
-    ours = median(found[0].seconds)
+    ours, our_cpu_s = median(found[0].seconds), median(found[0].cpu_s)
     lines = [
         f"## {profile}: {packets:,} packets",
         "",
-        "| program | seconds | times ours | peak MiB |",
-        "|---|---:|---:|---:|",
+        "| program | seconds | times ours | CPU seconds | times ours | peak MiB |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for row in found:
-        seconds = median(row.seconds)
+        seconds, cpu_s = median(row.seconds), median(row.cpu_s)
         name = f"{row.name} (a cut of {row.share:.1%}, scaled)" if row.share < 1 else row.name
-        lines.append(f"| {name} | {seconds:.2f} | {seconds / ours:.2f} | {row.peak_mib:.0f} |")
+        lines.append(
+            f"| {name} | {seconds:.2f} | {seconds / ours:.2f} | {cpu_s:.2f} | "
+            f"{cpu_s / our_cpu_s:.2f} | {row.peak_mib:.0f} |"
+        )
     return "\n".join([*lines, ""])
 
 
@@ -188,7 +194,9 @@ def picture(measured: dict[str, list[Row]], target: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "pcapleak"
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(measured), figsize=(11, 4), layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(measured), figsize=(5.5 * len(measured), 4), layout="constrained"
+    )
     for axis, (profile, found) in zip(axes, measured.items(), strict=True):
         shown = sorted(
             (row for row in found if "100 packets" not in row.name),
@@ -222,7 +230,12 @@ def write(measured: dict[str, list[Row]], scale: float, rounds: int, folder: Pat
     (folder / "comparison.md").write_text("\n".join([*head, *tables]), encoding="utf-8")
     numbers = {
         profile: {
-            row.name: {"seconds": row.seconds, "peak_mib": row.peak_mib, "share": row.share}
+            row.name: {
+                "seconds": row.seconds,
+                "cpu_s": row.cpu_s,
+                "peak_mib": row.peak_mib,
+                "share": row.share,
+            }
             for row in found
         }
         for profile, found in measured.items()

@@ -2,6 +2,7 @@
 
     python bench/generate.py mixed 1000000 OUT_FOLDER
     python bench/generate.py small 2000000 OUT_FOLDER
+    python bench/generate.py call|pages 1000000 OUT_FOLDER
 
 `mixed` is what the link of a small network carries (bulk TCP and QUIC, media, DNS to a few
 resolvers, some STUN and mDNS), `small` the worst case: packets of 80 to 200 bytes over very many
@@ -27,6 +28,8 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pcapleak import open_capture
 
 CHUNK = 100_000
 START_NS = 1_700_000_000 * 10**9
@@ -376,7 +379,58 @@ def generate(profile: str, packets: int, folder: Path) -> Path:
     return plain
 
 
+CAPTURES = Path(__file__).resolve().parent.parent / "captures"
+RECORDED = {"call": "firefox-video-call.pcapng", "pages": "signalling-tls.pcapng"}
+FIRST_PORT = 32768
+"""From here on ports are a client's own."""
+
+
+def repeat(profile: str, packets: int, folder: Path) -> Path:
+    """Write a real recording over and over; the path of the pcap."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_capture(CAPTURES / RECORDED[profile]) as source:
+        (batch,) = source
+    frames = [
+        batch.data[at : at + size].tobytes()
+        for at, size in zip(batch.offset.tolist(), batch.captured_length.tolist(), strict=True)
+    ]
+    times = batch.ts_ns - batch.ts_ns[0]
+    target = folder / f"{profile}.pcap"
+    first = len(frames) // 2 if profile == "call" else 0
+    with target.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+        written, start_ns, begin = 0, START_NS, 0
+        while written < packets:
+            part = slice(begin, begin + packets - written)
+            for ts_ns, frame in zip(times[part].tolist(), frames[part], strict=True):
+                at = start_ns + ts_ns - int(times[begin])
+                file.write(struct.pack("<4I", at // 10**9, at % 10**9 // 1000, *[len(frame)] * 2))
+                file.write(frame if profile == "call" else moved(frame, written // len(frames)))
+            written += len(frames[part])
+            start_ns += int(times[-1] - times[begin]) + 10**7
+            begin = first
+    (folder / f"{profile}.truth.json").write_text(json.dumps({"packets": packets}))
+    return target
+
+
+def moved(frame: bytes, by: int) -> bytes:
+    """A frame of IPv4 from or to another port of its client's own."""
+    if frame[12:14] != b"\x08\x00" or frame[23] not in (6, 17):
+        return frame
+    at = 14 + 4 * (frame[14] & 15)
+    ports = struct.unpack_from(">HH", frame, at)
+    room = 65536 - FIRST_PORT
+    other = [
+        FIRST_PORT + (port - FIRST_PORT + 13 * by) % room if port >= FIRST_PORT else port
+        for port in ports
+    ]
+    return frame[:at] + struct.pack(">HH", *other) + frame[at + 4 :]
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] in RECORDED:
+        print(repeat(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
+        raise SystemExit
     if len(sys.argv) != 4 or sys.argv[1] not in PROFILES:
         raise SystemExit(__doc__)
     print(generate(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
