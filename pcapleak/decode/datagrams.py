@@ -14,7 +14,7 @@ from pcapleak.decode.stun.decoder import HEADER_SIZE, StunMessage, decode_stun
 from pcapleak.decode.table import recognised_as
 from pcapleak.decode.tunnels.socks import decode_socks_udp
 from pcapleak.decode.web.quic import QuicHellos, QuicInitial
-from pcapleak.dissect.icmp import decode_icmp_quote
+from pcapleak.dissect.icmp import IcmpQuote, decode_icmp_quotes
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import (
     Bool,
@@ -64,6 +64,7 @@ class Datagrams:
             packets.payload_length,
             packets.payload_declared,
         )
+        quotes = iter(self._quotes(packets, decoder))
         # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
         for (
             row,
@@ -84,6 +85,9 @@ class Datagrams:
                 frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig,
                 carrier=carrier,
             )  # fmt: skip
+            if number == Decoder.ICMP_ERROR:
+                events += _quoted(context, next(quotes))
+                continue
             payload = bytes(payloads[start : start + size])
             decode, decode_cut, unwrap = _BY_CODE[number]
             if unwrap is not None:
@@ -105,6 +109,11 @@ class Datagrams:
                     message = message._replace(valid=_is_valid(packets, row, payload))
             events.append((context, message))
         return events
+
+    @staticmethod
+    def _quotes(packets: Packets, decoder: UInt8) -> list[IcmpQuote | DecodeError]:
+        rows = np.flatnonzero(decoder == Decoder.ICMP_ERROR)
+        return decode_icmp_quotes([packets.payload(row) for row in rows.tolist()])
 
     def _learn(
         self, packets: Packets, row: int, flow: int, forward: bool
@@ -134,13 +143,12 @@ def _kept(error: DecodeError, size: int, length: int) -> DecodeError:
     return DecodeError(error.protocol, error.place, error.offset, why)
 
 
-def _quoted(context: Context, payload: bytes) -> list[Event]:
+def _quoted(context: Context, quote: IcmpQuote | DecodeError) -> list[Event]:
     """The STUN message, or the answer of DNS, in the packet that an ICMP error quotes."""
+    if isinstance(quote, DecodeError) or quote.protocol != UDP or len(quote.payload) < HEADER_SIZE:
+        return []
     message: Message
     try:
-        quote = decode_icmp_quote(payload)
-        if quote.protocol != UDP or len(quote.payload) < HEADER_SIZE:
-            return []
         if quote.source.port == DNS_PORT:
             message = decode_dns(quote.payload)
         else:
@@ -204,8 +212,6 @@ _Row = tuple[
 def _row(code: Decoder) -> _Row:
     if code is Decoder.SOCKS_UDP:
         return None, None, unwrap_relayed
-    if code is Decoder.ICMP_ERROR:
-        return None, None, _quoted
     protocol = recognised_as(code)
     return (protocol.decode, protocol.decode_cut, None) if protocol else (None, None, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,30 +32,58 @@ def decode_icmp_quote(data: bytes) -> IcmpQuote:
     Raises DecodeError where no IP header stands there. A quote is nearly always cut, which
     is no error: RFC 792 asks for 8 bytes after the header.
     """
-    version = data[0] >> 4 if data else 0
-    if version not in (4, 6):
-        raise DecodeError("icmp", "quoted packet", 0, "is neither IPv4 nor IPv6")
-    buffer = np.frombuffer(data + bytes(_PAD), np.uint8)
-    end = np.array([len(data)])
-    network, readable = parse_network(
-        buffer, np.zeros(1, np.int64), end, end + 65535, np.array([version == 6])
-    )
-    if not readable[0]:
-        raise DecodeError("icmp", "quoted packet", 0, "its IP header is cut or malformed")
+    (found,) = decode_icmp_quotes([data])
+    if isinstance(found, DecodeError):
+        raise found
+    return found
+
+
+def decode_icmp_quotes(payloads: Sequence[bytes]) -> list[IcmpQuote | DecodeError]:
+    """The same for many, which takes hardly longer than for one."""
+    if not payloads:
+        return []
+    lengths = np.array([len(data) for data in payloads])
+    start = np.cumsum(lengths) - lengths
+    buffer = np.frombuffer(b"".join((*payloads, bytes(_PAD))), np.uint8)
+    version = np.where(lengths > 0, buffer[start] >> 4, 0)
+    end = start + lengths
+    network, readable = parse_network(buffer, start, end, end + 65535, version == 6)
     transport = parse_transport(buffer, network)
-    start = int(transport.payload_offset[0])
-    if network.flags[0] & PacketFlag.ICMP_ERROR.value:
-        start -= 8
+    # What a quoted error quotes stands behind its header, which is the payload here.
+    inner = transport.payload_offset - np.where(network.flags & PacketFlag.ICMP_ERROR.value, 8, 0)
+    columns = (
+        version, readable, network.protocol, network.source_hi, network.source_lo,
+        network.destination_hi, network.destination_lo, transport.source_port,
+        transport.destination_port, inner - start, transport.payload_length,
+    )  # fmt: skip
+    return [
+        _quote(data, *row)
+        for data, *row in zip(payloads, *(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _quote(
+    data: bytes,
+    version: int,
+    readable: bool,
+    protocol: int,
+    source_hi: int,
+    source_lo: int,
+    destination_hi: int,
+    destination_lo: int,
+    source_port: int,
+    destination_port: int,
+    start: int,
+    length: int,
+) -> IcmpQuote | DecodeError:
+    if version not in (4, 6):
+        return DecodeError("icmp", "quoted packet", 0, "is neither IPv4 nor IPv6")
+    if not readable:
+        return DecodeError("icmp", "quoted packet", 0, "its IP header is cut or malformed")
     return IcmpQuote(
         version,
-        int(network.protocol[0]),
-        Endpoint(
-            address_of(version, int(network.source_hi[0]), int(network.source_lo[0])),
-            int(transport.source_port[0]),
-        ),
-        Endpoint(
-            address_of(version, int(network.destination_hi[0]), int(network.destination_lo[0])),
-            int(transport.destination_port[0]),
-        ),
-        data[start : start + int(transport.payload_length[0])],
+        protocol,
+        Endpoint(address_of(version, source_hi, source_lo), source_port),
+        Endpoint(address_of(version, destination_hi, destination_lo), destination_port),
+        data[start : start + length],
     )
