@@ -194,10 +194,9 @@ def picture(measured: dict[str, list[Row]], target: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "pcapleak"
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(
-        1, len(measured), figsize=(5.5 * len(measured), 4), layout="constrained"
-    )
-    for axis, (profile, found) in zip(axes, measured.items(), strict=True):
+    lines = (len(measured) + 1) // 2
+    figure, axes = plt.subplots(lines, 2, figsize=(11, 3.6 * lines), layout="constrained")
+    for axis, (profile, found) in zip(axes.flat, measured.items(), strict=True):
         shown = sorted(
             (row for row in found if "100 packets" not in row.name),
             key=lambda row: -median(row.seconds),
