@@ -6,6 +6,7 @@ is another program's connection.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -76,25 +77,31 @@ class SshProxy(Proxy):
 
     def up(self) -> None:
         """Start both ends."""
-        server, client, folder = self._net.vpn, self._net.client, self._scratch
-        for name in ("host", "user"):
-            client.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
-        Path("/run/sshd").mkdir(exist_ok=True)
-        configuration = folder / "sshd.conf"
-        configuration.write_text(
-            f"ListenAddress {VPN}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\n"
-        )
-        self._processes.append(server.start("/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)))
+        server, client = self._net.vpn, self._net.client
+        serve, connect = ssh_commands(self._scratch, VPN, PORT)
+        self._processes.append(server.start(*serve))
         wait_until(lambda: f"{VPN}:22" in server.run("ss", "-Hltn"), "sshd to listen")
-        self._processes.append(
-            client.start(
-                "ssh", "-N", "-D", f"127.0.0.1:{PORT}", "-i", str(folder / "user"), "-F", "none",
-                "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-                f"root@{VPN}",
-            )
-        )  # fmt: skip
+        self._processes.append(client.start(*connect))
         wait_until(lambda: f"127.0.0.1:{PORT}" in client.run("ss", "-Hltn"), "ssh to listen")
+
+
+def ssh_commands(folder: Path, address: str, port: int) -> tuple[list[str], list[str]]:
+    """What starts a server at an address, and what listens as a proxy on this host's port and
+    leads there; keys and settings are made in `folder`."""
+    for name in ("host", "user"):
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+        subprocess.run(make, check=True)
+    Path("/run/sshd").mkdir(exist_ok=True)
+    configuration = folder / "sshd.conf"
+    configuration.write_text(
+        f"ListenAddress {address}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\n"
+        f"AuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\n"
+    )
+    connect = [
+        "ssh", "-N", "-D", f"127.0.0.1:{port}", "-i", str(folder / "user"), "-F", "none",
+        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", f"root@{address}",
+    ]  # fmt: skip
+    return ["/usr/sbin/sshd", "-D", "-e", "-f", str(configuration)], connect
 
 
 PROXIES: tuple[type[Proxy], ...] = (Dante, SshProxy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from live_support import VPN_SERVER
@@ -21,6 +20,8 @@ from watch_scenes import (
     WireGuard,
     World,
 )
+
+from captures.lab.proxies import ssh_commands
 
 KILL_SWITCH = """
 table inet kill {
@@ -335,22 +336,11 @@ def _other_server(world: World, prepared: tuple[WireGuard, WireGuard]) -> None:
 
 def _ssh(world: World) -> None:
     """`ssh -D`: a proxy on this host."""
-    client, server, folder = world.client, world.server, world.folder
-    for name in ("host", "user"):
-        client.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
-    Path("/run/sshd").mkdir(exist_ok=True)
-    configuration = folder / "sshd.conf"
-    configuration.write_text(
-        f"ListenAddress {VPN}\nHostKey {folder / 'host'}\nPidFile none\nUsePAM no\n"
-        f"AuthorizedKeysFile {folder / 'user.pub'}\nStrictModes no\n"
-    )
-    server.start("/usr/sbin/sshd", "-D", "-e", "-f", str(configuration))
-    _await_listener(server, f"{VPN}:22")
-    client.start(
-        "ssh", "-N", "-D", "127.0.0.1:1080", "-i", str(folder / "user"), "-F", "none",
-        "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", f"root@{VPN}",
-    )  # fmt: skip
-    _await_listener(client, "127.0.0.1:1080")
+    serve, connect = ssh_commands(world.folder, VPN, 1080)
+    world.server.start(*serve)
+    _await_listener(world.server, f"{VPN}:22")
+    world.client.start(*connect)
+    _await_listener(world.client, "127.0.0.1:1080")
 
 
 def _await_listener(host: Host, socket: str) -> None:

@@ -61,14 +61,8 @@ class LinkKey(NamedTuple):
     @property
     def back(self) -> LinkKey:
         """The other direction."""
-        return LinkKey(
-            self.interface,
-            self.transport,
-            self.layers,
-            self.destination,
-            self.source,
-            self.carrier,
-        )
+        interface, transport, layers, source, destination, carrier = self
+        return LinkKey(interface, transport, layers, destination, source, carrier)
 
 
 class Allocation(NamedTuple):
