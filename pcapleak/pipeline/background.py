@@ -13,6 +13,10 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+REST_S = 0.02
+"""How long the rest of a result is waited for once it has begun to come: a pipe holds 64 kB, and
+who looked only now and then would take that much each time."""
+
 REAP_S = 0.005
 """How often a child that has written all is looked at until it is gone."""
 
@@ -39,8 +43,9 @@ class Background(Generic[T]):
                     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
                 os.nice(niceness)
                 _limit(cpu_s)
+                result = pickle.dumps(work(), pickle.HIGHEST_PROTOCOL)
                 with os.fdopen(out, "wb") as file:
-                    pickle.dump(work(), file, pickle.HIGHEST_PROTOCOL)
+                    file.write(result)
                 status = 0
             finally:
                 # Nothing of the parent's is to be ended, flushed or closed here.
@@ -58,7 +63,7 @@ class Background(Generic[T]):
 
     def poll(self) -> bool:
         """Take what the child has written so far; whether it is done."""
-        while not self._ended and select.select([self._pipe], [], [], 0)[0]:
+        while not self._ended and self._waits_for_more():
             part = os.read(self._pipe, 1 << 20)
             self._data += part
             self._ended = not part
@@ -82,6 +87,9 @@ class Background(Generic[T]):
             os.kill(self._pid, signal.SIGKILL)
             self._data.clear()
             self._reap(0)
+
+    def _waits_for_more(self) -> bool:
+        return bool(select.select([self._pipe], [], [], REST_S if self._data else 0)[0])
 
     def _reap(self, options: int) -> None:
         pid, status, used = os.wait4(self._pid, options)

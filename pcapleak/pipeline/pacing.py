@@ -41,6 +41,7 @@ class Pacing:
         self._left_s: float | None = None
         """When it last left something out."""
         self._leaving = False
+        self._behind_s = 0.0
 
     @property
     def step(self) -> int:
@@ -57,12 +58,18 @@ class Pacing:
         """Whether something was left out lately."""
         return self._left_s is not None and now_s < self._left_s + CATCH_UP_S
 
+    def hurries(self, now_s: float) -> bool:
+        """Whether work beside the watch must not give way, for it would come too late: the watch
+        is behind, whatever keeps it, or was flooded."""
+        return self._behind_s > BEHIND_S or self.flooded(now_s)
+
     def falls_behind(self, behind_s: float, now_s: float, ran_s: float) -> bool:
         """Whether there is more than a watch can take, and not only what waited while it was
         stopped. To be asked in each step; `ran_s` is processor time."""
         looked_s, looked_ran_s = self._looked or (now_s, ran_s)
         idle_s = now_s - looked_s - (ran_s - looked_ran_s)
         self._looked = now_s, ran_s
+        self._behind_s = behind_s
         if behind_s <= CAUGHT_UP_S:
             self._stopped_s = self._shared_s = 0.0
         elif idle_s > STOPPED_S:

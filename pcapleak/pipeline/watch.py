@@ -43,7 +43,8 @@ INLINE_S = 0.1
 """A judgement that takes more processor time is made by a child process: no packet waits for it.
 What takes less waits no longer for itself than a child would for a free processor."""
 CHILD_REST = 0.5
-"""Between two such children, as a share of their time: a leak is told within 2.5 times it."""
+"""Between two such children, as a share of the processor time of the last: together they take two
+thirds of a processor at the most, and a leak is told within 2.5 times of it where one is free."""
 CHILD_POLL_S = 0.02
 """How often a child is looked for while nothing comes."""
 CHILD_CPU_S = 10
@@ -119,12 +120,9 @@ class Watch:
         self._pending = self._news = False
         self._last_frame = 0
         self._judged_frame = 0
-        self._begun_s = 0.0
         self._judged_s = 0.0
-        self._cost_s = 0.0
-        """What the last judgement took by the clock."""
         self._ran_s = 0.0
-        """The same in processor time."""
+        """What the last judgement took in processor time."""
 
     @property
     def packets(self) -> int:
@@ -171,7 +169,7 @@ class Watch:
         if self._ran_s <= INLINE_S:
             return self.judge()
         self._begin()
-        niceness = 0 if self._pacing.flooded(time.monotonic()) else NICENESS
+        niceness = 0 if self._pacing.hurries(time.monotonic()) else NICENESS
         self._child = Background(self._judge, cpu_s=self._child_cpu_s, niceness=niceness)
         return None
 
@@ -240,7 +238,6 @@ class Watch:
             self._child = None
 
     def _begin(self) -> None:
-        self._begun_s = time.monotonic()
         self._judged_frame = self._last_frame
         self._pending = self._news = False
 
@@ -276,7 +273,6 @@ class Watch:
 
     def _judged(self, judged: Judged) -> Update:
         self._judged_s = time.monotonic()
-        self._cost_s = self._judged_s - self._begun_s
         if self._evidence is not None:
             comments = comments_on(judged.document, self._analyzer.state.programs)
             self._evidence.mark(comments, self._judged_frame)
@@ -389,9 +385,6 @@ class Watch:
         """Seconds until it is time to judge."""
         if not self._pending:
             return JUDGE_TOTALS_S
-        if self._ran_s <= INLINE_S:
-            rest_s = self._ran_s * (1 / MAX_SHARE - 1)
-        else:
-            rest_s = self._cost_s * CHILD_REST
+        rest_s = self._ran_s * (1 / MAX_SHARE - 1 if self._ran_s <= INLINE_S else CHILD_REST)
         rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, rest_s)
         return self._judged_s + rest_s - time.monotonic()

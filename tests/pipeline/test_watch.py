@@ -138,15 +138,22 @@ def test_the_end_waits_for_no_judgement_and_then_is_not_sure(
     first = watch.step(0.01)
     assert first is not None
     first.document.verdict.result = "no-leak"
-    watch._cost_s = watch._ran_s = (
-        100.0  # as after a judgement that took long: the next is not due yet
-    )
+    watch._ran_s = 100.0  # as after a judgement that took long: the next is not due yet
     assert watch.step(0.01) is None
     monkeypatch.setattr(watch._analyzer, "judge", never)
     document = watch.finish(within_s=0.1).document
     assert document.verdict.result == "inconclusive"
     assert "were not judged" in document.verdict.reason
     assert "the last 10 packets" in document.captures[0].problems[-1]
+
+
+def test_a_child_rests_by_the_processor_time_that_it_took() -> None:
+    """However long others kept it waiting: a leak is told in time where much else goes on."""
+    watch = Watch(Handed([to_servers(0, 10)]), POLICY)
+    watch._pending = watch._news = True
+    watch._ran_s = 1.0
+    watch._judged_s = time.monotonic()
+    assert 0.4 < watch._wait_s() <= 0.5
 
 
 def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
@@ -201,6 +208,17 @@ def test_a_flood_is_known_by_half_a_second_and_known_again_for_a_while() -> None
     assert not pacing.flooded(later)
     assert not busy(pacing, 0.35, later)
     assert not busy(pacing, 0.5, later + 0.3)
+
+
+def test_judging_beside_a_watch_that_is_behind_gives_way_to_nothing() -> None:
+    pacing = Pacing()
+    pacing.took(STEP_PACKETS, 0.1)
+    assert not pacing.falls_behind(0.2, 100, 50)
+    assert not pacing.hurries(100)
+    assert not pacing.falls_behind(0.4, 100.2, 50.1)
+    assert pacing.hurries(100.2)
+    assert not pacing.falls_behind(0.0, 100.4, 50.2)
+    assert not pacing.hurries(100.4)
 
 
 def test_what_waited_while_a_watch_was_stopped_is_no_flood() -> None:
