@@ -5,11 +5,12 @@ draft-ietf-opsawg-pcapng, section 4. All of these are rare, so they are read one
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
-from struct import Struct, error
 from typing import Final
+
+from msgspec import Struct, field
 
 from pcapleak.capture.clock import Clock
 from pcapleak.capture.facts import Facts
@@ -61,8 +62,7 @@ NUMBERED: Final = frozenset(
 and sysdig events. They are counted, so that a frame has the same number here and there."""
 
 
-@dataclass(slots=True)
-class Section:
+class Section(Struct):
     """What the blocks of a section refer to by number."""
 
     little: bool
@@ -90,7 +90,7 @@ class Section:
 
 def options(body: bytes, at: int, order: str) -> Iterator[tuple[int, bytes]]:
     """The options from `at` to their end, or to where they run out of the block."""
-    head = Struct(f"{order}HH").unpack_from
+    head = struct.Struct(f"{order}HH").unpack_from
     while at + 4 <= len(body):
         code, length = head(body, at)
         at += 4
@@ -138,12 +138,12 @@ def read_block(kind: int, body: bytes, section: Section, facts: Facts, position:
             _process(body, section)
         elif kind in (CUSTOM, CUSTOM_NOT_COPIED):
             _custom(body, section, position)
-    except error:
+    except struct.error:
         facts.notes.add("a block is shorter than its kind needs", f"at byte {position}")
 
 
 def _interface(body: bytes, section: Section, facts: Facts) -> None:
-    link_type, _, snap_length = Struct(f"{section.order}HHI").unpack_from(body)
+    link_type, _, snap_length = struct.Struct(f"{section.order}HHI").unpack_from(body)
     if facts.defined >= MAX_INTERFACES:
         facts.notes.add(f"interfaces beyond the {MAX_INTERFACES}th were not kept")
         return
@@ -212,7 +212,7 @@ def _strings(value: bytes) -> tuple[str, ...]:
 
 
 def _statistics(body: bytes, section: Section, facts: Facts) -> None:
-    (number,) = Struct(f"{section.order}I8x").unpack_from(body)
+    (number,) = struct.Struct(f"{section.order}I8x").unpack_from(body)
     if section.own:
         for code, value in options(body, 12, section.order):
             note = read_note(text(value)) if code == 1 else None
@@ -238,20 +238,20 @@ _DEVICE_LOST, _ACCEPTED, _SYSTEM_LOST, _DELIVERED = _COUNTS = (5, 6, 7, 8)
 
 
 def _secrets(body: bytes, order: str, facts: Facts) -> None:
-    kind, length = Struct(f"{order}II").unpack_from(body)
+    kind, length = struct.Struct(f"{order}II").unpack_from(body)
     if kind == TLS_KEY_LOG:
         facts.add_secrets(body[8 : 8 + length])
 
 
 def _process(body: bytes, section: Section) -> None:
-    (pid,) = Struct(f"{section.order}I").unpack_from(body)
+    (pid,) = struct.Struct(f"{section.order}I").unpack_from(body)
     if len(section.processes) < MAX_PROCESSES:
         told = dict(options(body, 4, section.order))
         section.processes.append(read_process_options(told, pid, apple=True))
 
 
 def _custom(body: bytes, section: Section, position: int) -> None:
-    (owner,) = Struct(f"{section.order}I").unpack_from(body)
+    (owner,) = struct.Struct(f"{section.order}I").unpack_from(body)
     if owner == WIRESHARK_PEN and (found := read_wireshark_block(body[4:])) is not None:
         pid, rest = found
         section.known.add(pid, position, dict(options(rest, 0, "<")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapleak.capture.machine_notes import Note
 from pcapleak.values.packets import Interface
@@ -38,8 +38,7 @@ class Problems:
         return f"{what} ({count} times, first {where})" if where else f"{what} ({count} times)"
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(Struct):
     """Grows while a capture is read; the format readers fill it."""
 
     path: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from struct import Struct
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 
 from pcapleak.capture.facts import Facts
 from pcapleak.capture.walk import Framing, walk
@@ -29,8 +29,7 @@ ORIGINAL_AT: Final = 12
 _HOST, _OUTGOING = 0, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Magic:
+class Magic(Struct, frozen=True):
     """A kind of pcap file."""
 
     little: bool
@@ -66,7 +65,7 @@ def read_pcap(window: Window, facts: Facts) -> Iterator[RecordBatch]:
         )
     magic = MAGICS[head[:4]]
     order = "<" if magic.little else ">"
-    _, minor, _, _, snap_length, network = Struct(f"{order}HHIIII").unpack_from(head, 4)
+    _, minor, _, _, snap_length, network = struct.Struct(f"{order}HHIIII").unpack_from(head, 4)
     facts.format = magic.name
     link_type = network & 0x03FF_FFFF
     interface = facts.add_interface(Interface(0, facts.capture, link_type, snap_length=snap_length))
@@ -158,7 +157,7 @@ def record_framing(
 
     A likely record header is one with the high half of those seconds, and another behind it.
     """
-    fields = Struct("<4I" if magic.little else ">4I").unpack_from
+    fields = struct.Struct("<4I" if magic.little else ">4I").unpack_from
     high, before = (first[2:4], 2) if magic.little else (first[0:2], 0)
     ticks = 1_000_000_000 // magic.tick_ns
     record = magic.record

@@ -10,12 +10,12 @@ until it meets the start of another. So the result is always that of `walk_scala
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from struct import Struct
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 
 from pcapleak.values.packets import Bytes, Int64
 
@@ -28,8 +28,7 @@ FEW: Final = 16
 """Below this many chains Python alone is faster than numpy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(Struct, frozen=True):
     """How the records of a format follow each other."""
 
     little: bool
@@ -70,7 +69,7 @@ def walk_scalar(
 ) -> tuple[Int64, int]:
     """As `walk`, one record after another; `stop` ends it at the first record at or past it."""
     view = data.data
-    word = Struct("<I" if framing.little else ">I").unpack_from
+    word = struct.Struct("<I" if framing.little else ">I").unpack_from
     length_at, extra, section = framing.length_at, framing.extra, framing.section
     shortest, longest = framing.shortest, framing.longest
     pad = 3 if section is not None else 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec import Struct
 
 from pcapleak.cli.live_files import ReportFile, make_folder, open_output
 from pcapleak.cli.live_screen import Screen
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pcapleak.pipeline.watched import Source
 
 
-@dataclass(slots=True)
-class Outputs:
+class Outputs(Struct):
     """All that was asked for."""
 
     screen: Screen

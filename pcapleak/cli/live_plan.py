@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pcapleak.cli.live_options import USUAL, Via
 from pcapleak.values.findings import Severity
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from pcapleak.policy.policy import Policy
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """All that was asked for."""
 
     policy: Policy

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import typer
+from msgspec import Struct
 
 from pcapleak.cli.live_files import write_line
 from pcapleak.cli.streams import StreamLostError
@@ -121,7 +122,7 @@ class Screen:
         if self._jsonl is not None and self._jsonl is not sys.stdout.buffer:
             self._jsonl.close()
 
-    def _event(self, event: object) -> None:
+    def _event(self, event: Struct) -> None:
         if self._jsonl is not None and not self._full:
             line = event_line(event).encode()
             self._scribe.offer(

@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec.structs import replace
 
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_screen import Screen

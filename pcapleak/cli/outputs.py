@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self
 
 import typer
+from msgspec import Struct
 
 from pcapleak.errors import PcapleakError
 from pcapleak.report.output import (
@@ -38,8 +38,7 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """One output of a report: how it is asked for, and how it is written."""
 
     option: str

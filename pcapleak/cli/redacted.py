@@ -5,13 +5,15 @@ Nothing of the originals can get into such a report, because it is made from red
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec.structs import replace
 
 from pcapleak.errors import PcapleakError, PolicyError
 from pcapleak.policy.fields import COHERENCE, rows
@@ -79,7 +81,7 @@ def _renamed_rows(renamer: Renamer, owner: Owner) -> Owner:
             changed[name] = _each(renamer.interface, value)
         else:
             changed[name] = _each(partial(_renamed, renamer), value)
-    return replace(owner, **changed)
+    return dataclasses.replace(owner, **changed)
 
 
 def _each(rename: Callable[[Any], Any], value: Any) -> Any:

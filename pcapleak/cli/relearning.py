@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_plan import Plan

@@ -7,9 +7,10 @@ so none of them can call a message something else than another does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
+
+from msgspec import Struct
 
 from pcapleak.decode.dns.message import DnsMessage, decode_dns
 from pcapleak.decode.lan.dhcp import DhcpMessage, decode_dhcp
@@ -37,8 +38,7 @@ from pcapleak.values.packets import Decoder
 from pcapleak.values.registries import SIP_STARTS
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
+class Protocol(Struct, frozen=True):
     """What is known of a protocol."""
 
     name: str

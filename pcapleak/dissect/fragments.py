@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapleak.dissect.network import Network
 from pcapleak.dissect.tunnels import TUNNEL_PROTOCOLS
@@ -29,8 +29,7 @@ _JOINED = TUNNEL_PROTOCOLS | {UDP}
 _Key = tuple[object, ...]
 
 
-@dataclass(slots=True)
-class _Datagram:
+class _Datagram(Struct):
     started_ns: int
     pieces: dict[int, bytes] = field(default_factory=dict)
     total: int | None = None

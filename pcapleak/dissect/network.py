@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import fields
 
 from pcapleak.dissect.field_reads import pick, take, take_u16, take_u32
 from pcapleak.values.packets import Bool, Bytes, Int64, PacketFlag, UInt8, UInt16, UInt32, UInt64
@@ -24,8 +24,7 @@ _FRAGMENTED = np.array([0x3FFF], ">u2").view(np.uint16)[0]
 """More fragments, or a fragment offset (RFC 791 section 3.1), as they lie in memory."""
 
 
-@dataclass(slots=True)
-class Network:
+class Network(Struct):
     """Columns over packets whose IP header was read."""
 
     version: UInt8

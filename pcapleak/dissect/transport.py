@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from pcapleak.dissect.field_reads import take
 from pcapleak.dissect.network import Network
@@ -20,8 +19,7 @@ _QUOTES[0, [3, 4, 5, 11, 12]] = True
 _QUOTES[1, [1, 2, 3, 4]] = True
 
 
-@dataclass(slots=True)
-class Transport:
+class Transport(Struct):
     """Columns over packets: what `Packets` says of the transport."""
 
     source_port: UInt16

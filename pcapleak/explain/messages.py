@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
+
+from msgspec import Struct, field
 
 from pcapleak.capture import open_timeline
 from pcapleak.decode.datagrams import Datagrams
@@ -56,8 +57,7 @@ Found = tuple[Context, Message | DecodeError | bytes]
 """An `Event`, or the bytes of another protocol inside a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedMessage:
+class DecodedMessage(Struct, frozen=True):
     """One message in words."""
 
     protocol: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import assert_never
+
+from msgspec import Struct
 
 from pcapleak.decode.dns.message import (
     DnsMessage,
@@ -73,8 +74,8 @@ def to_json(value: object) -> JsonValue:
         if names is not None:
             return {name: to_json(item) for name, item in zip(names, value, strict=True)}
         return [to_json(item) for item in value]
-    if is_dataclass(value):
-        return {entry.name: to_json(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Struct):
+        return {name: to_json(getattr(value, name)) for name in value.__struct_fields__}
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 

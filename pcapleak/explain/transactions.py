@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.values.packets import Context
@@ -26,8 +27,7 @@ _FIRST_WAIT_NS: tuple[tuple[Timers, int], ...] = (
 _TIMER_SLACK = 0.2
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(Struct):
     """One request, its retransmissions and its answer."""
 
     method_name: str

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pcapleak.report.document import Document
 from pcapleak.values.findings import Severity
@@ -36,8 +37,7 @@ class Call(NamedTuple):
     other: Side
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One capture of the run."""
 
     path: str
@@ -62,8 +62,7 @@ class Row:
     sides: tuple[Side, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """A client's address, over all captures."""
 
     address: str
@@ -73,16 +72,14 @@ class Host:
     exposed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Recurring:
+class Recurring(Struct, frozen=True):
     """A name or an exposed address, and the captures that show it."""
 
     value: str
     captures: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Fleet:
+class Fleet(Struct):
     """The captures of a run; whatever else it tells is derived from their rows."""
 
     rows: list[Row] = field(default_factory=list)

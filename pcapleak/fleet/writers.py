@@ -6,11 +6,12 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from msgspec.structs import asdict
 
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.fleet import Fleet, Row, page_name

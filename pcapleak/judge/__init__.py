@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from pcapleak.judge.before import before_tunnel
 from pcapleak.judge.beside import beside

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from pcapleak.judge.context import Scene, single
 from pcapleak.judge.finding_builder import MAX_REASONS

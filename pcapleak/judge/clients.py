@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
 
 import numpy as np
+from msgspec import Struct, field
 
 from pcapleak.judge.columns import Columns, tally
 from pcapleak.judge.context import Source
@@ -40,8 +40,7 @@ MAX_STRANGERS = 2
 """Second private addresses of one host looked for; a network's recording has more."""
 
 
-@dataclass(slots=True)
-class Known:
+class Known(Struct):
     """Addresses and why they are the client's."""
 
     networks: list[Network] = field(default_factory=list)

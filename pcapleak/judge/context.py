@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct, field
 
 from pcapleak.judge.columns import Columns
 from pcapleak.judge.conservation import Conserved
@@ -34,8 +34,7 @@ class Source(NamedTuple):
     strength: Strength = Strength.TYPICAL
 
 
-@dataclass(slots=True)
-class SceneTunnel:
+class SceneTunnel(Struct):
     """One tunnel, given or found, with all that is known of it."""
 
     label: str
@@ -62,8 +61,7 @@ class SceneTunnel:
     confidence: Confidence = "certain"
 
 
-@dataclass(slots=True)
-class SceneProxy:
+class SceneProxy(Struct):
     """One proxy, given or found."""
 
     scheme: str
@@ -116,8 +114,7 @@ class Beside(NamedTuple):
     tcp: Bool
 
 
-@dataclass(slots=True)
-class Scene:
+class Scene(Struct):
     """A run's state, seen with the eyes of its policy."""
 
     state: State

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
+
+from msgspec import Struct, field
 
 from pcapleak.policy.policy import Network, Rule
 from pcapleak.track.resolvers import ResolverTransport
@@ -49,8 +50,7 @@ PolicyValue = str | IPAddress | Network
 """One value of a policy's field: a name, a rule's text, an address or a range."""
 
 
-@dataclass(slots=True)
-class PolicyField:
+class PolicyField(Struct):
     """One field of the policy as it was judged by."""
 
     value: list[PolicyValue]
@@ -62,8 +62,7 @@ class PolicyField:
     """From what, where inferred."""
 
 
-@dataclass(slots=True)
-class JudgedPolicy:
+class JudgedPolicy(Struct):
     """The policy as it was judged by: what was given, completed from the capture."""
 
     kind: Literal["none", "tunnel", "proxy", "tunnel+proxy"]
@@ -81,8 +80,7 @@ class ResolverUse(NamedTuple):
     frames: list[int]
 
 
-@dataclass(slots=True)
-class TunnelUse:
+class TunnelUse(Struct):
     """A tunnel or proxy, given or seen."""
 
     kind: TunnelKind
@@ -133,8 +131,7 @@ class Coverage(NamedTuple):
     """How to put it to the test; empty where it was."""
 
 
-@dataclass(slots=True)
-class Observed:
+class Observed(Struct):
     """What became known, to whom, from what traffic."""
 
     fact: str
@@ -151,8 +148,7 @@ class Exit(NamedTuple):
     confidence: Confidence
 
 
-@dataclass(slots=True)
-class Judgement:
+class Judgement(Struct):
     """All that judging says of one run."""
 
     policy: JudgedPolicy

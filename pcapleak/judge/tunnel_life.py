@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 
 class Down(NamedTuple):
@@ -14,8 +15,7 @@ class Down(NamedTuple):
     reason: str
 
 
-@dataclass(slots=True)
-class TunnelLife:
+class TunnelLife(Struct):
     """Signs of life of one tunnel."""
 
     label: str

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 Kind = Literal["physical", "tunnel", "loopback"]
 
@@ -22,8 +23,7 @@ SIOCGIFFLAGS = 0x8913
 IFF_UP = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """One network device of this machine (of this network namespace)."""
 
     index: int

@@ -9,9 +9,10 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from pcapleak.live.devices import IFF_UP, Device, kind_of, list_devices
 from pcapleak.live.routes import (

@@ -10,10 +10,11 @@ import configparser
 import os
 import shutil
 import sys
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pcapleak.live import elsewhere
 from pcapleak.live.devices import Device, list_devices
@@ -32,8 +33,7 @@ class ProxySetting(NamedTuple):
     """Where that was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """One moment's view of the machine (of this network namespace)."""
 
     devices: list[Device]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from ipaddress import ip_interface
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from pcapleak.capture.batches import rows_of
 from pcapleak.capture.machine_notes import policy_note

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct, field
 
 from pcapleak.capture import CaptureSource, PcapngWriter, open_capture
 from pcapleak.capture.programs import write_comment
@@ -38,8 +39,7 @@ MAX_LEFT = 10
 """Places of addresses left that an error names."""
 
 
-@dataclass(slots=True)
-class Redaction:
+class Redaction(Struct):
     """What was done."""
 
     packets: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapleak.redact.draft import Draft
 
@@ -15,8 +15,7 @@ Key = tuple[int, int, bytes, bytes]
 """Interface, protocol, both addresses, identification."""
 
 
-@dataclass(slots=True)
-class Datagram:
+class Datagram(Struct):
     """Fragments that have one identification."""
 
     parts: dict[int, bytes] = field(default_factory=dict)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import unquote_plus
+
+from msgspec.structs import replace
 
 from pcapleak.decode.ice.candidate import CandidateLine, format_candidate, parse_candidate
 from pcapleak.decode.ice.foundation import aioice_foundation, libwebrtc_foundation

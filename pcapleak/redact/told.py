@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from pcapleak.dissect import link
 from pcapleak.dissect.link_frames import read_programs

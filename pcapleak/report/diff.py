@@ -7,8 +7,9 @@ from run to run and are no change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from pcapleak.report.document import Document, Finding
 from pcapleak.report.text import safe
@@ -25,8 +26,7 @@ class Changed(NamedTuple):
     """Each difference in words."""
 
 
-@dataclass(slots=True)
-class Difference:
+class Difference(Struct):
     """What the second report has that the first has not, and the reverse."""
 
     new: list[Finding] = field(default_factory=list)

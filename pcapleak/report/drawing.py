@@ -7,9 +7,10 @@ and monospaced: a character is about `CHARACTER` wide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import hypot
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from pcapleak.report.text import safe
 
@@ -68,16 +69,19 @@ class Label(NamedTuple):
     title: str = ""
 
 
-@dataclass(slots=True)
-class Drawing:
+class Drawing(Struct):
     """Shapes in painting order, and what the picture shows in words. Notebooks show it."""
 
     title: str
     height: float = 0
-    boxes: list[Box] = field(default_factory=list, repr=False)
-    lines: list[Line] = field(default_factory=list, repr=False)
-    labels: list[Label] = field(default_factory=list, repr=False)
+    boxes: list[Box] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
     width: float = WIDTH
+
+    def __repr__(self) -> str:
+        # A notebook keeps the text beside the picture.
+        return f"Drawing(title={self.title!r}, height={self.height!r}, width={self.width!r})"
 
     def stack(
         self, lines: Sequence[str], x: float, y: float, width: float, kind: Kind, limit: int

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
+from msgspec import Struct
+
 from pcapleak.report import document
-from pcapleak.report.shape import Kind, kinds
+from pcapleak.report.shape import Kind, is_struct, kinds
 
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _TIME_PATTERN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$"
@@ -32,8 +33,8 @@ def schema() -> dict[str, Any]:
     }
 
 
-def define(cls: type, definitions: dict[str, Any]) -> None:
-    """Add the schema of a dataclass of the report, and of those it holds, to `definitions`."""
+def define(cls: type[Struct], definitions: dict[str, Any]) -> None:
+    """Add the schema of a class of the report, and of those it holds, to `definitions`."""
     if cls.__name__ in definitions:
         return
     definitions[cls.__name__] = {}
@@ -48,9 +49,8 @@ def define(cls: type, definitions: dict[str, Any]) -> None:
                 kind, {"type": "integer", "description": "Nanoseconds since the epoch"}
             )
     definition: dict[str, Any] = {"type": "object"}
-    description = inspect.getdoc(cls) or ""
-    if description and not description.startswith(f"{cls.__name__}("):
-        definition["description"] = description
+    if cls.__doc__:
+        definition["description"] = inspect.cleandoc(cls.__doc__)
     definition["properties"] = properties
     definition["required"] = list(properties)
     definitions[cls.__name__] = definition
@@ -60,7 +60,7 @@ def _property(kind: Kind, definitions: dict[str, Any]) -> dict[str, Any]:
     item = kind.item
     if kind.is_time:
         return _wrap(kind, {"type": "string", "pattern": _TIME_PATTERN})
-    if isinstance(item, type) and is_dataclass(item):
+    if is_struct(item):
         define(item, definitions)
         return _wrap(kind, {"$ref": f"#/$defs/{item.__name__}"})
     if get_origin(item) is Literal:
@@ -83,9 +83,7 @@ def _wrap(kind: Kind, item: dict[str, Any]) -> dict[str, Any]:
 def field_notes() -> dict[str, dict[str, str]]:
     """What `document` says of its fields, by class and field."""
     notes: dict[str, dict[str, str]] = {}
-    classes = [
-        cls for cls in vars(document).values() if isinstance(cls, type) and is_dataclass(cls)
-    ]
+    classes = [cls for cls in vars(document).values() if is_struct(cls)]
     for cls in classes:
         (node,) = ast.parse(inspect.getsource(cls)).body
         assert isinstance(node, ast.ClassDef)

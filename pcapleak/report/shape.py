@@ -7,17 +7,28 @@ reader and the schema all follow it, so none of them can drift from the others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
 from operator import attrgetter
 from types import UnionType
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from msgspec import Struct
 
 from pcapleak.report import document
 from pcapleak.report.text import iso_time
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 
 class Kind(NamedTuple):
@@ -25,7 +36,7 @@ class Kind(NamedTuple):
 
     container: Literal["one", "list", "dict"]
     item: object
-    """A dataclass, `Time`, a `Literal`, an `Enum` of words, or a plain type."""
+    """A class, `Time`, a `Literal`, an `Enum` of words, or a plain type."""
     optional: bool
 
     @property
@@ -34,15 +45,15 @@ class Kind(NamedTuple):
         return self.item is document.Time
 
 
-def kinds(cls: type) -> dict[str, Kind]:
-    """The fields of a dataclass of `document`, in order."""
+def kinds(cls: type[Struct]) -> dict[str, Kind]:
+    """The fields of a class of `document`, in order."""
     return _kinds(cls)
 
 
 @cache
-def _kinds(cls: type) -> dict[str, Kind]:
+def _kinds(cls: type[Struct]) -> dict[str, Kind]:
     hints = get_type_hints(cls)
-    return {field.name: _kind(hints[field.name]) for field in fields(cls)}
+    return {name: _kind(hints[name]) for name in cls.__struct_fields__}
 
 
 def _kind(hint: object) -> Kind:
@@ -63,16 +74,15 @@ class _Plan(NamedTuple):
 
     names: tuple[str, ...]
     """Of what is written, in order."""
-    read: Callable[[object], tuple[Any, ...]]
+    read: Callable[[Struct], tuple[Any, ...]]
     """Gives the content of all of them at once."""
     converted: tuple[tuple[str, Callable[[Any], Any]], ...]
     """Those that are not written as they are."""
 
 
-def to_data(value: object) -> dict[str, Any]:
-    """A dataclass of `document` as dictionaries, lists and plain values, in field order."""
-    cls: type = type(value)
-    names, read, converted = _plan(cls)
+def to_data(value: Struct) -> dict[str, Any]:
+    """A value of `document` as dictionaries, lists and plain values, in field order."""
+    names, read, converted = _plan(type(value))
     result = dict(zip(names, read(value), strict=True))
     for name, convert in converted:
         content = result[name]
@@ -82,7 +92,7 @@ def to_data(value: object) -> dict[str, Any]:
 
 
 @cache
-def _plan(cls: type) -> _Plan:
+def _plan(cls: type[Struct]) -> _Plan:
     names: list[str] = []
     contents: list[str] = []
     converted: list[tuple[str, Callable[[Any], Any]]] = []
@@ -93,7 +103,7 @@ def _plan(cls: type) -> _Plan:
             names.append(f"{name}_ns")
             contents.append(name)
             converted.append((name, _each(iso_time, kind)))
-        elif is_dataclass(kind.item):
+        elif is_struct(kind.item):
             converted.append((name, _each(to_data, kind)))
     assert len(contents) > 1, "of one name alone attrgetter gives no tuple"
     return _Plan(tuple(names), attrgetter(*contents), tuple(converted))
@@ -112,12 +122,17 @@ def from_data(cls: type[T], data: dict[str, Any]) -> T:
         if written not in data:
             continue
         content = data[written]
-        if content is not None and isinstance(kind.item, type) and is_dataclass(kind.item):
+        if content is not None and is_struct(kind.item):
             content = _each(partial(from_data, kind.item), kind)(content)
         elif isinstance(kind.item, type) and issubclass(kind.item, Enum):
             content = kind.item(content)
         values[name] = content
     return cls(**values)
+
+
+def is_struct(item: object) -> TypeGuard[type[Struct]]:
+    """Whether a field holds values of a class of `document`."""
+    return isinstance(item, type) and issubclass(item, Struct) and item is not Struct
 
 
 def _each(convert: Callable[[Any], Any], kind: Kind) -> Callable[[Any], Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from pcapleak.decode.ice.page import read_page_facts
 from pcapleak.decode.web.http import HttpRequest
@@ -24,8 +25,7 @@ MAX_SEARCHED = 1 << 16
 _ZONE_MARK = re.compile(rb"time_?zone|[?&]tz=", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One thing one client said, and where it was first seen."""
 
     client: IPAddress

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from pcapleak.decode.lan.dhcp import DhcpMessage
 from pcapleak.decode.lan.ndp import Prefix, RouterAdvertisement
@@ -25,8 +26,7 @@ _BROADCAST = IPv4Address(0xFFFF_FFFF)
 _Entry = TypeVar("_Entry")
 
 
-@dataclass(slots=True)
-class Lease:
+class Lease(Struct):
     """What one DHCP server offered or gave one client on one interface."""
 
     interface: int
@@ -48,8 +48,7 @@ class Lease:
     frames: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Router:
+class Router(Struct):
     """What one IPv6 router announced on one interface."""
 
     interface: int

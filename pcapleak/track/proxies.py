@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sized
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.decode.tunnels.socks import SocksReply, SocksRequest
 from pcapleak.decode.web.http import HttpRequest, HttpResponse
@@ -30,8 +31,7 @@ _FORWARDERS_OWN = frozenset((407, 502, 503, 504))
 """What a proxy answers itself; anything else it forwards from the server."""
 
 
-@dataclass(slots=True)
-class Proxy:
+class Proxy(Struct):
     """What was seen of one proxy on one interface."""
 
     kind: ProxyKind

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pcapleak.decode.media.demux import demultiplex
 from pcapleak.decode.stun.attributes import DATA, META_DTLS_IN_STUN
@@ -31,8 +32,7 @@ Inner = StunMessage | bytes
 """A nested STUN message, or the bytes of another protocol."""
 
 
-@dataclass(slots=True)
-class Allocation:
+class Allocation(Struct):
     """One client's allocation on one TURN server, by the flow that made it."""
 
     relayed: Endpoint | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Sized
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.decode.dns.message import CNAME, DnsMessage
 from pcapleak.decode.web.quic import QuicInitial
@@ -42,8 +43,7 @@ DOT_PORT = 853
 _ADDRESSES = (IPv4Address, IPv6Address)
 
 
-@dataclass(slots=True)
-class Resolver:
+class Resolver(Struct):
     """One client's use of one resolver over one transport on one interface.
 
     Over DoT, DoQ and DoH queries cannot be counted: `queries` counts connections, and `names`

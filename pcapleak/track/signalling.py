@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import assert_never
+
+from msgspec import Struct
 
 from pcapleak.decode.ice.candidate import CandidateLine, find_candidates
 from pcapleak.decode.ice.terms import ice_passwords
@@ -32,8 +33,7 @@ _UFRAG = re.compile(
 _MARKS = (b"candidate:", b"candidate%3A", b"candidate%3a", b"<candidate ")
 
 
-@dataclass(frozen=True, slots=True)
-class SignalledLine:
+class SignalledLine(Struct, frozen=True):
     """A candidate line, who sent it first, and where it was seen."""
 
     line: CandidateLine
@@ -50,8 +50,7 @@ class SignalledLine:
     seen: Sighting
 
 
-@dataclass(frozen=True, slots=True)
-class SignalledPassword:
+class SignalledPassword(Struct, frozen=True):
     """An ICE agent's password, and where a description first showed it."""
 
     password: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pcapleak.decode.ice.page import PageFacts
 from pcapleak.errors import DecodeError
@@ -26,8 +27,7 @@ MAX_MALFORMED = 1000
 """Malformed messages listed: about 500 bytes each, so 500 kB at the most; all are counted."""
 
 
-@dataclass(slots=True)
-class CaptureFacts:
+class CaptureFacts(Struct):
     """What is known of one input as a whole."""
 
     path: str
@@ -68,8 +68,7 @@ class MalformedLog:
             self.entries.append((frame, error))
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """The trackers and facts of a run; `sessions` and `mdns_names` are joins over them."""
 
     interfaces: list[Interface]

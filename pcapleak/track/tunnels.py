@@ -7,8 +7,9 @@ data) leaves no trace but its flow's `Service` bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.decode.tunnels.ike import IkeMessage
 from pcapleak.decode.tunnels.openvpn import OpenVpnMessage
@@ -43,8 +44,7 @@ MAX_PENDING = 16
 MAX_FRAMES = 16
 
 
-@dataclass(slots=True)
-class Handshake:
+class Handshake(Struct):
     """A handshake seen completed."""
 
     started_ns: int
@@ -57,8 +57,7 @@ class Handshake:
     """The session's id where the protocol has one in clear."""
 
 
-@dataclass(slots=True)
-class Tunnel:
+class Tunnel(Struct):
     """What was seen of one tunnel on one interface."""
 
     kind: TunnelKind
@@ -84,8 +83,7 @@ class Tunnel:
         return bool(self.handshakes)
 
 
-@dataclass(slots=True)
-class _Pending:
+class _Pending(Struct):
     """Initiations without an answer yet, by the id an answer must name."""
 
     started: dict[bytes, tuple[int, int, Endpoint]] = field(default_factory=dict)

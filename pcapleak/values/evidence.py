@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
 
 Confidence = Literal["certain", "high", "medium", "low"]
 CONFIDENCES: tuple[Confidence, ...] = ("certain", "high", "medium", "low")
@@ -13,8 +14,7 @@ MAX_FRAMES = 16
 """Frames named for one fact; the rest are counted."""
 
 
-@dataclass(slots=True)
-class Inference:
+class Inference(Struct):
     """Something concluded, how surely, and why."""
 
     confidence: Confidence | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from msgspec import Struct
 
 from pcapleak.values.evidence import Confidence, Evidence
 
@@ -55,8 +56,7 @@ class Observers(NamedTuple):
     """Who could read it; empty where nobody learns anything from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingKind:
+class FindingKind(Struct, frozen=True):
     """One kind of finding: all that does not depend on a capture."""
 
     id: str
@@ -90,8 +90,7 @@ class FindingKind:
     """In place of `remedy` where a tunnel is in use; empty: the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One fact of a capture."""
 
     kind: FindingKind

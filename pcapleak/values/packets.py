@@ -8,13 +8,13 @@ is two unsigned 64-bit words in host order (an IPv4 address has `hi == 0` and `v
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from pcapleak.values.endpoints import Endpoint as Endpoint
@@ -113,8 +113,7 @@ class Direction(IntEnum):
     OUTBOUND = 2
 
 
-@dataclass(slots=True)
-class Interface:
+class Interface(Struct):
     """One capture interface: a pcapng IDB, a pcap file's only one, or an SLL2 index."""
 
     id: int
@@ -163,8 +162,7 @@ class DeviceChange(NamedTuple):
     """It exists and is up."""
 
 
-@dataclass(slots=True)
-class RecordBatch:
+class RecordBatch(Struct):
     """Some records in capture order: one byte buffer and a column for each fact.
 
     `data` reaches at least 128 readable bytes past the last record (zeros or later records),
@@ -207,8 +205,7 @@ class PacketFlag(IntFlag):
     """An ICMP error; the payload starts at the quoted IP header and is not that packet."""
 
 
-@dataclass(slots=True)
-class Packets:
+class Packets(Struct):
     """Columns over the IP packets of a batch, in capture order, one row each.
 
     `payload_offset` counts from the start of `data`. `payload_length` is what was captured,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from builders import (
     of,
     tcp_packet,
 )
+from msgspec.structs import replace
 
 from pcapleak.policy.policy import Policy
 from pcapleak.report.document import Document

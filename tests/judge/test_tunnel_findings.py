@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -37,6 +36,7 @@ from builders import (
     wireguard_initiation,
     wireguard_response,
 )
+from msgspec.structs import replace
 from mutations import ROOT, packets_of
 
 import pcapleak

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 from live_support import PROXY, machine, requests
+from msgspec.structs import replace
 from places import ROOT
 from sample_report import sample
 from textual.pilot import Pilot

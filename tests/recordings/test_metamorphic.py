@@ -13,7 +13,6 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ import pytest
 import variants
 from case_keys import CASES, policy_of, runs
 from conftest import ROOT
+from msgspec.structs import replace
 from variants import Recording
 
 import pcapleak

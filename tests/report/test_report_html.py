@@ -6,13 +6,13 @@ import base64
 import hashlib
 import re
 import subprocess
-from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from conftest import need_tool
+from msgspec.structs import replace
 from sample_report import sample
 
 from pcapleak.report.document import Document, Generator, PolicyEntry, Verdict

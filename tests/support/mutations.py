@@ -9,10 +9,10 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from places import ROOT
 
 import pcapleak

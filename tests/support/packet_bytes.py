@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import fields
 
 from pcapleak.capture import open_capture
 from pcapleak.dissect import Dissector

@@ -11,10 +11,12 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pcapleak.capture import PcapngWriter, open_capture
 from pcapleak.values.packets import Direction, Interface
@@ -36,8 +38,7 @@ class Packet(NamedTuple):
     comment: str = ""
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(Struct, frozen=True):
     """A capture as values, with the options it is judged by."""
 
     interfaces: tuple[Interface, ...]

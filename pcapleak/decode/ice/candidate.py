@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from pcapleak.errors import DecodeError
 from pcapleak.values.packets import IPAddress
@@ -15,8 +16,7 @@ MAX_LINE = 1024
 """Longest line read; RFC 8839 sets none, browsers' lines stay below 300 characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateLine:
+class CandidateLine(Struct, frozen=True):
     """A candidate as a page reads it or a description carries it."""
 
     foundation: str

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from pcapleak.decode.ice.candidate import CandidateLine, find_candidates, format_candidate
 from pcapleak.values.packets import IPAddress
@@ -75,8 +77,7 @@ _ABOUT_WEBRTC = re.compile(
 """How Firefox writes a candidate in its tables and log: 192.0.2.1:4711/udp(host)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageCandidate:
+class PageCandidate(Struct, frozen=True):
     """A candidate as the browser told it. What was left out is None."""
 
     type: str

@@ -7,14 +7,14 @@ that fits is given, the likelier first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Scheme = Literal["libwebrtc", "firefox", "single-address", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityReading:
+class PriorityReading(Struct, frozen=True):
     """One way to read a priority."""
 
     scheme: Scheme

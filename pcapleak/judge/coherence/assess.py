@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Literal, NamedTuple
+
+from msgspec.structs import replace
 
 from pcapleak.judge.coherence.compare import (
     WORST,

@@ -7,8 +7,9 @@ address that answers from many places has no country to contradict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.judge.coherence.kinds import same_company
 from pcapleak.judge.coherence.languages import language_fit, telling
@@ -30,8 +31,7 @@ _HOMES = ("residential", "mobile")
 _SURE = ("certain", "high", "medium")
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(Struct):
     """The verdict, by which aspects, and for which of several addresses."""
 
     verdict: Verdict

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, get_args
+
+from msgspec import Struct
 
 from pcapleak.errors import PolicyError
 from pcapleak.judge.coherence.kinds import NetworkKind
@@ -25,8 +26,7 @@ MAX_MAP = 10_000
 """Ranges of one map: each look-up walks them all, and a class room's has a dozen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Struct, frozen=True):
     """What one source says of an address; what it does not know is empty."""
 
     countries: tuple[str, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from pcapleak.judge.coherence.databases import Database, DataFile, GeoMap, Located
 from pcapleak.judge.coherence.kinds import UNKNOWN, Kind, network_kind
@@ -27,8 +28,7 @@ NOWHERE = ("relay", "cdn")
 """Kinds of networks whose addresses are in many places, or are no place of their users."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What the sources say of one address."""
 
     address: IPAddress

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from operator import itemgetter
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.judge.coherence.languages import language_countries, parse_languages
 from pcapleak.judge.coherence.zones import canonical_zone, zone_countries
@@ -27,8 +28,7 @@ MAX_ADDRESSES = 8
 """Addresses of one vector: a resolver file names three, a page gathers a handful."""
 
 
-@dataclass(slots=True)
-class Sign:
+class Sign(Struct):
     """One vector as it was found."""
 
     name: VectorName

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pcapleak.judge.coherence.contradiction import Pairs, Signs, contradicted, contradiction
 from pcapleak.judge.coherence.text import the_exit, where

@@ -8,7 +8,7 @@ and as an integer under the name with `_ns` appended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pcapleak.judge.judgement import TunnelKind
 from pcapleak.report.document.capture import (
@@ -98,8 +98,7 @@ __all__ = [
 SCHEMA_VERSION = "1.0"
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct):
     result: Result
     """What it all comes to."""
     reason: str
@@ -110,8 +109,7 @@ class Verdict:
     """Of a leak: how many servers outside saw the client's public address, readable here or not."""
 
 
-@dataclass(slots=True)
-class Finding:
+class Finding(Struct):
     id: str
     """PL101 and so on; `pcapleak explain` and findings.md say what each means."""
     name: str
@@ -148,14 +146,12 @@ class Finding:
     """Which program the first flow concerned belonged to, where the capture says."""
 
 
-@dataclass(slots=True)
-class EndpointEntry:
+class EndpointEntry(Struct):
     address: str
     port: int
 
 
-@dataclass(slots=True)
-class FlowEntry:
+class FlowEntry(Struct):
     id: int
     """Unique in the report."""
     community_id: str
@@ -191,8 +187,7 @@ class FlowEntry:
     the name was resolved elsewhere, or before."""
 
 
-@dataclass(slots=True)
-class ResolverEntry:
+class ResolverEntry(Struct):
     address: str
     """Who was asked."""
     transport: str
@@ -207,8 +202,7 @@ class ResolverEntry:
     """The first of them."""
 
 
-@dataclass(slots=True)
-class TunnelEntry:
+class TunnelEntry(Struct):
     kind: TunnelKind
     endpoint: str
     """Where its packets go."""
@@ -226,8 +220,7 @@ class TunnelEntry:
     """The share (0 to 1) of the carrier's bytes that the recorded inside explains."""
 
 
-@dataclass(slots=True)
-class TimelineEvent:
+class TimelineEvent(Struct):
     time: Time
     kind: str
     """tunnel-up, tunnel-rekey, tunnel-lost, tunnel-back, leak, interface-gone, ..."""
@@ -241,8 +234,7 @@ class TimelineEvent:
     """Bytes that went outside."""
 
 
-@dataclass(slots=True)
-class CoverageEntry:
+class CoverageEntry(Struct):
     """One kind of traffic that could have leaked: was it seen, and where did it go."""
 
     kind: TrafficKind
@@ -258,8 +250,7 @@ class CoverageEntry:
     """How to put it to the test; empty where it was."""
 
 
-@dataclass(slots=True)
-class Observer:
+class Observer(Struct):
     """Who learned what."""
 
     fact: str
@@ -272,8 +263,7 @@ class Observer:
     """The first frames that told it."""
 
 
-@dataclass(slots=True)
-class Malformed:
+class Malformed(Struct):
     frame: int
     protocol: str
     """Which decoder refused it."""
@@ -285,8 +275,7 @@ class Malformed:
     """What is wrong with it."""
 
 
-@dataclass(slots=True)
-class Statistics:
+class Statistics(Struct):
     packets: int = 0
     """Records of all captures."""
     bytes: int = 0
@@ -307,8 +296,7 @@ class Statistics:
     """Flows that `flows` lists."""
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """The whole report."""
 
     schema_version: str

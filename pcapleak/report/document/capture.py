@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.report.document.values import Role, Time
 from pcapleak.values.evidence import Confidence
 
 
-@dataclass(slots=True)
-class Generator:
+class Generator(Struct):
     name: str
     """`pcapleak`."""
     version: str
@@ -20,8 +20,7 @@ class Generator:
     `key-log`, `page NAME`."""
 
 
-@dataclass(slots=True)
-class InterfaceEntry:
+class InterfaceEntry(Struct):
     id: int
     """Its number in the capture, counted over all captures of the report."""
     name: str | None
@@ -49,8 +48,7 @@ class InterfaceEntry:
     """The capture filter that its packets had to pass."""
 
 
-@dataclass(slots=True)
-class CaptureEntry:
+class CaptureEntry(Struct):
     path: str
     """As it was given."""
     format: str
@@ -72,8 +70,7 @@ class CaptureEntry:
     """Of the file as it is, in hexadecimal; None for a stream or a watch."""
 
 
-@dataclass(slots=True)
-class PolicyField:
+class PolicyField(Struct):
     """One field of the policy as it was judged by."""
 
     value: list[str]
@@ -85,8 +82,7 @@ class PolicyField:
     """From what, where inferred."""
 
 
-@dataclass(slots=True)
-class PolicyEntry:
+class PolicyEntry(Struct):
     kind: Literal["none", "tunnel", "proxy", "tunnel+proxy"]
     fields: dict[str, PolicyField] = field(default_factory=dict)
     """tunnels, vpn_endpoints, proxies, exits, clients, lans, resolvers, allow, strict."""

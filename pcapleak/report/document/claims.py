@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.values.claims import Question
 
 ClaimStrength = Literal["told", "proven", "conserved", "typical"]
 
 
-@dataclass(slots=True)
-class WitnessEntry:
+class WitnessEntry(Struct):
     """One thing that speaks for or against an answer."""
 
     strength: ClaimStrength
@@ -20,8 +20,7 @@ class WitnessEntry:
     """In words."""
 
 
-@dataclass(slots=True)
-class ClaimEntry:
+class ClaimEntry(Struct):
     """One answer that the verdict hangs on."""
 
     question: Question

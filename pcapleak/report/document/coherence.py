@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.values.evidence import Confidence
 
 
-@dataclass(slots=True)
-class PlaceEntry:
+class PlaceEntry(Struct):
     """Where an address is, as the sources have it."""
 
     address: str
@@ -31,8 +31,7 @@ class PlaceEntry:
     """Why it has no place, or how it carries the address that was looked up."""
 
 
-@dataclass(slots=True)
-class Vector:
+class Vector(Struct):
     """One of the signs by which an observer guesses where a client is."""
 
     name: str
@@ -53,8 +52,7 @@ class Vector:
     """The first frames that show it."""
 
 
-@dataclass(slots=True)
-class Contradiction:
+class Contradiction(Struct):
     """Two vectors held against each other, whatever came of it."""
 
     vectors: list[str]
@@ -66,8 +64,7 @@ class Contradiction:
     """The same verdicts by country, network (ASN), kind of network, prefix, language, clock."""
 
 
-@dataclass(slots=True)
-class Conclusion:
+class Conclusion(Struct):
     """What one kind of observer could conclude from the vectors that reach it."""
 
     observer: str
@@ -76,8 +73,7 @@ class Conclusion:
     conclusion: str
 
 
-@dataclass(slots=True)
-class NatProfile:
+class NatProfile(Struct):
     """How the network in front of a client translates addresses, from STUN answers alone."""
 
     client: str
@@ -103,8 +99,7 @@ class NatProfile:
     frames: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class GeoSource:
+class GeoSource(Struct):
     """Data that places come from."""
 
     name: str
@@ -113,8 +108,7 @@ class GeoSource:
     licence: str
 
 
-@dataclass(slots=True)
-class Coherence:
+class Coherence(Struct):
     """Whether the address that WebRTC shows agrees with the rest of the story."""
 
     vectors: list[Vector] = field(default_factory=list)

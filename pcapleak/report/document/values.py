@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NewType
+
+from msgspec import Struct, field
 
 from pcapleak.judge.judgement import Path, Role
 from pcapleak.track.ice.session import Engine
@@ -23,8 +24,7 @@ Time = NewType("Time", int)
 """Nanoseconds since the epoch, UTC."""
 
 
-@dataclass(slots=True)
-class Inference:
+class Inference(Struct):
     """Something concluded, how surely, and why."""
 
     confidence: Confidence | None = None

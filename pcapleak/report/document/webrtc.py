@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.report.document.values import Engine, Inference, Time
 from pcapleak.values.evidence import Confidence
 
 
-@dataclass(slots=True)
-class Mode:
+class Mode(Struct):
     mode: Literal[1, 2, 3, 4] | None = None
     """The IP handling mode of RFC 8828 section 5.2."""
     confidence: Confidence | None = None
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class CandidateSetShape:
+class CandidateSetShape(Struct):
     shape: str = "unknown"
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Integrity:
+class Integrity(Struct):
     """Whether a session's checks were made with the passwords that signalling showed."""
 
     state: Literal["proved", "failed"]
@@ -32,8 +30,7 @@ class Integrity:
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Candidate:
+class Candidate(Struct):
     """An ICE candidate as far as packets show it."""
 
     type: Literal["host", "srflx", "prflx", "relay"]
@@ -71,8 +68,7 @@ class Candidate:
     """What it rests on."""
 
 
-@dataclass(slots=True)
-class IceSession:
+class IceSession(Struct):
     id: str
     """Unique in the report."""
     client_addresses: list[str]
@@ -108,8 +104,7 @@ class IceSession:
     """Ids of its flows."""
 
 
-@dataclass(slots=True)
-class PageRow:
+class PageRow(Struct):
     """A candidate told by page-side evidence, by packets, or by both."""
 
     seen_by: Literal["both", "page", "wire"]
@@ -132,8 +127,7 @@ class PageRow:
     """What joins both sides, or why one has nothing."""
 
 
-@dataclass(slots=True)
-class BrowserEntry:
+class BrowserEntry(Struct):
     address: str
     """Where it runs, as seen from the recorder."""
     engine: Engine
@@ -149,8 +143,7 @@ class BrowserEntry:
     """How many frames show it in all."""
 
 
-@dataclass(slots=True)
-class MdnsName:
+class MdnsName(Struct):
     name: str
     uuid: str | None
     """The random part of a WebRTC name."""

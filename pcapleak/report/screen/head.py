@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from rich.text import Text
 
 from pcapleak.report.document import Document
@@ -13,8 +13,7 @@ from pcapleak.report.writers.terminal import VERDICTS
 from pcapleak.values.words import duration
 
 
-@dataclass(slots=True)
-class Status:
+class Status(Struct):
     """What a screen shows besides the report."""
 
     source: str

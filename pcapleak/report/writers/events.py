@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from pcapleak.report.document import (
     Finding,
@@ -23,8 +24,7 @@ from pcapleak.report.update import Update
 EVENTS_VERSION = "1.0"
 
 
-@dataclass(slots=True)
-class StartEvent:
+class StartEvent(Struct):
     """The watch begins: what it sees and judges by."""
 
     time: Time
@@ -33,48 +33,42 @@ class StartEvent:
     policy: list[str]
 
 
-@dataclass(slots=True)
-class FindingEvent:
+class FindingEvent(Struct):
     """A finding, when it is first made."""
 
     time: Time
     finding: Finding
 
 
-@dataclass(slots=True)
-class FlowEvent:
+class FlowEvent(Struct):
     """A flow that goes past the tunnel or proxy, when it is first seen to."""
 
     time: Time
     flow: FlowEntry
 
 
-@dataclass(slots=True)
-class SessionEvent:
+class SessionEvent(Struct):
     """A WebRTC session, when it is first seen; candidates that come later are in the report."""
 
     time: Time
     session: IceSession
 
 
-@dataclass(slots=True)
-class NameEvent:
+class NameEvent(Struct):
     """A name announced by multicast DNS, when it is first seen."""
 
     time: Time
     name: MdnsName
 
 
-@dataclass(slots=True)
-class TimelineEntryEvent:
+class TimelineEntryEvent(Struct):
     """A tunnel or an interface changed: the report's timeline as it grows."""
 
     time: Time
     entry: TimelineEvent
 
 
-@dataclass(slots=True)
-class VerdictEvent:
+class VerdictEvent(Struct):
     """The verdict, or the list of exposed addresses, is new."""
 
     time: Time
@@ -82,8 +76,7 @@ class VerdictEvent:
     policy: PolicyEntry
 
 
-@dataclass(slots=True)
-class StatusEvent:
+class StatusEvent(Struct):
     """Counters, every few seconds."""
 
     time: Time
@@ -95,8 +88,7 @@ class StatusEvent:
     flows_untold: int = 0
 
 
-@dataclass(slots=True)
-class EndEvent:
+class EndEvent(Struct):
     """The watch is over."""
 
     time: Time
@@ -124,16 +116,16 @@ EVENTS: dict[str, type] = {
 _NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
-def event_line(event: object) -> str:
+def event_line(event: Struct) -> str:
     """An event as one line of ASCII, its newline included."""
     data = {"event": _NAMES[type(event)], "version": EVENTS_VERSION, **to_data(event)}
     return json.dumps(data, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n"
 
 
-def update_events(update: Update, now_ns: int) -> list[object]:
+def update_events(update: Update, now_ns: int) -> list[Struct]:
     """The events of one judgement, the verdict last."""
     now = Time(now_ns)
-    events: list[object] = [TimelineEntryEvent(now, entry) for entry in update.events]
+    events: list[Struct] = [TimelineEntryEvent(now, entry) for entry in update.events]
     events += [SessionEvent(now, session) for session in update.sessions]
     events += [NameEvent(now, name) for name in update.names]
     events += [FlowEvent(now, flow) for flow in update.flows]

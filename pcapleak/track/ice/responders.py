@@ -9,7 +9,8 @@ that order, however far the queue lags, and two responders of a host keep differ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from pcapleak.track.ice.agents import AT_ONCE_NS, Agent
 from pcapleak.track.names import NameRecord
@@ -32,8 +33,7 @@ MAX_RESPONDERS = 8
 """Responders of one host: each is a browser with a profile of its own."""
 
 
-@dataclass(eq=False, slots=True)
-class Page:
+class Page(Struct, eq=False):
     """Names of one page: it has one for each address."""
 
     names: list[NameRecord] = field(default_factory=list)
@@ -57,8 +57,7 @@ class Page:
         self.announcers.update(name.announcers)
 
 
-@dataclass(eq=False, slots=True)
-class Batch:
+class Batch(Struct, eq=False):
     """Names that one gathering asked for."""
 
     page: Page
@@ -89,8 +88,7 @@ class Batch:
             self.page.take(name)
 
 
-@dataclass(eq=False, slots=True)
-class Responder:
+class Responder(Struct, eq=False):
     """One browser's responder, as a recording shows it."""
 
     slot_ns: int

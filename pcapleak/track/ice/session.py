@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from pcapleak.decode.ice.candidate import CandidateLine
 from pcapleak.decode.ice.page import PageCandidate
@@ -21,8 +22,7 @@ Shape = Literal[
 ModeNumber = Literal[1, 2, 3, 4]
 
 
-@dataclass(slots=True)
-class Mode:
+class Mode(Struct):
     """The IP handling mode of RFC 8828 section 5.2, inferred."""
 
     mode: ModeNumber | None = None
@@ -32,16 +32,14 @@ class Mode:
     """Whether its page can have had a microphone or camera, where no mode is told."""
 
 
-@dataclass(slots=True)
-class SetShape:
+class SetShape(Struct):
     """What kind of client gathers such a set of candidates."""
 
     shape: Shape = "unknown"
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Integrity:
+class Integrity(Struct):
     """Whether a session's checks were made with the passwords that signalling showed."""
 
     state: Literal["proved", "failed"]
@@ -49,8 +47,7 @@ class Integrity:
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Candidate:
+class Candidate(Struct):
     """An ICE candidate as far as packets show it; what they do not show is None."""
 
     type: CandidateType
@@ -87,8 +84,7 @@ class Candidate:
     reasons: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One side of an ICE session; times are nanoseconds since the epoch."""
 
     id: str
@@ -117,8 +113,7 @@ class Session:
     flows: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class PageRow:
+class PageRow(Struct):
     """A candidate told by page-side evidence, by packets, or by both."""
 
     path: str | None
