@@ -118,6 +118,10 @@ class Columns:
         found: Bool = (self.services & np.uint32(services)) != 0
         return found
 
+    def serves(self, row: int, services: Service) -> bool:
+        """Whether one of the services was recognised on a flow."""
+        return bool(self.services[row] & np.uint32(services))
+
     def asking(self) -> Bool:
         """Flows of DNS, multicast DNS apart: in clear, or encrypted at a port of its own (RFC
         7858, RFC 9250), which a connection older than the recording shows too."""

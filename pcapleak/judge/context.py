@@ -202,13 +202,18 @@ class Scene(Struct):
     def _is_plain(self, carrier: int) -> bool:
         return not carrier or carrier in self.mirrors
 
-    def only_arrives(self, flows: Sequence[int]) -> bool:
-        """Whether some of these flows are inside packets that one end alone sent."""
+    @property
+    def arriving_rows(self) -> frozenset[int]:
+        """Flows inside packets that one end alone sent."""
         if self.arriving is None:
             mutual = [0, *self.state.both_ways]
             rows = ~np.isin(self.columns.encapsulation, np.asarray(mutual, np.int64))
             self.arriving = frozenset(np.flatnonzero(rows).tolist())
-        return not self.arriving.isdisjoint(flows)
+        return self.arriving
+
+    def only_arrives(self, flows: Sequence[int]) -> bool:
+        """Whether some of these flows are inside packets that one end alone sent."""
+        return not self.arriving_rows.isdisjoint(flows)
 
     def own_carriers(self) -> Int64:
         """Encapsulations that the client sends: what only arrives in one is anybody's.

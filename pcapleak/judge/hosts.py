@@ -142,10 +142,11 @@ class Host:
         come in elsewhere before."""
         ends = self._ends
         mine = ends.marked(Mark.ORIG_OUTBOUND) & ~self._foreign & _unlowered(ends, INITIAL_HOPS)
-        _, examples = _grouped(self._came)
-        forwarded = {self._came.address(row) for row in examples.tolist()}
         says = "the recorder marked its packets as sent by this host"
         found = self._addresses(self._count(mine))
+        came = self._came.select(np.isin(_mixed(self._came), _mixed(ends.select(mine))))
+        _, examples = _grouped(came)
+        forwarded = {came.address(row) for row in examples.tolist()}
         return [Own(address, says) for address in found if address not in forwarded]
 
     def same_frames(self, known: Sequence[Network], others: Sequence[Network]) -> list[Own]:
@@ -203,6 +204,12 @@ def _forwards(addresses: Sequence[IPAddress]) -> bool:
     four = {address for address in addresses if address.version == 4}
     six = {ip_network((address, 64), strict=False) for address in addresses if address.version == 6}
     return len(four) > MAX_NETWORKS or len(six) > MAX_NETWORKS
+
+
+def _mixed(ends: Senders) -> UInt64:
+    """A hash of each end's address, to find the few that meet."""
+    mixed: UInt64 = ends.hi * np.uint64(0x9E3779B97F4A7C15) ^ ends.lo
+    return mixed
 
 
 def _grouped(ends: Senders) -> tuple[Int64, Int64]:

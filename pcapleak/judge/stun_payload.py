@@ -14,6 +14,8 @@ MAX_SHOWN = 80
 
 _ICE_CHARACTERS = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 """Microsoft's ICE ends fragments as Base64 does."""
+_ORDINARY = re.compile(rf"[A-Za-z0-9+/]{{0,{MAX_FRAGMENT}}}(:[A-Za-z0-9+/]{{0,{MAX_FRAGMENT}}})*")
+"""What nearly all usernames are like, told at once."""
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 """What Zoom names its ends by."""
 
@@ -40,6 +42,8 @@ def is_long(username: str) -> bool:
 
 def is_data(username: str) -> bool:
     """Whether it holds something that is no username fragment, by alphabet or length."""
+    if _ORDINARY.fullmatch(username):
+        return False
     return is_foreign(username) or is_long(username)
 
 

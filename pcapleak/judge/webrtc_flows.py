@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pcapleak.judge.columns import UDP, Columns
 from pcapleak.judge.context import Scene
 from pcapleak.judge.stun_payload import fragments
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.values.packets import Bool, Service
 
 WEBRTC = (
@@ -27,8 +28,9 @@ def webrtc_flows(columns: Columns) -> Bool:
 
 def told_links(scene: Scene) -> Iterator[tuple[LinkKey, Link]]:
     """Links, without what anybody can have arrive: in encapsulation that only came in."""
+    arriving = scene.arriving_rows
     for key, link in scene.state.ice.links.items():
-        if not scene.only_arrives([link.flow]):
+        if link.flow not in arriving:
             yield key, link
 
 
@@ -42,13 +44,12 @@ def living_sessions(scene: Scene) -> set[frozenset[str]]:
 
     Each end names the receiver's fragment first (RFC 8445 section 7.2.2).
     """
-    links = scene.state.ice.links
     said: set[tuple[str, ...]] = set()
     alive: set[frozenset[str]] = set()
-    for key, link in links.items():
+    for link in scene.state.ice.links.values():
         if not link.usernames:
             continue
-        back = links.get(key.back)
+        back = link.back
         for username in link.usernames:
             parts = tuple(fragments(username))
             said.add(parts)

@@ -12,7 +12,8 @@ from stun_encoder import attribute, check, message, xor_address
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.track.ice import links
 from pcapleak.track.ice import tracker as tracker_module
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.track.ice.tracker import IceTracker
 from pcapleak.track.sightings import Budget, Sighting
 from pcapleak.values.packets import Context, Direction, Endpoint, address_of

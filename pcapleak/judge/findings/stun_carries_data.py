@@ -28,7 +28,8 @@ from pcapleak.judge.finding_builder import (
 )
 from pcapleak.judge.stun_payload import is_data, is_foreign, is_identifier, shown
 from pcapleak.judge.webrtc_flows import told_links
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
@@ -112,11 +113,13 @@ class _Carried(NamedTuple):
 
 def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each kind of value between two hosts on each interface."""
-    between: dict[tuple[int, IPAddress, IPAddress], list[tuple[LinkKey, Link]]] = {}
+    between: dict[tuple[int, IPAddress, IPAddress], list[Link]] = {}
     for key, link in told_links(scene):
-        if (not key.layers or key.layers == ("turn",)) and not _is_unasked(scene, key):
+        if not (link.usernames or link.carried or link.answers or link.check_answers):
+            continue
+        if (not key.layers or key.layers == ("turn",)) and not _is_unasked(scene, key, link):
             place = key.interface, key.source.address, key.destination.address
-            between.setdefault(place, []).append((key, link))
+            between.setdefault(place, []).append(link)
     for (interface, source, destination), links in between.items():
         for carried in _all(scene, links):
             sightings = [one for seen in carried.values.values() for one in seen]
@@ -140,17 +143,17 @@ def find(scene: Scene) -> Iterator[Finding]:
             )
 
 
-def _is_unasked(scene: Scene, key: LinkKey) -> bool:
+def _is_unasked(scene: Scene, key: LinkKey, link: Link) -> bool:
     """Whether the world sent it to a host that sent it nothing: anybody can."""
     return (
         not key.layers
-        and key.back not in scene.state.ice.links
+        and link.back is None
         and is_public(key.source.address)
         and (not is_public(key.destination.address) or scene.is_client(key.destination.address))
     )
 
 
-def _all(scene: Scene, links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
+def _all(scene: Scene, links: list[Link]) -> Iterator[_Carried]:
     names = _usernames(scene, links)
     if names is not None:
         yield names
@@ -163,11 +166,11 @@ def _all(scene: Scene, links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
         yield mapped
 
 
-def _mapped(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+def _mapped(links: list[Link]) -> _Carried | None:
     """Addresses that a server says the client has."""
     everywhere: dict[str | bytes, list[Sighting]] = {}
     networks = set()
-    for _, link in links:
+    for link in links:
         told: dict[str | bytes, list[Sighting]] = {}
         for table in (link.answers, link.check_answers):
             for endpoint, sighting in table.items():
@@ -182,21 +185,22 @@ def _mapped(links: list[tuple[LinkKey, Link]]) -> _Carried | None:
     if len(networks) < MIN_NETWORKS:
         return None
     why = f"of {len(networks)} networks, although a host has one address at one server"
-    flows = [link.flow for _, link in links]
+    flows = [link.flow for link in links]
     return _Carried("XOR-MAPPED-ADDRESS", everywhere, flows, why, sure=False)
 
 
-def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+def _usernames(scene: Scene, links: list[Link]) -> _Carried | None:
     """Usernames of checks."""
-    spoken = scene.columns.serving(Service.DTLS | Service.RTP)
     odd: dict[str | bytes, list[Sighting]] = {}
     changing: dict[str | bytes, list[Sighting]] = {}
     flows = []
-    for key, link in links:
+    for link in links:
         here = {name: seen for name, seen in link.usernames.items() if is_data(name)}
-        back = scene.state.ice.links.get(key.back) if here else None
+        back = link.back
         # Media goes to who answered, also where a recording has one direction alone.
-        answered = (back is not None and bool(back.check_answers)) or bool(spoken[link.flow])
+        answered = (back is not None and bool(back.check_answers)) or (
+            bool(here) and scene.columns.serves(link.flow, Service.DTLS | Service.RTP)
+        )
         for name, sighting in here.items():
             # A long fragment may be a server's own, which then answers to it.
             if is_foreign(name) or not answered or len(here) >= MIN_ODD:
@@ -215,18 +219,18 @@ def _usernames(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | No
     return None
 
 
-def _tokens(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
+def _tokens(scene: Scene, links: list[Link]) -> _Carried | None:
     """Usernames of TURN's long-term credentials."""
     refused: dict[str | bytes, list[Sighting]] = {}
     granted: dict[str | bytes, list[Sighting]] = {}
     flows: list[int] = []
-    for key, link in links:
+    for link in links:
         names = {
             _TIMED.sub("", value.decode("utf-8", "backslashreplace"), count=1): sighting
             for (type_, value), sighting in link.carried.items()
             if type_ == USERNAME
         }
-        back = scene.state.ice.links.get(key.back)
+        back = link.back
         is_granted = back is not None and len(back.allocations) >= len(names)
         # Permissions are asked for once there is an allocation.
         if link.permissions and (is_granted or len(names) == 1):
@@ -244,12 +248,12 @@ def _tokens(scene: Scene, links: list[tuple[LinkKey, Link]]) -> _Carried | None:
     return _Carried("USERNAME (TURN)", found, flows, why, sure=False)
 
 
-def _attributes(links: list[tuple[LinkKey, Link]]) -> Iterator[_Carried]:
+def _attributes(links: list[Link]) -> Iterator[_Carried]:
     """Attributes that say one thing in all messages of a sender, or are not known."""
     found: dict[int, dict[str | bytes, list[Sighting]]] = {}
     spread: dict[int, dict[str | bytes, list[Sighting]]] = {}
     flows: dict[int, list[int]] = {}
-    for _, link in links:
+    for link in links:
         here: dict[int, list[tuple[bytes, Sighting]]] = {}
         for (type_, value), sighting in link.carried.items():
             here.setdefault(type_, []).append((value, sighting))

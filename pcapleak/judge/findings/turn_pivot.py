@@ -8,13 +8,13 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of, told_links
-from pcapleak.track.ice.links import (
+from pcapleak.track.ice.link_values import (
     CHANNEL_BIND,
     CONNECT,
     CREATE_PERMISSION,
-    Link,
     LinkKey,
 )
+from pcapleak.track.ice.links import Link
 from pcapleak.values.addresses import is_public, range_kind, unmapped, unwrap
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress
@@ -86,8 +86,7 @@ def find(scene: Scene) -> Iterator[Finding]:
     for key, link in told_links(scene):
         if not link.permissions:
             continue
-        back = scene.state.ice.links.get(key.back)
-        targets = _targets(key, link, back, checked)
+        targets = _targets(key, link, link.back, checked)
         if targets:
             found.setdefault((key.interface, key.destination), []).append((key, link, targets))
     for (interface, server), asked in found.items():
@@ -98,7 +97,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             peer in candidates and _meant(peer.address) not in METADATA for peer in targets
         )
         listed = list(dict.fromkeys(peer.address for peer in targets))
-        backs = [scene.state.ice.links.get(key.back) for key, _, _ in asked]
+        backs = [link.back for _, link, _ in asked]
         refusals = sorted(
             {
                 f"{code}"

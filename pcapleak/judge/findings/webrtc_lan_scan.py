@@ -10,7 +10,8 @@ from pcapleak.judge.context import Scene, single
 from pcapleak.judge.finding_builder import make, on_interface, rows_of, sightings_evidence
 from pcapleak.judge.paths import PSH
 from pcapleak.judge.webrtc_flows import living_sessions, pair_of, told_links
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.values.addresses import Network, classify, far_network, inside, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import Endpoint, IPAddress, Service
@@ -85,7 +86,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         place = key.interface, key.source.address
         if Endpoint(target, key.destination.port) in signalled or spoken[link.flow]:
             continue
-        if key.back in scene.state.ice.links:
+        if link.back is not None:
             if not alive.isdisjoint(map(pair_of, link.usernames)):
                 continue
             answered.setdefault(place, []).append(key.destination)

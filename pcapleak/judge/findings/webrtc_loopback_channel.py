@@ -9,7 +9,8 @@ from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
 from pcapleak.judge.stun_payload import is_data, shown
 from pcapleak.judge.webrtc_flows import told_links
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.values.addresses import unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
@@ -68,7 +69,7 @@ def find(scene: Scene) -> Iterator[Finding]:
         if key.layers or not link.asks or not (looped or itself):
             continue
         data = any(map(is_data, link.usernames))
-        back = scene.state.ice.links.get(key.back)
+        back = link.back
         if not data and ((itself and not looped) or (back is not None and _is_agent(back))):
             continue
         served = not data and back is not None and bool(back.answers or back.allocations)

@@ -19,7 +19,8 @@ from pcapleak.judge.finding_words import (
 from pcapleak.judge.judgement import BYPASS
 from pcapleak.judge.paths import local_traffic
 from pcapleak.track.ice.foreign import NO_COOKIE
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.track.sightings import Sighting
 from pcapleak.values.addresses import inside, is_public, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
@@ -62,8 +63,7 @@ def _telling(scene: Scene, address: IPAddress, shown: list[tuple[LinkKey, Link, 
     """A filter for the messages that tell an address, as Wireshark's dissectors call it: answers
     without the magic cookie have one of their own."""
     version = "ipv4" if address.version == 4 else "ipv6"
-    links = scene.state.ice.links
-    asked = [link for key, _, _ in shown if (link := links.get(key.back)) is not None]
+    asked = [link.back for _, link, _ in shown if link.back is not None]
     ways = {f"stun.att.{version} == {address}": None}
     if any(link.foreign == NO_COOKIE for link in asked):
         ways[f"classicstun.att.{version} == {address}"] = None

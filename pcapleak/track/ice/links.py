@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import NamedTuple
 
 from pcapleak.decode.stun.attributes import (
     FINGERPRINT,
@@ -22,6 +21,20 @@ from pcapleak.decode.stun.decoder import StunMessage
 from pcapleak.decode.stun.values import NetworkInfo
 from pcapleak.track.ice.carried import BINDINGS, CHECKS, TURN, carry, odd_nonce
 from pcapleak.track.ice.foreign import foreign_allocation, foreign_request
+from pcapleak.track.ice.link_values import (
+    ALLOCATE,
+    BINDING,
+    CHANNEL_BIND,
+    CONNECT,
+    CREATE_PERMISSION,
+    GOOG_PING,
+    REFRESH,
+    SEND,
+    Allocation,
+    Asked,
+    Held,
+    LinkKey,
+)
 from pcapleak.track.sightings import NOTHING, Budget, Sighting, begun, see
 from pcapleak.values.packets import Context, Direction, Endpoint
 
@@ -43,58 +56,12 @@ MAX_SAID = 256
 RETRIES = 4
 """Times of sending one request that tell the retransmission timer."""
 
-BINDING, ALLOCATE, REFRESH, SEND = 0x001, 0x003, 0x004, 0x006
-CREATE_PERMISSION, CHANNEL_BIND, CONNECT, GOOG_PING = 0x008, 0x009, 0x00A, 0x080
-
-
-class LinkKey(NamedTuple):
-    """One direction of a transport association, on one interface."""
-
-    interface: int
-    transport: str
-    layers: tuple[str, ...]
-    source: Endpoint
-    destination: Endpoint
-    carrier: int = 0
-    """What encapsulated it, as in `Context`."""
-
-    @property
-    def back(self) -> LinkKey:
-        """The other direction."""
-        interface, transport, layers, source, destination, carrier = self
-        return LinkKey(interface, transport, layers, destination, source, carrier)
-
-
-class Allocation(NamedTuple):
-    """A TURN allocation that succeeded."""
-
-    relayed: Endpoint
-    mapped: Endpoint | None
-    transport: str
-    """Of the relayed side: udp or tcp."""
-
-
-class Asked(NamedTuple):
-    """What a request was, for the answer that comes."""
-
-    kind: str
-    relay_transport: str
-
-
-class Held(NamedTuple):
-    """An answer before its request: the recording began in between, or swapped them."""
-
-    context: Context
-    message: StunMessage
-    lately: bool
-    """The recording had just begun."""
-
 
 class Link:
     """Everything seen of one direction. Facts that were not seen are None or empty."""
 
     __slots__ = (
-        "again", "allocates", "allocations", "answers", "bare", "budget", "carried",
+        "again", "allocates", "allocations", "answers", "back", "bare", "budget", "carried",
         "check_answers", "checks", "connects", "errors", "flow", "foreign", "forward", "goog",
         "held", "hellos", "inbound", "indications", "key", "lettered", "networks", "nominated",
         "outbound", "outer", "peers", "permissions", "presumed", "priorities", "relay_transport",
@@ -104,6 +71,8 @@ class Link:
 
     def __init__(self, key: LinkKey, context: Context, budget: Budget) -> None:
         self.key = key
+        self.back: Link | None = None
+        """The other direction, once something was seen of it."""
         self.budget = budget
         self.flow = context.flow
         self.forward = context.forward

@@ -11,7 +11,8 @@ from pcapleak.track.ice.browsers import BrowserEvidence
 from pcapleak.track.ice.candidates import CandidateBuilder
 from pcapleak.track.ice.engine import clients_of, guess_engine, guess_only_browser
 from pcapleak.track.ice.hosts import Hosts
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.track.ice.mdns_join import attach_names
 from pcapleak.track.ice.modes import infer_mode
 from pcapleak.track.ice.multicast import Multicast

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pcapleak.track.ice.links import Link, LinkKey
+from pcapleak.track.ice.link_values import LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.values.packets import Endpoint
 
 
@@ -98,11 +99,9 @@ def collect_sockets(links: Mapping[LinkKey, Link]) -> list[Socket]:
         if socket is None:
             socket = sockets[place] = Socket(*place)
         socket.out.append(link)
-        back = links.get(key.back)
+        back = link.back or (strays.get(key.back) if strays else None)
         if back is not None:
             socket.answered.append((link, back))
-        elif key.back in strays:
-            socket.answered.append((link, strays[key.back]))
     for socket in sockets.values():
         socket.sum_up()
     at_once = Counter([socket.first_ns for socket in sockets.values()])
@@ -117,13 +116,13 @@ def _strays(links: Mapping[LinkKey, Link]) -> dict[LinkKey, Link]:
     two uplinks have it: by the key that they would have had."""
     elsewhere: dict[tuple[object, ...], list[LinkKey]] = {}
     for key, link in links.items():
-        if link.asks and key.back not in links:
+        if link.asks and link.back is None:
             elsewhere.setdefault((key.transport, key.layers, *key[3:]), []).append(key)
     if not elsewhere:
         return {}
     found: dict[LinkKey, Link] = {}
     for key, link in links.items():
-        if (link.answers or link.allocations or link.check_answers) and key.back not in links:
+        if (link.answers or link.allocations or link.check_answers) and link.back is None:
             for asked in elsewhere.get((key.transport, key.layers, *key.back[3:]), ()):
                 found.setdefault(asked.back, link)
     return found

@@ -14,7 +14,8 @@ from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.track.beginnings import Beginnings
 from pcapleak.track.ice.browsers import BrowserEvidence
-from pcapleak.track.ice.links import Asked, Held, Link, LinkKey
+from pcapleak.track.ice.link_values import Asked, Held, LinkKey
+from pcapleak.track.ice.links import Link
 from pcapleak.track.ice.multicast import Multicast
 from pcapleak.track.ice.page_modes import Told
 from pcapleak.track.ice.session import Session
@@ -135,23 +136,27 @@ class IceTracker:
         )
         link = self.links.get(key)
         if link is None:
-            if not create or not self._has_room(context, key):
+            back = self.links.get(key.back)
+            if not create or not self._has_room(context, key, back):
                 self.forgotten += create
                 return None
             link = self.links[key] = Link(key, context, self._budget)
+            if key.source == key.destination:
+                back = link
+            if back is not None:
+                link.back, back.back = back, link
         else:
             link.seen.add(context)
         link.touch(context)
         return link
 
-    def _has_room(self, context: Context, key: LinkKey) -> bool:
+    def _has_room(self, context: Context, key: LinkKey, back: Link | None) -> bool:
         """Whether one more link is kept."""
         if len(self.links) >= MAX_LINKS:
             return False
-        back = key.back
         if context.direction != Direction.INBOUND:
-            self._arriving.discard(back)
-        elif back not in self.links:
+            self._arriving.discard(key.back)
+        elif back is None:
             if len(self._arriving) >= MAX_ARRIVING:
                 return False
             self._arriving.add(key)
@@ -222,7 +227,7 @@ class IceTracker:
         """Take the answers held for a link that now asks: that to this very request, which a
         recorder had swapped with it, and those to requests before the recording began. Only who
         asks again on the same sockets asked before: a stranger's answer to nobody stays one."""
-        back = self.links.get(link.key.back)
+        back = link.back
         if back is None or not back.held:
             return
         kept: list[Held] = []
