@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pcapleak.report.update import Update
 
 MAX_LINES = 100
-"""Of flows that bypass, after one judgement; --jsonl has all of them."""
+"""Of one kind of news after one judgement: whatever a stranger makes up, the terminal is no longer
+busy with than that. --jsonl has all of them."""
 
 
 class Screen:
@@ -44,6 +45,8 @@ class Screen:
         self._policy_lines = policy_lines
         self._jsonl = jsonl
         self._scribe = Scribe()
+        self._lines = Scribe()
+        """For standard error: the watch waits for no terminal, and for no reader of a pipe."""
         self.unrecorded = 0
         """Packets that --record left out, so far."""
         self._status = Status(source.path.removeprefix("live:"))
@@ -62,9 +65,8 @@ class Screen:
                 self._policy_lines,
             )
         )
-        for line in self._policy_lines:
-            typer.echo(safe(f"pcapleak: {line}", 2000), err=True)
-        typer.echo(f"pcapleak: watching {safe(self._status.source)}", err=True)
+        lines = [*self._policy_lines, f"watching {self._status.source}"]
+        self._show([f"pcapleak: {line}" for line in lines])
 
     def host(self, work: Callable[[], Update], stop: Callable[[str], None]) -> Update:
         """Do the work of the watch; `stop` is for one who looks at it and has seen enough."""
@@ -72,7 +74,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Something went wrong that the watch outlives."""
-        typer.echo(safe(f"pcapleak: {text}", 2000), err=True)
+        self._show([f"pcapleak: {text}"])
 
     def update(self, watch: Watch, update: Update) -> None:
         """A judgement brought something, or nothing."""
@@ -118,7 +120,10 @@ class Screen:
     def close(self) -> None:
         """Nothing more will be told."""
         self._scribe.close()
-        self._check()
+        try:
+            self._check()
+        finally:
+            self._lines.close()
         if self._jsonl is not None and self._jsonl is not sys.stdout.buffer:
             self._jsonl.close()
 
@@ -140,30 +145,40 @@ class Screen:
 
     def _tell(self, watch: Watch, update: Update) -> None:
         """Show what a judgement brought."""
-        lines = [f"{local_time(event.time)} {event.text}" for event in update.events]
-        lines += [
+        flows = [
             f"{local_time(flow.first_time)} outside the tunnel: {flow.protocol} {flow_ends(flow)}"
             + (f", {flow.process}" if flow.process else "")
             for flow in update.flows[:MAX_LINES]
         ]
-        if len(update.flows) > MAX_LINES or update.flows_untold:
-            more = max(0, len(update.flows) - MAX_LINES) + update.flows_untold
-            lines.append(f"... and {more:,} more flows outside the tunnel")
-        lines += [
+        sessions = [
             f"{local_time(session.first_time)} WebRTC session {session.id} ({session.engine})"
-            for session in update.sessions
+            for session in update.sessions[:MAX_LINES]
         ]
-        lines += [
+        names = [
             f"{local_time(name.first_time)} name {name.name} = {', '.join(name.addresses) or '?'}"
-            for name in update.names
+            for name in update.names[:MAX_LINES]
         ]
-        lines += [
+        findings = [
             f"{local_time(finding.first_time)} {finding.severity} {finding.id} {finding.message}"
-            for finding in update.findings
+            for finding in update.findings[:MAX_LINES]
         ]
+        lines = [f"{local_time(event.time)} {event.text}" for event in update.events]
+        for shown, total, what in (
+            (flows, len(update.flows) + update.flows_untold, "flows outside the tunnel"),
+            (sessions, len(update.sessions), "WebRTC sessions"),
+            (names, len(update.names), "names"),
+            (findings, len(update.findings), "findings"),
+        ):
+            lines += shown
+            if total > len(shown):
+                lines.append(f"... and {total - len(shown):,} more {what}")
         if update.verdict_changed:
             verdict = update.document.verdict
             exposed = ", ".join(verdict.exposed_addresses[:4])
             lines.append(f"verdict: {verdict.result}" + (f", exposed {exposed}" if exposed else ""))
-        for line in lines:
-            typer.echo(safe(line, 2000), err=True)
+        self._show(lines)
+
+    def _show(self, lines: list[str]) -> None:
+        if lines:
+            text = "\n".join(safe(line, 2000) for line in lines)
+            self._lines.offer(partial(typer.echo, text, err=True), len(text))
