@@ -232,13 +232,12 @@ def both_sides(scene: Scene, among: Bool) -> Iterator[tuple[int, int]]:
     if not len(inner) or not len(outer):
         return
     inner_keys, outer_keys = columns.socket_keys(inner), columns.socket_keys(outer)
-    shared = np.intersect1d(inner_keys, outer_keys)
     inside_by: dict[tuple[int, int, Endpoint], int] = {}
-    for row in inner[np.isin(inner_keys, shared)].tolist():
+    for row in inner[np.isin(inner_keys, outer_keys)].tolist():
         key = _socket(columns, row)
         if key not in inside_by or columns.first_ns[row] < columns.first_ns[inside_by[key]]:
             inside_by[key] = row
-    for row in outer[np.isin(outer_keys, shared)].tolist():
+    for row in outer[np.isin(outer_keys, inner_keys)].tolist():
         before = inside_by.get(_socket(columns, row))
         if before is not None:
             yield before, row

@@ -166,8 +166,8 @@ class Host:
             if (sent & self._foreign).any() or not main.any():
                 continue
             self.links.append(link)
-            hops = np.union1d(ends.hops[sent & mine], INITIAL_HOPS)
-            counts = self._count(sent & free & _unlowered(ends, hops.tolist()))
+            hops = (*distinct(ends.hops[sent & mine]), *INITIAL_HOPS)
+            counts = self._count(sent & free & _unlowered(ends, hops))
             addresses = self._addresses(np.where(2 * counts > here, counts, 0))
             if not _forwards(addresses):
                 text = f"{link:012x}"

@@ -102,7 +102,7 @@ def _leak(scene: Scene, leaks: list[Finding], exposed: tuple[IPAddress, ...]) ->
     worst = min(leaks, key=lambda one: one.rank)
     columns = scene.columns
     rows = np.flatnonzero((scene.path == BYPASS) & (columns.sent_packets > 0))
-    servers = len(np.unique(np.stack((columns.far.hi[rows], columns.far.lo[rows])), axis=1).T)
+    servers = len({*zip(columns.far.hi[rows].tolist(), columns.far.lo[rows].tolist(), strict=True)})
     others = ""
     if len(leaks) > 1:
         more = count(len(leaks) - 1, "more finding")
