@@ -118,7 +118,7 @@ class WindowTracker:
         outer = np.flatnonzero(packets.encapsulation == 0)
         for rows in self._epochs(outer):
             self._span(packets.ts_ns[rows])
-            self._count(packets, rows, self._ends[flow[rows]], forward[rows])
+            self._count(packets, rows, flow[rows], forward[rows])
             self._packets += len(rows)
             if self._packets % EPOCH == 0:
                 self._forget()
@@ -222,9 +222,9 @@ class WindowTracker:
         self._first >>= 1
         self._shift += 1
 
-    def _count(self, packets: Packets, rows: Int64, ends: Int64, forward: Bool) -> None:
-        source = np.where(forward, ends[:, 0], ends[:, 1])
-        destination = np.where(forward, ends[:, 1], ends[:, 0])
+    def _count(self, packets: Packets, rows: Int64, flow: Int64, forward: Bool) -> None:
+        ends, pair = self._ends.reshape(-1), flow * 2
+        source, destination = ends[pair + ~forward], ends[pair + forward]
         size = packets.payload_declared[rows]
         np.add.at(self._totals, source, size)
         np.add.at(self._totals, destination, size)
@@ -246,9 +246,13 @@ class WindowTracker:
         hosts = hosts[self._slots[hosts] < 0]
         if not len(hosts):
             return
-        numbers, first = np.unique(hosts, return_index=True)
+        # Of a place written several times the last stays: backwards, the first.
+        places = np.arange(len(hosts))
+        self._slots[hosts[::-1]] = places[::-1]
+        first = self._slots[hosts] == places
+        self._slots[hosts] = _NONE
         # A host that had a row before and lost it starts anew.
-        new = numbers[np.argsort(first)][: self._free]
+        new = hosts[first][: self._free]
         slots = np.flatnonzero(self._held < 0)[: len(new)]
         need = int(slots[-1]) + 1
         if need > len(self._cells):
