@@ -65,7 +65,7 @@ class Pacing:
 
     def falls_behind(self, behind_s: float, now_s: float, ran_s: float) -> bool:
         """Whether there is more than a watch can take, and not only what waited while it was
-        stopped. To be asked in each step; `ran_s` is processor time."""
+        stopped. To be asked in each step; `ran_s` is processor time, with what children took."""
         looked_s, looked_ran_s = self._looked or (now_s, ran_s)
         idle_s = now_s - looked_s - (ran_s - looked_ran_s)
         self._looked = now_s, ran_s

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+
+import pytest
 
 from pcapleak.pipeline.background import Background
 
@@ -16,6 +19,25 @@ def test_a_large_result_comes_at_once_to_who_looks_now_and_then() -> None:
         assert looks < 20
         time.sleep(0.1)
     assert child.result == bytes(5_000_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
+def test_a_child_tells_what_it_takes_while_it_runs() -> None:
+    child = Background(_busy, cpu_s=10, niceness=0)
+    try:
+        before = time.process_time()
+        while child.so_far_s() < 0.05:
+            time.sleep(0.01)
+        assert not child.poll()
+        assert time.process_time() - before < 0.05
+    finally:
+        child.close()
+    assert child.so_far_s() == child.ran_s >= 0.05
+
+
+def _busy() -> None:
+    while True:
+        pass
 
 
 def test_a_child_that_fails_gives_nothing() -> None:

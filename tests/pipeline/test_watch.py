@@ -12,8 +12,9 @@ from packet_bytes import batch_of, ethernet, ipv4, udp
 
 from pcapleak.live.notebook import TimedNote
 from pcapleak.pipeline import watch as watch_module
+from pcapleak.pipeline.background import Background
 from pcapleak.pipeline.pacing import CATCH_UP_S, STEP_PACKETS, STEP_S, Pacing
-from pcapleak.pipeline.watch import Watch
+from pcapleak.pipeline.watch import Judged, Watch
 from pcapleak.policy.policy import Policy
 from pcapleak.report.update import Update
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
@@ -154,6 +155,15 @@ def test_a_child_rests_by_the_processor_time_that_it_took() -> None:
     watch._ran_s = 1.0
     watch._judged_s = time.monotonic()
     assert 0.4 < watch._wait_s() <= 0.5
+
+
+@pytest.mark.parametrize("flooded", [True, False])
+def test_a_flooded_watch_leaves_half_of_the_time_to_judging(flooded: bool) -> None:
+    watch = Watch(Handed([]), POLICY)
+    watch._pacing._left_s = time.monotonic() if flooded else None
+    child: Background[Judged] = Background(watch._judge, cpu_s=10, niceness=0)
+    assert watch._is_done(child, time.monotonic() - 10) == flooded
+    assert child.wait(10)
 
 
 def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
