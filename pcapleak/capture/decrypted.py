@@ -136,7 +136,7 @@ def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
         start_new_session=True,
     ) as reader:
         assert reader.stdout is not None
-        timer = Timer(MAX_SECONDS, _end, (reader.pid,))
+        timer = Timer(MAX_SECONDS, _end, (reader,))
         timer.start()
         try:
             for line in reader.stdout:
@@ -149,17 +149,21 @@ def read_decrypted(path: str, key_log: Path | None) -> Decrypted:
                 texts.append(_read_line(told))
         finally:
             timer.cancel()
-            _end(reader.pid)
+            _end(reader)
     if not ended:
         limits = f"{MAX_SECONDS} s or {MAX_MEMORY >> 20} MiB"
         problem = f"decrypted signalling was read in part: it took more than {limits}"
     return Decrypted(texts, problem)
 
 
-def _end(process: int) -> None:
-    """End a reader and its tshark; they are a session of their own."""
+def _end(reader: subprocess.Popen[bytes]) -> None:
+    """End a reader and its tshark; they are a session of their own. On Windows tshark ends since
+    nobody reads it any more."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process, signal.SIGKILL)
+        if sys.platform == "win32":
+            reader.kill()
+        else:
+            os.killpg(reader.pid, signal.SIGKILL)
 
 
 def _line(text: DecryptedText) -> list[object]:
@@ -189,10 +193,11 @@ def _tell(told: object) -> None:
 
 def _main(path: str, key_log: str | None = None) -> None:
     """Write the texts of a capture as lines of JSON, and last what hindered it."""
-    import resource  # of Unix, as this process of its own is
+    if sys.platform != "win32":
+        import resource  # Windows bounds the time alone, by its reader
 
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
 

@@ -45,7 +45,7 @@ def _below(folder: str, damaged: bool) -> Iterator[str]:
 
 def _looks_right(path: Path) -> bool:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY)
     except OSError:
         return False
     stream = FileStream(fd, Facts(str(path), 0, []), live=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -156,14 +157,14 @@ def open_capture(
 def _open(name: str) -> tuple[int, int | None]:
     """A descriptor of our own, and the size of a regular file."""
     try:
-        fd = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.dup(0) if name == "-" else os.open(name, os.O_RDONLY)
     except FileNotFoundError:
         raise CaptureError(name, "no such file", "check the path") from None
     except PermissionError:
         raise CaptureError(name, "may not be read", "check its permissions") from None
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from None
-    if name == "-" and hasattr(os, "set_blocking"):
+    if name == "-" and sys.platform != "win32":
         os.set_blocking(fd, True)
     status = os.fstat(fd)
     if stat.S_ISDIR(status.st_mode):

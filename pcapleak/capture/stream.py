@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import os
+import queue
+import select
 import sys
+import threading
 import zlib
 from collections.abc import Callable
-from io import FileIO
+from contextlib import suppress
+from io import FileIO, RawIOBase
 from typing import Final, Protocol
 
 from pcapleak.capture.facts import Facts
 from pcapleak.errors import CaptureError
 
 READ: Final = 256 << 10
+MAX_AHEAD: Final = 64
+"""Pieces read ahead of who wants them: 16 MiB at the most."""
 FREE_BYTES: Final = 1 << 30
 MAX_RATIO: Final = 250
 """A stream may unpack to 1 GiB plus 250 times what it takes up: captures of equal packets
@@ -29,7 +34,9 @@ class FileStream:
 
     def __init__(self, fd: int, facts: Facts, *, live: bool) -> None:
         """Take over `fd`; `live` tells that it is not a regular file."""
-        self._file = FileIO(fd)
+        self._file: FileIO | ReadAhead = FileIO(fd)
+        if live and sys.platform == "win32":
+            self._file = ReadAhead(self._file)
         self._facts = facts
         self._live = live
         self._ahead = b""
@@ -53,7 +60,7 @@ class FileStream:
             self._ahead = self._ahead[taken:]
         else:
             try:
-                taken = self._file.readinto(buffer)
+                taken = self._file.readinto(buffer) or 0
             except OSError as error:
                 self._facts.cut(f"reading failed: {error.strerror}", self.count)
                 return 0
@@ -69,13 +76,73 @@ class FileStream:
         """The descriptor."""
         return self._file.fileno()
 
-    def waitable(self) -> int | None:
-        """The descriptor, for a pipe or terminal: its next bytes may be long in coming."""
-        return self._file.fileno() if self._live and os.name == "posix" else None
+    def has_more(self, timeout_s: float) -> bool:
+        """The next bytes of a pipe or terminal may be long in coming, no file's are."""
+        if not self._live or self._ahead:
+            return True
+        if isinstance(self._file, ReadAhead):
+            return self._file.wait(timeout_s)
+        return bool(select.select([self._file], [], [], timeout_s)[0])
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+class ReadAhead(RawIOBase):
+    """A pipe that a thread reads, so that its next bytes can be waited for where the system waits
+    for sockets alone, as Windows does (select(2) there)."""
+
+    def __init__(self, file: FileIO) -> None:
+        """Take over `file`."""
+        self._pipe = file
+        self._parts: queue.Queue[bytes | OSError] = queue.Queue(MAX_AHEAD)
+        self._part: bytes | OSError | None = None
+        self._stopped = False
+        threading.Thread(target=self._read_on, daemon=True).start()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Whether there is something to read, or the end, within so many seconds."""
+        if self._part is None:
+            with suppress(queue.Empty):
+                self._part = self._parts.get(timeout=timeout_s)
+        return self._part is not None
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Fill some of `buffer`; 0 at the end. Raises `OSError` where the pipe did."""
+        self.wait(None)
+        part = self._part
+        if isinstance(part, OSError):
+            raise part
+        if not part:
+            return 0  # and so for ever: the end stays
+        taken = min(len(part), len(buffer))
+        buffer[:taken] = part[:taken]
+        self._part = part[taken:] or None
+        return taken
+
+    def close(self) -> None:
+        """Read no more. The thread closes the pipe: on Windows closing waits for reading."""
+        self._stopped = True
+        with suppress(queue.Empty):
+            while True:
+                self._parts.get_nowait()
+        super().close()
+
+    def _read_on(self) -> None:
+        """In the thread."""
+        with self._pipe:
+            part: bytes | OSError | None = None
+            while part != b"" and not isinstance(part, OSError) and not self._stopped:
+                try:
+                    part = self._pipe.read(READ) or b""
+                except OSError as error:
+                    part = error
+                self._parts.put(part)
 
 
 class Decompressor(Protocol):
@@ -204,9 +271,9 @@ class Unpacker:
         self._facts.notes.add(why)
         self._done = True
 
-    def waitable(self) -> int | None:
+    def has_more(self, timeout_s: float) -> bool:
         """As the stream below."""
-        return self._stream.waitable()
+        return self._stream.has_more(timeout_s)
 
 
 def _xz() -> Decompressor:

@@ -1,13 +1,14 @@
 """Many packets as pcapng blocks at once: heads by column, packets from where they are.
 
 writev(2) collects both, so no packet is copied or touched in Python, and the interpreter is free
-for other threads while the kernel copies.
+for other threads while the kernel copies. Windows has no such call.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def write_packets(descriptor: int, batch: RecordBatch, numbers: UInt32) -> int:
 
 
 def _write(descriptor: int, vectors: Int64) -> None:
+    if sys.platform == "win32":
+        parts = [ctypes.string_at(start, size) for start, size in vectors.tolist()]
+        rest = memoryview(b"".join(parts))
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        return
     libc = ctypes.CDLL(None, use_errno=True)
     at = 0
     while at < len(vectors):

@@ -7,7 +7,7 @@ used. Bytes once handed out never change while someone holds `data`.
 from __future__ import annotations
 
 import mmap
-import select
+import sys
 import time
 from typing import Final, Protocol
 
@@ -30,8 +30,9 @@ class Stream(Protocol):
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill some of `buffer`."""
 
-    def waitable(self) -> int | None:
-        """A file descriptor to wait on where reading may block for long, else None."""
+    def has_more(self, timeout_s: float) -> bool:
+        """Whether reading gives something, or the end, at once; where that may be long in coming,
+        it is waited for so many seconds."""
 
 
 class SeekableStream(Stream, Protocol):
@@ -98,7 +99,7 @@ class MappedWindow(Window):
 
     def _drop(self, position: int) -> None:
         whole = position & ~(mmap.PAGESIZE - 1)
-        if whole > self._dropped and hasattr(mmap, "MADV_DONTNEED"):
+        if sys.platform != "win32" and whole > self._dropped and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED, self._dropped, whole - self._dropped)
             self._dropped = whole
 
@@ -127,15 +128,13 @@ class StreamWindow(Window):
 
     def _fill(self, need: int) -> None:
         view = self.data.data[: len(self.data) - SLACK]
-        waitable = self._stream.waitable()
         deadline: float | None = None
         while self.end < len(view):
-            if self.end - self.start >= need and waitable is not None:
+            if self.end - self.start >= need:
                 now = time.monotonic()
                 if deadline is None:
                     deadline = now + PATIENCE_S
-                ready, _, _ = select.select([waitable], [], [], max(0.0, deadline - now))
-                if not ready:
+                if not self._stream.has_more(max(0.0, deadline - now)):
                     return
             count = self._stream.readinto(view[self.end :])
             if not count:

@@ -38,6 +38,12 @@ def _protocols() -> Iterable[str]:
 
 
 def _interfaces() -> Iterable[str]:
+    import sys
+
+    if sys.platform == "win32":
+        import psutil  # slower to load, and knows what Windows shows
+
+        return list(psutil.net_if_stats())
     import socket
 
     return [name for _, name in socket.if_nameindex()]

@@ -210,7 +210,7 @@ def _own_places() -> set[Path]:
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
     """Grant `rights` beneath `path`; what is not there needs none."""
     try:
-        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        handle = os.open(path, os.O_PATH)
     except OSError:
         return
     try:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import socket
 import subprocess
+import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -31,7 +35,8 @@ class Hooks:
     """Has a command run for findings: arguments are passed, no shell reads them.
 
     Made before the watch confines itself: what packets talk it into can have no program run but
-    this one, with the words of a finding behind it. Without a command it does nothing.
+    this one, with the words of a finding behind it. On Windows, where nothing confines a watch, a
+    thread runs it. Without a command it does nothing.
     """
 
     def __init__(
@@ -41,8 +46,11 @@ class Hooks:
         `prepare`, which gives up its rights."""
         self._fail_on = fail_on
         self._told = 0
-        self._ask: socket.socket | None = None
+        self._ask: socket.socket | _Thread | None = None
         if not command:
+            return
+        if sys.platform == "win32":
+            self._ask = _Thread(command)
             return
         self._ask, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ask.setblocking(False)
@@ -52,7 +60,7 @@ class Hooks:
                 self._ask.close()
                 prepare()
                 _detach()
-                _serve(asked, command)
+                _serve(partial(_hear, asked), command)
                 status = 0
             finally:
                 os._exit(status)
@@ -78,23 +86,49 @@ class Hooks:
             self._ask = None
 
 
+class _Thread:
+    """What runs the command where no process beside can: a thread, told as over a socket."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self.send = self._lines.put
+        self._thread = threading.Thread(target=_serve, args=(self._hear, command), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """No more comes: what waits is started before the watch ends."""
+        self.send(b"")
+        self._thread.join()
+
+    def _hear(self, timeout_s: float | None) -> bytes:
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError from None
+
+
+def _hear(asked: socket.socket, timeout_s: float | None) -> bytes:
+    asked.settimeout(timeout_s)
+    return asked.recv(MAX_LINE)
+
+
 def _detach() -> None:
     """Have nobody wait for this process: standard output is the report's."""
-    os.setsid()
+    if sys.platform != "win32":
+        os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
 
 
-def _serve(asked: socket.socket, command: Sequence[str]) -> None:
+def _serve(hear: Callable[[float | None], bytes], command: Sequence[str]) -> None:
     running: list[subprocess.Popen[bytes]] = []
     waiting: list[list[str]] = []
     ended = False
     while not ended or waiting:
         # With nothing to look after, the next finding is waited for without end.
-        asked.settimeout(_LOOK_S if waiting or running else None)
         try:
-            line = b"" if ended else asked.recv(MAX_LINE)
+            line = b"" if ended else hear(_LOOK_S if waiting or running else None)
             ended = not line
             waiting += [json.loads(line)] if line else []
         except TimeoutError:
@@ -105,7 +139,9 @@ def _serve(asked: socket.socket, command: Sequence[str]) -> None:
         running = [child for child in running if child.poll() is None]
         while waiting and len(running) < MAX_CHILDREN:
             try:
-                child = subprocess.Popen([*command, *waiting.pop(0)], stdin=subprocess.DEVNULL)
+                child = subprocess.Popen(
+                    [*command, *waiting.pop(0)], stdin=subprocess.DEVNULL, stdout=2
+                )
             except OSError as error:
                 typer.echo(f"pcapleak: --exec {command[0]}: {error.strerror}", err=True)
                 return

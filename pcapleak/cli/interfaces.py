@@ -31,7 +31,7 @@ def interfaces() -> None:
 
 def _readiness() -> str:
     """Whether a watch could capture now, or what it lacks."""
-    if not sys.platform.startswith("linux"):
+    if sys.platform != "linux":
         return "by dumpcap, which comes with Wireshark"
     from pcapleak.live import may_capture
     from pcapleak.live.ring import CaptureRightsError

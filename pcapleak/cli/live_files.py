@@ -23,11 +23,14 @@ class ReportFile:
 
     def __init__(self, path: Path, user: User | None) -> None:
         """Create it for the user of the watch. Raises `PcapleakError`."""
-        self._name = path.name
+        self._path = path
         try:
-            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._fd = _create(path, user)
             self._is_file = _is_file(self._fd)
+            if sys.platform != "win32":
+                self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            elif self._is_file:
+                os.close(self._fd)  # what is open cannot be replaced there
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -38,32 +41,33 @@ class ReportFile:
             if last:
                 write_all(self._fd, data)
             return
-        temporary = f".{self._name}.{os.getpid()}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        name = self._path.name
+        temporary = f".{name}.{os.getpid()}"
+        if sys.platform == "win32":
+            part = self._path.with_name(temporary)
+            part.write_bytes(data)
+            part.replace(self._path)
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             fd = os.open(temporary, flags, PRIVATE, dir_fd=self._folder)
         except OSError:
             # Room first: what is there is not given up for what does not fit.
-            if hasattr(os, "posix_fallocate"):
+            if sys.platform == "linux":
                 os.posix_fallocate(self._fd, 0, len(data))
-            _write(self._fd, data)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            write_all(self._fd, data)
             os.ftruncate(self._fd, len(data))
             return
         try:
-            _write(fd, data)
-            os.rename(temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            write_all(fd, data)
+            os.rename(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=self._folder)
             raise
         finally:
             os.close(fd)
-
-
-def _write(fd: int, data: bytes) -> None:
-    at = 0
-    while at < len(data):
-        at += os.pwrite(fd, data[at:], at)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -106,7 +110,7 @@ def open_output(path: Path, user: User | None) -> BinaryIO:
 
 def _create(path: Path, user: User | None) -> int:
     """Open for writing; a file that did not exist is handed to the user of the watch."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT
     try:
         fd = os.open(path, flags | os.O_EXCL, PRIVATE)
     except FileExistsError:
@@ -120,7 +124,7 @@ def make_folder(path: Path, user: User | None) -> None:
     try:
         made = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        if made:
+        if made and sys.platform != "win32":
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             _own(fd, user)
             os.close(fd)
@@ -130,7 +134,7 @@ def make_folder(path: Path, user: User | None) -> None:
 
 def _own(fd: int, user: User | None) -> None:
     """Hand a file to the user the watch will run as."""
-    if user is not None:
+    if user is not None and sys.platform != "win32":
         os.fchown(fd, user.uid, user.gid)
 
 

@@ -31,7 +31,7 @@ class Via(StrEnum):
     STDIN = "-"
 
 
-USUAL = Via.RING if sys.platform.startswith("linux") else Via.DUMPCAP
+USUAL = Via.RING if sys.platform == "linux" else Via.DUMPCAP
 """What packets are captured with unless told otherwise."""
 
 Ifaces = Annotated[
@@ -41,7 +41,8 @@ Ifaces = Annotated[
         "-i",
         metavar="IFACE",
         autocompletion=INTERFACE,
-        help="Watch this interface (default: all, including those that appear later).",
+        help="Watch this interface, by its name in `pcapleak interfaces` (default: all; on Linux"
+        " also those that appear later).",
         rich_help_panel=SOURCE,
     ),
 ]
@@ -165,9 +166,18 @@ def command(text: str | None) -> list[str]:
         return []
     try:
         words = shlex.split(text)
+        if sys.platform == "win32":
+            # Backslashes part folders there.
+            words = [word.strip('"') for word in shlex.split(text, posix=False)]
     except ValueError as error:
         raise PcapleakError(f"--exec: '{text}' cannot be read: {str(error).lower()}") from error
-    if not words or shutil.which(words[0]) is None:
+    program = shutil.which(words[0]) if words else None
+    if program is not None and program.lower().endswith((".bat", ".cmd")):
+        raise PcapleakError(
+            f"--exec: Windows has a shell read what '{words[0]}' is given, which are words of "
+            "packets; give a program instead"
+        )
+    if program is None:
         raise PcapleakError(
             f"--exec: there is no program '{words[0] if words else ''}' that may be run; check its "
             "name, or give its whole path"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -68,7 +69,9 @@ def relearning(
 
 def ask_again(plan: Plan, machine: Machine | None) -> PeersBeside | None:
     """Who asks for WireGuard's servers from now on, where there is the right to."""
-    if machine is None or plan.via is not Via.RING or os.geteuid() != 0:
+    if machine is None or plan.via is not Via.RING:
+        return None
+    if sys.platform != "linux" or os.geteuid() != 0:
         return None
     if shutil.which("wg") is None:
         return None

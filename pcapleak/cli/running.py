@@ -20,6 +20,7 @@ from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_plan import Plan
 from pcapleak.cli.status import exit_status
 from pcapleak.errors import PcapleakError
+from pcapleak.live import need_linux
 from pcapleak.values.findings import Severity
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ SETTLE_S = 1.0
 """How long a guarded command's last packets are waited for."""
 SOURCE_ENDED = "the source ended"
 _ENDING = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
 ]
-"""Signals that ask for the end; not every system has all."""
+"""Signals that ask for the end; no system has all (SIGBREAK is Ctrl-Break on Windows)."""
 
 
 def run(plan: Plan) -> int:
@@ -55,9 +58,14 @@ def run(plan: Plan) -> int:
 
     Raises `PcapleakError` where the watch cannot begin.
     """
-    from pcapleak.live import need_unix
-
-    need_unix()
+    if plan.command and sys.platform == "win32":
+        raise PcapleakError(
+            "guard: on Windows a command cannot be kept from its watch; let pcapleak live watch in "
+            "another window while it runs"
+        )
+    sockets = plan.via in (Via.RING, Via.SCAPY)
+    if sockets:
+        need_linux()
     from pcapleak.cli.live_outputs import open_outputs
     from pcapleak.cli.preload import preload
     from pcapleak.cli.relearning import ask_again, relearning
@@ -84,12 +92,13 @@ def run(plan: Plan) -> int:
     # These processes are made before there are packets, so that they hold none.
     drop = partial(drop_privileges, user)
     hooks = Hooks(plan.exec, plan.fail_on or Severity.HIGH, drop)
-    owners: Owners | OwnersBeside | RootOwners
+    owners: Owners | OwnersBeside | RootOwners | None = None
     hidden = not plan.keep_root or user is None
-    if command is not None:
-        owners = Owners() if hidden else RootOwners()  # what is guarded is not confined
-    else:
-        owners = OwnersBeside(drop) if hidden else RootOwners()
+    if sockets:
+        if not hidden:
+            owners = RootOwners()
+        else:  # what is guarded is not confined
+            owners = OwnersBeside(drop) if command is None else Owners()
     peers = ask_again(plan, machine)
     source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
     lines += [f"{gap}: no verdict of no leak can come of this" for gap in source.gaps]
@@ -103,9 +112,7 @@ def run(plan: Plan) -> int:
             confinement.enter()
         outputs.start()
         source.start()
-        processes = None
-        if plan.via in (Via.RING, Via.SCAPY):
-            processes = Processes(owners, hidden=hidden)
+        processes = None if owners is None else Processes(owners, hidden=hidden)
         watch = Watch(
             source,
             policy,
@@ -123,7 +130,7 @@ def run(plan: Plan) -> int:
     finally:
         source.close()
         hooks.close()
-        if not isinstance(owners, Owners):
+        if isinstance(owners, OwnersBeside | RootOwners):
             owners.close()
         if peers is not None:
             peers.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -137,7 +138,7 @@ def connect(scheduler: str, *, insecure: bool = False) -> Client:
                 "cluster can run code on it and here; give a tls:// address, or --insecure on a "
                 "trusted network"
             )
-        if strangers := _listeners(url) - {0, os.geteuid()}:
+        if sys.platform == "linux" and (strangers := _listeners(url) - {0, os.geteuid()}):
             raise PcapleakError(
                 f"{scheduler}: user {min(strangers)} listens there, who could run code here; "
                 "give the address of a scheduler of your own, or --insecure if you trust them"

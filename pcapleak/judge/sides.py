@@ -10,7 +10,7 @@ from pcapleak.judge.columns import Columns
 from pcapleak.judge.judgement import InterfaceRole
 from pcapleak.policy.policy import Policy
 from pcapleak.values.claims import Strength
-from pcapleak.values.packets import Interface, Service
+from pcapleak.values.packets import TUNNEL_WORDS, Interface, Service
 
 # Names that operating systems and VPN clients give. Physical names come second: `tun` would
 # otherwise be shadowed by nothing, but a name such as `wlp2s0` must not match `w`.
@@ -19,9 +19,6 @@ _TUNNEL = re.compile(
     r"cloudflarewarp|nordlynx|nordtun|proton|pvpn|mullvad|tailscale|ts\d|wt\d|amn|outline|"
     r"cscotun|gpd|ivpn|expressvpn|lightway|surfshark|hs\d)",
     re.IGNORECASE,
-)
-TUNNEL_WORDS = re.compile(
-    r"wireguard|openvpn|wintun|tap-windows|vpn|tunnel|tailscale|nordlynx", re.IGNORECASE
 )
 _LOOPBACK = re.compile(r"^(lo\d*|loopback.*|.*npf_loopback)$", re.IGNORECASE)
 _PHYSICAL = re.compile(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import pwd
 import select
 import signal
 import socket
@@ -48,6 +47,8 @@ def command_user(name: str | None) -> User | None:
     """
     if name is None:
         return ordinary_user()
+    import pwd
+
     try:
         known = pwd.getpwnam(name)
     except KeyError:
@@ -74,6 +75,8 @@ def environment(user: User | None, inherited: Mapping[str, str]) -> dict[str, st
     if user is None:
         kept |= {n: inherited[n] for n in ("HOME", "USER", "LOGNAME", "SHELL") if n in inherited}
         return kept
+    import pwd
+
     home, shell = "/", "/bin/sh"
     with contextlib.suppress(KeyError):
         known = pwd.getpwuid(user.uid)
@@ -195,9 +198,9 @@ def _become(words: Sequence[str], user: User | None, *, to_stderr: bool) -> None
     surroundings = environment(user, os.environ)
     if user is not None:
         os.setgroups(os.getgrouplist(user.name, user.gid))
-        os.setresgid(user.gid, user.gid, user.gid)
-        os.setresuid(user.uid, user.uid, user.uid)
-    if sys.platform.startswith("linux"):
+        os.setregid(user.gid, user.gid)
+        os.setreuid(user.uid, user.uid)
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -206,7 +209,7 @@ def _become(words: Sequence[str], user: User | None, *, to_stderr: bool) -> None
 
 def _keep_kill() -> None:
     """Give up every right but the one to end another user's processes."""
-    if sys.platform.startswith("linux"):
+    if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         kill = 1 << _CAP_KILL if os.geteuid() == 0 else 0
         header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)

@@ -57,7 +57,7 @@ class Machine(Struct, frozen=True):
 
 def read_machine() -> Machine:
     """Look at the machine as it is now."""
-    linux = sys.platform.startswith("linux")
+    linux = sys.platform == "linux"
     devices = list_devices() if linux else elsewhere.list_devices()
     notes: list[str] = []
     return Machine(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
-from pcapleak.live import need_linux
-from pcapleak.live.elsewhere import list_devices
 from pcapleak.live.piped import PipedSource, dumpcap_source, tcpdump_source
 
 if TYPE_CHECKING:
@@ -30,19 +27,14 @@ def open_source(
         return PipedSource("-", None)
     source: LiveSource | ScapySource | PipedSource
     if via == "dumpcap":
-        # What Linux calls `any`, others have not.
-        linux = sys.platform.startswith("linux")
-        every = () if linux else tuple(one.name for one in list_devices() if one.is_up)
-        source = dumpcap_source(names or every, expression)
+        source = dumpcap_source(names, expression)
     elif via == "tcpdump":
         source = tcpdump_source(names, expression)
     elif via == "scapy":
-        need_linux()
         from pcapleak.live.scapy_source import ScapySource
 
         source = ScapySource(names, expression)
     else:
-        need_linux()
         from pcapleak.live.source import LiveSource
 
         source = LiveSource(names, expression)

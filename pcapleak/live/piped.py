@@ -7,27 +7,41 @@ import os
 import queue
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
-from typing import IO
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
 
 from pcapleak.capture.source import open_capture
 from pcapleak.errors import CaptureError, PcapleakError
+from pcapleak.live import elsewhere
 from pcapleak.live.notebook import TimedNote
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 MAX_WAITING = 64
 """Batches between the reader and the watch; then the program's own buffer fills."""
+LIST_S = 20.0
+"""How long dumpcap may take to say what it can record."""
 _DROPPED = re.compile(r"(\d+) packets? dropped by kernel|dropped on interface[^:]*: \d+/(\d+)")
 
 
 class PipedSource:
     """Reads a pcap or pcapng stream as it comes. `start` begins; reading is done in a thread."""
 
-    def __init__(self, path: str, command: list[str] | None, name: str | None = None) -> None:
-        """`name` is the interface where only one is recorded, for a format that has no names.
+    def __init__(
+        self,
+        path: str,
+        command: list[str] | None,
+        name: str | None = None,
+        called: Mapping[str, str] | None = None,
+    ) -> None:
+        """`name` is the interface where only one is recorded, for a format that has no names;
+        `called` is what the system calls interfaces that the recording names otherwise.
 
         `command` writes the capture to its standard output; None reads our own
         input. It is started at once, while there are rights to give it.
@@ -49,15 +63,20 @@ class PipedSource:
         self._error: CaptureError | None = None
         self._stopped = False
         self._name = name
+        self._called = {} if called is None else called
         # Once confined, nobody can ask.
         self._devices = {} if command is None else dict(socket.if_nameindex())
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         if command is not None:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
+            # Ctrl-C is for the watch alone, which ends the program once it has.
+            apart = 0
+            if sys.platform == "win32":
+                apart = subprocess.CREATE_NEW_PROCESS_GROUP
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said,
-                start_new_session=True,
+                start_new_session=True, creationflags=apart,
             )  # fmt: skip
 
     @property
@@ -96,8 +115,10 @@ class PipedSource:
         return batch
 
     def _call_by_name(self) -> None:
-        """Name what the recording knows by its index on this machine alone."""
+        """Name what the recording knows by its index on this machine alone, and as people do."""
         for interface in self.interfaces:
+            if interface.description is None and interface.name is not None:
+                interface.description = self._called.get(interface.name)
             if interface.name is None and interface.index is not None:
                 interface.name = self._devices.get(interface.index)
 
@@ -109,9 +130,12 @@ class PipedSource:
                 self._batches.get_nowait()
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+                _ask_to_end(self._process)
+            try:
                 self._process.wait(2)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    self._process.kill()
 
     def _read(self) -> None:
         """In the thread: hand on what comes, then None."""
@@ -147,12 +171,94 @@ class PipedSource:
         return PcapleakError(f"{self.path}: {said}") if said else error
 
 
+def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Let a program write what it has, where it can be told so."""
+    if sys.platform == "win32":
+        # Ctrl-Break is what reaches a group of its own; without a console nothing does.
+        with contextlib.suppress(OSError):
+            process.send_signal(signal.CTRL_BREAK_EVENT)
+            return
+    process.terminate()
+
+
 def dumpcap_source(names: tuple[str, ...], expression: str | None) -> PipedSource:
     """Packets by way of dumpcap, which may have the right to capture where Python has none."""
-    devices = [word for name in names or ("any",) for word in ("-i", name)]
+    program = _program("dumpcap")
+    recorded = names or ("any",)
+    called: dict[str, str] = {}
+    up: list[str] = []
+    if sys.platform != "linux":
+        # What Linux calls `any`, others have not.
+        up = [one.name for one in elsewhere.list_devices() if one.is_up]
+        chosen = choose(_listed(program), names, up)
+        recorded = tuple(one.device for one in chosen)
+        called = {one.device: one.called for one in chosen if one.called}
+    devices = [word for name in recorded for word in ("-i", name)]
     filters = [] if expression is None else ["-f", expression]
-    command = [_program("dumpcap"), "-q", *filters, *devices, "-w", "-"]
-    return PipedSource("live:" + (",".join(names) or "any"), command)
+    command = [program, "-q", *filters, *devices, "-w", "-"]
+    shown = names or [name if name in up else called.get(name, name) for name in recorded]
+    return PipedSource("live:" + ",".join(shown), command, called=called)
+
+
+class Recordable(NamedTuple):
+    """An interface that dumpcap can record."""
+
+    device: str
+    """On Windows Npcap's name: `\\Device\\NPF_` and a GUID."""
+    called: str
+    """What the system's settings call it; empty where dumpcap does not know."""
+
+
+def _listed(program: str) -> list[Recordable]:
+    try:
+        done = subprocess.run(
+            [program, "-D"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIST_S,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PcapleakError(
+            f"--via dumpcap: it cannot be asked what it records ({error})"
+        ) from error
+    listed = parse_list(done.stdout.decode(errors="replace"))
+    if not listed:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise PcapleakError(
+            f"--via dumpcap: it may record no interface ({said}); run it with more rights, or let "
+            "Wireshark's installer give them (Npcap on Windows, ChmodBPF on macOS)"
+        )
+    return listed
+
+
+_LISTED = re.compile(r"\d+\. (\S+)(?: \((.*)\))?$")
+
+
+def parse_list(text: str) -> list[Recordable]:
+    """The interfaces that `dumpcap -D` prints: number, name, and in parentheses what the system
+    calls it (dumpcap(1))."""
+    found = (_LISTED.match(line) for line in text.splitlines())
+    return [Recordable(one[1], one[2] or "") for one in found if one is not None]
+
+
+def choose(
+    listed: Iterable[Recordable], names: tuple[str, ...], up: Iterable[str]
+) -> list[Recordable]:
+    """The interfaces that are called `names` by either name; where none are given, those that are
+    `up`, and Npcap's loopback, which no system's list has.
+
+    Raises `PcapleakError` for a name that is none of them.
+    """
+    by_name = {name: one for one in listed for name in (one.called, one.device) if name}
+    for name in names:
+        if name not in by_name:
+            known = ", ".join(dict.fromkeys(one.called or one.device for one in by_name.values()))
+            raise PcapleakError(
+                f"--iface {name}: dumpcap records no such interface; there are {known}"
+            )
+    wanted = names or (*up, f"{elsewhere.NPF}Loopback")
+    chosen = list(dict.fromkeys(by_name[name] for name in wanted if name in by_name))
+    if not chosen:
+        raise PcapleakError("live: no interface that dumpcap records is up; name one by --iface")
+    return chosen
 
 
 def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSource:
@@ -181,7 +287,15 @@ def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
 
 
 def _program(name: str) -> str:
+    # Wireshark's installer leaves PATH alone.
+    programs = os.environ.get("PROGRAMFILES", "C:\\Program Files")
+    installed = Path(programs, "Wireshark", f"{name}.exe")
     path = shutil.which(name)
+    if path is None and sys.platform == "win32" and installed.is_file():
+        path = str(installed)
     if path is None:
-        raise PcapleakError(f"--via {name}: {name} is not installed; install it, or use --via -")
+        where = "Wireshark" if name == "dumpcap" else "it"
+        raise PcapleakError(
+            f"--via {name}: {name} is not installed; install {where}, or use --via -"
+        )
     return path

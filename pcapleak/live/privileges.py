@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pwd
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -30,9 +29,11 @@ class User(NamedTuple):
 
 
 def ordinary_user() -> User | None:
-    """Who to become: the user behind sudo, else nobody; None where this is not root."""
-    if os.geteuid() != 0:
+    """Who to become: the user behind sudo, else nobody; None where this is not root, nor Unix."""
+    if sys.platform == "win32" or os.geteuid() != 0:
         return None
+    import pwd
+
     uid, gid = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if uid.isdecimal() and gid.isdecimal() and int(uid) > 0:
         return User(int(uid), int(gid), os.environ.get("SUDO_USER", uid))
@@ -46,10 +47,12 @@ def ordinary_user() -> User | None:
 def drop_privileges(user: User | None) -> None:
     """Become `user`, without groups, capabilities, or a way back.
 
-    None, where this is no root: then only the capabilities go. Call it before any thread is
-    started. Raises `PcapleakError` where rights are left that should not be.
+    None, where this is no root: then only the capabilities go; on Windows nothing does. Call it
+    before any thread is started. Raises `PcapleakError` where rights are left that should not be.
     """
-    if not sys.platform.startswith("linux"):
+    if sys.platform == "win32":
+        return
+    if sys.platform != "linux":
         if user is not None:
             os.setgroups([])
             os.setgid(user.gid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import struct
 import time
 from collections import Counter
@@ -125,6 +124,8 @@ SKIPPED = "there were too many at once to ask for"
 
 @lru_cache(maxsize=1024)
 def _user(uid: int) -> str:
+    import pwd
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

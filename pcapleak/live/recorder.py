@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -50,7 +51,10 @@ class Recorder:
         """Open `folder`; it must exist. `bound` is in bytes. `notes` on the machine grows while
         it is watched: each file tells them all."""
         self._folder = folder
-        self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A folder that is open stays within reach; on Windows none can be.
+        self._fd: int | None = None
+        if sys.platform != "win32":
+            self._fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._bound = bound
         self._interfaces = interfaces
         self._notes = Notebook(notes, interfaces)
@@ -119,7 +123,8 @@ class Recorder:
             self._file.close()
         except OSError as error:
             self._unclosed = error
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
 
     def _write(
         self, batch: RecordBatch, lacking: Counter[int], named: Sequence[Named] = ()
@@ -163,14 +168,18 @@ class Recorder:
             self._file.close()
             self._sizes.append((self._name, self._size))
             while sum(size for _, size in self._sizes) > self._bound - self._bound // FILES:
-                os.unlink(self._sizes.popleft()[0], dir_fd=self._fd)
+                os.unlink(self._place(self._sizes.popleft()[0]), dir_fd=self._fd)
         self.files += 1
         self._name = f"pcapleak-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.files:05}.pcapng"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._file = os.fdopen(os.open(self._name, flags, 0o600, dir_fd=self._fd), "wb")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        descriptor = os.open(self._place(self._name), flags, 0o600, dir_fd=self._fd)
+        self._file = os.fdopen(descriptor, "wb")
         self._writer = PcapngWriter(self._file)
         self._file.flush()
         self._notes.rewind()
         self._size = 0
         self._drops.clear()
         self._told.clear()
+
+    def _place(self, name: str) -> str:
+        return name if self._fd is not None else str(self._folder / name)

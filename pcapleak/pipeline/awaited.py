@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -91,7 +92,10 @@ class AwaitedPage:
 
     def _read(self) -> bytes:
         # A pipe that takes the file's place must not hold the watch up.
-        handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDONLY
+        if sys.platform != "win32":
+            flags |= os.O_NONBLOCK
+        handle = os.open(self.path, flags)
         with os.fdopen(handle, "rb") as file:
             data = file.read(MAX_AWAITED + 1)
         if len(data) > MAX_AWAITED:

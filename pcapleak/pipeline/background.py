@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
 import select
 import signal
 import time
@@ -29,7 +28,8 @@ class Background(Generic[T]):
     """Runs a function in a forked child, which sees the state of the moment of the fork.
 
     The function must be pure but for its result. `poll` gives the result once it is there. The
-    kernel ends a child that takes more than `cpu_s` seconds of processor time.
+    kernel ends a child that takes more than `cpu_s` seconds of processor time. Windows has no such
+    children.
     """
 
     def __init__(self, work: Callable[[], T], *, cpu_s: int, niceness: int) -> None:
@@ -113,6 +113,8 @@ class Background(Generic[T]):
 
 
 def _limit(cpu_s: int) -> None:
+    import resource  # of Unix
+
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     # With both limits at once the kernel kills, and dumps no core.
     most = cpu_s if hard == resource.RLIM_INFINITY else min(cpu_s, hard)

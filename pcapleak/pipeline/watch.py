@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -169,7 +170,7 @@ class Watch:
             return self._judged_beside(self._child) if self._is_done(self._child, began_s) else None
         if self._wait_s() > 0:
             return None
-        if self._ran_s <= INLINE_S:
+        if self._judges_inline:
             return self.judge()
         self._begin()
         niceness = 0 if self._pacing.hurries(time.monotonic()) else NICENESS
@@ -195,7 +196,7 @@ class Watch:
         known = 0 if self._document is None else self._document.statistics.packets
         self._begin()
         work = partial(self._judge, MAX_TOLD if within_s is None else TOLD_LAST)
-        if within_s is None or self._ran_s <= INLINE_S:
+        if within_s is None or self._judges_inline:
             return self._judged(work())
         child = Background(work, cpu_s=self._child_cpu_s, niceness=0)
         try:
@@ -204,6 +205,12 @@ class Watch:
         finally:
             child.close()
         return self._update(Judged(self._stale(self.packets - known), [], 0))
+
+    @property
+    def _judges_inline(self) -> bool:
+        """Whether packets wait for the next judgement: on Windows for every one, since no process
+        there has a child that knows what it knows."""
+        return self._ran_s <= INLINE_S or sys.platform == "win32"
 
     def add_page(self, path: str, evidence: Evidence) -> None:
         """Hold what a page read against the packets from now on."""
@@ -397,6 +404,6 @@ class Watch:
         """Seconds until it is time to judge."""
         if not self._pending:
             return JUDGE_TOTALS_S
-        rest_s = self._ran_s * (1 / MAX_SHARE - 1 if self._ran_s <= INLINE_S else CHILD_REST)
+        rest_s = self._ran_s * (1 / MAX_SHARE - 1 if self._judges_inline else CHILD_REST)
         rest_s = max(JUDGE_AFTER_S if self._news else JUDGE_TOTALS_S, rest_s)
         return self._judged_s + rest_s - time.monotonic()

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,7 @@ class OutputFile:
             if not (open_ended and self._through):
                 what = "a folder" if stat.S_ISDIR(status.st_mode) else "no file"
                 raise PcapleakError(f"{self.path}: is {what}; name a file to write")
-            return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC), "wb")
+            return os.fdopen(os.open(self.path, os.O_WRONLY), "wb")
         if status is not None:
             if (status.st_dev, status.st_ino) in _protected:
                 raise PcapleakError(f"{self.path}: is an input; name another file to write")
@@ -68,10 +69,10 @@ class OutputFile:
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         self._final = Path(os.path.realpath(self.path))
         part = self._final.with_name(f".{self._final.name}.{os.getpid()}.part")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         handle = os.open(part, flags, PRIVATE)
         self._part = part
-        if status is not None:
+        if status is not None and sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.fchmod(handle, stat.S_IMODE(status.st_mode))
                 os.fchown(handle, status.st_uid, status.st_gid)

@@ -7,6 +7,7 @@ is two unsigned 64-bit words in host order (an IPv4 address has `hi == 0` and `v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
 from functools import lru_cache
@@ -20,6 +21,11 @@ from numpy.typing import NDArray
 from pcapleak.values.endpoints import Endpoint as Endpoint
 from pcapleak.values.endpoints import IPAddress as IPAddress
 from pcapleak.values.programs import Program
+
+TUNNEL_WORDS = re.compile(
+    r"wireguard|openvpn|wintun|tap-windows|vpn|tunnel|tailscale|nordlynx", re.IGNORECASE
+)
+"""What an interface of a VPN is called or described with."""
 
 SECOND = 1_000_000_000
 """In nanoseconds."""

@@ -9,6 +9,8 @@ import random
 import subprocess
 import sys
 import threading
+import time
+from io import FileIO
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,57 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, how: str) -> None:
     packets, peak_mib = map(int, done.stdout.split())
     assert packets == total
     assert peak_mib < 160
+
+
+def test_a_pipe_is_read_ahead_and_waited_for() -> None:
+    """As Windows needs it: what has come is there at once, what has not is waited for, and the end
+    stays the end."""
+    reading, writing = os.pipe()
+    pipe = stream_module.ReadAhead(FileIO(reading))
+    assert not pipe.wait(0)
+    os.write(writing, b"abc")
+    assert pipe.wait(5)
+    assert pipe.read(2) == b"ab"
+    assert pipe.wait(0)
+    assert pipe.read(2) == b"c"
+    threading.Timer(0.1, os.write, (writing, b"d")).start()
+    assert pipe.read(2) == b"d"
+    os.close(writing)
+    assert pipe.wait(5)
+    assert [pipe.read(1), pipe.read(1)] == [b"", b""]
+    pipe.close()
+
+
+def test_a_pipe_that_gives_nothing_is_closed_at_once() -> None:
+    reading, writing = os.pipe()
+    pipe = stream_module.ReadAhead(FileIO(reading))
+    start_s = time.monotonic()
+    pipe.close()
+    assert time.monotonic() - start_s < 1
+    os.close(writing)
+
+
+def test_more_than_is_read_ahead_loses_nothing() -> None:
+    reading, writing = os.pipe()
+    data = RANDOM.randbytes(1 << 20) * 20
+    assert len(data) > stream_module.MAX_AHEAD * stream_module.READ
+    with os.fdopen(writing, "wb") as file, stream_module.ReadAhead(FileIO(reading)) as pipe:
+        writer = threading.Thread(target=lambda: (file.write(data), file.close()))
+        writer.start()
+        time.sleep(0.2)
+        assert pipe.read() == data
+        writer.join()
+
+
+def test_a_pipe_that_fails_says_so() -> None:
+    class Broken(FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    reading, writing = os.pipe()
+    pipe = stream_module.ReadAhead(Broken(reading))
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            pipe.read(1)
+    pipe.close()
+    os.close(writing)

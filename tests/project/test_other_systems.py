@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from places import CAPTURES
+from places import CAPTURES, ROOT
 
+AS_WINDOWS = ROOT / "tests" / "support" / "as_windows.py"
 CAPTURE = CAPTURES / "split-tunnel.pcapng"
-
-ELSEWHERE = """
-import asyncio, mmap, multiprocessing, os, select, signal, socket, sys
-import numpy, rich.console, typer, typer.completion
-
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name in {"fcntl", "grp", "pwd", "resource", "termios"}:
-            raise ImportError(f"{name} is of Unix")
-
-sys.meta_path.insert(0, Missing())
-for name in ("fcntl", "grp", "pwd", "resource", "termios"):
-    sys.modules.pop(name, None)
-for module, names in (
-    (mmap, ("MADV_DONTNEED", "MADV_SEQUENTIAL", "MADV_WILLNEED")),
-    (os, ("fork", "geteuid", "getuid", "memfd_create", "nice", "sched_setscheduler", "uname")),
-    (select, ("epoll", "poll")),
-    (signal, ("SIGALRM", "SIGHUP", "SIGKILL", "SIGPIPE")),
-    (socket, ("AF_NETLINK", "AF_PACKET", "AF_UNIX")),
-):
-    for name in names:
-        delattr(module, name)
-sys.platform = "win32"
-
-from pcapleak.cli import main
-main()
-"""
-"""Runs the command as Windows would: without these modules and names."""
 
 
 def elsewhere(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return run("-c", ELSEWHERE, *arguments)
+    return run("-P", AS_WINDOWS, *arguments)
 
 
 def here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -77,16 +51,56 @@ def test_a_redacted_capture_is_the_same(tmp_path: Path) -> None:
     assert there.read_bytes() == usual.read_bytes()
 
 
+def test_a_pipe_is_read_the_same() -> None:
+    """Where the system waits for sockets alone, a thread reads it."""
+    command = ("analyze", "-", "--json", "-", "--quiet", "--tunnel", "wg0")
+    found = [
+        subprocess.run([sys.executable, *map(str, by), *command], input=CAPTURE.read_bytes(),
+                       capture_output=True, timeout=120, check=False)
+        for by in (("-P", AS_WINDOWS), ("-m", "pcapleak"))
+    ]  # fmt: skip
+    there, usual = ((one.returncode, one.stdout, one.stderr) for one in found)
+    assert there == usual
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("live", "--iface", "eth0"), "needs Linux or macOS"),
-        (("guard", "--", sys.executable, "-c", ""), "needs Linux or macOS"),
+        (("live", "--via", "ring"), "packet sockets are read on Linux only"),
+        (("guard", "--", sys.executable, "-c", ""), "guard: on Windows a command cannot be kept"),
+        (("live", "--exec", "alert.bat"), "has a shell read what 'alert.bat' is given"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_watched_is_told_in_a_line(command: tuple[str, ...], told: str) -> None:
+def test_what_cannot_be_done_is_told_in_a_line(
+    command: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = tmp_path / "alert.bat"
+    batch.touch(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     found = elsewhere(*command)
     assert found.returncode == 2
     assert len(found.stderr.splitlines()) == 1
     assert told in found.stderr
+
+
+UNIX = {
+    *("cli/confinement", "live/command", "live/devices", "live/follow", "live/owners"),
+    *("live/peers", "live/privileges", "live/processes", "live/ring", "live/routes"),
+    "pipeline/background",
+}
+"""Modules with functions that no other system calls, as the tests above hold."""
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_types_hold_on_other_systems(platform: str) -> None:
+    """What the standard library has there is used alone, but for those."""
+    pytest.importorskip("mypy")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--platform", platform, "--no-warn-unreachable",
+         "--cache-dir", f".mypy_cache/{platform}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    wrong = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert done.returncode in (0, 1), done.stderr
+    assert not [line for line in wrong if line[9:].partition(".py:")[0] not in UNIX]
