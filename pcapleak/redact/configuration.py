@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Network
 
+from pcapleak.decode.lan.dhcp import octets_of, split_routes
 from pcapleak.redact.draft import Draft
 from pcapleak.redact.names import Renamer
 
@@ -48,19 +49,11 @@ def redact_dhcp(renamer: Renamer, data: bytes) -> Draft:
 
 def _routes(renamer: Renamer, value: bytes) -> bytes:
     made = bytearray()
-    at = 0
-    while at < len(value):
-        width = value[at]
-        octets = (width + 7) // 8
-        end = at + 1 + octets + 4
-        if width > 32 or end > len(value):
-            break
-        network = int.from_bytes(
-            renamer.packed(value[at + 1 : at + 1 + octets].ljust(4, b"\0")), "big"
-        ) & ~((1 << (32 - width)) - 1)
-        made += value[at : at + 1] + network.to_bytes(4, "big")[:octets]
-        made += renamer.packed(value[end - 4 : end])
-        at = end
+    for width, destination, router in split_routes(value)[0]:
+        host = (1 << (32 - width)) - 1
+        network = int.from_bytes(renamer.packed(destination), "big") & ~host
+        made.append(width)
+        made += network.to_bytes(4, "big")[: octets_of(width)] + renamer.packed(router)
     return bytes(made).ljust(len(value), b"\0")
 
 

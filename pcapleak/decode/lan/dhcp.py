@@ -133,18 +133,33 @@ def _addresses(value: bytes | None, code: int, problems: list[str]) -> tuple[IPv
 
 
 def _routes(value: bytes, problems: list[str]) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
-    """RFC 3442: a prefix length, as many octets of the destination as it needs, a router."""
+    routes, end = split_routes(value)
+    if end < len(value):
+        problems.append(f"dhcp classless routes at byte {end}: a route of width {value[end]}")
+    return tuple(
+        (IPv4Network((destination, width), strict=False), IPv4Address(router))
+        for width, destination, router in routes
+    )
+
+
+def split_routes(value: bytes) -> tuple[list[tuple[int, bytes, bytes]], int]:
+    """The whole routes of option 121 (RFC 3442), each as its prefix length and the four bytes of
+    its destination and of its router, and where they end.
+
+    On the wire a destination has as many octets as its prefix needs.
+    """
     routes = []
     at = 0
     while at < len(value):
         width = value[at]
-        octets = (width + 7) // 8
-        end = at + 1 + octets + 4
+        end = at + 5 + octets_of(width)
         if width > 32 or end > len(value):
-            problems.append(f"dhcp classless routes at byte {at}: a route of width {width}")
             break
-        destination = value[at + 1 : at + 1 + octets].ljust(4, b"\0")
-        network = IPv4Network((destination, width), strict=False)
-        routes.append((network, IPv4Address(value[end - 4 : end])))
+        routes.append((width, value[at + 1 : end - 4].ljust(4, b"\0"), value[end - 4 : end]))
         at = end
-    return tuple(routes)
+    return routes, at
+
+
+def octets_of(width: int) -> int:
+    """How many octets of a destination a prefix of `width` bits needs."""
+    return (width + 7) // 8
