@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ MAX_SUBJECTS = 32
 MAX_REASONS = 8
 
 Column = Int64 | UInt64
+Key = TypeVar("Key")
+Part = TypeVar("Part")
 
 
 def flow_evidence(scene: Scene, rows: Int64) -> Evidence:
@@ -65,7 +69,7 @@ def make(
     confidence: Confidence = "certain",
     addresses: Iterable[IPAddress] = (),
     facts: Iterable[str] = (),
-    reasons: Sequence[str] = (),
+    reasons: Iterable[str] = (),
     remedy: str | None = None,
 ) -> Finding:
     """A finding of a kind, with its kind's severity and remedy unless others are given."""
@@ -81,8 +85,20 @@ def make(
         display_filter=display_filter,
         addresses=tuple(dict.fromkeys(addresses)),
         facts=tuple(facts),
-        reasons=tuple(reasons)[:MAX_REASONS],
+        reasons=tuple(islice(reasons, MAX_REASONS)),
     )
+
+
+def gathered(found: Mapping[Key, Part], own: Callable[[Key], bool]) -> Iterator[list[Key]]:
+    """The keys of `found`, each by itself, those that are the client's `own` first.
+
+    Beyond `MAX_SUBJECTS` the rest comes as one.
+    """
+    ranked = sorted(found, key=lambda key: not own(key)) if len(found) > MAX_SUBJECTS else [*found]
+    for key in ranked[:MAX_SUBJECTS]:
+        yield [key]
+    if len(ranked) > MAX_SUBJECTS:
+        yield ranked[MAX_SUBJECTS:]
 
 
 def groups(rows: Int64, keys: Sequence[Column], weight: Int64) -> Iterator[Int64]:

@@ -132,6 +132,10 @@ def _steps(
 
 
 _STEPS = {4: _steps(_NETWORKS, 4, "public IPv4"), 6: _steps(_NETWORKS, 6, "global IPv6")}
+_PUBLIC_STEPS = {
+    version: (starts, [kind in _PUBLIC for kind in kinds])
+    for version, (starts, kinds) in _STEPS.items()
+}
 _RANGE_STEPS: dict[int, tuple[list[int], list[RangeKind | None]]] = {
     version: _steps(RANGES, version, None) for version in (4, 6)
 }
@@ -162,7 +166,8 @@ def classify(address: IPAddress) -> AddressClass:
 
 def is_public(address: IPAddress) -> bool:
     """Whether the address names a host to the whole world (documentation ranges count)."""
-    return classify(address) in _PUBLIC
+    starts, public = _PUBLIC_STEPS[address.version]
+    return public[bisect_right(starts, int(address)) - 1]
 
 
 def holds_public(network: Network) -> bool:

@@ -13,6 +13,7 @@ import floods
 import numpy as np
 import pytest
 
+from pcapleak.judge.finding_builder import MAX_SUBJECTS
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.track.flows import index as flow_index
 from pcapleak.track.flows.columns import FlowColumns
@@ -112,6 +113,21 @@ def looks(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> int:
         number, _ = index.find(index.hash(keys), keys)
     assert number.tolist() == list(range(len(number)))
     return rounds
+
+
+@pytest.mark.parametrize(
+    ("kind", "id", "subject"),
+    [
+        ("announcers", "PL301", "many addresses"),
+        ("crowds", "PL106", "peers of many TURN servers on eth0"),
+    ],
+)
+def test_what_is_made_up_stays_a_page(kind: str, id: str, subject: str) -> None:
+    """Beyond a bound all addresses and servers are one finding, which counts them; the client's
+    own are told by themselves."""
+    found = [one for one in floods.analyze(kind, 1000).findings if one.id == id]
+    assert len(found) == MAX_SUBJECTS + 1
+    assert [one.subject for one in found if "many" in one.subject] == [subject]
 
 
 def test_keys_built_to_collide_do_not(monkeypatch: pytest.MonkeyPatch) -> None:

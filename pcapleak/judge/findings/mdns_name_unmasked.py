@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from pcapleak.judge.announcements import webrtc_names
 from pcapleak.judge.context import Scene
-from pcapleak.judge.finding_builder import make, sightings_evidence
+from pcapleak.judge.finding_builder import gathered, make, sightings_evidence
 from pcapleak.judge.finding_words import LAN
 from pcapleak.track.names import NameRecord
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
-from pcapleak.values.words import series
+from pcapleak.values.words import count, series
 
 KIND = FindingKind(
     id="PL301",
@@ -41,26 +41,37 @@ KIND = FindingKind(
 
 
 def find(scene: Scene) -> Iterator[Finding]:
-    """One finding for each address; a page makes new names for it on every visit."""
+    """One finding for each address; a page makes new names for it on every visit. Strangers on
+    the link may announce what they like: beyond a few the rest of the addresses are one."""
     found: dict[IPAddress, list[NameRecord]] = {}
     for record in webrtc_names(scene):
         for address in record.addresses:
             if not address.is_unspecified:
                 found.setdefault(address, []).append(record)
-    for address, named in found.items():
-        names = [record.name for record in named]
+    for addresses in gathered(found, scene.is_client):
+        address, *others = addresses
+        named = [record for one in addresses for record in found[one]]
+        names = list(dict.fromkeys(record.name for record in named))
+        told = count(len(addresses), "address", "addresses") if others else str(address)
+        record_type = "a" if address.version == 4 else "aaaa"
         interfaces = sorted({interface for record in named for interface, _, _ in record.placed})
         announcers = sorted({str(one) for record in named for one in record.announcers})
         yield make(
             KIND,
-            subject=str(address),
+            subject="many addresses" if others else str(address),
             message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
-            f"{'stands' if len(names) == 1 else 'stand'} for {address}, as announced by "
+            f"{'stands' if len(names) == 1 else 'stand'} for {told}, as announced by "
             f"{series(announcers[:4])} on "
             f"{series(scene.label(number) for number in interfaces)}.",
-            evidence=sightings_evidence([record.addresses[address] for record in named]),
+            evidence=sightings_evidence(
+                [record.addresses[one] for one in addresses for record in found[one]]
+            ),
             interface=scene.label(interfaces[0]),
-            display_filter=f"mdns and dns.{'a' if address.version == 4 else 'aaaa'} == {address}",
-            addresses=[address],
+            display_filter=(
+                'mdns and dns.resp.name contains ".local"'
+                if others
+                else f"mdns and dns.{record_type} == {address}"
+            ),
+            addresses=addresses,
             reasons=names[3:],
         )

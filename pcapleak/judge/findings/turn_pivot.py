@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, ip_address, ip_network
+from itertools import chain
 
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import address_filter, make, on_interface, sightings_evidence
@@ -127,16 +128,16 @@ def find(scene: Scene) -> Iterator[Finding]:
             severity=Severity.INFO if harmless else None,
             confidence="high",
             facts=[f"tried through the relay: {address}" for address in listed[:16]],
-            reasons=[
-                *(["candidates of a peer that was reached at another address"] if harmless else []),
-                *(f"{peer}: {what}" for peer, what in targets.items()),
-                *(
+            reasons=chain(
+                ["candidates of a peer that was reached at another address"] if harmless else [],
+                (f"{peer}: {what}" for peer, what in targets.items()),
+                (
                     f"{peer} was requested together with these"
                     for _, link, some in asked
                     for peer in link.permissions
                     if peer not in some and not is_public(unmapped(peer.address))
                 ),
-            ],
+            ),
         )
 
 
@@ -181,7 +182,12 @@ def _targets(
     # A relay of a private network serves peers of that network.
     networks = networks if is_public(key.destination.address) else []
     found: dict[Endpoint, str] = {}
+    private: list[Endpoint] = []
     for peer in link.permissions:
+        if not is_public(unmapped(peer.address)):
+            private.append(peer)
+        elif peer.address.version == 4 and not networks and peer.address not in METADATA:
+            continue
         address = _meant(peer.address)
         if address in METADATA:
             found[peer] = "a cloud's metadata service"
@@ -199,7 +205,6 @@ def _targets(
             found[peer] = "the relay's own network"
         elif peer in link.connects and not is_public(address):
             found[peer] = "a TCP connection to a private address"
-    private = [peer for peer in link.permissions if not is_public(unmapped(peer.address))]
     addresses = {peer.address for peer in private}
     if len(addresses) >= MIN_PRIVATE and not addresses & checked:
         for peer in private:

@@ -44,8 +44,9 @@ MAX_VALUES = 32
 MAX_PEERS = 256
 """Peers kept for one TURN client."""
 
-FEW_PEERS = 4
-"""Peers of one message that are looked at where no new ones can be kept."""
+FEW_PEERS = 1
+"""Peers of one message that are looked at where no new ones can be kept: the first of a link is
+kept all the same, and most messages name one."""
 
 MAX_TEXT = 763
 """Bytes that SOFTWARE may have, and more than USERNAME may (RFC 8489 sections 14.14, 14.3)."""
