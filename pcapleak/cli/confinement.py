@@ -110,7 +110,7 @@ def confine(
 class Confinement:
     """What a process may do, made ready while it can still reach what is named, and entered once
     it has given up its other rights. As for `confine`; with `watching` it may ask the kernel about
-    links and addresses, with `signals` signal other processes."""
+    links and addresses."""
 
     def __init__(
         self,
@@ -120,7 +120,6 @@ class Confinement:
         *,
         spawn: bool = False,
         watching: bool = False,
-        signals: bool = False,
     ) -> None:
         self._watching = watching
         self._programs: list[str] = []
@@ -130,18 +129,16 @@ class Confinement:
             self._programs += [path for name in run if (path := shutil.which(name)) is not None]
             self._programs += [sys.executable] if spawn else []
             self._libc = ctypes.CDLL(None, use_errno=True)
-            self._hindrance = self._prepare(read, write, () if signals else _SCOPES)
+            self._hindrance = self._prepare(read, write)
 
-    def _prepare(
-        self, read: Iterable[Path], write: Iterable[Path], scopes: Iterable[tuple[int, int]]
-    ) -> str | None:
+    def _prepare(self, read: Iterable[Path], write: Iterable[Path]) -> str | None:
         libc = self._libc
         version = libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
         if version < 1:
             return "this kernel has no Landlock, or it is switched off"
         handled, network, scoped = (
             sum(bits for since, bits in kinds if since <= version)
-            for kinds in (_FILES, _NETWORK, scopes)
+            for kinds in (_FILES, _NETWORK, _SCOPES)
         )
         rules = _Ruleset(handled, network, scoped)
         size = 24 if scoped else 16 if network else 8

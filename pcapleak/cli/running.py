@@ -184,9 +184,7 @@ def _confinement(plan: Plan, policy: Policy) -> Confinement:
     folders = [] if plan.record is None else [plan.record]
     if plan.json is not None and str(plan.json) != "-":
         folders.append(plan.json.parent)
-    # A recorder is told to end by a signal.
-    recorders = plan.via in (Via.DUMPCAP, Via.TCPDUMP)
-    return Confinement([*places, *WATCHED], folders, watching=True, signals=recorders)
+    return Confinement([*places, *WATCHED], folders, watching=True)
 
 
 def _settle_memory() -> None:
@@ -248,6 +246,7 @@ class _Run:
         if self.command is not None and self.command.status is None:
             self.command.stop()
             self.command = None
+        self.watch.source.stop()
         self._look_for_pages(last=True)
         within_s = self._within_s()
         for _ in self.watch.take_rest(inf if within_s is None else within_s / 2):

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -25,6 +27,8 @@ from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 MAX_WAITING = 64
 """Batches between the reader and the watch; then the program's own buffer fills."""
+END_S = 2.0
+"""How long a program that was asked to end may take to write what it has: dumpcap takes 0.3 s."""
 LIST_S = 20.0
 """How long dumpcap may take to say what it can record."""
 _DROPPED = re.compile(r"(\d+) packets? dropped by kernel|dropped on interface[^:]*: \d+/(\d+)")
@@ -60,6 +64,8 @@ class PipedSource:
         self.ended = False
         self.loses = False
         self._batches: queue.Queue[RecordBatch | None] = queue.Queue(MAX_WAITING)
+        self._left: deque[RecordBatch] = deque()
+        """What came once the program was asked to end, and just before."""
         self._error: CaptureError | None = None
         self._stopped = False
         self._name = name
@@ -70,14 +76,7 @@ class PipedSource:
         self._said: IO[bytes] | None = None
         if command is not None:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `close`)
-            # Ctrl-C is for the watch alone, which ends the program once it has.
-            apart = 0
-            if sys.platform == "win32":
-                apart = subprocess.CREATE_NEW_PROCESS_GROUP
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said,
-                start_new_session=True, creationflags=apart,
-            )  # fmt: skip
+            self._process = _start(command, self._said)
 
     @property
     def dropped(self) -> int:
@@ -100,19 +99,41 @@ class PipedSource:
 
         Raises `PcapleakError` where it is no capture, or the program cannot record.
         """
-        try:
-            batch = self._batches.get(timeout=max(0.001, timeout_s))
-        except queue.Empty:
-            return None
-        if batch is None:
-            self.ended = True
+        if not self._left:
+            self._wait(timeout_s)
+        if not self._left:
             if self._error is not None and not self.received:
                 raise self._failure(self._error)
             return None
+        batch = self._left.popleft()
         self._call_by_name()
         self.received += len(batch)
         self.bytes_read += int(batch.captured_length.sum())
         return batch
+
+    def _wait(self, timeout_s: float) -> None:
+        """Take the next batch, or the end, where it comes in time."""
+        with contextlib.suppress(queue.Empty):
+            batch = self._batches.get(timeout=max(0.001, timeout_s))
+            if batch is None:
+                self.ended = True
+            else:
+                self._left.append(batch)
+
+    def stop(self) -> None:
+        """Ask the program to end, and take what it still writes: last it says what it lost."""
+        if self._process is None:
+            return
+        # What comes from now on waits for nobody.
+        self.loses = True
+        _ask_to_end(self._process)
+        end_s = time.monotonic() + END_S
+        while not self.ended and time.monotonic() < end_s:
+            self._wait(end_s - time.monotonic())
+        if not self.ended:
+            self.gaps.append("the recording program did not end in time to say what it lost")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, end_s - time.monotonic()))
 
     def _call_by_name(self) -> None:
         """Name what the recording knows by its index on this machine alone, and as people do."""
@@ -129,13 +150,9 @@ class PipedSource:
             while True:
                 self._batches.get_nowait()
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                _ask_to_end(self._process)
-            try:
-                self._process.wait(2)
-            except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    self._process.kill()
+            _ask_to_end(self._process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_S)
 
     def _read(self) -> None:
         """In the thread: hand on what comes, then None."""
@@ -171,14 +188,37 @@ class PipedSource:
         return PcapleakError(f"{self.path}: {said}") if said else error
 
 
-def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
-    """Let a program write what it has, where it can be told so."""
+_KEEPER = '"$@" </dev/null & exec >&-; read -r _; kill $! 2>/dev/null; wait $!'
+"""Starts a program, and has it end once a line comes, or no more can."""
+
+
+def _start(command: list[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a recorder, out of Ctrl-C's reach: it ends once the watch has."""
     if sys.platform == "win32":
-        # Ctrl-Break is what reaches a group of its own; without a console nothing does.
-        with contextlib.suppress(OSError):
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
+        )  # fmt: skip
+    # A watch that has given up its rights may not signal what it started while it had them.
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _KEEPER, "sh", *command],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True,
+    )  # fmt: skip
+
+
+def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Have a recorder write what it has and end."""
+    if sys.platform == "win32":
+        try:
+            # What reaches a group of its own; without a console nothing does.
             process.send_signal(signal.CTRL_BREAK_EVENT)
-            return
-    process.terminate()
+        except OSError:
+            process.terminate()
+    elif process.stdin is not None:
+        with contextlib.suppress(OSError, ValueError):
+            # A line, since a child that judges may hold the pipe open.
+            process.stdin.write(b"\n")
+            process.stdin.close()
 
 
 def dumpcap_source(names: tuple[str, ...], expression: str | None) -> PipedSource:

@@ -108,6 +108,9 @@ class ScapySource:
         self.received += len(packets)
         return self._batch(sorted(packets, key=lambda packet: packet[0])) if packets else None
 
+    def stop(self) -> None:
+        """Nothing is to be done: what was lost is known at any time."""
+
     def close(self) -> None:
         """Stop listening."""
         for listener, _ in self._sockets.values():

@@ -113,6 +113,9 @@ class LiveSource(Closing):
             if batch is not None:
                 yield batch
 
+    def stop(self) -> None:
+        """Nothing is to be done: what was lost is known at any time."""
+
     def close(self) -> None:
         """Stop the capture."""
         self._follower.close()

@@ -47,5 +47,9 @@ class Source(Protocol):
     def read(self, timeout_s: float) -> RecordBatch | None:
         """What has arrived, waiting at most this long."""
 
+    def stop(self) -> None:
+        """Let no more come where that is possible: what has come can still be read, and what was
+        lost is known."""
+
     def close(self) -> None:
-        """Stop."""
+        """Let go of it."""

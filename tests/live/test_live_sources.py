@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import need_tool
 from live_support import PROXY, Watching, machine, requests
 from netns import Host
+from places import ROOT
 
 
 @pytest.fixture
@@ -106,6 +109,44 @@ def test_a_program_that_cannot_record_says_why(client: Host) -> None:
     _, error = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "nosuch0" in error.splitlines()[-1]
+
+
+RECORDER = """#!{python}
+import signal, struct, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+sys.stdout.buffer.write(open({capture!r}, "rb").read())
+sys.stdout.flush()
+signal.sigwait([signal.SIGTERM])
+time.sleep({late})
+sys.stdout.buffer.write(struct.pack("<5IHHQII", 5, 40, 0, 0, 0, 5, 8, {dropped}, 0, 40))
+"""
+"""Records what a capture holds, and says at its end how much was lost (if_ifdrop)."""
+
+
+@pytest.mark.parametrize(
+    ("dropped", "late", "verdict"),
+    [(0, 0, "no-leak"), (5, 0, "inconclusive"), (0, 6, "inconclusive")],
+)
+def test_what_a_recorder_lost_counts_though_it_says_so_last(
+    dropped: int, late: int, verdict: str, tmp_path: Path
+) -> None:
+    """dumpcap and tcpdump tell it when they are told to end: the last judgement knows, and where
+    they do not, it is sure of nothing."""
+    recorder = tmp_path / "dumpcap"
+    capture = str(ROOT / "captures" / "full-tunnel.pcapng")
+    recorder.write_text(
+        RECORDER.format(python=sys.executable, capture=capture, dropped=dropped, late=late)
+    )
+    recorder.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "pcapleak", "live", "--via", "dumpcap", "--iface", "eth0",
+         "--tunnel", "wg0", "--duration", "2", "--json", "-"],
+        capture_output=True, text=True, check=False,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert report["verdict"]["result"] == verdict, report["verdict"]
+    assert report["captures"][0]["interfaces"][0]["drops"] == (None if late else dropped)
 
 
 def test_a_filter_works_on_every_kind_of_device_and_limits_the_verdict(client: Host) -> None:
