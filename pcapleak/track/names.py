@@ -42,12 +42,13 @@ class NameRecord:
     """What was said of one name."""
 
     __slots__ = (
-        "addresses", "announcers", "answered", "asked", "askers", "denied", "goodbye_ns",
+        "_uuid", "addresses", "announcers", "answered", "asked", "askers", "denied", "goodbye_ns",
         "interfaces", "is_service", "name", "nsec", "placed", "said", "times", "ttl_s",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._uuid = _uuid_of(name)
         self.addresses: dict[IPAddress, Sighting] = {}
         self.announcers: dict[IPAddress, Sighting] = {}
         """Who said which address it has."""
@@ -79,11 +80,7 @@ class NameRecord:
         They make random ones (version 4, RFC 9562 section 5.4). Printers and Cast devices
         have UUID names too; theirs are targets of services.
         """
-        match = UUID_NAME.match(self.name)
-        if match is None or self.is_service:
-            return None
-        uuid = match[1].lower()
-        return uuid if uuid[14] == "4" and uuid[19] in "89ab" else None
+        return None if self.is_service else self._uuid
 
     @property
     def first_ns(self) -> int | None:
@@ -122,6 +119,14 @@ class NameRecord:
         if not self.nsec and self.answered == self.said.count:
             return "firefox", "answered for its name only when asked, without NSEC"
         return None
+
+
+def _uuid_of(name: str) -> str | None:
+    match = UUID_NAME.match(name)
+    if match is None:
+        return None
+    uuid = match[1].lower()
+    return uuid if uuid[14] == "4" and uuid[19] in "89ab" else None
 
 
 class NameTracker:

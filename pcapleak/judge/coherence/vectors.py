@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from operator import itemgetter
 from typing import Literal
 
@@ -85,8 +85,10 @@ def find_signs(
 
 def _several(hosts: Iterable[str], judgement: Judgement) -> list[str]:
     """The hosts of a network's recording, where nobody said which one is the client."""
-    own = [host for host in hosts if ip_address(host).version == 4]
-    return own if len(own) > 1 and not judgement.clients else []
+    if judgement.clients:
+        return []
+    own = [host for host in hosts if ":" not in host]
+    return own if len(own) > 1 else []
 
 
 def _is_client(judgement: Judgement, address: IPAddress) -> bool:

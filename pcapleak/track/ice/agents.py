@@ -209,7 +209,11 @@ def _joined(sockets: list[Socket], hosts: Hosts) -> list[list[Socket]]:
                 continue
             root = union.find(i)
             for j in before[-MAX_PATHS:]:
-                if union.find(j) != root and _continues(socket, sockets[j], hosts):
+                if (
+                    union.parent[j] != root
+                    and union.find(j) != root
+                    and _continues(socket, sockets[j], hosts)
+                ):
                     union.join(i, j)
                     root = union.find(i)
             before.append(i)

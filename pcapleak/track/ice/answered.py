@@ -29,8 +29,14 @@ def join_answered(names: list[NameRecord], local: list[Agent], hosts: Hosts) -> 
     sessions of the others."""
     pages: list[tuple[Page, Agent | None]] = []
     unseen: list[Agent] = []
+    alike: tuple[list[IPAddress], list[IPAddress]] | None = None
+    looked = 0
+    """The pages before fit no name of the same addresses and announcers as the last one."""
     for name in names:
-        known = next((one for one in pages[: -MAX_LOOK_BACK - 1 : -1] if one[0].fits(name)), None)
+        said = [*name.addresses], [*name.announcers]
+        start = max(looked if said == alike else 0, len(pages) - MAX_LOOK_BACK)
+        known = next((one for one in reversed(pages[start:]) if one[0].fits(name)), None)
+        alike, looked = (said, len(pages)) if known is None else (None, 0)
         page, parent = known or (Page(), None)
         if parent is None or (name.first_ns or 0) - page.first_ns > QUEUE_NS:
             parent = _answering(name, local, hosts)
