@@ -100,7 +100,7 @@ def run(plan: Plan) -> int:
         else:  # what is guarded is not confined
             owners = OwnersBeside(drop) if command is None else Owners()
     peers = ask_again(plan, machine)
-    source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter)
+    source = open_source(plan.via.value, tuple(plan.ifaces), plan.filter, machine)
     lines += [f"{gap}: no verdict of no leak can come of this" for gap in source.gaps]
     try:
         outputs = open_outputs(plan, source, lines, user)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
-from pcapleak.live.piped import PipedSource, dumpcap_source, tcpdump_source
+from pcapleak.live.piped import EVERY, PipedSource, dumpcap_source, tcpdump_source
+from pcapleak.live.routes import unwatched_ways
 
 if TYPE_CHECKING:
+    from pcapleak.live.machine import Machine
     from pcapleak.live.scapy_source import ScapySource
     from pcapleak.live.source import LiveSource
 
 
 def open_source(
-    via: str, names: tuple[str, ...], expression: str | None
+    via: str, names: tuple[str, ...], expression: str | None, machine: Machine | None = None
 ) -> LiveSource | ScapySource | PipedSource:
     """The source called `via`: ring, scapy, dumpcap, tcpdump or - (standard input).
 
-    `expression` is a libpcap filter. Raises `PcapleakError` where the source cannot be had.
+    `expression` is a libpcap filter; `machine` tells what should be watched. Raises
+    `PcapleakError` where the source cannot be had.
     """
     if via == "-":
         if names or expression is not None:
@@ -38,5 +42,11 @@ def open_source(
         from pcapleak.live.source import LiveSource
 
         source = LiveSource(names, expression)
+        source.expression = expression
+        return source  # which follows the machine itself
     source.expression = expression
+    if machine is not None and source.names and EVERY not in source.names:
+        devices = {device.index: device for device in machine.devices}
+        source.gaps += unwatched_ways(machine.routes, devices, source.names)
+        source.notes += [(time.time_ns(), {"gap": gap}) for gap in source.gaps]
     return source

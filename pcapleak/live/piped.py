@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -27,6 +27,8 @@ from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 MAX_WAITING = 64
 """Batches between the reader and the watch; then the program's own buffer fills."""
+EVERY = "any"
+"""What Linux calls all devices together; other systems have no such name."""
 END_S = 2.0
 """How long a program that was asked to end may take to write what it has: dumpcap takes 0.3 s."""
 LIST_S = 20.0
@@ -51,6 +53,8 @@ class PipedSource:
         input. It is started at once, while there are rights to give it.
         """
         self.path = path
+        self.names: Collection[str] = ()
+        """What is recorded, by all names it has; empty where nobody knows."""
         self.format = "live"
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
@@ -139,7 +143,7 @@ class PipedSource:
         """Name what the recording knows by its index on this machine alone, and as people do."""
         for interface in self.interfaces:
             if interface.description is None and interface.name is not None:
-                interface.description = self._called.get(interface.name)
+                interface.description = self._called.get(interface.name) or None
             if interface.name is None and interface.index is not None:
                 interface.name = self._devices.get(interface.index)
 
@@ -224,20 +228,20 @@ def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
 def dumpcap_source(names: tuple[str, ...], expression: str | None) -> PipedSource:
     """Packets by way of dumpcap, which may have the right to capture where Python has none."""
     program = _program("dumpcap")
-    recorded = names or ("any",)
-    called: dict[str, str] = {}
+    chosen = [Recordable(name, "") for name in names or (EVERY,)]
     up: list[str] = []
     if sys.platform != "linux":
-        # What Linux calls `any`, others have not.
         up = [one.name for one in elsewhere.list_devices() if one.is_up]
         chosen = choose(_listed(program), names, up)
-        recorded = tuple(one.device for one in chosen)
-        called = {one.device: one.called for one in chosen if one.called}
-    devices = [word for name in recorded for word in ("-i", name)]
+    devices = [word for one in chosen for word in ("-i", one.device)]
     filters = [] if expression is None else ["-f", expression]
     command = [program, "-q", *filters, *devices, "-w", "-"]
-    shown = names or [name if name in up else called.get(name, name) for name in recorded]
-    return PipedSource("live:" + ",".join(shown), command, called=called)
+    shown = names or [
+        one.device if one.device in up or not one.called else one.called for one in chosen
+    ]
+    source = PipedSource("live:" + ",".join(shown), command, called=dict(chosen))
+    source.names = {name for one in chosen for name in one}
+    return source
 
 
 class Recordable(NamedTuple):
@@ -308,7 +312,7 @@ def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
             "--via tcpdump records one interface or all of them; give one --iface, or none, "
             "or use --via dumpcap"
         )
-    what = ["-i", names[0]] if names else ["-i", "any", "-y", "LINUX_SLL2"]
+    what = ["-i", names[0]] if names else ["-i", EVERY, "-y", "LINUX_SLL2"]
     filters = [] if expression is None else [expression]
     command = [
         _program("tcpdump"),
@@ -322,8 +326,10 @@ def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
         "-",
         *filters,
     ]
-    name = names[0] if names else "any"
-    return PipedSource(f"live:{name}", command, name)
+    name = names[0] if names else EVERY
+    source = PipedSource(f"live:{name}", command, name)
+    source.names = (name,)
+    return source
 
 
 def _program(name: str) -> str:

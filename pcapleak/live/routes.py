@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
+from pcapleak.live.devices import Device
 from pcapleak.values.packets import IPAddress
 
 RTM_GETROUTE = 26
@@ -77,6 +78,21 @@ def used_routes(routes: Iterable[Route], tables: set[tuple[int, int]]) -> list[R
         route
         for route in routes
         if (route.network.version, route.table) in tables or (route.network.version, 0) in tables
+    ]
+
+
+def unwatched_ways(
+    routes: Iterable[Route], devices: Mapping[int, Device], names: Collection[str]
+) -> list[str]:
+    """What should be watched beside `names`, a sentence each: physical devices, by index, that a
+    default route leads through."""
+    ways = [
+        devices[route.device] for route in routes if route.is_default and route.device in devices
+    ]
+    return [
+        f"the default route leads through {name}, which is not watched"
+        for name in dict.fromkeys(one.name for one in ways if one.kind == "physical")
+        if name not in names
     ]
 
 

@@ -42,6 +42,7 @@ class ScapySource:
         from pcapleak.live.ring import CaptureRightsError
 
         self.path = "live:" + (",".join(names) or "all")
+        self.names = names
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
         self.changes: list[DeviceChange] = []

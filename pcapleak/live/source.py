@@ -19,7 +19,7 @@ from pcapleak.live.devices import (
 from pcapleak.live.follow import AddressChange, Follower
 from pcapleak.live.notebook import TimedNote
 from pcapleak.live.ring import Block, PacketRing
-from pcapleak.live.routes import Route
+from pcapleak.live.routes import Route, unwatched_ways
 from pcapleak.values.packets import (
     Bool,
     DeviceChange,
@@ -171,13 +171,10 @@ class LiveSource(Closing):
         """Ways out of the machine that are not watched."""
         if not self.names:
             return
-        for route in self._follower.routes:
-            device = self._devices.get(route.device)
-            if route.is_default and device is not None and device.kind == "physical":
-                gap = f"the default route leads through {device.name}, which is not watched"
-                if device.name not in self.names and gap not in self.gaps:
-                    self.gaps.append(gap)
-                    self._note({"gap": gap})
+        for gap in unwatched_ways(self._follower.routes, self._devices, self.names):
+            if gap not in self.gaps:
+                self.gaps.append(gap)
+                self._note({"gap": gap})
 
     def _missed_changes(self) -> Iterator[DeviceChange]:
         """What there is now, where notices were lost."""

@@ -26,6 +26,7 @@ from pcapleak.errors import PcapleakError
 from pcapleak.live import elsewhere, piped
 from pcapleak.live.machine import Machine
 from pcapleak.live.machine_policy import infer_policy
+from pcapleak.live.routes import unwatched_ways
 from pcapleak.policy.policy import Policy
 
 BOTH = """
@@ -254,6 +255,11 @@ def test_windows_routes_lead_to_its_devices_and_tell_the_policy() -> None:
         ("fe80::/64", 8, True),
     ]
     devices = list(elsewhere.devices_of(WINDOWS_ADDRESSES, WINDOWS_STATES, ADAPTERS))
+    by_index = {one.index: one for one in devices}
+    assert unwatched_ways(routes, by_index, {WIFI, "Wi-Fi"}) == []
+    assert unwatched_ways(routes, by_index, {WIREGUARD, "wg0"}) == [
+        "the default route leads through Wi-Fi, which is not watched"
+    ]
     policy = infer_policy(Machine(devices, routes), Policy()).policy
     (tunnel,) = policy.tunnels
     assert tunnel.interface == "wg0"

@@ -128,7 +128,7 @@ sys.stdout.buffer.write(struct.pack("<5IHHQII", 5, 40, 0, 0, 0, 5, 8, {dropped},
     [(0, 0, "no-leak"), (5, 0, "inconclusive"), (0, 6, "inconclusive")],
 )
 def test_what_a_recorder_lost_counts_though_it_says_so_last(
-    dropped: int, late: int, verdict: str, tmp_path: Path
+    dropped: int, late: int, verdict: str, client: Host, tmp_path: Path
 ) -> None:
     """dumpcap and tcpdump tell it when they are told to end: the last judgement knows, and where
     they do not, it is sure of nothing."""
@@ -138,15 +138,27 @@ def test_what_a_recorder_lost_counts_though_it_says_so_last(
         RECORDER.format(python=sys.executable, capture=capture, dropped=dropped, late=late)
     )
     recorder.chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-m", "pcapleak", "live", "--via", "dumpcap", "--iface", "eth0",
-         "--tunnel", "wg0", "--duration", "2", "--json", "-"],
-        capture_output=True, text=True, check=False,
-        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    watching = client.start(
+        "env", f"PATH={tmp_path}:{os.environ['PATH']}", sys.executable, "-m", "pcapleak", "live",
+        "--via", "dumpcap", "--iface", "eth0", "--tunnel", "wg0", "--duration", "2", "--json", "-",
     )  # fmt: skip
-    report = json.loads(done.stdout)
+    report = json.loads(watching.communicate(timeout=30)[0])
     assert report["verdict"]["result"] == verdict, report["verdict"]
     assert report["captures"][0]["interfaces"][0]["drops"] == (None if late else dropped)
+
+
+@pytest.mark.parametrize("via", ["scapy", "dumpcap", "tcpdump"])
+def test_a_way_out_that_is_not_watched_is_told(via: str, client: Host) -> None:
+    if via != "scapy":
+        need_tool(via)
+    watching = client.python(
+        "-m", "pcapleak", "live", "--via", via, "--iface", "lo", "--proxy", PROXY,
+        "--duration", "2", "--json", "-",
+    )  # fmt: skip
+    output, error = watching.communicate(timeout=30)
+    gap = "the default route leads through eth0, which is not watched"
+    assert f"{gap}: no verdict of no leak can come of this" in error
+    assert gap in [finding["subject"] for finding in json.loads(output)["findings"]]
 
 
 def test_a_filter_works_on_every_kind_of_device_and_limits_the_verdict(client: Host) -> None:
