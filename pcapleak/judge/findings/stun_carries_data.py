@@ -115,12 +115,15 @@ def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each kind of value between two hosts on each interface."""
     between: dict[tuple[int, IPAddress, IPAddress], list[Link]] = {}
     for key, link in told_links(scene):
-        if not (link.usernames or link.carried or link.answers or link.check_answers):
+        if not _said(link):
             continue
         if (not key.layers or key.layers == ("turn",)) and not _is_unasked(scene, key, link):
             place = key.interface, key.source.address, key.destination.address
             between.setdefault(place, []).append(link)
     for (interface, source, destination), links in between.items():
+        # Nothing is told of fewer values.
+        if sum(map(_said, links)) < MIN_ODD:
+            continue
         for carried in _all(scene, links):
             sightings = [one for seen in carried.values.values() for one in seen]
             total = sum(one.count for one in sightings)
@@ -141,6 +144,12 @@ def find(scene: Scene) -> Iterator[Finding]:
                 confidence="high" if carried.sure else "medium",
                 facts=[f"data in {carried.what}: {shown(carried.values)}"],
             )
+
+
+def _said(link: Link) -> int:
+    """How many values there are that could carry something."""
+    told = len(link.answers) + len(link.check_answers)
+    return len(link.usernames) + len(link.carried) + told
 
 
 def _is_unasked(scene: Scene, key: LinkKey, link: Link) -> bool:

@@ -11,7 +11,7 @@ from pcapleak.judge.stun_payload import is_data, shown
 from pcapleak.judge.webrtc_flows import told_links
 from pcapleak.track.ice.link_values import LinkKey
 from pcapleak.track.ice.links import Link
-from pcapleak.values.addresses import unmapped
+from pcapleak.values.addresses import range_kind, unmapped
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
 from pcapleak.values.packets import IPAddress
 
@@ -63,10 +63,12 @@ def find(scene: Scene) -> Iterator[Finding]:
     """One finding for each pair of addresses on each interface."""
     found: dict[tuple[int, IPAddress, bool], list[tuple[LinkKey, Link]]] = {}
     for key, link in told_links(scene):
+        if key.layers or not link.asks:
+            continue
         destination = unmapped(key.destination.address)
-        looped = destination.is_loopback or destination.is_unspecified
+        looped = range_kind(destination) in ("loopback", "unspecified")
         itself = destination == unmapped(key.source.address)
-        if key.layers or not link.asks or not (looped or itself):
+        if not (looped or itself):
             continue
         data = any(map(is_data, link.usernames))
         back = link.back

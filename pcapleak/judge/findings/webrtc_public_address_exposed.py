@@ -84,7 +84,8 @@ def find(scene: Scene) -> Iterator[Finding]:
     asked: set[tuple[int, IPAddress]] = set()
     local = local_traffic(scene)
     for key, link in scene.state.ice.links.items():
-        if key.layers or link.flow in own or local[link.flow]:
+        told = link.answers or link.check_answers or link.allocations
+        if not told or key.layers or link.flow in own or local[link.flow]:
             continue
         if scene.has_policy and (
             scene.path[link.flow] != BYPASS or not scene.is_client(key.destination.address)

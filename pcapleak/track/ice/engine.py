@@ -112,7 +112,7 @@ def _by_checks(agent: Agent) -> EngineGuess | None:
     if all(_GECKO_UFRAG.fullmatch(fragment) for fragment in fragments):
         reason = "username fragments of 8 hexadecimal digits and no vendor attributes in checks"
         return EngineGuess("firefox", reason, "high")
-    priorities = [priority for link in links for priority in link.priorities]
+    priorities = {priority for link in links for priority in link.priorities}
     schemes = {read_priority(priority)[0].scheme for priority in priorities}
     if schemes == {"firefox"} and any(link.indications for link in links):
         reason = "nICEr's priorities, and Binding indications as keep-alive"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pcapleak.track.ice.link_values import LinkKey
 from pcapleak.track.ice.links import Link
@@ -34,7 +34,7 @@ class Socket:
         """When it, or what answered it, was last seen."""
         self.gathers = False
         """Whether it asked a STUN or TURN server."""
-        self.lettered = agreed(link.lettered for link in self.out)
+        self.lettered = agreed([link.lettered for link in self.out])
         """Whether its transaction ids are libwebrtc's; None where its links disagree."""
         self.fragments: dict[str, None] = {}
         """Its own username fragments: what stands after the colon (RFC 8445 section 7.2.2)."""
@@ -76,8 +76,10 @@ class Socket:
         }
 
 
-def agreed(answers: Iterable[bool | None]) -> bool | None:
+def agreed(answers: Collection[bool | None]) -> bool | None:
     """The one answer that was given, if there is one."""
+    if len(answers) == 1:
+        return next(iter(answers))
     given = {answer for answer in answers if answer is not None}
     return given.pop() if len(given) == 1 else None
 
