@@ -52,7 +52,11 @@ def own_streams() -> None:
 
 
 def _text(stream: TextIO, kind: type[io.FileIO]) -> TextIO:
-    if sys.platform == "win32" or not isinstance(stream, io.TextIOWrapper):
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    if sys.platform == "win32":
+        # A console has a stream of its own kind there.
+        stream.reconfigure(errors="backslashreplace")
         return stream
     with contextlib.suppress(OSError, ValueError):
         stream.flush()

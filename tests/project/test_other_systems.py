@@ -24,7 +24,10 @@ def here(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    encoding = os.environ.get("PYTHONIOENCODING")
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding=encoding, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,15 @@ def test_a_pipe_is_read_the_same() -> None:
     ]  # fmt: skip
     there, usual = ((one.returncode, one.stdout, one.stderr) for one in found)
     assert there == usual
+
+
+def test_what_a_code_page_lacks_shows_as_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows gives what is piped an encoding without arrows."""
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    command = ("analyze", CAPTURE, "--tunnel", "wg0", "--verbose")
+    there, usual = elsewhere(*command), here(*command)
+    assert "\\u2192" in there.stdout
+    assert (there.returncode, there.stdout) == (usual.returncode, usual.stdout)
 
 
 @pytest.mark.parametrize(
