@@ -163,6 +163,16 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert "more names" not in page(report, verbose=True)
 
 
+def test_tunnels_beyond_a_page_are_counted() -> None:
+    report = sample()
+    report.tunnels = [TunnelEntry("wireguard", f"192.0.2.{one}:51820", "eth0") for one in range(99)]
+    text = page(report)
+    assert "192.0.2.19:51820" in text
+    assert "192.0.2.20:51820" not in text
+    assert "and 79 more tunnels" in text
+    assert "192.0.2.98:51820" in page(report, verbose=True)
+
+
 def test_pipe_gets_a_page_of_fixed_width_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no terminal says how wide it is, the page is 100 columns of plain text."""
     monkeypatch.delenv("COLUMNS", raising=False)

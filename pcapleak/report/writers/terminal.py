@@ -69,6 +69,7 @@ SEVERITIES = {
 # A page is read, not scrolled for ever: the JSON holds what is cut here, and the page says so.
 MAX_FLOWS = 12
 MAX_NAMES = 20
+MAX_TUNNELS = 20
 MAX_SESSIONS = 10
 MAX_EXPOSED = 4
 MAX_ALIKE = 5
@@ -270,10 +271,9 @@ class _Page:
         if not tunnels:
             return
         self.title("Tunnels and proxies")
-        self.rows(
-            [(Text(tunnel_word(one)), tunnel_line(one)) for one in tunnels],
-            indent=2,
-        )
+        shown = self.some(MAX_TUNNELS, tunnels)
+        self.rows([(Text(tunnel_word(one)), tunnel_line(one)) for one in shown], indent=2)
+        self.cut(len(shown), len(tunnels), "tunnel")
 
     def evidence(self, document: Document) -> None:
         """What could have leaked and was seen, who learned what, and what was not analyzed."""
