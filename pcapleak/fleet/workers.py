@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pcapleak.errors import PcapleakError
 from pcapleak.fleet.tasks import examine, reason
-from pcapleak.pipeline.children import end_with_parent
+from pcapleak.pipeline.children import share_out
 from pcapleak.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -44,58 +42,21 @@ def local_answers(
 ) -> Iterator[Answer]:
     """The answers of processes of this machine, as they come.
 
-    A process that is lost takes with it what others had begun: all of it is begun again, the
-    last time each in a process of its own, so that only the capture that kills costs its row.
+    A capture whose process is lost is begun again, the last time with no other beside it: what
+    kills may be that there are several.
     """
+    examined = partial(examine, policy=policy, known=frozenset(known))
     left = list(paths)
     for turn in range(TRIES):
-        together = [left] if turn < TRIES - 1 else [[path] for path in left]
-        left = []
-        for group in together:
-            for answer in _pool_answers(group, policy, known, workers):
-                if answer.text is None and turn < TRIES - 1:
-                    left.append(answer.path)
-                else:
-                    yield answer
-
-
-def _pool_answers(
-    paths: Sequence[str], policy: Policy, known: Collection[str], workers: int | None
-) -> Iterator[Answer]:
-    """The answers of one pool; without text for what was lost with a process."""
-    spawn = multiprocessing.get_context("spawn")
-    prepared = (policy, frozenset(known))
-    with ProcessPoolExecutor(workers, spawn, _prepare, prepared) as pool:
-        waiting: dict[Future[str], str] = {}
+        last = turn == TRIES - 1
         lost: list[str] = []
-        for path in paths:
-            try:
-                waiting[pool.submit(_examine, path)] = path
-            except BrokenProcessPool:
-                lost.append(path)
-        for future in as_completed(waiting):
-            path = waiting[future]
-            try:
-                yield Answer(path, future.result())
-            except BrokenProcessPool:
-                lost.append(path)
-        for path in lost:
-            yield Answer(path, None, "its process was killed")
-
-
-_policy = Policy()
-_known: frozenset[str] = frozenset()
-
-
-def _prepare(policy: Policy, known: frozenset[str]) -> None:
-    """Runs first in a process of the pool."""
-    global _policy, _known
-    end_with_parent()
-    _policy, _known = policy, known
-
-
-def _examine(path: str) -> str:
-    return examine(path, _policy, _known)
+        processes = 1 if last else workers or os.cpu_count() or 1
+        for number, text in share_out(left, examined, processes):
+            if text is None and not last:
+                lost.append(left[number])
+            else:
+                yield Answer(left[number], text, "" if text else "its process was killed")
+        left = lost
 
 
 def cluster_answers(

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, overload
+from typing import Literal, NamedTuple, overload
 
 from pcapleak.capture import CaptureSource, open_timeline
 from pcapleak.capture.digest import Digests
 from pcapleak.errors import CaptureError
 from pcapleak.pipeline.analyzer import Analyzer, read_captures
-from pcapleak.pipeline.gc_policy import RARELY, rare_collection
+from pcapleak.pipeline.gc_policy import rare_collection
 from pcapleak.pipeline.inputs import check_key_log, decrypt_signalling, read_pages
 from pcapleak.policy.policy import Policy
 from pcapleak.policy.servers import HOSTS, resolved, server_names, with_hosts
 from pcapleak.report.document import Document
 from pcapleak.report.report import Report
 from pcapleak.values.packets import RecordBatch
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 Progress = Callable[[int, "int | None"], None]
 """Called now and then with the bytes read and the bytes there are (None where unknown)."""
@@ -143,32 +140,22 @@ def _side_by_side(
     jobs: int,
     failed: Callable[[CaptureError], None] | None,
 ) -> Iterator[Document]:
-    import multiprocessing
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from pcapleak.pipeline.children import share_out
 
-    # Spawned: processes without what this one holds, and without a socket in a folder that a
-    # confined process may not write.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(groups)), spawn, _prepare) as pool:
-        waiting: list[Future[Outcome]] = [
-            pool.submit(_report_on_readable, group, asked) for group in groups
-        ]
-        try:
-            for number, future in enumerate(waiting):
-                document, errors = future.result()
-                waiting[number] = Future()  # Reports already given away need no room.
-                yield from _settled(document, errors, failed)
-        finally:
-            # Waited for: Python's own end would speak to a pool that is closing.
-            pool.shutdown(cancel_futures=True)
+    early: dict[int, Outcome] = {}
+    following = 0
+    work = partial(_report_on_readable, asked=asked)
+    for number, outcome in share_out(groups, work, min(jobs, len(groups))):
+        early[number] = outcome or (None, list(map(_killed, groups[number])))
+        while following in early:
+            yield from _settled(*early.pop(following), failed)
+            following += 1
 
 
-def _prepare() -> None:
-    """Runs first in a process of the pool."""
-    from pcapleak.pipeline.children import end_with_parent
-
-    end_with_parent()
-    gc.set_threshold(*RARELY)
+def _killed(path: str | Path) -> CaptureError:
+    return CaptureError(
+        str(path), "the process that read it was killed", "give it memory, or a lower --jobs"
+    )
 
 
 Outcome = tuple[Document | None, list[CaptureError]]

@@ -79,20 +79,20 @@ def test_four_workers_of_which_one_is_killed_give_what_one_process_gives(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
+def _deadly(path: str, policy: Policy, known: Collection[str]) -> str:
+    if "bad" in path:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "{}"
+
+
 def test_a_capture_that_kills_its_worker_costs_its_own_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each time it is begun, all of its pool is lost with it."""
-
-    def pool(
-        paths: Sequence[str], policy: Policy, known: Collection[str], workers: int | None
-    ) -> Iterator[Answer]:
-        return (Answer(path, None if "bad" in paths else "{}", "killed") for path in paths)
-
-    monkeypatch.setattr(workers, "_pool_answers", pool)
-    answers = list(workers.local_answers(["one", "bad", "two"], SOCKS, ()))
+    monkeypatch.setattr(workers, "examine", _deadly)
+    paths = ["one", "bad", "two", "three"]
+    answers = list(workers.local_answers(paths, SOCKS, (), workers=2))
     assert {answer.path: answer.text for answer in answers} == {
-        "one": "{}", "bad": None, "two": "{}",
+        "one": "{}", "bad": None, "two": "{}", "three": "{}",
     }  # fmt: skip
 
 
