@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## analyze a real browser's capture behind a SOCKS pro
 	$(BIN)/pcapleak analyze $(DEMO) --proxy socks5://198.51.100.30:1080 --exit-zero
 
 test: $(VENV)/.tested lint type  ## all checks and tests; what a machine lacks is skipped and named
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(BRANCHES) $(T)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(BRANCHES) $(T)
 
 fresh:  ## both commands on an empty Debian 12 and 13 (root, debootstrap)
 	bash scripts/fresh-debian bookworm
