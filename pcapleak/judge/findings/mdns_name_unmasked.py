@@ -61,7 +61,7 @@ def find(scene: Scene) -> Iterator[Finding]:
             subject="many addresses" if others else str(address),
             message=f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''} "
             f"{'stands' if len(names) == 1 else 'stand'} for {told}, as announced by "
-            f"{series(announcers[:4])} on "
+            f"{series([*announcers[:4], *['others'] * (len(announcers) > 4)])} on "
             f"{series(scene.label(number) for number in interfaces)}.",
             evidence=sightings_evidence(
                 [record.addresses[one] for one in addresses for record in found[one]]
