@@ -11,9 +11,12 @@ from msgspec.structs import replace
 
 from pcapleak.cli.live_options import Via
 from pcapleak.cli.live_plan import Plan
+from pcapleak.live.asked import Asked
+from pcapleak.live.follow import Follower
 from pcapleak.live.machine import Machine
 from pcapleak.live.machine_policy import infer_policy
 from pcapleak.live.peers import PeersBeside
+from pcapleak.live.piped import PipedSource
 from pcapleak.live.privileges import keep_network_settings
 from pcapleak.live.source import LiveSource
 from pcapleak.pipeline.watched import Source
@@ -28,23 +31,23 @@ class _Learned:
         plan: Plan,
         machine: Machine,
         policy: Policy,
-        source: LiveSource,
+        follower: Follower | Asked,
         peers: PeersBeside | None,
     ) -> None:
         self._given = plan.policy
         self._peers = peers
         self._machine = machine
         self._policy = policy
-        self._source = source
-        self._version = source.version
+        self._follower = follower
+        self._version = follower.version
 
     def __call__(self) -> Policy | None:
         """The policy, where it is another one now."""
         peers = None if self._peers is None else self._peers.latest()
-        if peers is None and self._version == self._source.version:
+        if peers is None and self._version == self._follower.version:
             return None
-        self._version = self._source.version
-        devices, routes = self._source.state()
+        self._version = self._follower.version
+        devices, routes = list(self._follower.devices.values()), self._follower.routes
         known = self._machine.peers if peers is None else peers
         self._machine = replace(self._machine, devices=devices, routes=routes, peers=known)
         now = infer_policy(self._machine, self._given).policy
@@ -60,11 +63,11 @@ def relearning(
     peers: PeersBeside | None,
 ) -> Callable[[], Policy | None] | None:
     """What gives the policy anew, where the machine tells its changes."""
-    if machine is None or plan.via is not Via.RING:
+    if machine is None or not isinstance(source, LiveSource | PipedSource):
         return None
-    if not isinstance(source, LiveSource):
+    if source.follower is None:
         return None
-    return _Learned(plan, machine, policy, source, peers)
+    return _Learned(plan, machine, policy, source.follower, peers)
 
 
 def ask_again(plan: Plan, machine: Machine | None) -> PeersBeside | None:

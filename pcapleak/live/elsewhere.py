@@ -33,11 +33,16 @@ def list_devices() -> list[Device]:
 
 
 def read_routes() -> list[Route]:
-    """All unicast routes of IPv4 and IPv6."""
+    """All unicast routes of IPv4 and IPv6, as they are now."""
     import scapy.route
     import scapy.route6  # noqa: F401  (fills the table)
     from scapy.config import conf
 
+    if sys.platform == "win32":
+        # There scapy looks for a route's device among the interfaces it knows.
+        conf.ifaces.reload()
+    conf.route.resync()
+    conf.route6.resync()
     return list(routes_of(conf.route.routes, conf.route6.routes, _adapters()))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
 from pcapleak.errors import PcapleakError
-from pcapleak.live.piped import EVERY, PipedSource, dumpcap_source, tcpdump_source
+from pcapleak.live.asked import Asked
+from pcapleak.live.piped import PipedSource, dumpcap_source, tcpdump_source
 from pcapleak.live.routes import unwatched_ways
 
 if TYPE_CHECKING:
@@ -45,7 +47,9 @@ def open_source(
         source.expression = expression
         return source  # which follows the machine itself
     source.expression = expression
-    if machine is not None and source.names and EVERY not in source.names:
+    if machine is not None and sys.platform != "linux" and isinstance(source, PipedSource):
+        source.follow(Asked(machine.devices, machine.routes))
+    elif machine is not None and source.names:
         devices = {device.index: device for device in machine.devices}
         source.gaps += unwatched_ways(machine.routes, devices, source.names)
         source.notes += [(time.time_ns(), {"gap": gap}) for gap in source.gaps]

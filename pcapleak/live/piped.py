@@ -22,7 +22,8 @@ from typing import IO, NamedTuple
 from pcapleak.capture.source import open_capture
 from pcapleak.errors import CaptureError, PcapleakError
 from pcapleak.live import elsewhere
-from pcapleak.live.notebook import TimedNote
+from pcapleak.live.asked import Asked
+from pcapleak.live.noticed import Noticed
 from pcapleak.values.packets import DeviceChange, Interface, RecordBatch
 
 MAX_WAITING = 64
@@ -45,22 +46,27 @@ class PipedSource:
         command: list[str] | None,
         name: str | None = None,
         called: Mapping[str, str] | None = None,
+        names: Collection[str] = (),
     ) -> None:
         """`name` is the interface where only one is recorded, for a format that has no names;
-        `called` is what the system calls interfaces that the recording names otherwise.
+        `called` is what the system calls interfaces that the recording names otherwise; `names`
+        are what is recorded, by all names it has.
 
         `command` writes the capture to its standard output; None reads our own
         input. It is started at once, while there are rights to give it.
         """
         self.path = path
-        self.names: Collection[str] = ()
-        """What is recorded, by all names it has; empty where nobody knows."""
+        self.names = () if EVERY in names else names
+        """Empty where it is all, or nobody knows."""
         self.format = "live"
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
-        self.changes: list[DeviceChange] = []
-        self.gaps: list[str] = []
-        self.notes: list[TimedNote] = []
+        self._noticed = Noticed(self.names)
+        self.changes = self._noticed.changes
+        self.gaps = self._noticed.gaps
+        self.notes = self._noticed.notes
+        self.follower: Asked | None = None
+        """What the machine has now, where that is asked for."""
         self.expression: str | None = None
         """The filter that packets had to match."""
         self.bytes_read = 0
@@ -76,6 +82,8 @@ class PipedSource:
         self._called = {} if called is None else called
         # Once confined, nobody can ask.
         self._devices = {} if command is None else dict(socket.if_nameindex())
+        self._placed = 0
+        """Interfaces whose devices were looked for."""
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         if command is not None:
@@ -87,6 +95,12 @@ class PipedSource:
         """Packets the recording program says it lost; known at its end."""
         return sum(interface.drops or 0 for interface in self.interfaces) or self._told_drops()
 
+    def follow(self, asked: Asked) -> None:
+        """Tell what changes in the machine from now on."""
+        self.follower = asked
+        self._noticed.begin(asked.devices.values())
+        self._noticed.ways_out(asked.routes, asked.devices)
+
     def start(self) -> None:
         """Begin to read: what the program writes becomes our standard input.
 
@@ -96,6 +110,8 @@ class PipedSource:
             assert self._process.stdout is not None
             os.dup2(self._process.stdout.fileno(), 0)
             self._process.stdout.close()
+        if self.follower is not None:
+            self.follower.start()
         threading.Thread(target=self._read, daemon=True).start()
 
     def read(self, timeout_s: float) -> RecordBatch | None:
@@ -105,6 +121,7 @@ class PipedSource:
         """
         if not self._left:
             self._wait(timeout_s)
+        self._note_changes()
         if not self._left:
             if self._error is not None and not self.received:
                 raise self._failure(self._error)
@@ -130,6 +147,8 @@ class PipedSource:
             return
         # What comes from now on waits for nobody.
         self.loses = True
+        if self.follower is not None:
+            self.follower.end()
         _ask_to_end(self._process)
         end_s = time.monotonic() + END_S
         while not self.ended and time.monotonic() < end_s:
@@ -138,6 +157,26 @@ class PipedSource:
             self.gaps.append("the recording program did not end in time to say what it lost")
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, end_s - time.monotonic()))
+        failure = "" if self.follower is None else self.follower.wait()
+        if failure:
+            self.gaps.append(f"devices and routes could not be asked for at the end ({failure})")
+        self._note_changes()
+
+    def _note_changes(self) -> None:
+        """Take what the machine's answers tell."""
+        if self.follower is None:
+            return
+        version = self.follower.version
+        for change in self.follower.read():
+            if isinstance(change, DeviceChange):
+                self._noticed.device(change)
+                continue
+            device = self.follower.devices[change.device]
+            for interface in self.interfaces[: self._placed]:
+                if device.name in (interface.name, interface.description):
+                    self._noticed.address(interface, change.address)
+        if version != self.follower.version:
+            self._noticed.ways_out(self.follower.routes, self.follower.devices)
 
     def _call_by_name(self) -> None:
         """Name what the recording knows by its index on this machine alone, and as people do."""
@@ -146,10 +185,19 @@ class PipedSource:
                 interface.description = self._called.get(interface.name) or None
             if interface.name is None and interface.index is not None:
                 interface.name = self._devices.get(interface.index)
+        if self.follower is None:
+            return
+        for interface in self.interfaces[self._placed :]:
+            self._placed += 1
+            for device in self.follower.devices.values():
+                if device.name in (interface.name, interface.description):
+                    self._noticed.interface(interface, device.addresses)
 
     def close(self) -> None:
         """Stop the program and let go of what it wrote."""
         self._stopped = True
+        if self.follower is not None:
+            self.follower.end()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._batches.get_nowait()
@@ -239,9 +287,8 @@ def dumpcap_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
     shown = names or [
         one.device if one.device in up or not one.called else one.called for one in chosen
     ]
-    source = PipedSource("live:" + ",".join(shown), command, called=dict(chosen))
-    source.names = {name for one in chosen for name in one}
-    return source
+    recorded = {name for one in chosen for name in one}
+    return PipedSource("live:" + ",".join(shown), command, called=dict(chosen), names=recorded)
 
 
 class Recordable(NamedTuple):
@@ -327,9 +374,7 @@ def tcpdump_source(names: tuple[str, ...], expression: str | None) -> PipedSourc
         *filters,
     ]
     name = names[0] if names else EVERY
-    source = PipedSource(f"live:{name}", command, name)
-    source.names = (name,)
-    return source
+    return PipedSource(f"live:{name}", command, name, names=(name,))
 
 
 def _program(name: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from pcapleak.capture.closing import Closing
-from pcapleak.capture.machine_notes import Note, device_note, interface_note
 from pcapleak.errors import PcapleakError
 from pcapleak.live.devices import (
     ARPHRD_ETHER,
@@ -17,9 +16,8 @@ from pcapleak.live.devices import (
     Device,
 )
 from pcapleak.live.follow import AddressChange, Follower
-from pcapleak.live.notebook import TimedNote
+from pcapleak.live.noticed import Noticed
 from pcapleak.live.ring import Block, PacketRing
-from pcapleak.live.routes import Route, unwatched_ways
 from pcapleak.values.packets import (
     Bool,
     DeviceChange,
@@ -51,8 +49,8 @@ class LiveSource(Closing):
     loses = True
 
     def __init__(self, names: tuple[str, ...] = (), expression: str | None = None) -> None:
-        self._follower = Follower()
-        devices = list(self._follower.devices.values())
+        self.follower = Follower()
+        devices = list(self.follower.devices.values())
         known = {device.name for device in devices}
         for name in names:
             if name not in known:
@@ -64,21 +62,22 @@ class LiveSource(Closing):
         self.interfaces: list[Interface] = []
         self.problems: list[str] = []
         self.bytes_read = 0
-        self.changes: list[DeviceChange] = []
-        self.gaps: list[str] = []
-        self.notes: list[TimedNote] = []
+        self._noticed = Noticed(names)
+        self._noticed.begin(devices)
+        self.changes = self._noticed.changes
+        self.gaps = self._noticed.gaps
+        self.notes = self._noticed.notes
         self.expression: str | None = None
         """The filter that packets had to match."""
         self._frames = 0
         self._read_s = 0.0
-        self._devices = self._follower.devices
-        self._present = {device.name: device.is_up for device in devices}
+        self._devices = self.follower.devices
         self._ids: dict[int, int] = {}
         self._ring = PacketRing(expression)
         for device in devices:
             if not names or device.name in names:
                 self._interface(device.index)
-        self._look_for_gaps()
+        self._noticed.ways_out(self.follower.routes, self._devices)
 
     @property
     def received(self) -> int:
@@ -99,7 +98,7 @@ class LiveSource(Closing):
         if rest_s > 0 and not self._ring.has_more:
             time.sleep(rest_s)
         if not self._ring.wait(0):
-            select.select([self._ring.fileno(), self._follower.fileno()], [], [], timeout_s)
+            select.select([self._ring.fileno(), self.follower.fileno()], [], [], timeout_s)
         self._note_changes()
         self._read_s = time.monotonic()
         block = self._ring.read()
@@ -118,69 +117,39 @@ class LiveSource(Closing):
 
     def close(self) -> None:
         """Stop the capture."""
-        self._follower.close()
+        self.follower.close()
         self._ring.close()
 
-    @property
-    def version(self) -> int:
-        """Counts what changed in the ways out of the machine."""
-        return self._follower.version
-
-    def state(self) -> tuple[list[Device], list[Route]]:
-        """The machine's devices and routes as of the last `read`."""
-        return list(self._devices.values()), self._follower.routes
-
     def _note_changes(self) -> None:
-        version = self._follower.version
-        for change in self._follower.read():
+        version = self.follower.version
+        for change in self.follower.read():
             if isinstance(change, AddressChange):
                 self._note_address(change)
             else:
                 self._note_device(change)
-        if self._follower.lost:
+        if self.follower.lost:
             for change in self._missed_changes():
                 self._note_device(change)
-        if version != self._follower.version:
-            self._look_for_gaps()
-
-    def _note(self, note: Note) -> None:
-        self.notes.append((time.time_ns(), note))
+        if version != self.follower.version:
+            self._noticed.ways_out(self.follower.routes, self._devices)
 
     def _note_device(self, change: DeviceChange) -> None:
         number = self._ids.get(change.device, -1)
         if number >= 0 and change.present:
             # It may have got another name.
             self.interfaces[number].name = change.name
-        watched = not self.names or change.name in self.names
-        # The kernel repeats itself: only coming and going counts.
-        if watched and self._present.get(change.name, False) != change.present:
-            self._present[change.name] = change.present
-            self.changes.append(change)
-            self._note(device_note(change))
+        self._noticed.device(change)
 
     def _note_address(self, change: AddressChange) -> None:
-        """An address is the machine's from then on: what it sent stays its own."""
         number = self._ids.get(change.device, -1)
         if number >= 0 and change.present:
-            interface = self.interfaces[number]
-            if change.address not in interface.addresses:
-                interface.addresses = (*interface.addresses, change.address)
-                self._note(interface_note(interface))
-
-    def _look_for_gaps(self) -> None:
-        """Ways out of the machine that are not watched."""
-        if not self.names:
-            return
-        for gap in unwatched_ways(self._follower.routes, self._devices, self.names):
-            if gap not in self.gaps:
-                self.gaps.append(gap)
-                self._note({"gap": gap})
+            self._noticed.address(self.interfaces[number], change.address)
 
     def _missed_changes(self) -> Iterator[DeviceChange]:
         """What there is now, where notices were lost."""
         now_ns = time.time_ns()
         before = dict(self._devices)
-        here = {device.name: device for device in self._follower.renew()}
+        here = {device.name: device for device in self.follower.renew()}
         for device in here.values():
             yield DeviceChange(
                 now_ns, now_ns, device.index, device.name, device.hardware_type, device.is_up
@@ -205,9 +174,7 @@ class LiveSource(Closing):
         for interface in self.interfaces:
             if interface.name == device.name:
                 interface.index = index
-                known = interface.addresses
-                interface.addresses = (*known, *(a for a in device.addresses if a not in known))
-                self._note(interface_note(interface))
+                self._noticed.interface(interface, device.addresses)
                 self._ids[index] = interface.id
                 return interface.id
         ethernet = device.hardware_type in WITH_ETHERNET_HEADER
@@ -216,12 +183,11 @@ class LiveSource(Closing):
             capture=0,
             link_type=LINK_TYPE_ETHERNET if ethernet else LINK_TYPE_RAW,
             name=device.name,
-            addresses=device.addresses,
             hardware_type=device.hardware_type,
             index=index,
         )
         self.interfaces.append(interface)
-        self._note(interface_note(interface))
+        self._noticed.interface(interface, device.addresses)
         self._ids[index] = interface.id
         return interface.id
 

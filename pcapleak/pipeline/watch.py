@@ -155,11 +155,7 @@ class Watch:
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
         batch = self._next(max(0.0, min(timeout_s, wait_s)))
         self._last_flows = None
-        policy = None if self._relearn is None else self._relearn()
-        if policy is not None:
-            self._policy = self._analyzer.policy = policy
-            self.source.notes.append((time.time_ns(), policy_note(policy)))
-            self._news = True
+        self._learn()
         began_s = time.monotonic()
         if batch is not None:
             self._take(batch)
@@ -219,7 +215,11 @@ class Watch:
 
     def take_rest(self, within_s: float) -> Iterator[None]:
         """Take what has come and waits, in steps whose packets `last_batch` has: as much as there
-        is time for, and the rest counts as lost."""
+        is time for, and the rest counts as lost. What then holds is judged by last."""
+        yield from self._take_rest(within_s)
+        self._learn()
+
+    def _take_rest(self, within_s: float) -> Iterator[None]:
         end_s = time.monotonic() + within_s
         while time.monotonic() < end_s:
             batch = self.source.read(0) if self._rest is None else self._rest
@@ -240,6 +240,14 @@ class Watch:
             if batch is None:
                 return
             self._untaken += len(batch)
+
+    def _learn(self) -> None:
+        """Judge by what holds now, where the machine has changed."""
+        policy = None if self._relearn is None else self._relearn()
+        if policy is not None:
+            self._policy = self._analyzer.policy = policy
+            self.source.notes.append((time.time_ns(), policy_note(policy)))
+            self._news = True
 
     def close(self) -> None:
         """End a judgement that still goes on."""

@@ -24,10 +24,13 @@ from places import ROOT
 
 from pcapleak.errors import PcapleakError
 from pcapleak.live import elsewhere, piped
+from pcapleak.live.asked import Asked
+from pcapleak.live.follow import AddressChange
 from pcapleak.live.machine import Machine
 from pcapleak.live.machine_policy import infer_policy
 from pcapleak.live.routes import unwatched_ways
 from pcapleak.policy.policy import Policy
+from pcapleak.values.packets import DeviceChange
 
 BOTH = """
 import json, socket
@@ -293,7 +296,8 @@ def windows(folder: Path) -> Iterator[tuple[Host, Host]]:
 def watch(host: Host, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """The watch as on Windows, with dumpcap found in the folder of programs alone; it watches."""
     adapters = [adapter("Ethernet", 7, 6, "{0}", "Red Hat VirtIO Ethernet Adapter"),
-                adapter("wg0", 8, 53, "{1}", "WireGuard Tunnel")]  # fmt: skip
+                adapter("wg0", 8, 53, "{1}", "WireGuard Tunnel"),
+                adapter("Ethernet 2", 9, 6, "{2}", "Realtek USB GbE Family")]  # fmt: skip
     process = host.start(
         "env", f"PCAPLEAK_ADAPTERS={json.dumps(adapters)}", f"PROGRAMFILES={folder}",
         "PATH=/nowhere", sys.executable, "-P", str(ROOT / "tests/support/as_windows.py"), "live",
@@ -352,22 +356,27 @@ time.sleep(60)
 """
 
 
+def bring_up_tunnel(client: Host) -> None:
+    """The tunnel gets the default route; its server and the STUN server are reached past it."""
+    holder = client.python("-c", HOLD_TUN)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    for command in (
+        r"addr add 10.8.0.2/24 dev \Device\NPF_{1}",
+        r"link set \Device\NPF_{1} up",
+        r"route add 0.0.0.0/1 dev \Device\NPF_{1}",
+        r"route add 128.0.0.0/1 dev \Device\NPF_{1}",
+        f"route add {VPN_SERVER} via {ROUTER}",
+        f"route add 198.51.100.0/28 via {ROUTER}",
+    ):
+        client.run("ip", *command.split())
+
+
 def test_a_leak_past_the_tunnel_of_windows(root_network: None, tmp_path: Path) -> None:
     """With nothing given: all that is up is watched, and the tunnel is known by its adapter and the
     default route through it."""
     with windows(tmp_path) as (client, _):
-        holder = client.python("-c", HOLD_TUN)
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        for command in (
-            r"addr add 10.8.0.2/24 dev \Device\NPF_{1}",
-            r"link set \Device\NPF_{1} up",
-            r"route add 0.0.0.0/1 dev \Device\NPF_{1}",
-            r"route add 128.0.0.0/1 dev \Device\NPF_{1}",
-            f"route add {VPN_SERVER} via {ROUTER}",
-            f"route add 198.51.100.0/28 via {ROUTER}",
-        ):
-            client.run("ip", *command.split())
+        bring_up_tunnel(client)
         watching = watch(client, tmp_path, "--json", "-", "--until-leak", "--duration", "20")
         requests(client, 400)
         report = json.loads(watching.communicate(timeout=30)[0])
@@ -376,3 +385,107 @@ def test_a_leak_past_the_tunnel_of_windows(root_network: None, tmp_path: Path) -
     told = report["policy"]["fields"]
     assert told["tunnels"]["value"] == ["wg0"]
     assert told["vpn_endpoints"]["value"] == [VPN_SERVER]
+
+
+def test_a_tunnel_that_comes_later_is_judged_by_on_windows(
+    root_network: None, tmp_path: Path
+) -> None:
+    """There is none at the start; then it has the default route, and a leak goes past it."""
+    with windows(tmp_path) as (client, _):
+        watching = watch(
+            client, tmp_path, "--iface", "Ethernet", "--json", "-", "--until-leak",
+            "--duration", "30",
+        )  # fmt: skip
+        bring_up_tunnel(client)
+        requests(client, 600)
+        report = json.loads(watching.communicate(timeout=40)[0])
+    assert report["verdict"]["result"] == "leak", report["verdict"]
+    told = report["policy"]["fields"]
+    assert told["tunnels"]["value"] == ["wg0"]
+    assert told["vpn_endpoints"]["value"] == [VPN_SERVER]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["meanwhile", "at the end"])
+def test_an_uplink_that_comes_later_is_told_on_windows(
+    waits: bool, root_network: None, tmp_path: Path
+) -> None:
+    """Of a watch that is asked to end at once too; an address that comes is the machine's."""
+    with windows(tmp_path) as (client, _):
+        watching = watch(
+            client, tmp_path, "--iface", "Ethernet", "--proxy", PROXY, "--json", "-",
+            "--record", f"{tmp_path}/all",
+        )  # fmt: skip
+        requests(client, 5).wait(20)
+        for command in (
+            r"addr add 192.168.50.77/24 dev \Device\NPF_{0}",
+            r"link add \Device\NPF_{2} type veth peer name far",
+            r"link set \Device\NPF_{2} up",
+            r"route replace default dev \Device\NPF_{2}",
+        ):
+            client.run("ip", *command.split())
+        gap = "the default route leads through Ethernet 2, which is not watched"
+        (recorded,) = (tmp_path / "all").iterdir()
+        if waits:
+            # What is noticed is recorded with the next packet.
+            client.start("ping", "-i", "0.2", ROUTER)
+            end_s = time.monotonic() + 60
+            while gap.encode() not in recorded.read_bytes():
+                assert time.monotonic() < end_s
+                time.sleep(0.2)
+        watching.send_signal(signal.SIGTERM)
+        report = json.loads(watching.communicate(timeout=20)[0])
+    for one in (report, analyze(str(recorded))):
+        assert gap in [finding["subject"] for finding in one["findings"]]
+        (interface,) = one["captures"][0]["interfaces"]
+        assert interface["addresses"] == ["192.168.50.42/24", "192.168.50.77/24"]
+
+
+def test_what_changes_between_two_answers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last answer is of after the end was asked for, and no answer is said to be none."""
+    answers = {"states": MAC_STATES, "addresses": MAC_ADDRESSES, "default": "en0"}
+
+    def devices() -> list[Any]:
+        return list(elsewhere.devices_of(answers["addresses"], answers["states"]))
+
+    def routes() -> list[Any]:
+        four = [(0, 0, "192.168.1.1", answers["default"], "192.168.1.7", 1)]
+        return list(elsewhere.routes_of(four, []))
+
+    monkeypatch.setattr(elsewhere, "_index", {"lo0": 1, "en0": 4, "utun3": 9, "en7": 11}.get)
+    monkeypatch.setattr(elsewhere, "list_devices", devices)
+    monkeypatch.setattr(elsewhere, "read_routes", routes)
+    asked = Asked(devices(), routes())
+    up = SimpleNamespace(isup=True, flags="up,broadcast,running")
+    answers["states"] = {name: MAC_STATES[name] for name in ("lo0", "en0")} | {"en7": up}
+    answers["addresses"] = MAC_ADDRESSES | {
+        "en0": [*MAC_ADDRESSES["en0"], address(2, "192.168.1.9", "255.255.255.0")]
+    }
+    answers["default"] = "en7"
+    asked.end()
+    asked.start()
+    assert asked.wait() == ""
+    changes = asked.read()
+    assert [one[2:] for one in changes if isinstance(one, DeviceChange)] == [
+        (9, "utun3", 0, False), (11, "en7", 0, True),
+    ]  # fmt: skip
+    assert [one[1:] for one in changes if isinstance(one, AddressChange)] == [
+        (4, "192.168.1.9/24", True)
+    ]
+    assert [route.device for route in asked.routes] == [11]
+    assert asked.version == 1
+    assert asked.read() == []
+
+
+@pytest.mark.parametrize("found", [[], None], ids=["no route", "an error"])
+def test_a_machine_that_does_not_answer_is_said_to(
+    found: list[Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scapy tells no route where it cannot read them; what was known stays."""
+    route = next(elsewhere.routes_of([(0, 0, "192.168.1.1", "en0", "192.168.1.7", 1)], []))
+    asked = Asked([], [route])
+    monkeypatch.setattr(elsewhere, "read_routes", lambda: list(iter(found)))  # type: ignore[arg-type]
+    asked.end()
+    asked.start()
+    assert asked.wait()
+    assert asked.read() == []
+    assert asked.routes == [route]

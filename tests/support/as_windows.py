@@ -24,8 +24,9 @@ from typing import Any
 import numpy  # noqa: F401  (what asks for the system while it is loaded asks for the real one)
 import psutil
 import rich.console  # noqa: F401
+import scapy.arch.linux.rtnetlink
 import scapy.route
-import scapy.route6  # noqa: F401
+import scapy.route6
 import typer.completion  # noqa: F401
 
 UNIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
@@ -41,6 +42,8 @@ class Missing:
 
 
 def take_away() -> None:
+    # What asks for Linux's routes in the place of Windows' goes on to.
+    scapy.arch.linux.rtnetlink.socket = types.SimpleNamespace(**vars(socket))
     sys.meta_path.insert(0, Missing())  # type: ignore[arg-type]
     for name in UNIX_ONLY:
         sys.modules.pop(name, None)
@@ -97,13 +100,15 @@ def rename() -> None:
     """Call devices what Windows calls them, and tell no flags of them."""
     names = {rf"\Device\NPF_{one['guid']}": one["name"] for one in ADAPTERS}
     names["lo"] = "Loopback Pseudo-Interface 1"
-    addresses, states = psutil.net_if_addrs(), psutil.net_if_stats()
+    addresses, states = psutil.net_if_addrs, psutil.net_if_stats
     windows = types.ModuleType("scapy.arch.windows")
     windows.get_windows_if_list = lambda: ADAPTERS  # type: ignore[attr-defined]
     sys.modules["scapy.arch.windows"] = windows
-    psutil.net_if_addrs = lambda: {names.get(name, name): told for name, told in addresses.items()}
+    psutil.net_if_addrs = lambda: {
+        names.get(name, name): told for name, told in addresses().items()
+    }
     psutil.net_if_stats = lambda: {
-        names.get(name, name): told._replace(flags="") for name, told in states.items()
+        names.get(name, name): told._replace(flags="") for name, told in states().items()
     }
 
 
