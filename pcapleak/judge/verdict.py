@@ -21,7 +21,7 @@ from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
 from pcapleak.judge.recorded import MAX_OTHERS, no_outside
 from pcapleak.judge.sides import is_called
-from pcapleak.judge.unplaced import unplaced
+from pcapleak.judge.unplaced import other_tunnels, unplaced
 from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.addresses import is_public
 from pcapleak.values.claims import Strength
@@ -320,6 +320,13 @@ def _obstacle(scene: Scene, seen: Recorded, ledger: list[Coverage]) -> str | Non
         return (
             f"what left through {label} went into a tunnel or past it, which only its name or kind "
             f"tells; name it with --tunnel {label} or --uplink {label}"
+        )
+    if others := other_tunnels(scene):
+        label = scene.label(others[0])
+        return (
+            f"traffic to the world went into {label}, which is a tunnel, but not {_ways(scene)}; "
+            f"if it may go there too, name it with --tunnel {label}, and if not, with "
+            f"--uplink {label}"
         )
     if seen.gaps:
         return f"packets are missing: {'; '.join(seen.gaps)}"

@@ -189,7 +189,7 @@ def test_an_uplink_of_a_tunnels_kind_is_outside_where_it_carries_the_only_other_
     assert judged(recording, Policy.from_options(**options), tmp_path).verdict.result == "leak"
 
 
-def beside_ppp(*, carried: bool) -> Recording:
+def beside_ppp(*, carried: bool, outer_packet: bytes = b"\x99" + bytes(360)) -> Recording:
     """A tunnel, and something to the world over another interface that is called like one."""
     recording = Recording(names=("eth0", "wg0", "ppp0"), link_types=(1, 101, 101))
     handshake = wireguard_initiation(), wireguard_response()
@@ -203,8 +203,7 @@ def beside_ppp(*, carried: bool) -> Recording:
         ):
             if carried:
                 recording.ip(1000 + 100 * i + at, 2, udp_packet(*ends, bytes((7,)) + bytes(300)))
-                packet = udp_packet(*outer, bytes((0x99,)) + bytes(360))
-                recording.ip(1001 + 100 * i + at, ETH0, packet)
+                recording.ip(1001 + 100 * i + at, ETH0, udp_packet(*outer, outer_packet))
     return recording
 
 
@@ -228,6 +227,43 @@ def test_a_name_alone_does_not_make_another_interface_a_tunnel(
 def test_another_tunnel_is_one_where_what_went_in_came_out(tmp_path: Path) -> None:
     verdict = judged(beside_ppp(carried=True), Policy(), tmp_path).verdict
     assert "--uplink ppp0" not in verdict.reason
+
+
+def test_another_tunnel_than_the_named_one_is_asked_about(tmp_path: Path) -> None:
+    recording = beside_ppp(carried=True, outer_packet=wireguard_data(352, 0x44))
+    handshake = wireguard_initiation(0x33), wireguard_response(0x33, 0x44)
+    recording.exchange(10, ETH0, CLIENT, 4000, PEER, 4443, *handshake)
+    verdict = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path).verdict
+    assert verdict.result == "inconclusive", verdict.reason
+    assert "--tunnel ppp0" in verdict.reason
+    both = Policy.from_options(tunnel=["wg0", "ppp0"])
+    assert judged(recording, both, tmp_path).verdict.result == "no-leak"
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_tunnel_that_carries_the_named_one_alone_is_no_way_past_it(
+    beside: bool, tmp_path: Path
+) -> None:
+    """A tunnel inside another one, both recorded."""
+    recording = Recording(names=("eth0", "wg0", "tun1"), link_types=(1, 101, 101))
+    for i in range(60):
+        for at, inner, middle, outer in (
+            (0, (INNER, 50001, WEB, 443), ("10.99.1.2", 5000, PEER, 4443), (CLIENT, 4000, VPN, 99)),
+            (
+                30,
+                (WEB, 443, INNER, 50001),
+                (PEER, 4443, "10.99.1.2", 5000),
+                (VPN, 99, CLIENT, 4000),
+            ),
+        ):
+            recording.ip(100 * i + at, 1, udp_packet(*inner, bytes((7,)) + bytes(1100)))
+            recording.ip(100 * i + at + 1, 2, udp_packet(*middle, bytes((0x99,)) + bytes(1160)))
+            recording.ip(100 * i + at + 2, ETH0, udp_packet(*outer, bytes((0x98,)) + bytes(1220)))
+    if beside:
+        recording.exchange(3000, 2, "10.99.1.2", 50002, "9.9.9.9", 53, dns_query(), dns_query())
+    verdict = judged(recording, Policy.from_options(tunnel=["wg0"]), tmp_path).verdict
+    assert verdict.result == ("inconclusive" if beside else "no-leak"), verdict.reason
+    assert ("--tunnel tun1" in verdict.reason) == beside
 
 
 def windows(recording: Recording, path: Path, *ways: tuple[str, str]) -> Path:
