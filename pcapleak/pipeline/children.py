@@ -6,14 +6,21 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple, TypeVar
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pcapleak.pipeline.gc_policy import RARELY
+
+if TYPE_CHECKING:
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection as End
+    else:
+        from multiprocessing.connection import Connection as End
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -21,8 +28,8 @@ Result = TypeVar("Result")
 
 class _Child(NamedTuple):
     process: multiprocessing.process.BaseProcess
-    tasks: Connection
-    results: Connection
+    tasks: End
+    results: End
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -44,7 +51,7 @@ def share_out(
     """
     left = deque(enumerate(tasks))
     free: list[_Child] = []
-    busy: dict[Connection, tuple[_Child, int]] = {}
+    busy: dict[End, tuple[_Child, int]] = {}
     try:
         while left or busy:
             while left and len(busy) < processes:
@@ -53,8 +60,8 @@ def share_out(
                 busy[child.results] = child, number
                 with suppress(OSError):  # Its results will say that it is gone.
                     child.tasks.send(task)
-            for results in wait(list(busy)):
-                assert isinstance(results, Connection)
+            ready = wait(list(busy))
+            for results in [one for one in busy if one in ready]:
                 child, number = busy[results]
                 try:
                     result = results.recv()
@@ -86,7 +93,7 @@ def _start(do: Callable[[Any], object]) -> _Child:
     return _Child(process, tasks, results)
 
 
-def _serve(do: Callable[[Any], object], taken: Connection, given: Connection) -> None:
+def _serve(do: Callable[[Any], object], taken: End, given: End) -> None:
     """In the child: do what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # its parent ends it
     gc.set_threshold(*RARELY)
