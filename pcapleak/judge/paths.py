@@ -14,7 +14,7 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.clients import server_port
+from pcapleak.judge.clients import interface_addresses, server_port
 from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.context import Scene, single
 from pcapleak.judge.copies import copies
@@ -32,7 +32,7 @@ from pcapleak.judge.sides import has_link_layer
 from pcapleak.policy.policy import Rule
 from pcapleak.track.flows.columns import RESP_SHIFT, Mark
 from pcapleak.values.addresses import inside, is_public
-from pcapleak.values.packets import Bool, IPAddress, Service, UInt8
+from pcapleak.values.packets import Bool, IPAddress, Service, UInt8, distinct
 from pcapleak.values.registries import ICMP, ICMPV6
 
 DHCP_SERVER, DHCP_CLIENT = 67, 68
@@ -55,7 +55,7 @@ def assign_paths(scene: Scene) -> UInt8:
         return path
     mine = columns.inside(columns.near, [*scene.clients, *scene.inner]) & ~_foreign(scene)
     mine |= _wrapped(scene)
-    mine &= ~_handed_on(scene) & ~_made_up(columns)
+    mine &= ~_handed_on(scene) & ~_made_up(scene)
     outside = columns.on(scene.outside)
     path[outside & mine] = BYPASS
     # ICMP errors answer what came in; only an echo is traffic of its own.
@@ -85,16 +85,23 @@ def assign_paths(scene: Scene) -> UInt8:
     return path
 
 
-def _made_up(columns: Columns) -> Bool:
+def _made_up(scene: Scene) -> Bool:
     """Flows from the client's address that only came in, where the recorder is the client and
-    marks what it sends: anybody may send with an address that is not theirs."""
+    marks what it sends: anybody may send with an address that is not theirs. The recorder is the
+    client where it sent from that address, or has it itself on the interface they came in by."""
+    columns = scene.columns
     shift = np.where(columns.orig_is_near, 0, RESP_SHIFT).astype(np.uint8)
     marks = columns.flows.marks >> shift
     sent = (marks & np.uint8(Mark.ORIG_OUTBOUND)) != 0
     came: Bool = ((marks & np.uint8(Mark.ORIG_INBOUND)) != 0) & ~sent
     if came.any():
         hosts = columns.near.hi * np.uint64(0x9E3779B97F4A7C15) ^ columns.near.lo
-        came &= np.isin(hosts, hosts[sent])
+        own = np.isin(hosts, hosts[sent])
+        interfaces = scene.state.interfaces
+        for number in distinct(columns.interface[came & ~own]):
+            addresses = interface_addresses(interfaces, [number])
+            own |= columns.on([number]) & columns.inside(columns.near, list(map(single, addresses)))
+        came &= own
     return came
 
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import variants
 from builders import (
     CLIENT,
     CLIENT6,
@@ -41,8 +42,10 @@ from builders import (
     wireguard_initiation,
     wireguard_response,
 )
+from msgspec.structs import replace
 
 from pcapleak.policy.policy import Policy
+from pcapleak.values.packets import Direction
 
 Wrap = Callable[..., bytes]
 """Puts a packet inside another one, between ends of its own."""
@@ -409,3 +412,30 @@ def test_what_comes_in_with_the_clients_address_is_not_the_clients(
     policy = Policy.from_options(tunnel=["tun0"], vpn_endpoint=[f"{VPN}:51820"])
     verdict = judged(recording, policy, tmp_path).verdict
     assert (verdict.result == "leak") is not came, verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("own", "direction", "result"),
+    [
+        (True, Direction.INBOUND, "inconclusive"),
+        (True, Direction.OUTBOUND, "leak"),
+        (False, Direction.INBOUND, "leak"),
+    ],
+)
+def test_what_came_in_from_the_recorders_own_address_is_a_strangers(
+    own: bool, direction: Direction, result: str, tmp_path: Path
+) -> None:
+    """Before it sent anything: who has the address itself sees its packets leave. Where the
+    address is another host's, a router's recording shows them coming in."""
+    recording = Recording()
+    recording.ip(0, ETH0, udp_packet(CLIENT, 40000, WEB, 53, dns_query("pages.example")))
+    read = variants.read(recording.write(tmp_path / "built.pcapng"))
+    interfaces = (
+        replace(read.interfaces[0], addresses=(f"{CLIENT}/24",) if own else ()),
+        *read.interfaces[1:],
+    )
+    packets = tuple(one._replace(direction=direction) for one in read.packets)
+    path = tmp_path / "marked.pcapng"
+    replace(read, interfaces=interfaces, packets=packets).write(path)
+    policy = Policy.from_options(tunnel=["wg0"], client=[CLIENT])
+    assert judged(path, policy, tmp_path).verdict.result == result
