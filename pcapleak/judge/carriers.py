@@ -88,6 +88,20 @@ def carried_outside(scene: Scene, interfaces: list[int], outside: list[int]) -> 
     return _conserved(scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS)
 
 
+def carrier_beside(scene: Scene) -> SceneTunnel | None:
+    """What carries the recorded insides of a policy's tunnels, told or not."""
+    tunnel = SceneTunnel(label="", interfaces=scene.inside_ids)
+    tunnel.conserved = carried_outside(scene, tunnel.interfaces, scene.outside)
+    if tunnel.conserved is None:
+        return None
+    columns = scene.columns
+    rows = columns.on(scene.outside) & (columns.encapsulation == 0)
+    for server in tunnel.conserved.servers:
+        network = ip_network(server)
+        _take(tunnel, columns, network, rows & _at(columns, [network]))
+    return tunnel
+
+
 def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     """Compare a tunnel's inside with the servers it is known to have, under all their forms."""
     behind = translated(scene, tunnel.endpoints)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapleak.judge.carriers import likely_carrier
+from pcapleak.judge.carriers import carrier_beside, likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
+from pcapleak.judge.endpoints import beside, networks_of
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import (
@@ -58,7 +59,7 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         return Verdict("inconclusive", sentences(tried), exposed)
     if not scene.has_policy:
         return Verdict("no-policy", sentences(_no_policy(scene)), exposed)
-    mistyped = _mistyped(scene)
+    mistyped = _mistyped(scene) or _other_server(scene)
     if mistyped is not None:
         return Verdict("inconclusive", sentences(mistyped), exposed)
     leaks = [finding for finding in findings if finding.is_leak]
@@ -69,11 +70,11 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         return Verdict("inconclusive", sentences(_not_recorded(scene), obstacle), exposed)
     tested = [_NAMES[entry.kind] for entry in ledger if entry.seen]
     missing = [_NAMES[entry.kind] for entry in ledger if not entry.seen]
-    beside = any(finding.kind.is_leak for finding in findings)
+    left = any(finding.kind.is_leak for finding in findings)
     reason = sentences(
         "" if tested else "nothing was tested: the capture holds no traffic that could leak",
         f"nothing that matters bypassed {_ways(scene)} (see the findings)"
-        if beside
+        if left
         else f"no traffic bypassed {_ways(scene)}",
         f"tested: {', '.join(tested)}" if tested else "",
         f"not tested (none in the capture): {', '.join(missing)}" if tested and missing else "",
@@ -165,6 +166,30 @@ def _mistyped(scene: Scene) -> str | None:
     return (
         f"the tunnel {', '.join(absent)} was not recorded, but {label} was, and it is one: "
         f"{scene.roles[others[0]].reason}; if you meant that one, name it with --tunnel {label}"
+    )
+
+
+def _other_server(scene: Scene) -> str | None:
+    """What to say where nothing goes to the servers that the policy names, and what leaves beside
+    them is no more than what carries the tunnel's recorded inside."""
+    told = [rule for tunnel in scene.policy.tunnels for rule in tunnel.endpoints]
+    columns = scene.columns
+    sent = columns.on(scene.outside) & (columns.sent_packets > 0)
+    left = sent & (scene.path == BYPASS)
+    known = networks_of([rule for tunnel in scene.tunnels for rule in tunnel.endpoints])
+    if not told or not left.any() or (sent & columns.inside(columns.far, known)).any():
+        return None
+    carrier = carrier_beside(scene)
+    if carrier is None:
+        return None
+    carried = left & columns.inside(columns.far, networks_of(carrier.endpoints))
+    if (left & ~carried).any() or beside(scene, carried, carrier.conserved).any():
+        return None
+    servers = ", ".join(rule.text for rule in told)
+    inside = ", ".join(dict.fromkeys(map(scene.label, carrier.interfaces)))
+    return (
+        f"nothing was sent to {servers}, and what goes into {inside} leaves for another server; "
+        f"if it is the VPN's, name it with {endpoint_options(carrier.endpoints)}"
     )
 
 

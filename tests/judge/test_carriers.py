@@ -100,6 +100,24 @@ def test_what_is_beside_a_conserved_carrier_is_a_leak(
             assert judged(recording, policy, tmp_path).verdict.result == "leak"
 
 
+@pytest.mark.parametrize("options", [{}, {"tunnel": ["wg0"]}], ids=["", "tunnel"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_another_server_that_carries_what_goes_inside_is_asked_about(
+    tmp_path: Path, shape: str, options: dict[str, list[str]]
+) -> None:
+    """A mistyped one is told: the right one is no leak past it, but what is beside it is."""
+    policy = Policy.from_options(vpn_endpoint=["198.51.100.99:443"], **options)
+    verdict = judged(carried(SHAPES[shape]), policy, tmp_path).verdict
+    assert verdict.result == "inconclusive", verdict.reason
+    assert verdict.reason.endswith(f"--vpn-endpoint {VPN}:443")
+    beside, read, spoken = (carried(SHAPES[shape]) for _ in range(3))
+    beside.stun(300, ETH0, CLIENT, 50000, PUBLIC)
+    read.exchange(300, ETH0, CLIENT, 50000, VPN, 53, dns_query("secret.example"), b"\0" * 30)
+    spoken.udp(300, ETH0, CLIENT, 4001, "198.51.100.99", 443, NOISE + bytes(80))
+    for recording in (beside, read, spoken):
+        assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
 @pytest.mark.parametrize("port", [53, 3478])
 @pytest.mark.parametrize(
     "endpoint", [[], [f"{VPN}:443"], [VPN], [f"{VPN}:443/udp"]], ids=["", "port", "host", "udp"]
