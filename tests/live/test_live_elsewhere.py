@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 from conftest import need_tool
-from live_support import PROXY, ROUTER, VPN_SERVER, analyze, machine, requests
+from live_support import PROXY, ROUTER, VPN_SERVER, analyze, machine, requests, wait_for
 from netns import Host, hosts, join
 from places import ROOT
 
@@ -428,10 +428,7 @@ def test_an_uplink_that_comes_later_is_told_on_windows(
         if waits:
             # What is noticed is recorded with the next packet.
             client.start("ping", "-i", "0.2", ROUTER)
-            end_s = time.monotonic() + 60
-            while gap.encode() not in recorded.read_bytes():
-                assert time.monotonic() < end_s
-                time.sleep(0.2)
+            wait_for(lambda: gap.encode() in recorded.read_bytes())
         watching.send_signal(signal.SIGTERM)
         report = json.loads(watching.communicate(timeout=20)[0])
     for one in (report, analyze(str(recorded))):

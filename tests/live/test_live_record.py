@@ -140,6 +140,20 @@ def test_what_the_disk_is_too_slow_for_is_counted_and_said_in_the_file(
     assert analyze(path).findings["message"].str.contains(said).any()
 
 
+def test_what_the_thread_has_written_is_on_disk(tmp_path: Path) -> None:
+    """Of a watch that is killed too: nothing waits for more packets, for time, or for the end."""
+    recorder = Recorder(tmp_path, 1 << 30, [ETH, TUN])
+    recorder.start()
+    (path,) = tmp_path.iterdir()
+    for number in range(1, 4):
+        recorder.write(batch_at([number * SECOND], number), 0)
+        with recorder._scribe._changed:
+            assert recorder._scribe._changed.wait_for(lambda: not recorder._scribe._jobs, 60)
+        with open_capture(path) as source:
+            assert [int(batch.frame[-1]) for batch in source][-1] == number
+    recorder.close()
+
+
 def test_what_the_kernel_dropped_is_said_in_each_file(tmp_path: Path) -> None:
     """Each file counts what is missing in it."""
     recorder = Recorder(tmp_path, 8 * 4000, [ETH, TUN])

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +146,14 @@ class Watching:
         """Send a signal; standard output and the rest of standard error."""
         self.process.send_signal(number)
         return self.process.communicate(timeout=20)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    """Until it holds: on a busy machine that takes its time, and a minute is never."""
+    end_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
 
 
 def analyze(*arguments: str) -> dict[str, Any]:
