@@ -46,6 +46,9 @@ late lacks some of either; and keepalives and handshakes."""
 EXIT_PROOF = 10_000
 """Bytes to compare where the server is also the address that the world sees."""
 
+CORRECTION = 10_000
+"""Bytes to compare where a handshake with another server speaks against it."""
+
 VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
 """IPsec's, OpenVPN's (its data has no shape to know it by) and WireGuard's."""
 
@@ -86,6 +89,17 @@ def carried_outside(scene: Scene, interfaces: list[int], outside: list[int]) -> 
     tunnel = SceneTunnel(label="", interfaces=interfaces)
     servers = [server for server in _servers(scene, outside) if is_public(server)]
     return _conserved(scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS)
+
+
+def correct_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
+    """Add the servers that carry one of several tunnels, where the only handshake that was seen
+    is another's: what goes into this one does not come out there."""
+    if tunnel.conserved is not None or not tunnel.interfaces or len(scene.tunnels) < 2:
+        return
+    fit = carried_outside(scene, tunnel.interfaces, outside)
+    if fit is not None and fit.compared >= CORRECTION:
+        tunnel.conserved = fit
+        _take_conserved(scene, tunnel, fit, outside)
 
 
 def carrier_beside(scene: Scene) -> SceneTunnel | None:

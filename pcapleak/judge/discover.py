@@ -10,7 +10,13 @@ from ipaddress import ip_network
 
 import numpy as np
 
-from pcapleak.judge.carriers import MAIN_SHARE, carried_outside, find_carrier, fit_endpoints
+from pcapleak.judge.carriers import (
+    MAIN_SHARE,
+    carried_outside,
+    correct_carrier,
+    find_carrier,
+    fit_endpoints,
+)
 from pcapleak.judge.columns import TCP, Columns
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.judge.judgement import InterfaceRole
@@ -250,6 +256,7 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
             number for number in _interfaces_of(scene, tunnel) if scene.columns.on([number]).any()
         ]
     outside = set(scene.ids("physical", "unknown", "any")) - set(tunnel.interfaces)
+    told = bool(tunnel.endpoints)
     for seen in scene.state.tunnels.tunnels():
         if seen.interface not in outside:
             continue
@@ -277,6 +284,8 @@ def fit_tunnel(scene: Scene, tunnel: SceneTunnel) -> None:
         find_carrier(scene, tunnel, sorted(outside))
     else:
         fit_endpoints(scene, tunnel, sorted(outside))
+        if not told:
+            correct_carrier(scene, tunnel, sorted(outside))
     if tunnel.kind is None and tunnel.seen:
         tunnel.kind = tunnel.seen[0].kind
 

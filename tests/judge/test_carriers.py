@@ -25,10 +25,14 @@ from builders import (
     judged,
     tcp_packet,
     udp_packet,
+    wireguard_data,
+    wireguard_initiation,
+    wireguard_response,
 )
 
 from pcapleak import Policy
 
+OTHER = "203.0.113.90"
 QUIC = b"\x40"
 DTLS = b"\x17\xfe\xfd\0\1\0\0\0\0\0\1"
 RTP = b"\x80\x60"
@@ -98,6 +102,34 @@ def test_what_is_beside_a_conserved_carrier_is_a_leak(
             recording.ip(320, ETH0, udp_packet("2a01::2", 443, "2a00::1", 50000, QUIC + bytes(80)))
         for policy in (TUNNEL, Policy()):
             assert judged(recording, policy, tmp_path).verdict.result == "leak"
+
+
+@pytest.mark.parametrize("options", [{}, {"tunnel": ["tun1", "wg0"]}], ids=["", "tunnels"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_of_two_tunnels_has_its_own_carrier(
+    tmp_path: Path, shape: str, options: dict[str, list[str]]
+) -> None:
+    """The other one's handshake is all that is known of either."""
+    policy = Policy.from_options(**options)
+    for exchanges, result in ((60, "no-leak"), (20, "inconclusive")):
+        recording = carried(SHAPES[shape], exchanges)
+        recording.names = ("eth0", "wg0", "tun1")
+        recording.link_types = (1, 101, 101)
+        handshake = wireguard_initiation(), wireguard_response()
+        recording.exchange(5, ETH0, CLIENT, 51820, OTHER, 51820, *handshake)
+        for i in range(10):
+            for ends, outer in (
+                (("10.77.0.2", 5000, WEB, 443), (CLIENT, 51820, OTHER, 51820)),
+                ((WEB, 443, "10.77.0.2", 5000), (OTHER, 51820, CLIENT, 51820)),
+            ):
+                recording.ip(100 + 50 * i, 2, udp_packet(*ends, bytes((7,)) + bytes(200)))
+                recording.ip(101 + 50 * i, ETH0, udp_packet(*outer, wireguard_data(240)))
+        verdict = judged(recording, policy, tmp_path).verdict
+        assert verdict.result == result, verdict.reason
+        # What is beside both is a leak as ever.
+        recording.ip(300, ETH0, udp_packet(CLIENT, 50000, WEB, 443, QUIC + bytes(300)))
+        recording.ip(320, ETH0, udp_packet(WEB, 443, CLIENT, 50000, QUIC + bytes(300)))
+        assert judged(recording, policy, tmp_path).verdict.result == "leak"
 
 
 @pytest.mark.parametrize("options", [{}, {"tunnel": ["wg0"]}], ids=["", "tunnel"])
