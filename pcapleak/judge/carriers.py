@@ -10,7 +10,7 @@ from ipaddress import ip_network
 import numpy as np
 
 from pcapleak.judge.clients import ends_on
-from pcapleak.judge.columns import TCP, UDP, Columns
+from pcapleak.judge.columns import UDP, Columns
 from pcapleak.judge.conservation import (
     MAX_SERVERS,
     OF_PROXIES,
@@ -24,8 +24,15 @@ from pcapleak.judge.conservation import (
 )
 from pcapleak.judge.context import Scene, SceneProxy, SceneTunnel
 from pcapleak.judge.dns_shaped import dns_tunnels
-from pcapleak.judge.endpoints import SHAPED, beside, networks_of, readable, translated
-from pcapleak.policy.policy import Network, Rule, TransportName
+from pcapleak.judge.endpoints import (
+    SHAPED,
+    beside,
+    networks_of,
+    readable,
+    take_endpoint,
+    translated,
+)
+from pcapleak.policy.policy import Network
 from pcapleak.track.windows import HostKey
 from pcapleak.values.addresses import AddressClass, classify, is_public, unmapped
 from pcapleak.values.evidence import CONFIDENCES, Confidence
@@ -52,9 +59,6 @@ CORRECTION = 10_000
 VPN_PORTS = (500, 1194, 1195, 1196, 1197, 1198, 4500, 51820)
 """IPsec's, OpenVPN's (its data has no shape to know it by) and WireGuard's."""
 
-MAX_PORTS = 3
-"""Ports of a carrier that its endpoint names; one that hops over more is known by its address."""
-
 _OTHER = Service.STUN | Service.RTP | Service.DTLS | Service.QUIC | Service.DNS
 """What a flow that is only shaped like a tunnel's rather is."""
 
@@ -72,7 +76,7 @@ def find_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     servers = [
         server
         for server in _servers(scene, outside)
-        if not _at(columns, [ip_network(server)])[handed].any()
+        if not columns.touching([ip_network(server)])[handed].any()
     ]
     tunnel.conserved = _conserved(
         scene, tunnel_insides(scene, tunnel), outside, servers, OF_TUNNELS
@@ -100,20 +104,6 @@ def correct_carrier(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> No
     if fit is not None and fit.compared >= CORRECTION:
         tunnel.conserved = fit
         _take_conserved(scene, tunnel, fit, outside)
-
-
-def carrier_beside(scene: Scene) -> SceneTunnel | None:
-    """What carries the recorded insides of a policy's tunnels, told or not."""
-    tunnel = SceneTunnel(label="", interfaces=scene.inside_ids)
-    tunnel.conserved = carried_outside(scene, tunnel.interfaces, scene.outside)
-    if tunnel.conserved is None:
-        return None
-    columns = scene.columns
-    rows = columns.on(scene.outside) & (columns.encapsulation == 0)
-    for server in tunnel.conserved.servers:
-        network = ip_network(server)
-        _take(tunnel, columns, network, rows & _at(columns, [network]))
-    return tunnel
 
 
 def fit_endpoints(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
@@ -166,11 +156,11 @@ def _take_conserved(scene: Scene, tunnel: SceneTunnel, fit: Conserved, outside: 
     shaped = False
     for server in fit.servers:
         network = ip_network(server)
-        there = plain & _at(columns, [network])
+        there = plain & columns.touching([network])
         _turn(columns, [network])
         trusted = there & ~beside(scene, there, fit)
         shaped |= bool((there & columns.serving(SHAPED)).any())
-        _take(tunnel, columns, network, trusted)
+        take_endpoint(tunnel, columns, network, trusted)
     tunnel.reasons.append(fit.reason)
     tunnel.confidence = _weaker(tunnel.confidence, "high" if fit.is_proof or shaped else "low")
 
@@ -186,7 +176,7 @@ def _by_shape(scene: Scene, tunnel: SceneTunnel, outside: list[int]) -> None:
     silent = not tunnel_insides(scene, tunnel)
     if found is not None and not silent:
         if _as_many(scene, tunnel, found[1]):
-            _take(tunnel, columns, ip_network(found[0].address), found[1])
+            take_endpoint(tunnel, columns, ip_network(found[0].address), found[1])
             tunnel.reasons.append("its flow has a packet for each one inside the tunnel")
             tunnel.confidence = _weaker(tunnel.confidence, "medium")
             return
@@ -256,7 +246,7 @@ def _lasts(columns: Columns, flows: Bool, among: Bool) -> bool:
 def _guess(
     tunnel: SceneTunnel, columns: Columns, server: Endpoint, flows: Bool, reason: str
 ) -> None:
-    _take(tunnel, columns, ip_network(server.address), flows)
+    take_endpoint(tunnel, columns, ip_network(server.address), flows)
     tunnel.reasons.append(f"{reason}; unconfirmed")
     tunnel.confidence = "low"
 
@@ -268,7 +258,7 @@ def likely_carrier(scene: Scene) -> SceneTunnel | None:
     if found is None:
         return None
     tunnel = SceneTunnel(label=str(found[0].address))
-    _take(tunnel, scene.columns, ip_network(found[0].address), found[1])
+    take_endpoint(tunnel, scene.columns, ip_network(found[0].address), found[1])
     return tunnel
 
 
@@ -365,30 +355,9 @@ def _handed_on(columns: Columns, inside: list[int], outside: list[int]) -> Int64
     return there[np.isin(columns.socket_keys(there), columns.socket_keys(within))]
 
 
-def _at(columns: Columns, networks: list[Network]) -> Bool:
-    """Flows with an end in the networks."""
-    return columns.inside(columns.orig, networks) | columns.inside(columns.resp, networks)
-
-
 def _turn(columns: Columns, servers: list[Network]) -> None:
     """Take the servers' end of each flow for the far one, until clients are known."""
     columns.orient(~columns.inside(columns.orig, servers))
-
-
-def _take(tunnel: SceneTunnel, columns: Columns, network: Network, flows: Bool) -> None:
-    """Make a server's flows a tunnel's endpoint: by ports, unless it hops over many."""
-    turned = columns.inside(columns.orig, [network])
-    port = np.where(turned, columns.orig_port, columns.resp_port)
-    rows = np.flatnonzero(flows)
-    pairs = set(zip(columns.protocol[rows].tolist(), port[rows].tolist(), strict=True))
-    server = network.network_address
-    rules = [Rule(network, None, None, str(server))]
-    if len(pairs) <= MAX_PORTS and all(protocol in (TCP, UDP) for protocol, _ in pairs):
-        rules = []
-        for protocol, number in sorted(pairs, reverse=True):
-            name: TransportName = "tcp" if protocol == TCP else "udp"
-            rules.append(Rule(network, number, name, f"{Endpoint(server, number)}/{name}"))
-    tunnel.endpoints += [rule for rule in rules if rule not in tunnel.endpoints]
 
 
 def _largest(columns: Columns, rows: Bool) -> tuple[Endpoint, Bool] | None:
@@ -400,7 +369,7 @@ def _largest(columns: Columns, rows: Bool) -> tuple[Endpoint, Bool] | None:
     orig, resp = columns.flows.orig(number), columns.flows.resp(number)
     turned = is_public(orig.address) and not is_public(resp.address)
     server = orig if turned else resp
-    return server, rows & _at(columns, [ip_network(server.address)])
+    return server, rows & columns.touching([ip_network(server.address)])
 
 
 def _as_many(scene: Scene, tunnel: SceneTunnel, carrier: Bool) -> bool:

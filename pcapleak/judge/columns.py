@@ -83,6 +83,10 @@ class Columns:
         """Flows whose end `side` is in one of the networks."""
         return column_inside(self.version, side.hi, side.lo, networks)
 
+    def touching(self, networks: Sequence[Network]) -> Bool:
+        """Flows with an end in one of the networks."""
+        return self.inside(self.orig, networks) | self.inside(self.resp, networks)
+
     def public(self, side: Side) -> Bool:
         """Flows whose end `side` is a public address."""
         found: Bool = side.kind == 0

@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pcapleak.judge.columns import TCP, UDP
+from pcapleak.judge.columns import TCP, UDP, Columns
 from pcapleak.judge.conservation import Conserved
 from pcapleak.judge.context import Scene, SceneTunnel
 from pcapleak.judge.dns_shaped import domain
 from pcapleak.judge.nat64 import LENGTHS, PREFIXES, embedded, resolved_prefixes
 from pcapleak.judge.sides import CARRIERS
-from pcapleak.policy.policy import Network, Rule
-from pcapleak.values.packets import Bool, Int64, Service
+from pcapleak.policy.policy import Network, Rule, TransportName
+from pcapleak.values.packets import Bool, Endpoint, Int64, Service
 from pcapleak.values.registries import ESP
+
+MAX_PORTS = 3
+"""Ports of a carrier that its endpoint names; one that hops over more is known by its address."""
 
 SHAPED = CARRIERS | Service.WIREGUARD_HANDSHAKE
 """Of tunnels' own protocols."""
@@ -220,7 +223,7 @@ def _is_translation(
 ) -> bool:
     """Whether more tells that an IPv6 address stands for the IPv4 one in it: its prefix, its name
     or what is said to it. Anybody may choose an address."""
-    there = _at(scene, ip_network(address))
+    there = scene.columns.touching([ip_network(address)])
     name = scene.state.resolvers.name_of(address)
     return (
         any(address in prefix for prefix in PREFIXES)
@@ -233,17 +236,28 @@ def _is_translation(
 def _stands_alone(scene: Scene, plain: IPv4Address, rule: Rule) -> bool:
     """Whether something goes to a rule's port, and nothing to the IPv4 address it stands for."""
     columns = scene.columns
-    there = _at(scene, rule.network) if rule.network is not None else columns.on([])
+    there = scene.columns.touching([rule.network]) if rule.network is not None else columns.on([])
     if rule.port is not None:
         there &= (columns.orig_port == rule.port) | (columns.resp_port == rule.port)
-    return bool(there.any()) and not _at(scene, ip_network(plain)).any()
-
-
-def _at(scene: Scene, network: Network) -> Bool:
-    columns = scene.columns
-    return columns.inside(columns.orig, [network]) | columns.inside(columns.resp, [network])
+    return bool(there.any()) and not scene.columns.touching([ip_network(plain)]).any()
 
 
 def networks_of(rules: list[Rule]) -> list[Network]:
     """The addresses that rules name."""
     return [rule.network for rule in rules if rule.network is not None]
+
+
+def take_endpoint(tunnel: SceneTunnel, columns: Columns, network: Network, flows: Bool) -> None:
+    """Make a server's flows a tunnel's endpoint: by ports, unless it hops over many."""
+    turned = columns.inside(columns.orig, [network])
+    port = np.where(turned, columns.orig_port, columns.resp_port)
+    rows = np.flatnonzero(flows)
+    pairs = set(zip(columns.protocol[rows].tolist(), port[rows].tolist(), strict=True))
+    server = network.network_address
+    rules = [Rule(network, None, None, str(server))]
+    if len(pairs) <= MAX_PORTS and all(protocol in (TCP, UDP) for protocol, _ in pairs):
+        rules = []
+        for protocol, number in sorted(pairs, reverse=True):
+            name: TransportName = "tcp" if protocol == TCP else "udp"
+            rules.append(Rule(network, number, name, f"{Endpoint(server, number)}/{name}"))
+    tunnel.endpoints += [rule for rule in rules if rule not in tunnel.endpoints]

@@ -60,7 +60,7 @@ def _supposed(scene: Scene, proxy: SceneProxy) -> list[Endpoint]:
     columns = scene.columns
     there = [single(proxy.endpoint.address)]
     rows = columns.on(scene.outside) & (columns.protocol == UDP) & ~columns.serving(_OTHERS)
-    ends = columns.inside(columns.orig, there) | columns.inside(columns.resp, there)
+    ends = columns.touching(there)
     found: dict[Endpoint, None] = {}
     for row in np.flatnonzero(rows & ends)[:MAX_SUPPOSED].tolist():
         for end in (columns.flows.orig(row), columns.flows.resp(row)):

@@ -47,7 +47,7 @@ def _carrying(
     A tunnel may go through another one, whose interface then carries its handshake.
     """
     ends = [rule.network for tunnel in policy.tunnels for rule in tunnel.endpoints if rule.network]
-    told = columns.inside(columns.orig, ends) | columns.inside(columns.resp, ends)
+    told = columns.touching(ends)
     told &= columns.encapsulation == 0
     spoken = distinct(columns.interface[told])
     proven = dict.fromkeys(spoken, "traffic to the tunnel's endpoint leaves through it")

@@ -72,7 +72,7 @@ def _carrying(scene: Scene, number: int) -> Bool:
         fit = carried_outside(scene, tunnel.interfaces, [number])
         if fit is not None:
             servers = list(map(single, fit.servers))
-            found |= columns.inside(columns.orig, servers) | columns.inside(columns.resp, servers)
+            found |= columns.touching(servers)
     return found
 
 

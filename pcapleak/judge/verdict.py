@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcapleak.judge.carriers import carrier_beside, likely_carrier
+from pcapleak.judge.carriers import likely_carrier
 from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
-from pcapleak.judge.endpoints import beside, networks_of
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.hints import allow_options, endpoint_options
 from pcapleak.judge.judgement import (
@@ -18,14 +17,13 @@ from pcapleak.judge.judgement import (
     UNASSESSED,
     Coverage,
 )
+from pcapleak.judge.misnamed import misnamed, not_recorded
 from pcapleak.judge.nat64 import seen_by_nat64_alone
 from pcapleak.judge.paths import local_traffic
 from pcapleak.judge.recorded import MAX_OTHERS, no_outside
-from pcapleak.judge.sides import is_called
 from pcapleak.judge.unplaced import other_tunnels, unplaced
 from pcapleak.track.tunnels import TUNNEL_NAMES
 from pcapleak.values.addresses import is_public
-from pcapleak.values.claims import Strength
 from pcapleak.values.findings import Finding, Severity, Verdict
 from pcapleak.values.packets import Endpoint, IPAddress
 from pcapleak.values.words import count, listed, sentences, series
@@ -59,9 +57,9 @@ def verdict(scene: Scene, findings: list[Finding], ledger: list[Coverage]) -> Ve
         return Verdict("inconclusive", sentences(tried), exposed)
     if not scene.has_policy:
         return Verdict("no-policy", sentences(_no_policy(scene)), exposed)
-    mistyped = _mistyped(scene) or _other_server(scene)
-    if mistyped is not None:
-        return Verdict("inconclusive", sentences(mistyped), exposed)
+    meant = misnamed(scene)
+    if meant is not None:
+        return Verdict("inconclusive", sentences(meant), exposed)
     leaks = [finding for finding in findings if finding.is_leak]
     if leaks:
         return _leak(scene, leaks, exposed)
@@ -141,61 +139,9 @@ def _never_up(scene: Scene) -> str | None:
     )
 
 
-def _absent(scene: Scene) -> list[str]:
-    """Tunnels that the policy names and no recording has, not even without a packet."""
-    return [
-        tunnel.label
-        for tunnel in scene.tunnels
-        if tunnel.given and tunnel.is_named and not tunnel.interfaces
-        if not any(is_called(interface, tunnel.label) for interface in scene.state.interfaces)
-    ]
-
-
-def _mistyped(scene: Scene) -> str | None:
-    """What to say where a tunnel is named that was not recorded, and another one was, by more
-    than its name."""
-    absent = _absent(scene)
-    others = [
-        number
-        for number in scene.ids("tunnel")
-        if number not in scene.inside_ids and scene.roles[number].strength > Strength.TYPICAL
-    ]
-    if not absent or not others:
-        return None
-    label = scene.label(others[0])
-    return (
-        f"the tunnel {', '.join(absent)} was not recorded, but {label} was, and it is one: "
-        f"{scene.roles[others[0]].reason}; if you meant that one, name it with --tunnel {label}"
-    )
-
-
-def _other_server(scene: Scene) -> str | None:
-    """What to say where nothing goes to the servers that the policy names, and what leaves beside
-    them is no more than what carries the tunnel's recorded inside."""
-    told = [rule for tunnel in scene.policy.tunnels for rule in tunnel.endpoints]
-    columns = scene.columns
-    sent = columns.on(scene.outside) & (columns.sent_packets > 0)
-    left = sent & (scene.path == BYPASS)
-    known = networks_of([rule for tunnel in scene.tunnels for rule in tunnel.endpoints])
-    if not told or not left.any() or (sent & columns.inside(columns.far, known)).any():
-        return None
-    carrier = carrier_beside(scene)
-    if carrier is None:
-        return None
-    carried = left & columns.inside(columns.far, networks_of(carrier.endpoints))
-    if (left & ~carried).any() or beside(scene, carried, carrier.conserved).any():
-        return None
-    servers = ", ".join(rule.text for rule in told)
-    inside = ", ".join(dict.fromkeys(map(scene.label, carrier.interfaces)))
-    return (
-        f"nothing was sent to {servers}, and what goes into {inside} leaves for another server; "
-        f"if it is the VPN's, name it with {endpoint_options(carrier.endpoints)}"
-    )
-
-
 def _not_recorded(scene: Scene) -> str:
     """That a tunnel which the policy names was not recorded, and what was."""
-    absent = _absent(scene)
+    absent = not_recorded(scene)
     recorded = dict.fromkeys(
         scene.label(number)
         for number in range(len(scene.roles))

@@ -100,10 +100,12 @@ def _serve(do: Callable[[Any], object], taken: End, given: End) -> None:
     _end_with_parent()
     while True:
         try:
-            result = do(taken.recv())
+            task = taken.recv()
         except EOFError:
             return
-        except Exception as error:
+        try:
+            result = do(task)
+        except Exception as error:  # raised again by the parent
             result = error
         given.send(result)
 
