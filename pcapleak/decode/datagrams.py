@@ -55,6 +55,7 @@ class Datagrams:
         """
         events: list[Event] = []
         rows = np.flatnonzero(decoder)
+        self._learn(packets, rows, flow, forward)
         payloads = packets.data.data
         columns = (
             decoder,
@@ -70,7 +71,7 @@ class Datagrams:
             packets.payload_declared,
         )
         quotes = iter(self._quotes(packets, decoder))
-        known_ends, learn = self._ends.get, self._learn
+        known_ends = self._ends.get
         # Columns become Python numbers as a whole: one by one, an item takes ten times as long.
         for (
             row, number, frame, ts_ns, interface, direction, carrier, flow_id, by_orig, start, size,
@@ -78,8 +79,13 @@ class Datagrams:
         ) in zip(
             rows.tolist(), *[column[rows].tolist() for column in columns], strict=True
         ):  # fmt: skip
-            ends = known_ends(flow_id) or learn(packets, row, flow_id, by_orig)
-            source, destination = ends if by_orig else (ends[1], ends[0])
+            ends = known_ends(flow_id)
+            if ends is None:
+                source, destination = packets.source(row), packets.destination(row)
+            elif by_orig:
+                source, destination = ends
+            else:
+                destination, source = ends
             place = (
                 frame, ts_ns, interface, direction, "udp", source, destination, flow_id, by_orig,
                 _NO_LAYERS, None, carrier,
@@ -115,17 +121,24 @@ class Datagrams:
         rows = np.flatnonzero(decoder == Decoder.ICMP_ERROR)
         return decode_icmp_quotes([packets.payload(row) for row in rows.tolist()])
 
-    def _learn(
-        self, packets: Packets, row: int, flow: int, forward: bool
-    ) -> tuple[Endpoint, Endpoint]:
-        source, destination = packets.source(row), packets.destination(row)
-        ends = (source, destination) if forward else (destination, source)
+    def _learn(self, packets: Packets, rows: Int64, flow: Int64, forward: Bool) -> None:
+        """Make the ends of flows that are not at hand, of as many as there is room for."""
+        numbers = flow[rows]
         single = self._flows.single
-        if (single is None or flow < single) and packets.protocol[row] == UDP:
-            if len(self._ends) >= MAX_ENDS:
-                self._ends.clear()
-            self._ends[flow] = ends
-        return ends
+        whole = packets.protocol[rows] == UDP
+        if single is not None:
+            whole &= numbers < single
+        # The last row of each flow, in the order of the first ones.
+        asked = dict(zip(numbers[whole].tolist(), rows[whole].tolist(), strict=True))
+        known = self._ends
+        wanted = [number for number in asked if number not in known][:MAX_ENDS]
+        if len(known) + len(wanted) > MAX_ENDS:
+            known.clear()
+            wanted = list(asked)[:MAX_ENDS]
+        at = np.array([asked[number] for number in wanted], np.int64)
+        ways = zip(wanted, packets.ends(at), forward[at].tolist(), strict=True)
+        for number, ends, by_orig in ways:
+            known[number] = ends if by_orig else (ends[1], ends[0])
 
 
 def _is_valid(packets: Packets, row: int, payload: bytes) -> bool:

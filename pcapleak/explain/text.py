@@ -282,9 +282,11 @@ def _record(record: Record) -> str:
 
 
 def _record_data(record: Record) -> list[str]:
+    if record.address is not None:
+        return [str(record.address)]
     match record.data:
-        case str() | IPv4Address() | IPv6Address():
-            return [str(record.data)]
+        case str():
+            return [record.data]
         case SrvData():
             return [f"{record.data.target}:{record.data.port}"]
         case SoaData():

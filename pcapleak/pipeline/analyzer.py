@@ -108,11 +108,10 @@ class Analyzer:
         self.state.flows.mark(flow, services)
         self._programs(packets, flow, batch.programs)
         self.state.windows.update(packets, flow, forward, self.state.flows)
-        events: list[Event] = [
-            *self.datagrams.update(packets, flow, forward, decoder),
-            *self.streams.update(packets, flow, forward, self.state.flows),
-        ]
-        events.sort(key=_frame)
+        events = self.datagrams.update(packets, flow, forward, decoder)
+        if streamed := self.streams.update(packets, flow, forward, self.state.flows):
+            events += streamed
+            events.sort(key=_frame)
         checked = self._dispatch(events)
         ice = np.fromiter(checked, np.int64, len(checked))
         self.state.flows.mark(ice, np.full(len(ice), Service.ICE.value, np.uint32))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.decode.dns.message import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
 from pcapleak.track.sightings import Budget, Sighting, see
@@ -165,9 +164,9 @@ class NameTracker:
         if message.cut_name and message.is_response:
             self._announce_cut(context, message.cut_name)
         for record in (*message.answers, *message.authorities, *message.additionals):
-            if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
+            if (address := record.address) is not None:
                 if message.is_response or record in claims:
-                    self._say(context, record, record.data)
+                    self._say(context, record, address)
             elif isinstance(record.data, SrvData) and (
                 known := self._record(context, record.data.target)
             ):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Sized
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
 from typing import Literal
 
 from msgspec import Struct, field
 
-from pcapleak.decode.dns.message import CNAME, DnsMessage
+from pcapleak.decode.dns.message import ADDRESS_SIZES, CNAME, DnsMessage
 from pcapleak.decode.web.quic import QuicInitial
 from pcapleak.decode.web.tls import ClientHello
 from pcapleak.track.public_resolvers import is_resolver_name
@@ -39,8 +39,6 @@ MAX_SHARED = 10_000
 """Further names of addresses, such as a hosting provider's: at about 300 bytes each, 3 MB."""
 
 DOT_PORT = 853
-
-_ADDRESSES = (IPv4Address, IPv6Address)
 
 
 class Resolver(Struct):
@@ -80,8 +78,9 @@ class ResolverTracker:
         self._resolvers: dict[tuple[object, ...], Resolver] = {}
         self._by_flow: dict[int, tuple[Endpoint, Endpoint, Resolver]] = {}
         """Client, server and entry of each flow's last message, nearly always the next one's."""
-        self._names_of: dict[IPAddress, str] = {}
-        self._shared: dict[tuple[str, IPAddress], None] = {}
+        self._names_of: dict[bytes, str] = {}
+        """By packed address."""
+        self._shared: dict[tuple[str, bytes], None] = {}
         """Further names by which an address was given."""
         self._asked: OrderedDict[tuple[int, int], str] = OrderedDict()
         """Questions that wait for an answer, by flow and id."""
@@ -111,15 +110,15 @@ class ResolverTracker:
 
     def name_of(self, address: IPAddress) -> str | None:
         """The name a client asked for when it was first given `address`."""
-        return self._names_of.get(address)
+        return self._names_of.get(address.packed)
 
     def addresses_of(self, names: Collection[str]) -> list[IPAddress]:
         """The addresses first given for one of `names`, which are in lower case."""
-        return [address for address, name in self._names_of.items() if name in names]
+        return [ip_address(packed) for packed, name in self._names_of.items() if name in names]
 
     def answers_for(self, name: str) -> list[IPAddress]:
         """Every address that was given for `name`, which is in lower case."""
-        shared = [address for known, address in self._shared if known == name]
+        shared = [ip_address(packed) for known, packed in self._shared if known == name]
         return [*self.addresses_of((name,)), *shared]
 
     def asked_on(self, flow: int) -> tuple[list[str], int] | None:
@@ -218,9 +217,8 @@ class ResolverTracker:
             return
         names, count = found
         count[0] += 1
-        if name not in names:
+        if len(names) <= MAX_ON_FLOW and name not in names:
             names.append(name if len(names) < MAX_ON_FLOW else "")
-            del names[MAX_ON_FLOW + 1 :]
 
     def _room(self, kept: Sized, limit: int) -> bool:
         """Whether one more of something is kept: the first always."""
@@ -236,16 +234,16 @@ class ResolverTracker:
         asked = message.questions[0].name
         plain = asked.lower()
         reached = {plain}
-        for name, rtype, _, _, _, data, _ in message.answers:
+        for name, rtype, _, _, _, data, raw in message.answers:
             # Nearly every answer is of the very name that was asked, written the same.
             if name != asked and name.lower() not in reached:
                 continue
             if rtype == CNAME and isinstance(data, str):
                 reached.add(data.lower())
-            elif isinstance(data, _ADDRESSES) and len(self._names_of) < MAX_ANSWERS:
-                first = self._names_of.setdefault(data, plain)
+            elif ADDRESS_SIZES.get(rtype) == len(raw) and len(self._names_of) < MAX_ANSWERS:
+                first = self._names_of.setdefault(raw, plain)
                 if first != plain and len(self._shared) < MAX_SHARED:
-                    self._shared[plain, data] = None
+                    self._shared[plain, raw] = None
 
 
 def _encrypted(context: Context, message: ClientHello | QuicInitial) -> ResolverTransport | None:

@@ -270,6 +270,26 @@ class Packets(Struct):
         )
         return Endpoint(address, int(self.destination_port[i]))
 
+    def ends(self, rows: Int64) -> list[tuple[Endpoint, Endpoint]]:
+        """The sender and the receiver of each of some rows, at once several times as fast."""
+        columns = (
+            self.version,
+            self.source_hi,
+            self.source_lo,
+            self.source_port,
+            self.destination_hi,
+            self.destination_lo,
+            self.destination_port,
+        )
+        told = zip(*(column[rows].tolist() for column in columns), strict=True)
+        return [
+            (
+                Endpoint(address_of(version, source_hi, source_lo), source_port),
+                Endpoint(address_of(version, hi, lo), port),
+            )
+            for version, source_hi, source_lo, source_port, hi, lo, port in told
+        ]
+
 
 class Encapsulation(NamedTuple):
     """The outer packet that carried an inner one."""

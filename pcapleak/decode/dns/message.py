@@ -73,6 +73,9 @@ class _Addresses(dict[bytes, IPAddress]):
 
 _addresses = _Addresses()
 
+ADDRESS_SIZES = {A: 4, AAAA: 16}
+"""Bytes of the records that are addresses (RFC 1035 section 3.4.1, RFC 3596 section 2.2)."""
+
 _new = tuple.__new__
 """Makes a named tuple of its fields, which its own constructor takes twice as long to do."""
 
@@ -92,7 +95,8 @@ class Question(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A resource record. `data` is typed where the type is known and well formed, else `raw`."""
+    """A resource record. `data` is typed where the type is known and well formed, else `raw`; so
+    it is for addresses, most of which nobody looks at."""
 
     name: str
     type: int
@@ -107,6 +111,12 @@ class Record(NamedTuple):
     def type_name(self) -> str:
         """The type's mnemonic."""
         return type_name(self.type)
+
+    @property
+    def address(self) -> IPAddress | None:
+        """The address of an A or AAAA record, where it is well formed."""
+        whole = ADDRESS_SIZES.get(self.type) == len(self.raw)
+        return _addresses[self.raw] if whole else None
 
 
 class DnsMessage(NamedTuple):
@@ -241,8 +251,8 @@ def decode_dns(data: bytes, protocol: DnsProtocol = "dns") -> DnsMessage:
                 raise DecodeError(protocol, place, start, reason)
             raw = data[start:offset]
             value: RecordData
-            if (rtype == A and size == 4) or (rtype == AAAA and size == 16):
-                value = _addresses[raw]
+            if ADDRESS_SIZES.get(rtype) == size:
+                value = raw
             else:
                 try:
                     value = read_data(data, start, offset, rtype, rclass, ttl, names, protocol)

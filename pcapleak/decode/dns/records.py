@@ -138,16 +138,7 @@ class OptData(NamedTuple):
 
 
 RecordData = (
-    IPAddress
-    | str
-    | SrvData
-    | SoaData
-    | MxData
-    | SvcbData
-    | NsecData
-    | OptData
-    | tuple[bytes, ...]
-    | bytes
+    str | SrvData | SoaData | MxData | SvcbData | NsecData | OptData | tuple[bytes, ...] | bytes
 )
 
 
