@@ -37,7 +37,7 @@ class Outputs(Struct):
         if self.recorder is None:
             return
         if watch.last_batch is not None:
-            self.recorder.write(watch.last_batch, watch.source.dropped, watch.named())
+            self.recorder.write(watch.last_batch, watch.source.dropped, watch.programs.named())
             self.screen.unrecorded = self.recorder.missed
         if self.recorder.error is not None:
             self._say(watch, f"--record stopped: {self.recorder.error.strerror}")

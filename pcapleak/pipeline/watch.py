@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from ipaddress import ip_interface
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from pcapleak.live.processes import Processes
 from pcapleak.pipeline.analyzer import Analyzer
 from pcapleak.pipeline.awaited import Evidence
 from pcapleak.pipeline.background import NICENESS, Background
+from pcapleak.pipeline.flow_programs import FlowPrograms
 from pcapleak.pipeline.frame_comments import comments_on
 from pcapleak.pipeline.news import News
 from pcapleak.pipeline.pacing import STEP_PACKETS, Pacing
@@ -28,10 +28,8 @@ from pcapleak.policy.policy import Policy
 from pcapleak.report.build import flow_entry
 from pcapleak.report.document import Document, FlowEntry
 from pcapleak.report.update import Update
-from pcapleak.track.programs import MAX_FLOWS
 from pcapleak.track.state import CaptureFacts
-from pcapleak.values.packets import Int64, RecordBatch
-from pcapleak.values.programs import Program
+from pcapleak.values.packets import RecordBatch
 from pcapleak.values.words import sentences
 
 JUDGE_AFTER_S = 0.1
@@ -51,10 +49,6 @@ CHILD_POLL_S = 0.02
 CHILD_CPU_S = 10
 """Of processor time for a child. One that takes longer is given up, which the report tells, and
 the next one has twice as much."""
-ASKED_AT_ONCE = 100
-"""New flows whose processes are asked for together."""
-MAX_UNASKED = 1000
-"""New flows that wait to be asked for; beyond them the oldest are not."""
 TOLD_AT_ONCE = 1000
 """Flows told as bypassing after one judgement, 30 ms of work; others after the next."""
 TOLD_LAST = 10_000
@@ -93,11 +87,6 @@ class Watch:
         self.source = source
         self.last_batch: RecordBatch | None = None
         """What the last step took; where it left out the rest, with that."""
-        self._last_flows: tuple[Int64, Int64] | None = None
-        self._processes = processes
-        self._asked = 0
-        """Flows whose processes were asked for, or never will be."""
-        self._turn = 0
         self._relearn = relearn
         self._evidence = evidence
         self._policy = policy
@@ -107,6 +96,7 @@ class Watch:
         )
         self._analyzer.state.captures.append(self._facts)
         self._analyzer.state.device_changes = source.changes
+        self.programs = FlowPrograms(self._analyzer.state, processes)
         if policy is not None:
             source.notes.append((time.time_ns(), policy_note(policy)))
         self._news_of = News()
@@ -154,13 +144,12 @@ class Watch:
         """
         wait_s = self._wait_s() if self._child is None else CHILD_POLL_S
         batch = self._next(max(0.0, min(timeout_s, wait_s)))
-        self._last_flows = None
+        self.programs.step = None
         self._learn()
         began_s = time.monotonic()
         if batch is not None:
             self._take(batch)
-        if self._processes is not None and self._processes.ready and self.flows > self._asked:
-            self._ask(self._processes)
+        self.programs.ask()
         self._note_news(batch is not None)
         if self._child is not None:
             return self._judged_beside(self._child) if self._is_done(self._child, began_s) else None
@@ -314,8 +303,7 @@ class Watch:
     def _judge(self, at_once: int = TOLD_AT_ONCE) -> Judged:
         """The report of all packets so far, and what is told of it."""
         self._facts.bytes = self.source.bytes_read
-        notes = [] if self._processes is None else self._processes.notes()
-        self._facts.problems = [*self.source.problems, *notes]
+        self._facts.problems = [*self.source.problems, *self.programs.notes()]
         self._facts.drops = self.dropped
         judgement = self._analyzer.judge()
         fresh = judgement.path == BYPASS
@@ -324,22 +312,6 @@ class Watch:
         now = rows[: max(0, min(at_once, MAX_TOLD - np.count_nonzero(self._told)))].tolist()
         flows = [flow_entry(self._analyzer.state, judgement, row) for row in now]
         return Judged(self._analyzer.report(judgement), flows, len(rows) - len(now))
-
-    def named(self) -> list[tuple[int, int, Program]]:
-        """Of what the last step took: one row, the flow and its program for each flow whose
-        program is known; where it has several they take turns."""
-        programs = self._analyzer.state.programs
-        if self._last_flows is None or not len(programs):
-            return []
-        rows, flow = self._last_flows
-        self._turn += 1
-        found = []
-        numbers, firsts = np.unique(flow, return_index=True)
-        for number, first in zip(numbers.tolist(), firsts.tolist(), strict=True):
-            told = programs.of(number)
-            if told:
-                found.append((int(rows[first]), number, told[self._turn % len(told)]))
-        return found
 
     def _next(self, timeout_s: float) -> RecordBatch | None:
         """As many packets as a step has time for."""
@@ -366,38 +338,11 @@ class Watch:
     def _take(self, batch: RecordBatch) -> None:
         start_s = time.monotonic()
         rows, flow = self._analyzer.add(batch)
-        self._last_flows = rows + self._left_out, flow
+        self.programs.step = rows + self._left_out, flow
         self._pacing.took(len(batch), time.monotonic() - start_s)
         self._last_frame = int(batch.frame[-1])
         if self._evidence is not None:
             self._evidence.add(batch)
-
-    def _ask(self, processes: Processes) -> None:
-        """Whose the flows are that are new, as many as may be asked for at once."""
-        state = self._analyzer.state
-        skipped = self.flows - self._asked - MAX_UNASKED
-        if skipped > 0:
-            self._asked += skipped
-            processes.skip(skipped)
-        room = min(ASKED_AT_ONCE, MAX_FLOWS - len(state.programs))
-        rows = range(self._asked, min(self.flows, self._asked + max(0, room)))
-        self._asked = rows.stop
-        flows = state.flows
-        protocols = flows.protocol[rows.start : rows.stop].tolist()
-        asked = [
-            (protocol, flows.orig(row), flows.resp(row))
-            for row, protocol in zip(rows, protocols, strict=True)
-        ]
-        here = {
-            ip_interface(address).ip
-            for interface in self.source.interfaces
-            for address in interface.addresses
-        }
-        for row, whose in zip(rows, processes.describe(asked, here), strict=True):
-            if whose.program is not None:
-                state.programs.add(row, whose.program)
-            if whose.listener is not None:
-                state.programs.listens(row, whose.listener)
 
     def _note_news(self, any_packets: bool) -> None:
         """Tell totals that grew from what may make a new finding."""

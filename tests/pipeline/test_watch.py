@@ -187,8 +187,8 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     watch._pacing._left_s = time.monotonic()
     watch.step(0.01)
     assert watch.last_batch is not None
-    assert watch._last_flows is not None
-    taken = watch.last_batch.frame[watch._last_flows[0]]
+    assert watch.programs.step is not None
+    taken = watch.last_batch.frame[watch.programs.step[0]]
     assert (taken[0], taken[-1]) == ((1501, 3000) if loses else (1, 1500))
     update = ended(watch)
     assert (watch.packets, watch.dropped) == ((1500, 1500) if loses else (3000, 0))
