@@ -53,6 +53,10 @@ MAX_PARTS = 32
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 
 
+_RECORD = ("name", "type", "rclass", "cache_flush", "ttl_s", "data", "raw")
+"""What is told of a DNS record."""
+
+
 def to_json(value: object) -> JsonValue:
     """Any decoded value: bytes as hexadecimal, addresses as text, tuples with names as objects.
 
@@ -69,6 +73,8 @@ def to_json(value: object) -> JsonValue:
         return stun_fields(value)
     if isinstance(value, DnsMessage):
         return dns_fields(value)
+    if isinstance(value, Record):
+        return {name: to_json(getattr(value, name)) for name in _RECORD}
     if isinstance(value, tuple):
         names: tuple[str, ...] | None = getattr(value, "_fields", None)
         if names is not None:
@@ -282,11 +288,9 @@ def _record(record: Record) -> str:
 
 
 def _record_data(record: Record) -> list[str]:
-    if record.address is not None:
-        return [str(record.address)]
     match record.data:
-        case str():
-            return [record.data]
+        case str() | IPv4Address() | IPv6Address():
+            return [str(record.data)]
         case SrvData():
             return [f"{record.data.target}:{record.data.port}"]
         case SoaData():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address, IPv6Address
 
 from pcapleak.decode.dns.message import AAAA, ANY, NSEC, A, DnsMessage, Record, SrvData
 from pcapleak.track.sightings import Budget, Sighting, see
@@ -164,9 +165,9 @@ class NameTracker:
         if message.cut_name and message.is_response:
             self._announce_cut(context, message.cut_name)
         for record in (*message.answers, *message.authorities, *message.additionals):
-            if (address := record.address) is not None:
+            if record.type in (A, AAAA) and isinstance(record.data, IPv4Address | IPv6Address):
                 if message.is_response or record in claims:
-                    self._say(context, record, address)
+                    self._say(context, record, record.data)
             elif isinstance(record.data, SrvData) and (
                 known := self._record(context, record.data.target)
             ):

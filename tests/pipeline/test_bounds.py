@@ -277,7 +277,7 @@ def answered() -> Iterator[resolvers.ResolverTracker]:
     for number in count(1):
         name = text(number // 20, 253)
         records = tuple(
-            Record(name, AAAA, 1, False, 60, *[address(number * 20 + each).packed] * 2)
+            Record(name, AAAA, 1, False, 60, b"", address(number * 20 + each).packed)
             for each in range(20)
         )
         message = dns("dns", (Question(name, 1, 1, False),), records)
@@ -292,7 +292,7 @@ def told_names(own: int) -> Iterator[names.NameTracker]:
     tracker = names.NameTracker()
     for number in count(1):
         name = text(number // own, 247) + ".local"
-        record = Record(name, AAAA, 1, True, 60, *[address(number).packed] * 2)
+        record = Record(name, AAAA, 1, True, 60, address(number), b"")
         tracker.add(context(number), dns("mdns", (), (record,)))
         yield tracker
 

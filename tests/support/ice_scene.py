@@ -107,8 +107,7 @@ class Scene:
     def announce(self, at_s: float, address: str, name: str = NAME, by: str = "192.0.2.7") -> None:
         sender = end(by, 5353)
         kind = A if "." in address else AAAA
-        packed = ip_address(address).packed
-        record = Record(name, kind, 1, True, 120, packed, packed)
+        record = Record(name, kind, 1, True, 120, ip_address(address), b"")
         nsec = Record(name, NSEC, 1, True, 120, NsecData(name, (A,)), b"")
         message = DnsMessage(0, True, 0, True, False, False, 0, (), (record,), (), (nsec,))
         self.names.add(self.context(at_s, sender, GROUP), message)
@@ -116,8 +115,8 @@ class Scene:
     def withdraw(self, at_s: float, names: dict[str, str], by: str = "192.0.2.7") -> None:
         """Names by address, taken back in one message."""
         records = tuple(
-            Record(name, A if len(packed) == 4 else AAAA, 1, True, 0, packed, packed)
-            for packed, name in ((ip_address(text).packed, name) for text, name in names.items())
+            Record(name, A if "." in address else AAAA, 1, True, 0, ip_address(address), b"")
+            for address, name in names.items()
         )
         message = DnsMessage(0, True, 0, True, False, False, 0, (), records, (), ())
         self.names.add(self.context(at_s, end(by, 5353), GROUP), message)

@@ -328,7 +328,7 @@ def test_a_name_that_was_only_answered_for_is_one_sessions_alone() -> None:
         scene.gather(1.0, here, end("203.0.113.9", port), first=RANDOM)
         message = check(RANDOM + port, f"cccccccc:{fragment}", tie, None)
         scene.ice.add(scene.context(1.2, here, end("203.0.113.50", 7000)), message)
-    record = Record(NAME, A, 1, True, 120, *[ip_address("192.0.2.7").packed] * 2)
+    record = Record(NAME, A, 1, True, 120, ip_address("192.0.2.7"), b"")
     answer = DnsMessage(7, True, 0, True, False, False, 0, (), (record,), (), ())
     scene.names.add(scene.context(1.3, end("192.0.2.7", 5353), GROUP), answer)
     sessions = scene.sessions()

@@ -38,7 +38,7 @@ def context(frame: int, at_s: float = 0.0, source: str = HOST, interface: int = 
 
 def address(name: str, text: str, ttl_s: int = 120) -> Record:
     value = ip_address(text)
-    return Record(name, A if value.version == 4 else AAAA, 1, True, ttl_s, *[value.packed] * 2)
+    return Record(name, A if value.version == 4 else AAAA, 1, True, ttl_s, value, b"")
 
 
 def nsec(name: str) -> Record:

@@ -95,8 +95,7 @@ class Question(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A resource record. `data` is typed where the type is known and well formed, else `raw`; so
-    it is for addresses, most of which nobody looks at."""
+    """A resource record."""
 
     name: str
     type: int
@@ -104,7 +103,8 @@ class Record(NamedTuple):
     cache_flush: bool
     """RFC 6762 section 10.2; only in multicast DNS."""
     ttl_s: int
-    data: RecordData
+    read: RecordData
+    """What was read of its data; of an address, which most often nobody looks at, the bytes."""
     raw: bytes
 
     @property
@@ -113,10 +113,10 @@ class Record(NamedTuple):
         return type_name(self.type)
 
     @property
-    def address(self) -> IPAddress | None:
-        """The address of an A or AAAA record, where it is well formed."""
+    def data(self) -> RecordData:
+        """Its data, typed where the type is known and well formed, else `raw`."""
         whole = ADDRESS_SIZES.get(self.type) == len(self.raw)
-        return _addresses[self.raw] if whole else None
+        return _addresses[self.raw] if whole else self.read
 
 
 class DnsMessage(NamedTuple):

@@ -138,7 +138,16 @@ class OptData(NamedTuple):
 
 
 RecordData = (
-    str | SrvData | SoaData | MxData | SvcbData | NsecData | OptData | tuple[bytes, ...] | bytes
+    IPAddress
+    | str
+    | SrvData
+    | SoaData
+    | MxData
+    | SvcbData
+    | NsecData
+    | OptData
+    | tuple[bytes, ...]
+    | bytes
 )
 
 
