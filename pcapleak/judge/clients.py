@@ -180,19 +180,21 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
 
 def ends_on(columns: Columns, ids: Sequence[int]) -> list[tuple[IPAddress, float] | None]:
     """`most_common_end` of IPv4 and of IPv6 between hosts beyond the link, on some interfaces."""
-    key = tuple(ids)
-    if key not in columns.common:
-        rows = columns.on(ids) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
-        columns.common[key] = [most_common_end(columns, rows, version) for version in (4, 6)]
-    return columns.common[key]
+    rows = columns.on(ids) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
+    return [most_common_end(columns, rows, version) for version in (4, 6)]
 
 
 def common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:
     """The addresses that may be the client's, by the share of these flows' packets that have
     them as an end: private ones before public ones; who began only breaks ties."""
     rows = rows & (columns.version == version)
-    if not rows.any():
-        return []
+    key = rows.tobytes()
+    if key not in columns.common:
+        columns.common[key] = _common_ends(columns, rows, version) if rows.any() else []
+    return columns.common[key]
+
+
+def _common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:
     weight = columns.packets[rows]
     hi = np.concatenate((columns.orig[0][rows], columns.resp[0][rows]))
     lo = np.concatenate((columns.orig[1][rows], columns.resp[1][rows]))
