@@ -345,7 +345,7 @@ def is_resolver_name(name: str) -> bool:
 
 def operator_at(address: IPAddress) -> str | None:
     """The operator of the public resolver at an address."""
-    for first, last, operator in _ranges()[address.version]:
+    for first, last, operator in _ranges(address.version):
         if first <= int(address) <= last:
             return operator
     return None
@@ -361,9 +361,11 @@ def _and_above(name: str) -> Iterator[str]:
 
 
 @cache
-def _ranges() -> dict[int, list[tuple[int, int, str]]]:
-    table: dict[int, list[tuple[int, int, str]]] = {4: [], 6: []}
-    for operator in OPERATORS:
-        for network in map(ip_network, operator.networks):
-            table[network.version].append((int(network[0]), int(network[-1]), operator.name))
-    return table
+def _ranges(version: int) -> list[tuple[int, int, str]]:
+    return [
+        (int(network[0]), int(network[-1]), operator.name)
+        for operator in OPERATORS
+        for text in operator.networks
+        if (":" in text) == (version == 6)
+        for network in (ip_network(text),)
+    ]

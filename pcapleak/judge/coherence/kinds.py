@@ -70,85 +70,99 @@ _SYSTEMS: dict[NetworkKind, tuple[int, ...]] = {
 }  # fmt: skip
 _KIND_OF = {number: kind for kind, numbers in _SYSTEMS.items() for number in numbers}
 
-_CLOUDS = (
-    r"amazon(?:\.com| tech| data)|microsoft (?:corp|azure)|google (?:llc|cloud)|alibaba|tencent|"
-    r"huawei|oracle (?:corp|cloud)|digitalocean|linode|hetzner|\bovh|scaleway|leaseweb|"
-    r"contabo|hostinger|ionos|rackspace|"
-    r"godaddy|sakura internet|selectel|zenlayer|coreweave|equinix|aptum|internap|tierpoint|m247|"
-    r"datacamp|choopa|constant company|vultr|quadranet|psychz|colocrossing|hostpapa|hostroyale|"
-    r"worldstream|serverius|servers\.com|upcloud|exoscale|infomaniak|glesys|clouvider|buyvm|"
-    r"frantech|kamatera|gcore|g-core|netcup|aruba s|31173 services|xtom|misaka|creanova|"
-    r"interserver|ramnode|dreamhost|packet host|byteplus|volcano engine|multacom|peg tech|"
-    r"hivelocity|stark industries|\baeza|timeweb|beget|firstcolo|myloc|plusserver|combahton"
+
+def _phrases(text: str) -> tuple[str, ...]:
+    """What names are searched for: words as they follow each other, whatever stands between them.
+    A line below marks where a word must begin or end."""
+    return tuple(phrase.replace("_", " ") for phrase in text.split(", "))
+
+
+_CLOUDS = _phrases(
+    "amazon com, amazon tech, amazon data, microsoft corp, microsoft azure, google llc, google "
+    "cloud, alibaba, tencent, huawei, oracle corp, oracle cloud, digitalocean, linode, hetzner, "
+    "_ovh, scaleway, leaseweb, contabo, hostinger, ionos, rackspace, godaddy, sakura internet, "
+    "selectel, zenlayer, coreweave, equinix, aptum, internap, tierpoint, m247, datacamp, choopa, "
+    "constant company, vultr, quadranet, psychz, colocrossing, hostpapa, hostroyale, "
+    "worldstream, serverius, servers com, upcloud, exoscale, infomaniak, glesys, clouvider, "
+    "buyvm, frantech, kamatera, gcore, _g core, netcup, aruba s, 31173 services, xtom, misaka, "
+    "creanova, interserver, ramnode, dreamhost, packet host, byteplus, volcano engine, multacom, "
+    "peg tech, hivelocity, stark industries, _aeza, timeweb, beget, firstcolo, myloc, "
+    "plusserver, combahton"
 )
-_VPNS = (
-    r"vpn\b|\bvpn|mullvad|surfshark|cyberzone|packethub|tefincom|windscribe|perfect privacy|"
-    r"private internet access|cyberghost|ipvanish|torguard|privado networks"
+_VPNS = _phrases(
+    "vpn_, _vpn, mullvad, surfshark, cyberzone, packethub, tefincom, windscribe, perfect "
+    "privacy, private internet access, cyberghost, ipvanish, torguard, privado networks"
 )
-_PROVIDERS = (
+_PROVIDERS = _phrases(
     # North America
-    r"comcast cable|charter communications|cox communications|cablevision|optimum\b|altice|"
-    r"frontier communications|windstream|centurylink|brightspeed|mediacom|wideopenwest|"
-    r"breezeline|midcontinent comm|\brcn\b|grande communications|suddenlink|sonic telecom|"
-    r"google fiber|ziply|consolidated communications|tds telecom|viasat|space exploration|"
-    r"hughes network|"
-    r"wave broadband|metronet|armstrong|cable ?one|cincinnati bell|earthlink|hawaiian telcom|"
-    r"rogers communications|bell canada|shaw communications|telus|videotron|cogeco|teksavvy|"
-    r"sasktel|eastlink|distributel|xplore|allo communications|hotwire|"
+    "comcast cable, charter communications, cox communications, cablevision, optimum_, altice, "
+    "frontier communications, windstream, centurylink, brightspeed, mediacom, wideopenwest, "
+    "breezeline, midcontinent comm, _rcn_, grande communications, suddenlink, sonic telecom, "
+    "google fiber, ziply, consolidated communications, tds telecom, viasat, space exploration, "
+    "hughes network, wave broadband, metronet, armstrong, cable one, cableone, cincinnati bell, "
+    "earthlink, hawaiian telcom, rogers communications, bell canada, shaw communications, telus, "
+    "videotron, cogeco, teksavvy, sasktel, eastlink, distributel, xplore, allo communications, "
+    "hotwire, "
     # Europe
-    r"virgin media|sky uk|talktalk|plusnet|british telecommunications|hyperoptic|zen internet|"
-    r"kcom|community fibre|gigaclear|youfibre|cityfibre|eircom|free sas|proxad|bouygues|"
-    r"orange (?:s\.a|espagne|polska|romania|belgium|slovensko|tunisie|egypt|moldova)|"
-    r"radiotelephone|telefonica[ _](?:de|germany|brasil|chile|argentina|venezolana|del peru|mov)|"
-    r"vodafone|virgin telecom|masmovil|digi spain|euskaltel|jazztel|wind tre|fastweb|tiscali|"
-    r"telecom italia|iliad|eolo s|sky italia|versatel|unitymedia|ewe tel|netcologne|m-net tele|"
-    r"tele columbus|deutsche glasfaser|wilhelm\.tel|liberty ?global|\bupc\b|ziggo|libertel|odido|"
-    r"\bkpn\b|delta fiber|proximus|telenet\b|swisscom|sunrise|salt mobile|init7|quickline|telia\b|"
-    r"telenor|tele2|bredband|bahnhof|com ?hem\b|\btdc\b|norlys|\bstofa|fibia|elisa oyj|dna oyj|"
-    r"altibox|lyse tele|globalconnect|netia s|p4 sp|vectra s|inea s|multimedia polska|polkomtel|"
-    r"o2 czech|\bcetin|magyar tele|rcs ?& ?rds|digi (?:romania|tavk)|vivacom|yettel|telemach|"
-    r"a1 (?:telekom|bulgaria|hrvatska|slovenija|austria|makedonija|srbija)|cosmote|hellenic "
-    r"telecom|forthnet|nos comunicac|\bmeo\b|nowo\b|kyivstar|ukrtelecom|vf ukraine|lifecell|"
-    r"rostelecom|vimpelcom|mts pjsc|megafon|er-telecom|ertelecom|\bmgts|beltelecom|kazakhtelecom|"
-    r"kcell|uztelecom|silknet|magticom|telekom srbija|hrvatski telekom|telekom slovenije|melita|"
+    "virgin media, sky uk, talktalk, plusnet, british telecommunications, hyperoptic, zen "
+    "internet, kcom, community fibre, gigaclear, youfibre, cityfibre, eircom, free sas, proxad, "
+    "bouygues, orange s a, orange espagne, orange polska, orange romania, orange belgium, orange "
+    "slovensko, orange tunisie, orange egypt, orange moldova, radiotelephone, telefonica de, "
+    "telefonica germany, telefonica brasil, telefonica chile, telefonica argentina, telefonica "
+    "venezolana, telefonica del peru, telefonica mov, vodafone, virgin telecom, masmovil, digi "
+    "spain, euskaltel, jazztel, wind tre, fastweb, tiscali, telecom italia, iliad, eolo s, sky "
+    "italia, versatel, unitymedia, ewe tel, netcologne, _m net tele, tele columbus, deutsche "
+    "glasfaser, wilhelm tel, liberty global, libertyglobal, _upc_, ziggo, libertel, odido, "
+    "_kpn_, delta fiber, proximus, telenet_, swisscom, sunrise, salt mobile, init7, quickline, "
+    "telia_, telenor, tele2, bredband, bahnhof, com hem_, comhem_, _tdc_, norlys, _stofa, fibia, "
+    "elisa oyj, dna oyj, altibox, lyse tele, globalconnect, netia s, p4 sp, vectra s, inea s, "
+    "multimedia polska, polkomtel, o2 czech, _cetin, magyar tele, rcs rds, digi romania, digi "
+    "tavk, vivacom, yettel, telemach, a1 telekom, a1 bulgaria, a1 hrvatska, a1 slovenija, a1 "
+    "austria, a1 makedonija, a1 srbija, cosmote, hellenic telecom, forthnet, nos comunicac, "
+    "_meo_, nowo_, kyivstar, ukrtelecom, vf ukraine, lifecell, rostelecom, vimpelcom, mts pjsc, "
+    "megafon, _er telecom, ertelecom, _mgts, beltelecom, kazakhtelecom, kcell, uztelecom, "
+    "silknet, magticom, telekom srbija, hrvatski telekom, telekom slovenije, melita, "
     # Asia and the Pacific
-    r"turkcell|superonline|ttnet|turk telekom|turksat|bezeq|partner communications|cellcom|"
-    r"hot-net|etisalat|emirates (?:tele|integ)|mobily|\bzain\b|ooredoo|batelco|omantel|"
-    r"saudi telecom|iran telecommunication|irancell|iran cell|shatel|pars online|rightel|"
-    r"chinanet|china169|"
-    r"china unicom|china ?telecom|china mobile|cmnet|tietong|gehua|oriental cable|jin-rong|"
-    r"hong kong broadband|\bhkt\b|hgc global|smartone|hutchison|data communication business|"
-    r"hinet|far eas ?tone|taiwan fixed|taiwan mobile|digital united|hoshin|kbro|korea telecom|"
-    r"sk broadband|lg (?:dacom|powercomm|uplus|hellovision)|dlive|dreamline|kddi|softbank|"
-    r"docomo|so-net|biglobe|asahi net|optage|jcom co|arteria|qtnet|tokai com|freebit|chubu|"
-    r"rakuten mobile|telstra|optus|microplex|tpg telecom|vocus|aussie broadband|superloop|iinet|"
-    r"internode|spark new zealand|one new zealand|two degrees|reliance jio|bharti|airtel|bsnl|"
-    r"national internet backbone|vodafone idea|hathway|atria conv|tata (?:play|teleservices)|"
-    r"pakistan telecom|nayatel|dialog axiata|sri lanka telecom|grameenphone|banglalink|worldlink|"
-    r"telekomunikasi indo|telkomsel|indosat|xl axiata|biznet|linknet|first ?media|smartfren|"
-    r"myrepublic|tm technology|maxis|celcom|time dotcom|singtel|singnet|starhub|viewqwest|"
-    r"true (?:online|internet)|tot public|triple t|advanced wireless|vnpt|viettel|fpt telecom|"
-    r"mobifone|philippine long distance|globe telecom|converge ict|sky cable|"
+    "turkcell, superonline, ttnet, turk telekom, turksat, bezeq, partner communications, "
+    "cellcom, _hot net, etisalat, emirates tele, emirates integ, mobily, _zain_, ooredoo, "
+    "batelco, omantel, saudi telecom, iran telecommunication, irancell, iran cell, shatel, pars "
+    "online, rightel, chinanet, china169, china unicom, china telecom, chinatelecom, china "
+    "mobile, cmnet, tietong, gehua, oriental cable, _jin rong, hong kong broadband, _hkt_, hgc "
+    "global, smartone, hutchison, data communication business, hinet, far eas tone, far eastone, "
+    "taiwan fixed, taiwan mobile, digital united, hoshin, kbro, korea telecom, sk broadband, lg "
+    "dacom, lg powercomm, lg uplus, lg hellovision, dlive, dreamline, kddi, softbank, docomo, "
+    "_so net, biglobe, asahi net, optage, jcom co, arteria, qtnet, tokai com, freebit, chubu, "
+    "rakuten mobile, telstra, optus, microplex, tpg telecom, vocus, aussie broadband, superloop, "
+    "iinet, internode, spark new zealand, one new zealand, two degrees, reliance jio, bharti, "
+    "airtel, bsnl, national internet backbone, vodafone idea, hathway, atria conv, tata play, "
+    "tata teleservices, pakistan telecom, nayatel, dialog axiata, sri lanka telecom, "
+    "grameenphone, banglalink, worldlink, telekomunikasi indo, telkomsel, indosat, xl axiata, "
+    "biznet, linknet, first media, firstmedia, smartfren, myrepublic, tm technology, maxis, "
+    "celcom, time dotcom, singtel, singnet, starhub, viewqwest, true online, true internet, tot "
+    "public, triple t, advanced wireless, vnpt, viettel, fpt telecom, mobifone, philippine long "
+    "distance, globe telecom, converge ict, sky cable, "
     # Latin America and Africa
-    r"uninet|telmex|mega ?cable|totalplay|axtel|claro\b|comcel|une epm|tigo|movistar|"
-    r"colombia telecomunicaciones|tim s/a|v\.? ?tal\b|nextel|algar|brisanet|unifique|ligga|"
-    r"telecom argentina|telecentro|administracion nacional de tele|entel |vtr banda|"
-    r"mundo pacifico|integratel|cantv|dominicana de telefonos|america movil|te data|tedata|"
-    r"link egypt|egyptian company for mobile|telkom sa|\bmtn\b|vodacom|cell c\b|afrihost|"
-    r"safaricom|globacom|scancom|maroc|meditelecom|wana corporate|itissalat|telecom algeria|"
-    r"office national des postes|tunisie tele|topnet|liquid telecom|unitel sa"
+    "uninet, telmex, mega cable, megacable, totalplay, axtel, claro_, comcel, une epm, tigo, "
+    "movistar, colombia telecomunicaciones, _tim s a, v tal_, vtal_, nextel, algar, brisanet, "
+    "unifique, ligga, telecom argentina, telecentro, administracion nacional de tele, _entel_, "
+    "vtr banda, mundo pacifico, integratel, cantv, dominicana de telefonos, america movil, te "
+    "data, tedata, link egypt, egyptian company for mobile, telkom sa, _mtn_, vodacom, cell c_, "
+    "afrihost, safaricom, globacom, scancom, maroc, meditelecom, wana corporate, itissalat, "
+    "telecom algeria, office national des postes, tunisie tele, topnet, liquid telecom, unitel "
+    "sa"
 )
-_PHONES = (
-    r"t-mobile|mobilcom|cellular|\bmobile?\b|\bmobil\b|\bgsm\b|\blte\b|wireless|celular|movil|"
-    r"gprs|safaricom|iran ?cell|rightel|lifecell|smartfren|telkomsel|celcom|kcell|polkomtel|yettel"
+_PHONES = _phrases(
+    "_t mobile, mobilcom, cellular, _mobile_, _mobil_, _gsm_, _lte_, wireless, celular, movil, "
+    "gprs, safaricom, iran cell, irancell, rightel, lifecell, smartfren, telkomsel, celcom, "
+    "kcell, polkomtel, yettel"
 )
-_HOSTS = (
-    r"hosting|\bhost\b|\bhosts\b|hoster|\bcloud|servers?\b|\bvps\b|data ?cent(?:er|re)|\bcolo\b|"
-    r"colocation|dedicated|\bidc\b"
+_HOSTS = _phrases(
+    "hosting, _host_, _hosts_, hoster, _cloud, servers_, server_, _vps_, data center, "
+    "datacenter, data centre, datacentre, _colo_, colocation, dedicated, _idc_"
 )
-_ACCESS = (
-    r"telecom|telekom|broadband|\bcable\b|\bfib(?:er|re|ra)\b|telephone|telecomunica|provedor|"
-    r"\bisp\b|internet service|banda larga|catv"
+_ACCESS = _phrases(
+    "telecom, telekom, broadband, _cable_, _fiber_, _fibre_, _fibra_, telephone, telecomunica, "
+    "provedor, _isp_, internet service, banda larga, catv"
 )
 
 
@@ -180,14 +194,23 @@ def network_kind(asn: int | None, organisation: str | None) -> Kind:
     return UNKNOWN
 
 
-def _search(words: str, name: str) -> re.Match[str] | None:
-    # Not compiled before a name is looked at, which most captures need not.
-    return re.search(words, name, re.IGNORECASE)
+def _search(phrases: tuple[str, ...], name: str) -> str | None:
+    """The first part of a name that is one of the phrases; plain texts, for to compile as many
+    patterns would take longer than to read a small capture."""
+    plain = f" {_BETWEEN.sub(' ', name.lower())} "
+    found = min(
+        ((at, phrase) for phrase in phrases if (at := plain.find(phrase)) >= 0),
+        default=None,
+        key=lambda one: one[0],
+    )
+    return None if found is None else found[1].strip()
 
 
-def _by_name(kind: NetworkKind, sure: Confidence, words: str, name: str) -> Kind:
-    found = _search(words, name)
-    return Kind(kind, sure, f"the organisation's name has {found[0] if found else ''!r}")
+_BETWEEN = re.compile(r"[\W_]")
+
+
+def _by_name(kind: NetworkKind, sure: Confidence, phrases: tuple[str, ...], name: str) -> Kind:
+    return Kind(kind, sure, f"the organisation's name has {_search(phrases, name) or ''!r}")
 
 
 _LEGAL = frozenset(
@@ -221,7 +244,7 @@ def same_company(one: str | None, other: str | None) -> bool:
     if mine <= theirs or theirs <= mine:
         return not mine <= _GENERAL and not theirs <= _GENERAL
     brands = [_search(_PROVIDERS, name or "") for name in (one, other)]
-    first, second = (brand[0].lower().split() if brand else [] for brand in brands)
+    first, second = (brand.split() if brand else [] for brand in brands)
     if not first or not second:
         return False
     return first == second or (first[0] == second[0] and first[0] not in _GENERAL)
