@@ -4,14 +4,15 @@ from __future__ import annotations
 
 STEP_S = 0.1
 """Of work between two looks at signals and the clock: a step takes no more packets than that."""
+SHORT_STEP_S = 0.04
+"""The same where something is left out: judgements begin and end between two steps."""
 STEP_PACKETS = 1024
 """At least, because a step has its fixed cost."""
-BEHIND_S = 0.3
-GROWTH_S = 0.2
-"""A watch that is further behind, and falls behind further by so much, takes the latest part only
-of what would take it longer than a step, and counts the rest as lost, as the kernel does where its
-buffer is full: a leak that goes on is told in time, and not after a minute of what a stranger has
-sent."""
+BEHIND_S = 0.35
+"""A watch that is further behind, and falls behind further from one step to the next, takes the
+latest part only of what would take it longer than a step, and counts the rest as lost, as the
+kernel does where its buffer is full: a leak that goes on is told in time, and not after a minute of
+what a stranger has sent. Two judgements and their packets have to fit into the rest of a second."""
 STOPPED_S = 0.5
 """A watch that did not run for so long at once was stopped: what came meanwhile is no flood."""
 SHARED_S = 1.0
@@ -32,7 +33,7 @@ class Pacing:
         self.packet_s = 0.0
         """Work for one packet, as last measured."""
         self._late: tuple[float, float] | None = None
-        """Since when the watch is behind, and how far it was then."""
+        """Since when the watch is behind, and how far it was when last asked."""
         self._stopped_s = 0.0
         """For how long it was stopped, and has not caught up since."""
         self._shared_s = 0.0
@@ -46,7 +47,8 @@ class Pacing:
     @property
     def step(self) -> int:
         """The packets that a step has time for."""
-        count = int(STEP_S / self.packet_s) if self.packet_s else STEP_PACKETS
+        time_s = SHORT_STEP_S if self._leaving else STEP_S
+        count = int(time_s / self.packet_s) if self.packet_s else STEP_PACKETS
         return max(STEP_PACKETS, count)
 
     def took(self, packets: int, work_s: float) -> None:
@@ -58,10 +60,15 @@ class Pacing:
         """Whether something was left out lately."""
         return self._left_s is not None and now_s < self._left_s + CATCH_UP_S
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether packets wait that work of another kind would keep waiting longer."""
+        return self._behind_s > FLOOD_BEHIND_S
+
     def hurries(self, now_s: float) -> bool:
         """Whether work beside the watch must not give way, for it would come too late: the watch
         is behind, whatever keeps it, or was flooded."""
-        return self._behind_s > BEHIND_S or self.flooded(now_s)
+        return self.is_behind or self.flooded(now_s)
 
     def falls_behind(self, behind_s: float, now_s: float, ran_s: float) -> bool:
         """Whether there is more than a watch can take, and not only what waited while it was
@@ -87,8 +94,9 @@ class Pacing:
         elif self.flooded(now_s):
             self._leaving = unexcused_s > FLOOD_BEHIND_S
         elif unshared_s > BEHIND_S:
-            since_s, by_s = self._late = self._late or (now_s, unshared_s)
-            self._leaving = unshared_s > by_s + GROWTH_S or now_s > since_s + CATCH_UP_S
+            since_s, last_s = self._late or (now_s, unshared_s)
+            self._leaving = unshared_s > last_s or now_s > since_s + CATCH_UP_S
+            self._late = since_s, unshared_s
         if self._leaving:
             self._left_s = now_s
         return self._leaving

@@ -39,8 +39,9 @@ JUDGE_TOTALS_S = 2.0
 MAX_SHARE = 0.2
 """Of the time is for judging between two batches."""
 INLINE_S = 0.1
-"""A judgement that takes more processor time is made by a child process: no packet waits for it.
-What takes less waits no longer for itself than a child would for a free processor."""
+"""A judgement that takes more processor time, or comes while packets wait already, is made by a
+child process: no packet waits for it. What takes less waits no longer for itself than a child would
+for a free processor."""
 CHILD_REST = 0.5
 """Between two such children, as a share of the processor time of the last: together they take two
 thirds of a processor at the most, and a leak is told within 2.5 times of it where one is free."""
@@ -195,7 +196,8 @@ class Watch:
     def _judges_inline(self) -> bool:
         """Whether packets wait for the next judgement: on Windows for every one, since no process
         there has a child that knows what it knows."""
-        return self._ran_s <= INLINE_S or sys.platform == "win32"
+        brief = self._ran_s <= INLINE_S and not self._pacing.is_behind
+        return brief or sys.platform == "win32"
 
     def add_page(self, path: str, evidence: Evidence) -> None:
         """Hold what a page read against the packets from now on."""

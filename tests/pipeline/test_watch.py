@@ -13,7 +13,7 @@ from packet_bytes import batch_of, ethernet, ipv4, udp
 from pcapleak.live.notebook import TimedNote
 from pcapleak.pipeline import watch as watch_module
 from pcapleak.pipeline.background import Background
-from pcapleak.pipeline.pacing import CATCH_UP_S, STEP_PACKETS, STEP_S, Pacing
+from pcapleak.pipeline.pacing import CATCH_UP_S, SHORT_STEP_S, STEP_PACKETS, STEP_S, Pacing
 from pcapleak.pipeline.watch import Judged, Watch
 from pcapleak.policy.policy import Policy
 from pcapleak.report.update import Update
@@ -51,14 +51,15 @@ class Handed:
     def close(self) -> None: ...
 
 
-def to_servers(first: int, count: int) -> RecordBatch:
-    """So many flows past the proxy, each to a server of its own."""
+def to_servers(first: int, count: int, age_s: float = 0.0) -> RecordBatch:
+    """So many flows past the proxy, each to a server of its own, and how long ago."""
     frames = [
         ethernet(ipv4(udp(b"x", 5000, 6000), source="192.168.50.42",
                       destination=f"203.0.{number >> 8}.{number & 255}"))
         for number in range(first, first + count)
     ]  # fmt: skip
-    times = [1_700_000_000_000_000_000 + number for number in range(first, first + count)]
+    sent_ns = time.time_ns() - int(age_s * 1e9)
+    times = [sent_ns + number for number in range(first, first + count)]
     return batch_of(frames, ts_ns=times, first_frame=first + 1)
 
 
@@ -178,10 +179,10 @@ def test_a_step_takes_what_it_has_time_for_and_the_next_one_the_rest() -> None:
 @pytest.mark.parametrize("loses", [True, False], ids=["from the kernel", "from a pipe"])
 def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> None:
     """It takes the latest; a stream that waits for its reader loses nothing."""
-    source = Handed([to_servers(0, 3000)])
+    source = Handed([to_servers(0, 3000, age_s=1)])
     source.loses = loses
     watch = Watch(source, POLICY)
-    watch._pacing.packet_s = STEP_S / 1500
+    watch._pacing.packet_s = SHORT_STEP_S / 1500
     # It has been flooded.
     watch._pacing.falls_behind(0.0, time.monotonic(), time.thread_time())
     watch._pacing._left_s = time.monotonic()
@@ -201,13 +202,15 @@ def busy(pacing: Pacing, behind_s: float, now_s: float) -> bool:
     return pacing.falls_behind(behind_s, now_s, now_s)
 
 
-def test_a_flood_is_known_by_half_a_second_and_known_again_for_a_while() -> None:
+def test_a_flood_is_known_by_falling_behind_and_known_again_for_a_while() -> None:
     pacing = Pacing()
     pacing.took(STEP_PACKETS, 0.1)
     assert not busy(pacing, 0.2, 99.8)
-    assert not busy(pacing, 0.35, 100)
-    assert not busy(pacing, 0.5, 100.3)
-    assert busy(pacing, 0.6, 100.5)
+    assert not busy(pacing, 0.5, 100)
+    assert not busy(pacing, 0.4, 100.2)
+    assert not busy(pacing, 0.3, 100.3)
+    assert not busy(pacing, 0.4, 100.4)
+    assert busy(pacing, 0.41, 100.5)
     assert busy(pacing, 0.1, 100.6)
     assert not busy(pacing, 0.01, 100.7)
     assert not busy(pacing, 0.15, 100.8)
@@ -218,6 +221,8 @@ def test_a_flood_is_known_by_half_a_second_and_known_again_for_a_while() -> None
     assert not pacing.flooded(later)
     assert not busy(pacing, 0.35, later)
     assert not busy(pacing, 0.5, later + 0.3)
+    assert not busy(pacing, 0.5, later + 0.3 + CATCH_UP_S)
+    assert busy(pacing, 0.5, later + 0.4 + CATCH_UP_S)
 
 
 def test_judging_beside_a_watch_that_is_behind_gives_way_to_nothing() -> None:
@@ -242,7 +247,8 @@ def test_what_waited_while_a_watch_was_stopped_is_no_flood() -> None:
         assert not pacing.falls_behind(1.6, 100.6, 50.6)
         assert not pacing.falls_behind(0.01, 101.6, 51.6)
         assert pacing.falls_behind(0.35, 101.9, 51.9) == (left_s is not None)
-        assert pacing.falls_behind(0.6, 102.2, 52.2)
+        assert pacing.falls_behind(0.6, 102.2, 52.2) == (left_s is not None)
+        assert pacing.falls_behind(0.7, 102.4, 52.4)
 
 
 def test_a_watch_that_shares_its_processor_is_not_stopped() -> None:
