@@ -1,13 +1,16 @@
 """The rate at which a watch begins to lose packets, with peers beside it (root, Linux).
 
     python bench/live.py [--seconds 10] [--rates 100 300 500 800 1000] [--only NAME ...]
-                         [--profile mixed|small] [--realtime] [--json PATH]
+                         [--profile mixed|small] [--new-flows 0.4] [--realtime] [--json PATH]
 
 Two network namespaces are joined by a veth pair. A sender pinned to CPU 0 replays mixed
 traffic (frames of `bench/generate.py`) through sendmmsg(2) at each rate; the receiver is pinned
 to CPU 1 and judges by a policy while it listens. Lost is what the receiver's interface counted
 and the receiver did not. A receiver that loses 1 % is not run at the rates above. There is no
 network card here: figures are bounds of the receivers' own work.
+
+The frames come over and over, so that after the first round no flow is new; with --new-flows that
+share of them has another sender in every round.
 
 With --realtime both have real-time priority, so that what else the machine does is not
 measured. Their children have not: it says nothing of receivers that are two programs.
@@ -94,18 +97,44 @@ class Run:
         return max(0, self.packets - self.taken) / max(1, self.packets)
 
 
-def send(path: Path, rate: int, seconds: float) -> int:
+class Frames:
+    """The frames of a capture in one buffer."""
+
+    def __init__(self, path: Path, new: float) -> None:
+        parts: list[NDArray[np.uint8]] = []
+        with open_capture(path) as source:
+            for batch in source:
+                parts += [
+                    batch.data[start : start + size]
+                    for start, size in zip(batch.offset, batch.captured_length, strict=True)
+                ]
+        self.size = np.array([len(part) for part in parts])
+        self.start = np.cumsum(self.size) - self.size
+        self.data = np.concatenate(parts)
+        plain = np.flatnonzero(self._word(12) == 0x0800)
+        chosen = np.linspace(0, len(plain), int(new * len(parts)), endpoint=False, dtype=int)
+        self._fresh = self.start[plain[chosen]]
+        """Where those begin whose senders are to be new."""
+        self._renewed = 0
+
+    def renew(self) -> None:
+        """Give these senders that none had before: the last three bytes of their addresses."""
+        numbers = self._renewed + np.arange(len(self._fresh))
+        self._renewed += len(self._fresh)
+        for place in range(3):
+            self.data[self._fresh + 27 + place] = numbers >> 8 * (2 - place) & 0xFF
+
+    def _word(self, at: int) -> NDArray[np.int64]:
+        return self.data[self.start + at] * np.int64(256) + self.data[self.start + at + 1]
+
+
+def send(path: Path, rate: int, seconds: float, new: float) -> int:
     """Replay the frames of a capture on s0 at a rate, over and over; gives the packets sent."""
-    frames: list[NDArray[np.uint8]] = []
-    with open_capture(path) as source:
-        for batch in source:
-            frames += [
-                batch.data[start : start + size].copy()
-                for start, size in zip(batch.offset, batch.captured_length, strict=True)
-            ]
-    vectors = np.array([(frame.ctypes.data, len(frame)) for frame in frames], np.uint64)
-    messages = np.zeros(len(frames), MESSAGE)
-    messages["vector"] = vectors.ctypes.data + 16 * np.arange(len(frames), dtype=np.uint64)
+    frames = Frames(path, new)
+    messages = np.zeros(len(frames.size), MESSAGE)
+    vectors = np.stack((frames.data.ctypes.data + frames.start, frames.size), axis=1)
+    vectors = vectors.astype(np.uint64)
+    messages["vector"] = vectors.ctypes.data + 16 * np.arange(len(messages), dtype=np.uint64)
     messages["vectors"] = 1
     libc = ctypes.CDLL(None, use_errno=True)
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -116,7 +145,7 @@ def send(path: Path, rate: int, seconds: float) -> int:
         passed = time.monotonic() - start
         if passed >= seconds:
             return sent
-        burst = min(BURST, int(passed * rate) - sent, len(frames) - place)
+        burst = min(BURST, int(passed * rate) - sent, len(messages) - place)
         if burst <= 0:
             continue
         done = libc.sendmmsg(
@@ -124,7 +153,9 @@ def send(path: Path, rate: int, seconds: float) -> int:
         )
         if done > 0:
             sent += done
-            place = (place + done) % len(frames)
+            place = (place + done) % len(messages)
+            if place == 0:
+                frames.renew()
 
 
 def namespaces() -> None:
@@ -158,6 +189,7 @@ def live_count(out: str, _: str) -> int:
     """Packets that were judged, and recorded where that was asked for."""
     report = json.loads(out)
     missed = re.search(r"--record: (\d+) packets", " ".join(report["captures"][0]["problems"]))
+    sys.stderr.write(str(report["statistics"]["flows"]) + " flows\n")
     return int(report["statistics"]["packets"]) - (int(missed[1]) if missed else 0)
 
 
@@ -166,12 +198,17 @@ def tshark_count(out: str, _: str) -> int:
     return sum(map(int, re.findall(r"<>[^|]*\|\s*(\d+) \|", out)))
 
 
+def dumpcap_count(_: str, error: str) -> int:
+    return int(re.findall(r"Packets captured: (\d+)", error)[-1])
+
+
 RECEIVERS: dict[str, tuple[list[str], str, Callable[[str, str], int]]] = {
     "pcapleak live": live(),
     "pcapleak live --record": live("--record", "RECORD"),
     "pcapleak live --via dumpcap": live("--via", "dumpcap"),
     "pcapleak live --via tcpdump": live("--via", "tcpdump"),
     "pcapleak live --via scapy": live("--via", "scapy"),
+    "dumpcap": (["dumpcap", "-q", "-i", "r0", "-w", "RECORD"], "File:", dumpcap_count),
     "scapy AsyncSniffer": (
         [sys.executable, "-c", SCAPY],
         "listening",
@@ -198,7 +235,9 @@ RECEIVERS: dict[str, tuple[list[str], str, Callable[[str, str], int]]] = {
 }
 
 
-def measure(name: str, capture: Path, rate: int, seconds: float, first: list[str]) -> Run:
+def measure(
+    name: str, capture: Path, rate: int, seconds: float, new: float, first: list[str]
+) -> Run:
     command, ready, count = RECEIVERS[name]
     with tempfile.TemporaryDirectory() as folder:
         command = [part.replace("RECORD", f"{folder}/recorded") for part in command]
@@ -216,7 +255,7 @@ def measure(name: str, capture: Path, rate: int, seconds: float, first: list[str
             start = received()
             sent = subprocess.run(
                 ["ip", "netns", "exec", SENDER, *first, "taskset", "-c", "0", sys.executable,
-                 __file__, "--send", str(capture), str(rate), str(seconds)],
+                 __file__, "--send", str(capture), str(rate), str(seconds), str(new)],
                 check=True, capture_output=True, text=True,
             )  # fmt: skip
             packets = received() - start
@@ -238,13 +277,14 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[5, 50, 100, 300, 500, 800, 1000])
     parser.add_argument("--only", nargs="+", default=list(RECEIVERS))
     parser.add_argument("--profile", default="mixed", help="of bench/generate.py")
+    parser.add_argument("--new-flows", type=float, default=0.0, help="share of packets")
     parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--send", nargs=3, metavar=("CAPTURE", "RATE", "SECONDS"))
+    parser.add_argument("--send", nargs="+", metavar="CAPTURE RATE SECONDS [NEW]")
     arguments = parser.parse_args()
     if arguments.send:
-        path, rate, seconds = arguments.send
-        print(send(Path(path), int(rate), float(seconds)))
+        path, rate, seconds, *new = arguments.send
+        print(send(Path(path), int(rate), float(seconds), float(*new or "0")))
         return
     first = ["chrt", "-r", "1"] if arguments.realtime else []
     runs = []
@@ -257,7 +297,8 @@ def main() -> None:
                 if shutil.which(RECEIVERS[name][0][0]) is None:
                     continue
                 for rate in arguments.rates:
-                    run = measure(name, capture, rate * 1000, arguments.seconds, first)
+                    new = arguments.new_flows
+                    run = measure(name, capture, rate * 1000, arguments.seconds, new, first)
                     runs.append(run)
                     print(
                         f"{name:28} {rate:5} kpps {run.rate / 1000:7.0f} "

@@ -169,10 +169,8 @@ def tally(
     """For each column of weights the different addresses with their sums, heaviest first."""
     if not len(hi):
         return [[] for _ in weights]
-    # Of all the same upper halves, which IPv4 has, the lower ones alone are several times faster.
-    order = np.lexsort((lo, hi)) if (hi != hi[0]).any() else np.argsort(lo)
+    order, starts = _grouped(hi, lo)
     hi, lo = hi[order], lo[order]
-    starts = np.flatnonzero(np.r_[True, (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])])
     found = []
     for weight in weights:
         sums = np.add.reduceat(weight[order], starts)
@@ -184,6 +182,20 @@ def tally(
         rows = zip(starts[best].tolist(), sums[best].tolist(), strict=True)
         found.append([(address_of(version, int(hi[at]), int(lo[at])), sum_) for at, sum_ in rows])
     return found
+
+
+def count_addresses(hi: UInt64, lo: UInt64) -> int:
+    """How many different addresses there are."""
+    return len(_grouped(hi, lo)[1]) if len(hi) else 0
+
+
+def _grouped(hi: UInt64, lo: UInt64) -> tuple[Int64, Int64]:
+    """An order in which equal addresses stand together, and where in it each begins."""
+    # Of all the same upper halves, which IPv4 has, the lower ones alone are several times faster.
+    order = np.lexsort((lo, hi)) if (hi != hi[0]).any() else np.argsort(lo)
+    hi, lo = hi[order], lo[order]
+    starts = np.flatnonzero(np.r_[True, (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])])
+    return order, starts
 
 
 MAX_TALLY = 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pcapleak.judge.carriers import likely_carrier
+from pcapleak.judge.columns import count_addresses
 from pcapleak.judge.context import Recorded, Scene, SceneProxy, single
 from pcapleak.judge.exemptions import vpn_services
 from pcapleak.judge.hints import allow_options, endpoint_options
@@ -101,7 +102,7 @@ def _leak(scene: Scene, leaks: list[Finding], exposed: tuple[IPAddress, ...]) ->
     worst = min(leaks, key=lambda one: one.rank)
     columns = scene.columns
     rows = np.flatnonzero((scene.path == BYPASS) & (columns.sent_packets > 0))
-    servers = len({*zip(columns.far.hi[rows].tolist(), columns.far.lo[rows].tolist(), strict=True)})
+    servers = count_addresses(columns.far.hi[rows], columns.far.lo[rows])
     others = ""
     if len(leaks) > 1:
         more = count(len(leaks) - 1, "more finding")
