@@ -6,9 +6,15 @@ import os
 import pickle
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+if sys.platform != "win32":
+    # Here, and not where it is first used (`os.wait4` is that too): a watch without its rights may
+    # not be able to read it any more.
+    import resource
 
 T = TypeVar("T")
 
@@ -113,8 +119,6 @@ class Background(Generic[T]):
 
 
 def _limit(cpu_s: int) -> None:
-    import resource  # of Unix
-
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     # With both limits at once the kernel kills, and dumps no core.
     most = cpu_s if hard == resource.RLIM_INFINITY else min(cpu_s, hard)

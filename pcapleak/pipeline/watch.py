@@ -321,7 +321,10 @@ class Watch:
         if batch is None:
             batch = self.source.read(timeout_s)
         self.last_batch = batch
-        behind_s = 0.0 if batch is None else time.time() - int(batch.ts_ns[0]) / 1e9
+        # What waits for its reader may be a recording, of any time.
+        behind_s = 0.0
+        if batch is not None and self.source.loses:
+            behind_s = time.time() - int(batch.ts_ns[0]) / 1e9
         beside_s = 0.0 if self._child is None else self._child.so_far_s()
         ran_s = time.thread_time() + self._beside_s + beside_s
         late = self._pacing.falls_behind(behind_s, time.monotonic(), ran_s)
@@ -329,7 +332,7 @@ class Watch:
         self._left_out = 0
         if batch is None or len(batch) <= count:
             return batch
-        if late and self.source.loses:
+        if late:
             self._left_out = len(batch) - count
             self._untaken += self._left_out
             return rows_of(batch, self._left_out, len(batch))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import floods
 import pytest
 from conftest import need_tool
 from live_support import PROXY, Watching, machine, requests
@@ -91,6 +93,22 @@ def test_a_pipe_is_watched_as_it_comes(client: Host) -> None:
     recorder.stdout.close()
     assert json.loads(output.splitlines()[-1])["reason"] == "the source ended"
     assert watching.returncode == 1
+
+
+def test_a_pipe_whose_judgements_take_long_is_judged_to_its_end() -> None:
+    """Beside the packets, by a process that may not read any more what it has not loaded."""
+    total = 120_000
+    data = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)]
+    for batch in floods.batches("sockets", total):
+        for at, size in zip(batch.offset, batch.captured_length, strict=True):
+            packet = batch.data[at : at + size].tobytes()
+            data.append(struct.pack("<IIII", 0, 0, size, size) + packet)
+    done = subprocess.run(
+        [sys.executable, "-m", "pcapleak", "live", "--via", "-", "--proxy", PROXY, "--json", "-"],
+        input=b"".join(data), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert json.loads(done.stdout)["statistics"]["packets"] == total
 
 
 def test_a_pipe_that_is_no_capture_is_one_line_and_status_2() -> None:

@@ -182,7 +182,7 @@ def test_a_watch_far_behind_lets_go_of_what_it_has_no_time_for(loses: bool) -> N
     source = Handed([to_servers(0, 3000, age_s=1)])
     source.loses = loses
     watch = Watch(source, POLICY)
-    watch._pacing.packet_s = SHORT_STEP_S / 1500
+    watch._pacing.packet_s = (SHORT_STEP_S if loses else STEP_S) / 1500
     # It has been flooded.
     watch._pacing.falls_behind(0.0, time.monotonic(), time.thread_time())
     watch._pacing._left_s = time.monotonic()
