@@ -19,6 +19,7 @@ from pcapleak.cli.options import PolicyOptions
 from pcapleak.cli.outputs import OUTPUT, Outputs
 from pcapleak.cli.progress import progress_bar
 from pcapleak.cli.status import VERDICT, FailOn, exit_status
+from pcapleak.cli.streams import StreamLostError
 from pcapleak.errors import CaptureError
 from pcapleak.report.output import protect
 from pcapleak.values.findings import Severity
@@ -178,6 +179,7 @@ def analyze(
     from pcapleak.pipeline.analyze import Asked, reports_on
 
     documents: list[Document] = []
+    lost: StreamLostError | None = None
     with ExitStack() as stack:
         opened = stack.enter_context(
             outputs.opened({"--json": json, "--junit": junit}, separate=separate)
@@ -206,8 +208,12 @@ def analyze(
         ):
             if redact:
                 document = redacting.without_places(document)
-            if json != "-":
-                _print(document, quiet, verbose, first=not documents)
+            if json != "-" and lost is None:
+                try:
+                    _print(document, quiet, verbose, first=not documents)
+                except StreamLostError as error:
+                    # Files that were asked for are written all the same.
+                    lost = error
             documents.append(document)
             opened.write(document)
         if json is not None and (documents or separate):
@@ -220,6 +226,8 @@ def analyze(
             severity = fail_on or Severity.HIGH
             text = to_junit(documents, fail_on=severity, baseline=accepted or ())
             opened.write_text("--junit", text)
+    if lost is not None:
+        raise lost
     status = 0 if exit_zero else exit_status(documents, fail_on, accepted)
     status = 2 if failures.count else status
     if json != "-" and not quiet and documents:

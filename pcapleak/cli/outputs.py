@@ -188,11 +188,14 @@ class Outputs:
         """
         paths = {writer.option: path for writer, path in self._given}
         paths |= {option: Path(path) for option, path in texts.items() if path not in (None, "-")}
-        for path in paths.values():
+        for option, path in paths.items():
+            if str(path) == "-":
+                raise PcapleakError(f"{option}: writes no standard output; give a path")
             if str(path).startswith("-"):
+                also = ", or - for standard output" if option == "--json" else ""
                 raise PcapleakError(
                     f"{path}: this is an option, where the path of a file to write was expected; "
-                    "give the path, or - for standard output"
+                    f"give the path{also}"
                 )
         paths = {option: path.absolute() for option, path in paths.items()}
         check_distinct(paths)

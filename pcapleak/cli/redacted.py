@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from pcapleak.errors import PcapleakError, PolicyError
 from pcapleak.policy.fields import COHERENCE, rows
-from pcapleak.policy.parsers import parse_interface
+from pcapleak.policy.parsers import parse_interface, parse_text
 from pcapleak.policy.policy import Network, Policy, Proxy, Rule, Tunnel
 from pcapleak.policy.servers import server_names
 from pcapleak.values.endpoints import Endpoint
@@ -75,7 +75,8 @@ def _renamed_rows(renamer: Renamer, owner: Owner) -> Owner:
     changed: dict[str, Any] = {}
     for name, row in rows(type(owner)).items():
         value = getattr(owner, name)
-        if row.panel == COHERENCE:
+        # Nothing says what a free text holds.
+        if row.panel == COHERENCE or row.parse is parse_text:
             changed[name] = row.default
         elif row.parse is parse_interface:
             changed[name] = _each(renamer.interface, value)

@@ -229,4 +229,4 @@ def _row(code: Decoder) -> _Row:
     return (protocol.decode, protocol.decode_cut, None) if protocol else (None, None, None)
 
 
-_BY_CODE = [_row(code) for code in sorted(Decoder)]
+_BY_CODE = {code.value: _row(code) for code in Decoder}

@@ -16,6 +16,7 @@ from places import ROOT
 
 from pcapleak.errors import PcapleakError
 from pcapleak.report.output import Committer, OutputFile, write_text
+from pcapleak.report.writers.json import read_reports
 
 CAPTURE = ROOT / "captures" / "full-tunnel.pcapng"
 FILES = ("--json", "--html", "--evidence", "--junit")
@@ -250,6 +251,19 @@ def test_a_reader_that_has_gone_is_no_leak(command: str, prepared: Path) -> None
     os.close(write)
     assert done.returncode == 2
     assert done.stderr == b""
+
+
+def test_files_are_written_for_who_reads_no_more_of_the_page(
+    prepared: Path, tmp_path: Path
+) -> None:
+    """As `| head` does."""
+    read, write = os.pipe()
+    os.close(read)
+    page, report = tmp_path / "page.html", tmp_path / "report.json"
+    done = pcapleak("analyze", prepared, "--html", page, "--json", report, stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert page.stat().st_size and read_reports(report)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
