@@ -1,24 +1,23 @@
 """SHA-256 of the files that are read, so that a report says which bytes it is about.
 
 It costs a second reading: at 1 to 2 GB/s it takes less time than an analysis, and a
-thread of its own does it meanwhile. The file is mapped: to copy what was just read and is in
-memory would take a fifth of what hashing it does.
+thread of its own does it meanwhile, from memory where the file was just read. It is read and not
+mapped: of a file that is cut meanwhile, or on a disk that fails, mapped memory ends the process.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mmap
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from pcapleak.capture.window import give_back
-
-PIECE: Final = 16 << 20
+PIECE: Final = 4 << 20
 """Bytes hashed at a time. Between two pieces the interpreter passes from one thread to the other,
-which costs the analysis more than a small piece's hashing."""
+which costs the analysis more than a small piece's hashing; a large one is copied out of the
+processor's caches."""
 
 
 class Digests:
@@ -52,18 +51,13 @@ def _digest(path: Path) -> str | None:
         return None
     digest = hashlib.sha256()
     try:
-        # No more than there is now: a recording may still grow.
-        with (
-            path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
-            memoryview(mapped) as data,
-        ):
-            for start in range(0, len(data), PIECE):
-                stop = min(start + PIECE, len(data))
-                digest.update(data[start:stop])
-                give_back(mapped, start, stop)
+        with path.open("rb", buffering=0) as file:
+            # No more than there is now: a recording may still grow.
+            left = os.fstat(file.fileno()).st_size
+            piece = memoryview(bytearray(min(PIECE, left)))
+            while left > 0 and (count := file.readinto(piece[:left])):
+                digest.update(piece[:count])
+                left -= count
     except OSError:
         return None  # the reader says what is wrong with it
-    except ValueError:
-        pass  # there is nothing in it to map
     return digest.hexdigest()

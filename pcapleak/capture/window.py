@@ -99,15 +99,9 @@ class MappedWindow(Window):
 
     def _drop(self, position: int) -> None:
         whole = position & ~(mmap.PAGESIZE - 1)
-        if whole > self._dropped:
-            give_back(self._map, self._dropped, whole)
+        if sys.platform != "win32" and whole > self._dropped and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, self._dropped, whole - self._dropped)
             self._dropped = whole
-
-
-def give_back(mapped: mmap.mmap, start: int, stop: int) -> None:
-    """Let the system have the memory of what was read of a file; `start` begins a page."""
-    if sys.platform != "win32" and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
 class StreamWindow(Window):

@@ -128,8 +128,9 @@ class Datagrams:
         whole = packets.protocol[rows] == UDP
         if single is not None:
             whole &= numbers < single
-        # The last row of each flow, in the order of the first ones.
-        asked = dict(zip(numbers[whole].tolist(), rows[whole].tolist(), strict=True))
+        # Backwards, so that the first row of each flow stays.
+        pairs = zip(numbers[whole][::-1].tolist(), rows[whole][::-1].tolist(), strict=True)
+        asked = dict(pairs)
         known = self._ends
         wanted = [number for number in asked if number not in known][:MAX_ENDS]
         if len(known) + len(wanted) > MAX_ENDS:

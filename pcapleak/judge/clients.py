@@ -180,18 +180,26 @@ def most_common_end(columns: Columns, rows: Bool, version: int) -> tuple[IPAddre
 
 def ends_on(columns: Columns, ids: Sequence[int]) -> list[tuple[IPAddress, float] | None]:
     """`most_common_end` of IPv4 and of IPv6 between hosts beyond the link, on some interfaces."""
-    rows = columns.on(ids) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
-    return [most_common_end(columns, rows, version) for version in (4, 6)]
+    key = tuple(ids)
+    if key not in columns.ends:
+        rows = columns.on(ids) & ~columns.special(columns.orig) & ~columns.special(columns.resp)
+        columns.ends[key] = [most_common_end(columns, rows, version) for version in (4, 6)]
+    return columns.ends[key]
 
 
 def common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:
     """The addresses that may be the client's, by the share of these flows' packets that have
     them as an end: private ones before public ones; who began only breaks ties."""
     rows = rows & (columns.version == version)
-    key = rows.tobytes()
-    if key not in columns.common:
-        columns.common[key] = _common_ends(columns, rows, version) if rows.any() else []
-    return columns.common[key]
+    if not rows.any():
+        return []
+    # Several rules ask for the same flows, one soon after the other.
+    for known, found in columns.common:
+        if np.array_equal(known, rows):
+            return found
+    found = _common_ends(columns, rows, version)
+    columns.common.append((rows, found))
+    return found
 
 
 def _common_ends(columns: Columns, rows: Bool, version: int) -> list[tuple[IPAddress, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -58,9 +59,10 @@ class Columns:
         self.bytes: Int64 = flows.orig_bytes + flows.resp_bytes
         self.first_ns: Int64 = flows.first_ns
         self.last_ns: Int64 = flows.last_ns
-        self.common: dict[bytes, list[tuple[IPAddress, float]]] = {}
-        """The ends that most packets of some flows have, as far as they were asked for: several
-        rules ask for the same."""
+        self.ends: dict[tuple[int, ...], list[tuple[IPAddress, float] | None]] = {}
+        """The ends that most packets of some interfaces have, as far as they were asked for."""
+        self.common: deque[tuple[Bool, list[tuple[IPAddress, float]]]] = deque(maxlen=4)
+        """The ends of the last flows that were asked for."""
         self.orient(np.ones(len(flows), np.bool_))
 
     def __len__(self) -> int:

@@ -9,10 +9,11 @@ SHORT_STEP_S = 0.04
 STEP_PACKETS = 1024
 """At least, because a step has its fixed cost."""
 BEHIND_S = 0.35
-"""A watch that is further behind, and falls behind further from one step to the next, takes the
-latest part only of what would take it longer than a step, and counts the rest as lost, as the
-kernel does where its buffer is full: a leak that goes on is told in time, and not after a minute of
-what a stranger has sent. Two judgements and their packets have to fit into the rest of a second."""
+GROWTH_S = 0.05
+"""A watch that is further behind, and then falls behind further by so much, takes the latest part
+only of what would take it longer than a step, and counts the rest as lost, as the kernel does where
+its buffer is full: a leak that goes on is told in time, and not after a minute of what a stranger
+has sent. Two judgements and their packets have to fit into the rest of a second."""
 STOPPED_S = 0.5
 """A watch that did not run for so long at once was stopped: what came meanwhile is no flood."""
 SHARED_S = 1.0
@@ -33,7 +34,7 @@ class Pacing:
         self.packet_s = 0.0
         """Work for one packet, as last measured."""
         self._late: tuple[float, float] | None = None
-        """Since when the watch is behind, and how far it was when last asked."""
+        """Since when the watch is behind, and the least that it was since."""
         self._stopped_s = 0.0
         """For how long it was stopped, and has not caught up since."""
         self._shared_s = 0.0
@@ -94,9 +95,10 @@ class Pacing:
         elif self.flooded(now_s):
             self._leaving = unexcused_s > FLOOD_BEHIND_S
         elif unshared_s > BEHIND_S:
-            since_s, last_s = self._late or (now_s, unshared_s)
-            self._leaving = unshared_s > last_s or now_s > since_s + CATCH_UP_S
-            self._late = since_s, unshared_s
+            since_s, least_s = self._late or (now_s, unshared_s)
+            grown = unshared_s > least_s + GROWTH_S
+            self._leaving = grown or now_s > since_s + CATCH_UP_S
+            self._late = since_s, min(least_s, unshared_s)
         if self._leaving:
             self._left_s = now_s
         return self._leaving

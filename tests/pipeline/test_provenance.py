@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import os
 import random
 import re
 from pathlib import Path
@@ -88,3 +89,25 @@ def test_files_are_hashed_whole_in_pieces(
     path.write_bytes(random.Random(size).randbytes(size))
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
     assert digest.Digests([path, tmp_path, tmp_path / "none"]).results() == [expected, None, None]
+
+
+def test_a_file_that_is_cut_while_it_is_hashed_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cut"
+    path.write_bytes(bytes(100_000))
+    monkeypatch.setattr(digest, "PIECE", 4096)
+
+    class Cutting:
+        def __init__(self) -> None:
+            self.got = 0
+
+        def update(self, piece: memoryview) -> None:
+            self.got += len(piece)
+            os.truncate(path, 4096)
+
+        def hexdigest(self) -> str:
+            return str(self.got)
+
+    monkeypatch.setattr(hashlib, "sha256", Cutting)
+    assert digest.Digests([path]).results() == ["4096"]

@@ -206,7 +206,7 @@ def _search(phrases: tuple[str, ...], name: str) -> str | None:
     return None if found is None else found[1].strip()
 
 
-_BETWEEN = re.compile(r"[\W_]")
+_BETWEEN = re.compile(r"[\W_]+")
 
 
 def _by_name(kind: NetworkKind, sure: Confidence, phrases: tuple[str, ...], name: str) -> Kind:
