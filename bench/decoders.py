@@ -41,7 +41,8 @@ from pcapleak.decode.dns.message import decode_dns
 from pcapleak.decode.stun import decoder as stun
 from pcapleak.decode.stun.decoder import decode_stun
 from pcapleak.dissect import Dissector, recognise
-from pcapleak.values.packets import Decoder, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Decoder
 
 ROOT = Path(__file__).resolve().parent.parent
 

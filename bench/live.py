@@ -189,7 +189,6 @@ def live_count(out: str, _: str) -> int:
     """Packets that were judged, and recorded where that was asked for."""
     report = json.loads(out)
     missed = re.search(r"--record: (\d+) packets", " ".join(report["captures"][0]["problems"]))
-    sys.stderr.write(str(report["statistics"]["flows"]) + " flows\n")
     return int(report["statistics"]["packets"]) - (int(missed[1]) if missed else 0)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from pcapleak.dissect.network import parse_network
 from pcapleak.dissect.transport import parse_transport
 from pcapleak.errors import DecodeError
-from pcapleak.values.packets import Endpoint, PacketFlag, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Endpoint, PacketFlag
 
 _PAD = 128
 

@@ -12,6 +12,7 @@ from pcapleak.policy.policy import Network
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.track.resolvers import DOT_PORT
 from pcapleak.values.addresses import column_inside, column_kind, column_of
+from pcapleak.values.endpoints import address_of
 from pcapleak.values.packets import (
     Bool,
     Endpoint,
@@ -22,7 +23,6 @@ from pcapleak.values.packets import (
     UInt16,
     UInt32,
     UInt64,
-    address_of,
 )
 from pcapleak.values.registries import TCP as TCP
 from pcapleak.values.registries import UDP as UDP

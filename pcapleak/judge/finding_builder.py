@@ -13,9 +13,10 @@ from pcapleak.judge.context import Scene
 from pcapleak.policy.policy import Network
 from pcapleak.track.sightings import Sighting, merge_frames
 from pcapleak.values.addresses import is_public
+from pcapleak.values.endpoints import address_of
 from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Severity
-from pcapleak.values.packets import Bool, Int64, IPAddress, UInt64, address_of
+from pcapleak.values.packets import Bool, Int64, IPAddress, UInt64
 
 MAX_SUBJECTS = 32
 """Findings of one kind. What is smaller is gathered into one more: a page stays readable."""

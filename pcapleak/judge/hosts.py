@@ -17,15 +17,8 @@ from pcapleak.judge.columns import Columns
 from pcapleak.policy.policy import Network
 from pcapleak.track.flows.columns import RESP_SHIFT, Mark
 from pcapleak.values.addresses import column_inside
-from pcapleak.values.packets import (
-    Bool,
-    Int64,
-    IPAddress,
-    UInt8,
-    UInt64,
-    address_of,
-    distinct,
-)
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Bool, Int64, IPAddress, UInt8, UInt64, distinct
 
 INITIAL_HOPS = (64, 128, 255)
 """What systems send packets with; one less was forwarded once (RFC 1812 section 5.3.1)."""

@@ -25,7 +25,8 @@ from pcapleak.track.flows.index import (
 )
 from pcapleak.track.flows.table import FlowTable
 from pcapleak.values.addresses import AddressClass, column_kind, column_of
-from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, UInt64, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Bool, Int64, IPAddress, Packets, UInt64
 
 MAX_WINDOWS = 256
 """Windows kept: from 0.27 s each, one minute of recording, to whatever the recording spans."""

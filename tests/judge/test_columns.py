@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcapleak.judge.columns import MAX_TALLY, tally
-from pcapleak.values.packets import address_of
+from pcapleak.values.endpoints import address_of
 
 
 @given(

@@ -25,7 +25,8 @@ from pcapleak.track.ice.sessions import build_sessions
 from pcapleak.track.ice.tracker import IceTracker
 from pcapleak.track.names import NameTracker
 from pcapleak.track.signalling import SignallingTracker
-from pcapleak.values.packets import Context, Endpoint, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Context, Endpoint
 
 ID = b"t" * 12
 PASSWORD = "receiversPasswordOf22+"

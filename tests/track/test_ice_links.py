@@ -16,7 +16,8 @@ from pcapleak.track.ice.link_values import LinkKey
 from pcapleak.track.ice.links import Link
 from pcapleak.track.ice.tracker import IceTracker
 from pcapleak.track.sightings import Budget, Sighting
-from pcapleak.values.packets import Context, Direction, Endpoint, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Context, Direction, Endpoint
 
 HERE, THERE = Endpoint(address_of(4, 0, 0xC0000207), 5000), Endpoint(address_of(4, 0, 1), 6000)
 KEY = b"a-password-of-the-peer"

@@ -19,7 +19,7 @@ from pcapleak.values.addresses import (
     is_public,
     unmapped,
 )
-from pcapleak.values.packets import words_of
+from pcapleak.values.endpoints import words_of
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ from pcapleak.decode.dns.records import (
     type_name,
 )
 from pcapleak.errors import DecodeError
-from pcapleak.values.packets import IPAddress, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import IPAddress
 
 __all__ = [
     "AAAA", "ANY", "CNAME", "DNAME", "HINFO", "HTTPS", "MX", "NS", "NSEC", "OPT", "PTR", "SOA",

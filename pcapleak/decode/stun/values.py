@@ -10,7 +10,8 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pcapleak.values.packets import Endpoint, address_of
+from pcapleak.values.endpoints import address_of
+from pcapleak.values.packets import Endpoint
 
 
 class ErrorCode(NamedTuple):

@@ -11,9 +11,10 @@ from pcapleak.decode.ice.page import PageCandidate
 from pcapleak.judge.context import Scene
 from pcapleak.judge.finding_builder import make
 from pcapleak.track.ice.session import Candidate, PageRow, Session
+from pcapleak.values.endpoints import words_of
 from pcapleak.values.evidence import MAX_FRAMES, Confidence, Evidence
 from pcapleak.values.findings import Finding, FindingKind, Observers, Severity
-from pcapleak.values.packets import IPAddress, Service, words_of
+from pcapleak.values.packets import IPAddress, Service
 
 MAX_ROWS = 256
 """Candidates of pages that are held against all sessions."""

@@ -8,16 +8,8 @@ import numpy as np
 
 from pcapleak.track.flows.community_id import community_id
 from pcapleak.track.flows.index import META, ORIG_HI, ORIG_LO, PORTS, RESP_HI, RESP_LO, FlowIndex
-from pcapleak.values.packets import (
-    Endpoint,
-    Int64,
-    UInt8,
-    UInt16,
-    UInt32,
-    UInt64,
-    address_of,
-    words_of,
-)
+from pcapleak.values.endpoints import address_of, words_of
+from pcapleak.values.packets import Endpoint, Int64, UInt8, UInt16, UInt32, UInt64
 
 PACKETS, BYTES, FIRST_FRAME, FIRST_NS, LAST_NS = 0, 2, 4, 6, 7
 """Columns of the counts; those of resp stand one after those of orig."""

@@ -8,8 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from pcapleak.track.flows.table import FlowTable
+from pcapleak.values.endpoints import words_of
 from pcapleak.values.filters import keeps_all
-from pcapleak.values.packets import Interface, IPAddress, words_of
+from pcapleak.values.packets import Interface, IPAddress
 
 IGMP = 2
 
